@@ -1,0 +1,278 @@
+"""Every setting, declared once. Units stand in the names; a path is relative to the configuration file.
+
+Rule 1: every fault is reported at once, at start, with what was found, what was expected and what to do.
+Rule 2: there is no setting that stores a message without consent (D6), and none that gives a country a default region.
+"""
+
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from collector.data import data_path
+from collector.errors import DataFault
+from collector.model import Region
+from collector.pseudonym import KEY_BYTES, Key
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* names this machine and nothing beyond."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BrokerSettings(_Section):
+    """The MQTT 5 broker that routers publish to."""
+
+    host: str = Field(default="127.0.0.1", description="Name or address of the broker.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=1883, description="Its port.")
+    client_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = Field(
+        default="ueip-collector", description="Names the persistent session; two collectors must not share one."
+    )
+    username: str | None = Field(default=None, description="Name to sign in with.")
+    password_file: Path | None = Field(default=None, description="File with the password on its first line.")
+    tls: bool = Field(default=False, description="Speak TLS. Required unless the broker is on this machine.")
+    ca_file: Path | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    cert_file: Path | None = Field(default=None, description="The collector's own certificate (PEM).")
+    key_file: Path | None = Field(default=None, description="Its private key (PEM).")
+    keep_alive_seconds: Annotated[int, Field(ge=5, le=65535)] = Field(
+        default=30, description="A ping goes out when nothing was sent for so long."
+    )
+    session_expiry_seconds: Annotated[int, Field(ge=60)] = Field(
+        default=604_800, description="How long the broker keeps messages for a collector that is away."
+    )
+    receive_maximum: Annotated[int, Field(ge=10, le=65535)] = Field(
+        default=2000, description="Messages the broker may have under way, unacknowledged (MQTT 5, 3.1.2.11.3)."
+    )
+    max_packet_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        default=16_777_216, description="Larger packets are not taken from the broker at all."
+    )
+    reconnect_max_seconds: Positive = Field(default=30.0, description="Longest pause between two attempts to connect.")
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.tls and not is_loopback(self.host):
+            raise ValueError(
+                f"host: found '{self.host}' without TLS, expected tls = true for a broker on another machine (O78). "
+                f"Set tls = true and, for a private authority, ca_file."
+            )
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
+        return self
+
+
+class RegionSettings(_Section):
+    """One region served here."""
+
+    store: Path = Field(description="The region's SQLite file.")
+    key_files: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(
+        description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
+    )
+
+
+class RegionsSettings(_Section):
+    """Which regions are served here, and by which tables."""
+
+    enabled: Annotated[tuple[Region, ...], Field(min_length=1)] = Field(
+        default=tuple(Region), description="Records of other regions are dropped (`region_not_here`)."
+    )
+    blocked: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...] = Field(
+        default=(), description="Countries to refuse, beside those the tables name."
+    )
+    tables: Path | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
+    hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+    germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+    china: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+
+    def of(self, region: Region) -> RegionSettings:
+        """The settings of an enabled region."""
+        settings: RegionSettings = getattr(self, region.value)
+        return settings
+
+    @model_validator(mode="after")
+    def _present(self) -> Self:
+        missing = [region for region in self.enabled if getattr(self, region.value) is None]
+        if missing:
+            raise ValueError(f"enabled: found {', '.join(missing)} without a section, expected [regions.{missing[0]}]")
+        return self
+
+
+class ConsentSettings(_Section):
+    """How the ledger is kept. No value of any of these stores a message without consent."""
+
+    mode: Literal["flag", "registered"] = Field(
+        default="flag", description="flag: the first flagged message joins. registered: a join event must exist first."
+    )
+    on_exit: Literal["erase", "keep"] = Field(default="erase", description="What becomes of stored records at an exit.")
+    keep_reason: Annotated[str, StringConstraints(min_length=10)] | None = Field(
+        default=None, description="Why records are kept after an exit; needed for on_exit = keep."
+    )
+    policy_versions: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("2020-03-14",), description="Versions of the notice that are accepted, the current one last."
+    )
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> Self:
+        if self.on_exit == "keep" and self.keep_reason is None:
+            raise ValueError('keep_reason: found none, expected the ground for on_exit = "keep" in a sentence (D5)')
+        return self
+
+
+class LimitsSettings(_Section):
+    """What a message may be."""
+
+    max_message_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
+        default=65_536, description="Larger payloads are dropped (`oversize`)."
+    )
+    max_depth: Annotated[int, Field(ge=6, le=64)] = Field(default=16, description="Deeper nesting is `malformed`.")
+    max_age_hours: Positive = Field(default=168.0, description="Older messages are dropped (`too_old`).")
+    max_ahead_seconds: Annotated[float, Field(ge=0)] = Field(
+        default=300.0, description="How far a router's clock may be ahead before `future`."
+    )
+    max_in_flight_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        default=67_108_864, description="Above this the socket is not read until commits catch up."
+    )
+
+
+class WriterSettings(_Section):
+    """How records are gathered for a commit."""
+
+    linger_milliseconds: Annotated[float, Field(ge=0, le=1000)] = Field(
+        default=5.0, description="How long an idle writer waits for company; 0 for the least delay."
+    )
+    max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Rows of one commit.")
+
+
+class HttpSettings(_Section):
+    """Where operators look: /metrics, /healthz, /readyz. They hold no personal data, and loopback is the default."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9464, description="Port to listen on; 0 for a free one."
+    )
+
+
+class LogSettings(_Section):
+    """Logs go to standard error."""
+
+    style: Literal["human", "json"] = Field(default="human", description="For people or for machines.")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least to be written.")
+
+
+class Settings(_Section):
+    """The whole of `collector.toml`."""
+
+    broker: BrokerSettings = BrokerSettings()
+    regions: RegionsSettings
+    consent: ConsentSettings = ConsentSettings()
+    limits: LimitsSettings = LimitsSettings()
+    writer: WriterSettings = WriterSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a configuration file; its paths come out absolute.
+
+    Raises:
+        DataFault: every fault found, keys and files included.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"]) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataFault([f"{path}: {error}"]) from None
+    try:
+        settings = Settings.model_validate(_absolute(document, path.resolve().parent))
+    except ValidationError as error:
+        raise DataFault.of(path, error, document) from None
+    if faults := [*_file_faults(settings), *_shared_faults(settings)]:
+        raise DataFault(f"{path}: {fault}" for fault in faults)
+    return settings
+
+
+def read_keys(settings: RegionSettings) -> list[Key]:
+    """The keys of a region, the current one first; 32 raw bytes each."""
+    return [Key(file.read_bytes()) for file in settings.key_files]
+
+
+def default_settings_path() -> Path:
+    """The shipped example, a complete configuration with every setting at its default."""
+    return data_path("config", "collector.toml")
+
+
+_PATHS = {"password_file", "ca_file", "cert_file", "key_file", "store", "tables"}
+
+
+def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Make the paths in a document absolute; what is no text is left for the checks to find."""
+
+    def made(name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _absolute(value, folder)
+        if name in _PATHS and isinstance(value, str):
+            return folder / value
+        if name == "key_files" and isinstance(value, list):
+            return [folder / item if isinstance(item, str) else item for item in value]
+        return value
+
+    return {name: made(name, value) for name, value in document.items()}
+
+
+def _file_faults(settings: Settings) -> list[str]:
+    faults = []
+    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+        file: Path | None = getattr(settings.broker, name)
+        if file is not None and not file.is_file():
+            faults.append(f"broker.{name}: {file}: no such file. Correct the path.")
+    for region in settings.regions.enabled:
+        for file in settings.regions.of(region).key_files:
+            faults += _key_faults(region, file)
+    return faults
+
+
+def _key_faults(region: Region, file: Path) -> list[str]:
+    where, command = f"regions.{region}.key_files", f"openssl rand -out {file} {KEY_BYTES} && chmod 600 {file}"
+    try:
+        found = file.stat()
+        secret = file.read_bytes()
+    except OSError as error:
+        return [f"{where}: {file}: {error.strerror}. Create it with: {command}"]
+    faults = []
+    if len(secret) != KEY_BYTES:
+        faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}. Create one with: {command}")
+    if found.st_mode & 0o077:
+        faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
+    return faults
+
+
+def _shared_faults(settings: Settings) -> list[str]:
+    """Two regions must share no store and no key, or their records could meet (D18)."""
+    faults, stores, keys = [], dict[Path, Region](), dict[bytes, Region]()
+    for region in settings.regions.enabled:
+        own = settings.regions.of(region)
+        other = stores.setdefault(own.store.resolve(), region)
+        if other is not region:
+            faults.append(
+                f"regions.{region}.store: {own.store}: is also the store of {other}. Give each region its own."
+            )
+        for file in own.key_files:
+            other = keys.setdefault(file.read_bytes(), region) if file.is_file() else region
+            if other is not region:
+                faults.append(
+                    f"regions.{region}.key_files: {file}: is also a key of {other}, so pseudonyms could be joined "
+                    f"across borders. Give each region its own."
+                )
+    return faults

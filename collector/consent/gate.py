@@ -1,0 +1,90 @@
+"""The gate: the only place that makes a `Consented`.
+
+Rule 1: it opens for a plain yes and for nothing else (D1); whatever is unknown is a no.
+Rule 2: an exit in the ledger wins over a flag until a newer join (D2).
+Rule 3: the answer given on receipt only saves work. The writer asks again inside the transaction of the commit, with
+        what the ledger says there (`refusal`), and that answer decides.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from collector.consent.standing import Standing, State
+from collector.model import Consented, DropReason, Flag, Identity, Message, Region, Report, Sealed
+
+_FLAG_REFUSALS: Final = {
+    Flag.NO: DropReason.FLAG_FALSE,
+    Flag.ABSENT: DropReason.FLAG_ABSENT,
+    Flag.INVALID: DropReason.FLAG_INVALID,
+}
+
+
+class GateRules(Sealed, frozen=True):
+    """What the gate goes by. There is no setting that opens it without a yes (D6)."""
+
+    accepted_policies: Collection[str]
+    current_policy: str
+    max_age: int
+    max_ahead: int
+
+
+def flag_refusal(report: Report) -> DropReason | None:
+    """Why the flag keeps a report out, or None for a plain yes."""
+    return _FLAG_REFUSALS.get(report.flag)
+
+
+def consent(
+    report: Report, message: Message, region: Region, identity: Identity, standing: Standing | None, rules: GateRules
+) -> Consented | DropReason:
+    """Let a flagged and routed report through, or say why not.
+
+    *standing* is what is remembered of the region's ledger; None is "nothing known", which the commit will settle.
+    """
+    if report.flag is not Flag.YES:
+        return _FLAG_REFUSALS[report.flag]
+    policy = report.policy_version or rules.current_policy
+    if policy not in rules.accepted_policies:
+        return DropReason.POLICY_OUTDATED
+    when = event_time(report, message.received_at, rules)
+    if isinstance(when, DropReason):
+        return when
+    if standing is not None and (reason := refusal(standing, region, when)):
+        return reason
+    return Consented(
+        report=report,
+        region=region,
+        identity=identity,
+        event_time=when,
+        received_at=message.received_at,
+        policy_version=policy,
+    )
+
+
+def event_time(report: Report, received_at: int, rules: GateRules) -> int | DropReason:
+    """When the report was measured (G7). Never `received_at` to make a message pass (K08).
+
+    A clock that is not set yet is replaced by the age the router's uptime gives, when it gives one.
+    """
+    said = report.time
+    reason = DropReason.CLOCK_INVALID if said is None else _window(said, received_at, rules)
+    if said is not None and reason is None:
+        return said
+    if report.age is not None:
+        aged = received_at - report.age
+        return aged if _window(aged, received_at, rules) is None else DropReason.TOO_OLD
+    return reason or DropReason.CLOCK_INVALID
+
+
+def _window(when: int, received_at: int, rules: GateRules) -> DropReason | None:
+    if when > received_at + rules.max_ahead:
+        return DropReason.FUTURE
+    return DropReason.TOO_OLD if when < received_at - rules.max_age else None
+
+
+def refusal(standing: Standing, region: Region, event_time: int) -> DropReason | None:
+    """Why the ledger keeps a report of *event_time* out, or None (G4, G7, 3.2 step 5)."""
+    if standing.state is not State.JOINED:
+        return standing.state.refusal
+    if region not in standing.storage_regions:
+        return DropReason.REGION_NOT_CONSENTED
+    return DropReason.BEFORE_CONSENT if event_time < standing.effective_at else None

@@ -1,0 +1,72 @@
+"""What the ledger of a region says about one router now."""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from collector.model import DropReason, Sealed
+
+
+class State(Enum):
+    """The states of catalogue 4.4. Only `joined` admits data."""
+
+    JOINED = "joined"
+    EXITED = "exited"
+    OUTDATED = "outdated"
+    RESTRICTED = "restricted"
+    VOID = "void"
+    CLOSED = "closed"
+
+    @property
+    def refusal(self) -> DropReason:
+        """Why a report of a router in this state is dropped."""
+        return _REFUSALS[self]
+
+
+_REFUSALS: Final = {
+    State.JOINED: DropReason.INTERNAL_ERROR,  # a joined router is not refused for its state
+    State.EXITED: DropReason.WITHDRAWN,
+    State.OUTDATED: DropReason.POLICY_OUTDATED,
+    State.RESTRICTED: DropReason.RESTRICTED,
+    State.VOID: DropReason.VOID,
+    State.CLOSED: DropReason.WITHDRAWN,
+}
+
+
+class Standing(Sealed, frozen=True):
+    """One router's consent as of ledger entry `seq`; `device_ref` is the pseudonym the ledger knows it by."""
+
+    device_ref: bytes
+    key_id: str
+    state: State
+    seq: int
+    consent_id: str
+    generation: int
+    effective_at: int
+    policy_version: str
+    storage_regions: tuple[str, ...]
+
+
+class ClosedRouters:
+    """The routers of one region known to be closed, so that their messages are dropped before any work is done.
+
+    It only ever speeds up drops (K15): a router it does not know is settled by the ledger at the commit.
+    """
+
+    def __init__(self, most: int = 200_000) -> None:
+        self._most = most
+        self._closed: OrderedDict[bytes, Standing] = OrderedDict()
+
+    def get(self, device_ref: bytes) -> Standing | None:
+        """The standing of a closed router, None for any other."""
+        return self._closed.get(device_ref)
+
+    def learn(self, standings: Iterable[Standing]) -> None:
+        """Take what a commit changed, or what other processes wrote to the ledger."""
+        for standing in standings:
+            self._closed.pop(standing.device_ref, None)
+            if standing.state is not State.JOINED:
+                self._closed[standing.device_ref] = standing
+        while len(self._closed) > self._most:
+            self._closed.popitem(last=False)

@@ -1,0 +1,159 @@
+"""Reads a parsed report key by key, for messages the closed schema refuses: what is valid is kept, the rest is counted.
+
+The message path comes here only with a message that holds an unknown key, an invalid value or a duplicate; a clean
+message pays nothing for any of this.
+"""
+
+from collections import Counter
+from typing import Any, Protocol
+
+import msgspec
+
+from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Group
+from collector.fields.compiled import ENVELOPE, MAX_EVENTS, Compiled
+from collector.fields.names import RefusedNames, normalise
+from collector.fields.packed import unpack
+from collector.model import Removal
+
+_UNPACK_DEPTH = 4
+_AGREEING: tuple[Any, ...] = (True, 1, "1")
+"""Values by which another spelling of the flag says yes too (1.7.2)."""
+
+
+class Notes(Protocol):
+    """Takes what was removed: a counter on the message path, a list of findings in `explain`."""
+
+    def removed(self, removal: Removal, path: str) -> None: ...
+
+
+class Tally:
+    """Counts removals and forgets the names (F4)."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Removal] = Counter()
+        self.suspect_plmn = False
+
+    def removed(self, removal: Removal, path: str) -> None:
+        """Count one removed key."""
+        self.counts[removal] += 1
+        if removal is Removal.INVALID and path.endswith(("network.plmn", "network")):
+            self.suspect_plmn = True
+
+
+class Cleaner:
+    """Builds the wire tree from what is valid in a parsed report."""
+
+    def __init__(self, compiled: Compiled, refused: RefusedNames) -> None:
+        self._compiled = compiled
+        self._refused = refused
+
+    def clean(self, document: dict[str, Any], notes: Notes) -> Any:
+        """The wire tree of *document*; everything that is not in it has been told to *notes*."""
+        values = self._values(document, ENVELOPE, "", notes, skip=("ueip", "events", *GROUPS))
+        for group in GROUPS:
+            if group in document and (made := self._group(group, document[group], group, notes)) is not None:
+                values[group] = made
+        if "events" in document:
+            values["events"] = self._events(document["events"], notes)
+        return self._compiled.report(**values)
+
+    def flags_disagree(self, document: dict[str, Any]) -> bool:
+        """Whether another spelling of the flag stands at the top and does not say yes (1.7.2)."""
+        others = (key for key in document if key != "ueip" and normalise(key) in self._refused.flag_spellings)
+        return any(not _agrees(document[key]) for key in others)
+
+    def _group(self, group: Group, value: Any, path: str, notes: Notes) -> Any:
+        if not isinstance(value, dict):
+            notes.removed(Removal.INVALID, path)
+            return None
+        return self._compiled.wire[group](**self._values(value, self._compiled.wire_types[group], path + ".", notes))
+
+    def _values(
+        self, found: dict[str, Any], types: dict[str, Any], path: str, notes: Notes, skip: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        siblings = frozenset(found)
+        for name, value in found.items():
+            if name in skip:
+                continue
+            if name in types:
+                self._take(values, name, value, types[name], path + name, notes)
+            else:
+                self._refuse(name, value, siblings, path, notes)
+        return values
+
+    def _take(self, values: dict[str, Any], name: str, value: Any, kind: Any, path: str, notes: Notes) -> None:
+        if kind is self._compiled.wire_snapshot:
+            values[name] = self._snapshot(value, path, notes)
+            return
+        try:
+            values[name] = msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            notes.removed(Removal.INVALID, path)
+
+    def _snapshot(self, value: Any, path: str, notes: Notes) -> Any:
+        if not isinstance(value, dict):
+            notes.removed(Removal.INVALID, path)
+            return msgspec.UNSET
+        siblings = frozenset(value)
+        made: dict[str, Any] = {}
+        for name, inner in value.items():
+            if name in SNAPSHOT_GROUPS:
+                group = self._group(name, inner, f"{path}.{name}", notes)
+                if group is not None:
+                    made[name] = group
+            else:
+                self._refuse(name, inner, siblings, path + ".", notes)
+        return self._compiled.wire_snapshot(**made)
+
+    def _events(self, value: Any, notes: Notes) -> list[Any]:
+        if not isinstance(value, list):
+            notes.removed(Removal.INVALID, "events")
+            return []
+        for index in range(MAX_EVENTS, len(value)):
+            notes.removed(Removal.INVALID, f"events[{index}]")
+        made = (self._event(event, f"events[{i}]", notes) for i, event in enumerate(value[:MAX_EVENTS]))
+        return [event for event in made if event is not None]
+
+    def _event(self, value: Any, path: str, notes: Notes) -> Any:
+        if not isinstance(value, dict):
+            notes.removed(Removal.INVALID, path)
+            return None
+        types = {**self._compiled.wire_types["event"], **_event_keys(self._compiled)}
+        values = self._values(value, types, path + ".", notes)
+        if "event" in values and "time" in values:
+            return self._compiled.wire["event"](**values)
+        notes.removed(Removal.INVALID, path)
+        return None
+
+    def _refuse(self, name: str, value: Any, siblings: frozenset[str], path: str, notes: Notes) -> None:
+        removal = self._refused.removal_of(name, siblings)
+        notes.removed(removal, path + name)
+        if removal is Removal.UNKNOWN:
+            self._look_inside(value, path + name, notes, _UNPACK_DEPTH)
+
+    def _look_inside(self, value: Any, path: str, notes: Notes, depth: int) -> None:
+        """Find refused names below an unknown key: nothing of it is kept, but a defect is counted as one."""
+        if isinstance(value, str):
+            value = unpack(value) if depth else None
+            depth -= 1
+        if isinstance(value, list):
+            for child in value:
+                self._look_inside(child, path + "[]", notes, depth)
+        elif isinstance(value, dict):
+            siblings = frozenset(value)
+            for name, child in value.items():
+                removal = self._refused.removal_of(name, siblings)
+                if removal is Removal.UNKNOWN:
+                    self._look_inside(child, f"{path}.{name}", notes, depth)
+                else:
+                    notes.removed(removal, f"{path}.{name}")
+
+
+def _event_keys(compiled: Compiled) -> dict[str, Any]:
+    hints = msgspec.structs.fields(compiled.wire["event"])
+    return {f.name: f.type for f in hints if f.name in {"event", "time"}}
+
+
+def _agrees(value: Any) -> bool:
+    return any(value is yes or (type(value) is type(yes) and value == yes) for yes in _AGREEING)

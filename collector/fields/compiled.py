@@ -1,0 +1,95 @@
+"""The catalogue compiled into msgspec structs: a closed schema is the allow-list.
+
+Two trees are made. The *wire* tree is what a message may hold: keys outside it never become objects. The *kept* tree
+is what a record may hold: it has no place for an input, so what is not copied into it is gone.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
+from collector.fields.treatments import TREATED
+from collector.fields.types import annotation, optional
+
+MAX_EVENTS: Final = 32
+MESSAGE_ID: Final = r"^[A-Za-z0-9._:-]{1,64}$"
+POLICY_VERSION: Final = r"^[A-Za-z0-9._-]{1,32}$"
+_UPTIME = Annotated[int, Meta(ge=0, le=2**32)]
+
+ENVELOPE: Final[dict[str, Any]] = {
+    "schema_version": Annotated[int, Meta(ge=0, le=2**31)],
+    "message_id": Annotated[str, Meta(pattern=MESSAGE_ID[:-1] + r"\Z")],
+    "ueip": bool,
+    "policy_version": Annotated[str, Meta(pattern=POLICY_VERSION[:-1] + r"\Z")],
+    "country": Annotated[str, Meta(max_length=64)],
+    "time": Annotated[datetime, Meta(tz=True)],
+    "uptime_at_event_seconds": _UPTIME,
+    "uptime_at_send_seconds": _UPTIME,
+}
+"""What stands beside the groups at the top of a v1 report."""
+
+
+class Compiled:
+    """The structs of one catalogue, and the decoder made of them."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self.wire_types: dict[Group, dict[str, Any]] = {g: _wire_types(catalogue, g) for g in (*GROUPS, "event")}
+        self.wire: dict[Group, type[msgspec.Struct]] = {g: _struct(g, self.wire_types[g]) for g in GROUPS}
+        self.wire_snapshot = _struct("snapshot", {g: self.wire[g] for g in SNAPSHOT_GROUPS})
+        self.wire_types["event"]["disconnect_snapshot"] = self.wire_snapshot
+        self.wire["event"] = self._wire_event()
+        event = self.wire["event"]
+        events = Annotated[list[event], Meta(max_length=MAX_EVENTS)]  # type: ignore[valid-type]
+        self.report = _struct("report", {**ENVELOPE, **{g: self.wire[g] for g in GROUPS}, "events": events})
+        self.kept: dict[Group, type[msgspec.Struct]] = {g: self._kept(g) for g in (*GROUPS, "event")}
+        self.snapshot = _kept_struct("snapshot", list(SNAPSHOT_GROUPS))
+        self.body = _kept_struct("body", [*GROUPS, "events"])
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self.report).decode
+
+    def _wire_event(self) -> type[msgspec.Struct]:
+        kinds = tuple(entry.name for entry in self.catalogue.event)
+        required = [("event", Literal[kinds]), ("time", Annotated[datetime, Meta(tz=True)])]
+        others = [(name, optional(kind), UNSET) for name, kind in self.wire_types["event"].items()]
+        return msgspec.defstruct("event", [*required, *others], forbid_unknown_fields=True, gc=False)
+
+    def _kept(self, group: Group) -> type[msgspec.Struct]:
+        # What passes untreated comes first, so that a struct is built from one tuple of attributes.
+        entries = sorted(self.catalogue.in_group(group), key=passes, reverse=True)
+        own = ["event", "time"] if group == "event" else []
+        return _kept_struct(group, [*(entry.name for entry in entries), *own])
+
+
+def passes(entry: FieldEntry) -> bool:
+    """Whether a field is copied as it arrived."""
+    return entry.name not in TREATED and entry.type != "snapshot"
+
+
+def getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that reads these attributes as a tuple, in C; also of one name or none."""
+    if not names:
+        return lambda _: ()
+    if len(names) == 1:
+        read = attrgetter(names[0])
+        return lambda source: (read(source),)
+    return attrgetter(*names)
+
+
+def _wire_types(catalogue: Catalogue, group: Group) -> dict[str, Any]:
+    fields = [f for f in catalogue.in_group(group) if f.on_the_wire and f.type != "snapshot"]
+    entries: list[FieldEntry | InputEntry] = [*fields, *catalogue.inputs_of(group)]
+    return {entry.name: annotation(entry) for entry in entries}
+
+
+def _struct(name: str, types: dict[str, Any]) -> type[msgspec.Struct]:
+    members = [(key, optional(kind), UNSET) for key, kind in types.items()]
+    return msgspec.defstruct(name, members, forbid_unknown_fields=True, gc=False)
+
+
+def _kept_struct(name: str, names: list[str]) -> type[msgspec.Struct]:
+    return msgspec.defstruct(name, [(key, Any, UNSET) for key in names], gc=False)

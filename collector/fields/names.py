@@ -1,0 +1,132 @@
+"""Says whether a removed key is one that must never leave a router (catalogue 1.7).
+
+Rule 1: this is not the protection. The allow-list is; this only decides which counter a removed key raises.
+Rule 2: names are compared whole, by catalogue, never by substring (1.7.1, rule 8).
+Rule 3: what is found is a count; no key name leaves this module but to the user's own terminal, in `explain`.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from collector.fields.catalogue import Catalogue, RefusedFamily
+from collector.model import Removal
+
+_INVISIBLE: Final = re.compile(r"[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SEPARATORS: Final = re.compile(r"[-./: _]+")
+_INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")
+_LONGEST_NAME: Final = 512
+"""Longer keys are nobody's field name; they are unknown, and cost no work."""
+
+
+def normalise(name: str) -> str:
+    """A key in the one spelling that names are compared in (1.7.1, steps 2 and 3)."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).strip()
+    return _SEPARATORS.sub("_", _CAMEL.sub("_", text)).lower().strip("_")
+
+
+def normalise_path(path: str) -> str:
+    """As `normalise`, instance numbers of a TR path replaced by `{i}` (1.7.1, step 4)."""
+    return normalise(_INSTANCE.sub("{i}", path))
+
+
+class RefusedNames:
+    """The refused names of a catalogue, ready to be asked."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        rules = catalogue.names
+        self._suffixes = tuple(rules.suffixes)
+        self._prefixes = tuple(rules.prefixes)
+        self._patterns = tuple(re.compile(p) for p in rules.prefix_patterns)
+        self._friends = {normalise(name) for name in rules.false_friends}
+        self._family: dict[str, RefusedFamily] = {}
+        self._bare: dict[str, list[RefusedFamily]] = {}
+        self._envelopes: dict[str, RefusedFamily] = {}
+        self._path_stems: dict[str, RefusedFamily] = {}
+        for family in catalogue.refused:
+            self._learn(family)
+        self.family_of = lru_cache(16_384)(self._family_of)
+        spellings = (*rules.flag_spellings, "ueip")
+        self.flag_spellings = frozenset(normalise(name) for name in spellings)
+
+    def _learn(self, family: RefusedFamily) -> None:
+        for name in (*family.names, *family.envelopes):
+            self._family.setdefault(normalise(name), family)
+        for name in family.envelopes:
+            self._envelopes.setdefault(normalise(name), family)
+        for path in family.paths:
+            if path.endswith(".*"):
+                self._path_stems.setdefault(normalise_path(path[:-2]), family)
+            else:
+                self._family.setdefault(normalise_path(path), family)
+        for name in family.bare:
+            self._bare.setdefault(normalise(name), []).append(family)
+
+    def _family_of(self, name: str) -> RefusedFamily | None:
+        """The family a key belongs to by its name alone, or None."""
+        if len(name) > _LONGEST_NAME:
+            return None
+        plain = normalise(name)
+        if plain in self._friends:
+            return None
+        return self._family.get(plain) or self._by_path(name) or self._undecorated(plain)
+
+    def _by_path(self, name: str) -> RefusedFamily | None:
+        if "." not in name:
+            return None
+        path = normalise_path(name)
+        segments = [part for part in _INSTANCE.sub("{i}", name).split(".") if part != "{i}"]
+        tail = normalise(".".join(segments[-2:]))
+        stem = next((f for s, f in self._path_stems.items() if path.startswith(s + "_")), None)
+        return self._family.get(path) or stem or self._family.get(tail) or self._by_last_segment(segments[-1])
+
+    def _by_last_segment(self, segment: str) -> RefusedFamily | None:
+        plain = normalise(segment)
+        return None if plain in self._friends else self._family.get(plain)
+
+    def _undecorated(self, plain: str) -> RefusedFamily | None:
+        """Strip known decorations, one after another, and ask again (1.7.1, step 5)."""
+        for _ in range(4):
+            shorter = self._strip(plain)
+            if shorter == plain or not shorter:
+                return None
+            if shorter in self._friends:
+                return None
+            if found := self._family.get(shorter):
+                return found
+            plain = shorter
+        return None
+
+    def _strip(self, plain: str) -> str:
+        for pattern in self._patterns:
+            if match := pattern.match(plain):
+                return plain[match.end() :]
+        for suffix in self._suffixes:
+            if plain.endswith(suffix):
+                return plain.removesuffix(suffix)
+        for prefix in self._prefixes:
+            if plain.startswith(prefix):
+                return plain.removeprefix(prefix)
+        return plain.rstrip("0123456789").rstrip("_")
+
+    def bare_family(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None) -> RefusedFamily | None:
+        """The family of a generic key: under one of its envelopes, or beside one of its names (1.7.1, rule 7)."""
+        for family in self._bare.get(normalise(name), ()):
+            if inside is not None and inside.family == family.family:
+                return family
+            if any(self._related(family, other) for other in siblings if other != name):
+                return family
+        return None
+
+    def _related(self, family: RefusedFamily, other: str) -> bool:
+        if normalise(other) in family.siblings:
+            return True
+        found = self.family_of(other)
+        return found is not None and found.family == family.family
+
+    def removal_of(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None = None) -> Removal:
+        """How a key that is not in the catalogue is counted."""
+        family = self.family_of(name) or self.bare_family(name, siblings, inside)
+        return Removal(family.treatment) if family else Removal.UNKNOWN

@@ -1,0 +1,218 @@
+"""The treatments: what becomes of a value on its way into the record (D10).
+
+Rule 1: a treatment is a function of the group as it arrived and of its surroundings; it does no I/O.
+Rule 2: every field whose treatment is more than `keep` is named here, in `TREATED` or `AS_SENT`; `select` refuses a
+        catalogue where one is not.
+Rule 3: a raw identifier or address leaves a treatment as a pseudonym, a class or nothing.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from collector.model import Sealed
+from collector.pseudonym import Pseudonymiser
+
+MIB: Final = 1 << 20
+MIN_STATIONS: Final = 3
+"""Below this many stations an aggregate over them would describe a person's device (U33)."""
+_CACHED: Final = 65_536
+
+
+class Products(Sealed, frozen=True):
+    """The closed lists behind fields of type `list`, and what counts as a factory setting."""
+
+    manufacturers: frozenset[str]
+    models: frozenset[str]
+    carriers: Mapping[str, str]
+    default_ssid: re.Pattern[str]
+    default_lan_domains: frozenset[str]
+
+
+class Surroundings(Sealed, frozen=True, gc=False):
+    """What a treatment may look at beside its own group."""
+
+    pseudonyms: Pseudonymiser
+    products: Products
+    plmn: str | None
+    """The serving network, for the pseudonym of a cell."""
+
+
+Treat = Callable[[Any, Surroundings], Any]
+
+
+def _listed(name: str, values: str) -> Treat:
+    def treat(group: Any, around: Surroundings) -> Any:
+        value = getattr(group, name)
+        if value is UNSET:
+            return UNSET
+        return value if value in getattr(around.products, values) else "other"
+
+    return treat
+
+
+def _sim_ref(group: Any, around: Surroundings) -> Any:
+    """Of the IMSI, else of the ICCID; never both, which would link them (U08)."""
+    if group.imsi is not UNSET:
+        return around.pseudonyms.ref("imsi", group.imsi).hex()
+    return UNSET if group.iccid is UNSET else around.pseudonyms.ref("iccid", group.iccid).hex()
+
+
+def _home_mcc(group: Any, _: Surroundings) -> Any:
+    return UNSET if group.imsi is UNSET else group.imsi[:3]
+
+
+def _carrier_name(group: Any, around: Surroundings) -> Any:
+    return UNSET if group.plmn is UNSET else around.products.carriers.get(group.plmn, "other")
+
+
+def _wan_ip_class(group: Any, _: Surroundings) -> Any:
+    if group.wan_ip_class is not UNSET or (group.wan_ipv4 is UNSET and group.wan_ipv6 is UNSET):
+        return group.wan_ip_class
+    return wan_class(group.wan_ipv4 or None, group.wan_ipv6 or None) or UNSET
+
+
+def _subnet_overlap(group: Any, _: Surroundings) -> Any:
+    if group.lan_wan_subnet_overlap is not UNSET or group.lan_ipv4 is UNSET or group.wan_ipv4 is UNSET:
+        return group.lan_wan_subnet_overlap
+    return overlap(group.lan_ipv4, group.wan_ipv4)
+
+
+def _ssid_ref(name: str) -> Treat:
+    def treat(group: Any, around: Surroundings) -> Any:
+        ssid = getattr(group, name)
+        # An SSID is at most 32 octets (IEEE 802.11, 9.4.2.2); anything longer is not one.
+        return UNSET if ssid is UNSET or len(ssid.encode()) > 32 else around.pseudonyms.ref("ssid", ssid).hex()  # noqa: PLR2004
+
+    return treat
+
+
+def _ssid_is_default(group: Any, around: Surroundings) -> Any:
+    names = [name for name in (group.ssid_2g, group.ssid_5g) if name is not UNSET]
+    if group.ssid_is_default is not UNSET or not names:
+        return group.ssid_is_default
+    return all(around.products.default_ssid.fullmatch(name) for name in names)
+
+
+def _lan_domain_is_default(group: Any, around: Surroundings) -> Any:
+    if group.lan_domain_is_default is not UNSET or group.lan_domain is UNSET:
+        return group.lan_domain_is_default
+    return group.lan_domain.lower().rstrip(".") in around.products.default_lan_domains
+
+
+def _enough_stations(name: str) -> Treat:
+    def treat(group: Any, _: Surroundings) -> Any:
+        count = group.wifi_station_count
+        return UNSET if count is UNSET or count < MIN_STATIONS else getattr(group, name)
+
+    return treat
+
+
+def _mebibytes(name: str) -> Treat:
+    def treat(group: Any, _: Surroundings) -> Any:
+        value = getattr(group, name)
+        return UNSET if value is UNSET else -(-value // MIB) * MIB
+
+    return treat
+
+
+def _minute(name: str) -> Treat:
+    def treat(group: Any, _: Surroundings) -> Any:
+        value = getattr(group, name)
+        return UNSET if value is UNSET else minute_text(value)
+
+    return treat
+
+
+def _cell_ref(event: Any, around: Surroundings) -> Any:
+    """Of network and cell together: a cell id alone is not unique (3GPP TS 23.003, 19.6)."""
+    if event.cell_id is UNSET or around.plmn is None:
+        return UNSET
+    return around.pseudonyms.ref("cell", f"{around.plmn}-{event.cell_id}").hex()
+
+
+TREATED: Final[dict[str, Treat]] = {
+    "manufacturer": _listed("manufacturer", "manufacturers"),
+    "model_name": _listed("model_name", "models"),
+    "sim_ref": _sim_ref,
+    "home_mcc": _home_mcc,
+    "carrier_name": _carrier_name,
+    "wan_ip_class": _wan_ip_class,
+    "lan_wan_subnet_overlap": _subnet_overlap,
+    "ssid_2g_ref": _ssid_ref("ssid_2g"),
+    "ssid_5g_ref": _ssid_ref("ssid_5g"),
+    "ssid_is_default": _ssid_is_default,
+    "lan_domain_is_default": _lan_domain_is_default,
+    "wifi_station_rssi_dbm_min": _enough_stations("wifi_station_rssi_dbm_min"),
+    "wifi_station_rssi_dbm_median": _enough_stations("wifi_station_rssi_dbm_median"),
+    "wifi_association_failures_total": _enough_stations("wifi_association_failures_total"),
+    "wan_rx_bytes_month": _mebibytes("wan_rx_bytes_month"),
+    "wan_tx_bytes_month": _mebibytes("wan_tx_bytes_month"),
+    "acs_session_start_time": _minute("acs_session_start_time"),
+    "acs_session_end_time": _minute("acs_session_end_time"),
+    "cell_ref": _cell_ref,
+}
+"""The treatment of each field that is worked out or coarsened here."""
+
+AS_SENT: Final = frozenset(
+    {
+        "apn_class", "wifi_password_strength_2g", "wifi_password_strength_5g", "wifi_password_strength_guest",
+        "fault_code", "fault_component", "fault_severity", "fault_count", "disconnect_snapshot",
+    }
+)  # fmt: skip
+"""Fields whose treatment was done before they arrive, by the router or by their type, or is done group by group."""
+
+
+@lru_cache(_CACHED)
+def wan_class(ipv4: str | None, ipv6: str | None) -> str | None:
+    """The class of the WAN addresses (U11), None if what was sent is no address."""
+    try:
+        four = _class_of_ipv4(IPv4Interface(ipv4)) if ipv4 else None
+        six = _class_of_ipv6(IPv6Address(ipv6.partition("/")[0])) if ipv6 else None
+    except ValueError:
+        return None
+    if four and six == "gua_v6":
+        return "dual"
+    return four or six or "none"
+
+
+@lru_cache(_CACHED)
+def overlap(lan: str, wan: str) -> bool:
+    """Whether the two IPv4 networks share addresses; an address without a prefix length stands alone."""
+    return IPv4Interface(lan).network.overlaps(IPv4Interface(wan).network)
+
+
+_CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
+
+
+def _class_of_ipv4(address: IPv4Interface) -> str | None:
+    if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
+        return None
+    if address.ip in _CGNAT:
+        return "cgnat_v4"
+    return "private_v4" if address.is_private else "public_v4"
+
+
+def _class_of_ipv6(address: IPv6Address) -> str | None:
+    if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
+        return None
+    return "ula_v6" if address.is_private else "gua_v6"
+
+
+def utc(when: datetime) -> datetime | None:
+    """The time in UTC, or None where the calendar ends."""
+    try:
+        return when.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def minute_text(when: datetime) -> Any:
+    """RFC 3339 UTC with the seconds set to zero (U46, U47)."""
+    moment = utc(when)
+    return UNSET if moment is None else moment.strftime("%Y-%m-%dT%H:%M:00Z")

@@ -1,0 +1,139 @@
+"""Consent events of the wire format v1: topic `ueip/v1/<router>/consent` (docs/firmware.md).
+
+Rule 1: a join needs everything in order; an exit needs only to be one. When in doubt the exit is honoured (K35).
+Rule 2: the country of a join says whose ledger it goes to; an exit goes to every ledger that knows the router.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from collector.fields.compiled import MESSAGE_ID, POLICY_VERSION
+from collector.formats.report import SCHEMA_VERSION, milliseconds
+from collector.formats.strict_json import NotStrict, parse_object
+from collector.model import Action, Channel, ConsentEvent, DropReason, Message, Region
+from collector.pseudonym import Pseudonymiser
+from collector.regions import RegionMap
+
+Events = tuple[tuple[Region, ConsentEvent], ...]
+
+
+class ConsentDocument(BaseModel):
+    """One act of the owner: joining or leaving the programme."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    schema_version: Literal[1] = Field(description="Version of this format.")
+    event_id: Annotated[str, StringConstraints(pattern=MESSAGE_ID)] = Field(
+        description="New for each act of the owner; a repetition of the same act keeps it."
+    )
+    action: Literal["join", "exit"] = Field(description="What the owner did.")
+    time: AwareDatetime | None = Field(default=None, description="When, RFC 3339 UTC. A join needs it.")
+    country: str | None = Field(default=None, description="ISO 3166-1 alpha-2, as in reports. A join needs it.")
+    channel: Literal["app", "webui"] = Field(default="webui", description="Where the owner acted.")
+    policy_version: Annotated[str, StringConstraints(pattern=POLICY_VERSION)] | None = Field(
+        default=None, description="Version of the notice that was shown."
+    )
+    policy_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="SHA-256 of the text that was shown."
+    )
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")] | None = Field(
+        default=None, description="Language of the text that was shown, BCP 47."
+    )
+    storage_regions: Annotated[tuple[Region, ...], Field(strict=False)] = Field(
+        default=(), description="Storage regions the text named; the country's own when absent."
+    )
+    adult_or_guardian: Literal["adult", "guardian"] | None = Field(
+        default=None, description="Who attested to be old enough."
+    )
+
+
+class ConsentDecoder:
+    """Reads consent events."""
+
+    def __init__(self, *, max_bytes: int, max_depth: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+
+    def decode(
+        self, message: Message, router: str, regions: RegionMap, pseudonyms: Mapping[Region, Pseudonymiser]
+    ) -> Events | DropReason:
+        """The events for the ledgers of the regions concerned, or why there are none."""
+        document = self._document(message)
+        if isinstance(document, DropReason):
+            return document
+        if document.action == "exit":
+            return _exits(document, message, router, regions, pseudonyms)
+        return _join(document, message, router, regions, pseudonyms)
+
+    def _document(self, message: Message) -> ConsentDocument | DropReason:
+        if len(message.payload) > self._max_bytes:
+            return DropReason.OVERSIZE
+        try:
+            found = parse_object(message.payload, max_depth=self._max_depth)
+            if found.get("schema_version") != SCHEMA_VERSION or found["schema_version"] is True:
+                return DropReason.SCHEMA_VERSION
+            return ConsentDocument.model_validate(_readable(found))
+        except (NotStrict, ValidationError):
+            return DropReason.MALFORMED
+
+
+def _readable(found: dict[str, Any]) -> dict[str, Any]:
+    """Time as a time: pydantic's strict mode takes none from a string outside JSON. An exit needs no readable time."""
+    when = found.get("time")
+    try:
+        made = datetime.fromisoformat(when) if isinstance(when, str) else None
+    except ValueError:
+        made = None
+    aware = made if made is not None and made.tzinfo is not None else None
+    return {**found, "time": aware if found.get("action") == "exit" or aware else when}
+
+
+def _join(
+    document: ConsentDocument, message: Message, router: str, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+) -> Events | DropReason:
+    region = regions.route(document.country, ())
+    if isinstance(region, DropReason):
+        return region
+    if region not in known:
+        return DropReason.REGION_NOT_HERE
+    if document.time is None:
+        return DropReason.CLOCK_INVALID
+    return ((region, _event(document, message, router, known[region], default_region=region)),)
+
+
+def _exits(
+    document: ConsentDocument, message: Message, router: str, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+) -> Events | DropReason:
+    named = regions.route(document.country, ())
+    return tuple(
+        (region, _event(document, message, router, pseudonyms, only_if_joined=region is not named))
+        for region, pseudonyms in known.items()
+    )
+
+
+def _event(
+    document: ConsentDocument,
+    message: Message,
+    router: str,
+    pseudonyms: Pseudonymiser,
+    *,
+    default_region: Region | None = None,
+    only_if_joined: bool = False,
+) -> ConsentEvent:
+    return ConsentEvent(
+        action=Action(document.action),
+        channel=Channel(document.channel),
+        identity=pseudonyms.identity(router),
+        received_at=message.received_at,
+        event_ref=pseudonyms.uncached_ref("consent event", f"{router}\0{document.event_id}"),
+        client_time=None if document.time is None else milliseconds(document.time),
+        policy_version=document.policy_version,
+        policy_digest=document.policy_digest,
+        language=document.language,
+        storage_regions=tuple(document.storage_regions) or ((default_region,) if default_region else ()),
+        adult_or_guardian=document.adult_or_guardian,
+        only_if_joined=only_if_joined,
+    )

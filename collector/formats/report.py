@@ -1,0 +1,140 @@
+"""The wire format v1: topic and payload to `Report` (docs/firmware.md).
+
+A clean message is decoded once, by the closed schema. What that refuses, and what might hold a key twice, is read
+again slowly and key by key.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from collector.fields.clean import Cleaner, Notes, Tally
+from collector.fields.compiled import Compiled
+from collector.fields.select import snapshot_plmn
+from collector.formats.strict_json import NotStrict, parse_object
+from collector.model import DropReason, Flag, Message, Report
+from collector.pseudonym import normal_imei
+
+SCHEMA_VERSION: Final = 1
+FORMAT: Final = "report-v1"
+ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@lru_cache(65_536)
+def parse_topic(topic: str) -> tuple[str, str] | None:
+    """Router and kind (`report`, `consent`) of a v1 topic, or None if it is not one."""
+    parts = topic.split("/")
+    if len(parts) != 4 or parts[0] != "ueip" or parts[1] != "v1":  # noqa: PLR2004 - ueip/v1/<router>/<kind>
+        return None
+    _, _, router, kind = parts
+    if kind not in {"report", "consent"} or not ROUTER.fullmatch(router):
+        return None
+    return router, kind
+
+
+class ReportDecoder:
+    """Decodes reports of the wire format v1."""
+
+    def __init__(self, compiled: Compiled, cleaner: Cleaner, *, max_bytes: int, max_depth: int) -> None:
+        self._decode = compiled.decode
+        self._cleaner = cleaner
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+
+    def decode(self, message: Message, router: str) -> Report | DropReason:
+        """The report in *message*, or why there is none. Does not judge the flag."""
+        payload = message.payload
+        if len(payload) > self._max_bytes:
+            return DropReason.OVERSIZE
+        tree = self._at_once(payload)
+        if tree is not None:
+            flag = Flag.ABSENT if tree.ueip is UNSET else Flag.YES if tree.ueip else Flag.NO
+            return _report(router, tree, flag, None)
+        return self.decode_slowly(message, router, Tally())
+
+    def _at_once(self, payload: bytes) -> Any:
+        """The wire tree of a clean payload, or None if it wants a closer look.
+
+        msgspec keeps the last of two equal keys without a word. A payload without escapes has as many quotes as its
+        tree written out again, unless a key stands in it twice: so duplicates are seen without a second parser.
+        """
+        if b"\\" in payload:
+            return None
+        try:
+            tree = self._decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return tree if payload.count(b'"') == _encode(tree).count(b'"') else None
+
+    def decode_slowly(self, message: Message, router: str, notes: Notes) -> Report | DropReason:
+        """As `decode`, key by key; *notes* is told what is removed."""
+        try:
+            document = parse_object(message.payload, max_depth=self._max_depth)
+        except NotStrict:
+            return DropReason.MALFORMED
+        tree = self._cleaner.clean(document, notes)
+        flag = _flag(document)
+        if flag is Flag.YES and self._cleaner.flags_disagree(document):
+            flag = Flag.INVALID
+        return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
+
+
+def _flag(document: dict[str, Any]) -> Flag:
+    """The flag as D1 has it: `is True`, not truth, for 1 and "false" are true to Python."""
+    if "ueip" not in document:
+        return Flag.ABSENT
+    value = document["ueip"]
+    return Flag.YES if value is True else Flag.NO if value is False else Flag.INVALID
+
+
+def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
+    snapshots = () if tree.events is UNSET else (snapshot_plmn(e.disconnect_snapshot) for e in tree.events)
+    serving = None if tree.network is UNSET else tree.network.plmn or None
+    return Report(
+        router=router,
+        format=FORMAT,
+        message_id=tree.message_id or None,
+        schema_version=None if tree.schema_version is UNSET else tree.schema_version,
+        flag=flag,
+        policy_version=tree.policy_version or None,
+        country=tree.country or None,
+        time=None if tree.time is UNSET else milliseconds(tree.time),
+        age=_age(tree),
+        plmns=tuple(plmn for plmn in (serving, *snapshots) if plmn),
+        suspect_plmn=tally is not None and tally.suspect_plmn,
+        names_another=_names_another(tree.router, router),
+        content=tree,
+        removed=tuple(sorted(tally.counts.items())) if tally else (),
+    )
+
+
+def milliseconds(when: datetime) -> int:
+    """Milliseconds since 1970 of an aware time; any year the calendar has."""
+    delta = when - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _age(tree: Any) -> int | None:
+    """How old the measurement is by the router's own uptime, in ms, for routers without a clock (K08)."""
+    event, send = tree.uptime_at_event_seconds, tree.uptime_at_send_seconds
+    if event is UNSET or send is UNSET or event > send:
+        return None
+    return int(send - event) * 1000
+
+
+def _names_another(group: Any, router: str) -> bool:
+    """Whether the payload names routers, and none of them is the topic's."""
+    if group is UNSET or (group.serial is UNSET and group.imei is UNSET):
+        return False
+    if group.serial == router:
+        return False
+    imei = None if group.imei is UNSET else normal_imei(group.imei)
+    return imei is None or (imei != normal_imei(router) and group.imei != router)

@@ -1,0 +1,96 @@
+"""For operators: /metrics, /healthz, /readyz. Nothing in them is personal data (F10)."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from collector.config import HttpSettings
+from collector.errors import CollectorError
+
+Readiness = Callable[[], dict[str, str]]
+"""The state of each part by name; `ready` is the word for one that works."""
+READY = "ready"
+
+
+def make_app(registry: CollectorRegistry, readiness: Readiness) -> Starlette:
+    """The three pages."""
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        parts = readiness()
+        ready = all(state == READY for state in parts.values())
+        return JSONResponse({"ready": ready, "parts": parts}, status_code=200 if ready else 503)
+
+    return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)])
+
+
+class HttpServer:
+    """Serves the pages on the collector's own event loop."""
+
+    def __init__(self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness) -> None:
+        self._socket = _listen(settings)
+        app = make_app(registry, readiness)
+        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, lifespan="off")
+        self._server = _Quiet(config)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as in `http://127.0.0.1:9464`."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+        await self._server.serve(sockets=[self._socket])
+
+    async def stop(self) -> None:
+        """Finish open requests and stop."""
+        self._server.should_exit = True
+        await asyncio.sleep(0)
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the signals to the service."""
+
+    def install_signal_handlers(self) -> None:
+        """None: the service stops everything in order."""
+
+    def capture_signals(self) -> "_NoSignals":  # type: ignore[override]
+        """None, under uvicorn's newer name."""
+        return _NoSignals()
+
+
+class _NoSignals:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _listen(settings: HttpSettings) -> socket.socket:
+    """Bind before anything else starts, so that a taken port is an error people see."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise CollectorError(
+            f"http: cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            f"Choose another http.port (0 for a free one) or stop what uses it."
+        ) from None
+    return listening

@@ -1,0 +1,160 @@
+"""Keeps one connection to the broker: connects, watches, reconnects with jittered pauses, stops cleanly."""
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+
+from collector.config import BrokerSettings
+from collector.errors import BrokerRefused, where
+from collector.ingest.codec import ConnectPacket, DisconnectReasonCode, QoS, RetainHandling, TopicFilter
+from collector.ingest.connection import Connection, ConnectionLost, Receive
+from collector.log import LOG
+from collector.metrics import Metrics
+
+CONNECT_SECONDS: Final = 10.0
+FILTERS: Final = ("ueip/v1/+/consent", "ueip/v1/#")
+"""Consent first. The second is wider than the topics of the format, so that a misspelt topic is a counted drop."""
+
+
+class Client:
+    """The collector's side of the broker's session."""
+
+    def __init__(
+        self, settings: BrokerSettings, metrics: Metrics, receive: Receive, read_done: Callable[[], None]
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._receive = receive
+        self._read_done = read_done
+        self._connection: Connection | None = None
+        self._stopping = asyncio.Event()
+        self.last_refusal: str | None = None
+        metrics.oldest_seconds = self.oldest_seconds
+
+    async def run(self) -> None:
+        """Stay connected until `stop`."""
+        failures = 0
+        while not self._stopping.is_set():
+            self._metrics.connection = "connecting"
+            began = time.monotonic()
+            try:
+                await self._session()
+            except (OSError, BrokerRefused, ConnectionLost, TimeoutError, ssl.SSLError) as error:
+                self._tell(error)
+            lasted = time.monotonic() - began > self._settings.reconnect_max_seconds
+            failures = 0 if lasted else failures + 1
+            await self._pause(failures)
+        self._metrics.connection = "stopped"
+
+    async def _session(self) -> None:
+        loop = asyncio.get_running_loop()
+        connection = Connection(self._connect_packet(), self._receive, self._read_done)
+        tls = tls_context(self._settings)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await loop.create_connection(lambda: connection, self._settings.host, self._settings.port, ssl=tls)
+        self._connection = connection
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                answer = await connection.handshake(topic_filters())
+            self._metrics.connection = "connected"
+            self._metrics.connects += 1
+            self.last_refusal = None
+            LOG.info("broker_connected", session_present=answer.session_present)
+            await self._watch(connection, answer.server_keep_alive or self._settings.keep_alive_seconds)
+        finally:
+            connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
+            self._connection = None
+
+    async def _watch(self, connection: Connection, keep_alive: int) -> None:
+        """Until the connection ends: ping when idle, give it up when nothing comes back."""
+        while not connection.closed.done():
+            await asyncio.wait([connection.closed], timeout=keep_alive / 4)
+            now = time.monotonic()
+            if connection.closed.done():
+                break
+            if not connection.paused and now - connection.last_received > keep_alive * 1.5:
+                connection.abort("no_answer")
+            elif now - connection.last_sent > keep_alive / 2:
+                connection.ping()
+        if not self._stopping.is_set():
+            LOG.warning("broker_connection_lost", why=connection.closed.result())
+
+    async def stop(self) -> None:
+        """Say goodbye; what is not acknowledged stays with the broker."""
+        self._stopping.set()
+        if self._connection is not None:
+            self._connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
+        await asyncio.sleep(0)
+
+    def pause(self) -> None:
+        """Memory is full: read no more for now."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        """There is room again."""
+        if self._connection is not None:
+            self._connection.resume()
+
+    def oldest_seconds(self) -> float:
+        """Age of the oldest unacknowledged message, 0 for none."""
+        return self._connection.acks.oldest_seconds() if self._connection else 0.0
+
+    async def _pause(self, failures: int) -> None:
+        """Wait before the next attempt: longer each time, and never in step with others (jitter)."""
+        if self._stopping.is_set():
+            return
+        self._metrics.connection = "waiting"
+        longest = min(self._settings.reconnect_max_seconds, 0.25 * 2 ** min(failures, 16))
+        try:
+            async with asyncio.timeout(random.uniform(longest / 4, longest)):  # noqa: S311 - not a secret
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, BrokerRefused):
+            self.last_refusal = str(error)
+            LOG.error("broker_refused", what=str(error))
+        else:
+            self.last_refusal = None
+            LOG.warning("broker_unreachable", error=type(error).__name__, at=where(error))
+
+    def _connect_packet(self) -> ConnectPacket:
+        settings = self._settings
+        password = settings.password_file.read_text().splitlines()[0] if settings.password_file else None
+        return ConnectPacket(
+            settings.client_id,
+            username=settings.username,
+            password=password.encode() if password is not None else None,
+            clean_start=False,
+            keep_alive=settings.keep_alive_seconds,
+            session_expiry_interval=settings.session_expiry_seconds,
+            receive_max=settings.receive_maximum,
+            max_packet_size=settings.max_packet_bytes,
+        )
+
+
+def topic_filters() -> list[TopicFilter]:
+    """What is subscribed to. Retained consent events are wanted at every connect; other retained messages are not."""
+    consent, everything = FILTERS
+    return [
+        TopicFilter(consent, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS),
+        TopicFilter(
+            everything, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
+        ),
+    ]
+
+
+def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with a verified peer (O78), or None for a broker on this machine without TLS."""
+    if not settings.tls:
+        return None
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.cert_file is not None:
+        context.load_cert_chain(settings.cert_file, settings.key_file)
+    return context

@@ -1,0 +1,178 @@
+"""One connection to the broker: CONNECT, SUBSCRIBE, PUBLISH in, PUBACK out, keep-alive. No retry, no policy.
+
+Rule 1: a message is handed over on the spot, in order of receipt, with the token that acknowledges it.
+Rule 2: nothing is acknowledged here; tokens come back when messages are settled.
+Rule 3: a broker that breaks the protocol loses the connection; the session and its messages stay with the broker.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from collector.errors import BrokerRefused
+from collector.ingest.acks import NO_TOKEN, AckRing, Token
+from collector.ingest.codec import (
+    ConnAckPacket,
+    ConnAckReasonCode,
+    ConnectPacket,
+    DisconnectPacket,
+    DisconnectReasonCode,
+    Packet,
+    PacketReader,
+    PingReqPacket,
+    PingRespPacket,
+    ProtocolFault,
+    PubAckPacket,
+    PublishPacket,
+    QoS,
+    SubAckPacket,
+    SubscribePacket,
+    TopicFilter,
+)
+from collector.log import LOG
+from collector.model import Message
+
+Receive = Callable[[Message, Token], None]
+_SUBSCRIBE_ID: Final = 1
+
+
+class ConnectionLost(Exception):
+    """The connection is gone; says why in a word."""
+
+
+class Connection(asyncio.Protocol):
+    """An `asyncio.Protocol` over the codec."""
+
+    def __init__(self, connect: ConnectPacket, receive: Receive, read_done: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.connected: asyncio.Future[ConnAckPacket] = loop.create_future()
+        self.subscribed: asyncio.Future[SubAckPacket] = loop.create_future()
+        self.closed: asyncio.Future[str] = loop.create_future()
+        self.acks = AckRing(self._acknowledge)
+        self.last_sent = self.last_received = time.monotonic()
+        self.paused = False
+        self._connect = connect
+        self._receive = receive
+        self._read_done = read_done
+        self._reader = PacketReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Open the MQTT session."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send(self._connect.write())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let everybody who waits know; tokens of this connection are void from now on."""
+        self.acks.close()
+        why = type(exc).__name__ if exc else "closed_by_peer"
+        for waiting in (self.connected, self.subscribed):
+            if not waiting.done():
+                waiting.set_exception(ConnectionLost(why))
+                waiting.exception()  # somebody may have stopped waiting; that is no error
+        if not self.closed.done():
+            self.closed.set_result(why)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand over every message that *data* completes, and release what they settle at once."""
+        self.last_received = time.monotonic()
+        received_at = int(time.time() * 1000)
+        self.acks.hold()
+        try:
+            for packet in self._reader.feed(data):
+                if type(packet) is PublishPacket:
+                    self._publish(packet, received_at)
+                else:
+                    self._handle(packet)
+        except ProtocolFault:
+            self.close(DisconnectReasonCode.MALFORMED_PACKET, "malformed_packet")
+        finally:
+            self.acks.let_go()
+            self._read_done()
+
+    def _publish(self, packet: PublishPacket, received_at: int) -> None:
+        token = NO_TOKEN if packet.packet_id is None else self.acks.token(packet.packet_id)
+        # Only topic, payload and retain flag are taken: everything else of the packet is data too (F9).
+        message = Message(packet.topic, packet.payload, packet.retain, received_at)
+        self._receive(message, token)
+
+    def _handle(self, packet: Packet) -> None:
+        match packet:
+            case ConnAckPacket() if not self.connected.done():
+                self.connected.set_result(packet)
+            case SubAckPacket() if not self.subscribed.done():
+                self.subscribed.set_result(packet)
+            case PingRespPacket():
+                pass
+            case DisconnectPacket():
+                LOG.warning("broker_disconnected", reason=packet.reason_code.name.lower())
+                self.close(None, packet.reason_code.name.lower())
+            case _:
+                self.close(DisconnectReasonCode.PROTOCOL_ERROR, "protocol_error")
+
+    async def handshake(self, filters: list[TopicFilter]) -> ConnAckPacket:
+        """Wait to be connected, subscribe, wait for the grants.
+
+        Raises:
+            BrokerRefused: the broker said no, to the connection or to a subscription.
+            ConnectionLost: it went away instead.
+        """
+        answer = await self.connected
+        if answer.reason_code is not ConnAckReasonCode.SUCCESS:
+            raise BrokerRefused(f"the broker refused the connection: {_words(answer.reason_code)}")
+        self._send(SubscribePacket(_SUBSCRIBE_ID, filters).write())
+        granted = await self.subscribed
+        for wanted, code in zip(filters, granted.reason_codes, strict=False):
+            if code >= 0x80:  # noqa: PLR2004 - MQTT 5, 3.9.3: refusals
+                raise BrokerRefused(f"the broker refused the subscription to {wanted.pattern}: {_words(code)}")
+            if code < QoS.AT_LEAST_ONCE:
+                raise BrokerRefused(f"the broker grants {wanted.pattern} at QoS 0 only; messages could be lost")
+        return answer
+
+    def ping(self) -> None:
+        """Keep the connection alive."""
+        self._send(PingReqPacket().write())
+
+    def pause(self) -> None:
+        """Read no more until `resume`; the broker holds what it cannot send."""
+        if not self.paused and self._transport is not None:
+            self.paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.paused and self._transport is not None:
+            self.paused = False
+            self.last_received = time.monotonic()
+            self._transport.resume_reading()
+
+    def close(self, reason: DisconnectReasonCode | None, why: str) -> None:
+        """Say goodbye with *reason*, if any, and close; the session stays with the broker."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not self.closed.done():
+            self.closed.set_result(why)
+        if reason is not None:
+            self._send(DisconnectPacket(reason_code=reason).write())
+        self._transport.close()
+
+    def abort(self, why: str) -> None:
+        """Drop a connection that is not answering."""
+        if not self.closed.done():
+            self.closed.set_result(why)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _acknowledge(self, packet_ids: list[int]) -> None:
+        self._send(b"".join([PubAckPacket(packet_id).write() for packet_id in packet_ids]))
+
+    def _send(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+            self.last_sent = time.monotonic()
+
+
+def _words(code: Any) -> str:
+    return str(code.name).lower().replace("_", " ")

@@ -1,0 +1,74 @@
+"""What the shell does with each message: asks `process`, counts, and hands on. No decision is made here."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from collector.ingest.acks import Countdown, Settling, Token
+from collector.metrics import Metrics
+from collector.model import Accepted, ConsentChange, ConsentEvent, Dropped, Message, Region
+from collector.pipeline import Rules, process
+from collector.stores.writer import Writer
+
+_OVERHEAD: Final = 1024
+"""Bytes a waiting message takes beside its payload, roughly."""
+
+
+class Intake:
+    """Between the connection and the writers; bounds what is in memory."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        writers: Mapping[Region, Writer],
+        metrics: Metrics,
+        *,
+        max_in_flight_bytes: int,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+    ) -> None:
+        self._rules = rules
+        self._writers = writers
+        self._metrics = metrics
+        self._most = max_in_flight_bytes
+        self._pause = pause
+        self._resume = resume
+
+    def receive(self, message: Message, token: Token) -> None:
+        """Give one message its outcome, or its place in a region's queue."""
+        outcome = process(message, self._rules)
+        if isinstance(outcome, Accepted):
+            metrics, size = self._metrics, len(message.payload) + _OVERHEAD
+            metrics.received += 1
+            metrics.in_flight += 1
+            metrics.in_flight_bytes += size
+            self._writers[outcome.record.region].submit(outcome.record, token, size)
+        elif isinstance(outcome, Dropped):
+            self._metrics.received += 1
+            self._metrics.drop(outcome.reason)
+            self._events(outcome.exits, token)
+        elif isinstance(outcome, ConsentChange):
+            self._events(outcome.events, token)
+        else:
+            self._metrics.consent_refused[outcome.reason] += 1
+            token.complete()
+
+    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Token) -> None:
+        """To the ledgers; the message is acknowledged when all of them have it."""
+        if not events:
+            token.complete()
+            return
+        waiting: Settling = token if len(events) == 1 else Countdown(token, len(events))
+        for region, event in events:
+            self._writers[region].submit_event(event, waiting)
+
+    def read_done(self) -> None:
+        """After each read of the socket: stop reading while memory is full."""
+        if not self._metrics.paused and self._metrics.in_flight_bytes > self._most:
+            self._metrics.paused = True
+            self._pause()
+
+    def settled(self) -> None:
+        """After each commit: read again once there is room."""
+        if self._metrics.paused and self._metrics.in_flight_bytes <= self._most // 2:
+            self._metrics.paused = False
+            self._resume()

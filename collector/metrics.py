@@ -1,0 +1,154 @@
+"""Every metric, declared once. Counts by bounded enums only; no identifier, topic or pseudonym in a label (F10, D25).
+
+On the message path a count is an addition to a plain number; Prometheus's own classes do the histograms, once a commit.
+
+`received = stored + dropped + in flight` holds at every moment: the three are changed together, on one thread.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from collector.consent.ledger import Result
+from collector.model import Action, DropReason, Region, Removal
+
+CONNECTION_STATES: Final = ("connected", "connecting", "waiting", "stopped")
+ConnectionState = Literal["connected", "connecting", "waiting", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric's name, kind, labels and meaning."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+RECEIVED: Final = Declared(
+    "collector_messages_received_total", "counter", "Report messages received from the broker, redeliveries included."
+)
+DROPPED: Final = Declared(
+    "collector_messages_dropped_total", "counter", "Report messages not kept, by the one reason each has.", ("reason",)
+)
+STORED: Final = Declared(
+    "collector_records_stored_total", "counter", "Records stored durably; each is one report message.", ("region",)
+)
+IN_FLIGHT: Final = Declared(
+    "collector_messages_in_flight", "gauge", "Report messages received and neither stored nor dropped yet."
+)
+IN_FLIGHT_BYTES: Final = Declared("collector_in_flight_bytes", "gauge", "Bytes of payloads not yet settled.")
+PAUSED: Final = Declared("collector_reading_paused", "gauge", "1 while the socket is not read, for memory is full.")
+REMOVED: Final = Declared(
+    "collector_fields_removed_total",
+    "counter",
+    "Keys left out of messages that became records, by treatment. local_only is a defect of the router's firmware.",
+    ("treatment",),
+)
+CONSENT_EVENTS: Final = Declared(
+    "collector_consent_events_total",
+    "counter",
+    "Consent events settled by a region's ledger: joins by flag, joins and exits, by what became of them.",
+    ("region", "action", "result"),
+)
+CONSENT_REFUSED: Final = Declared(
+    "collector_consent_messages_refused_total",
+    "counter",
+    "Messages on the consent topic that are no consent events, by reason.",
+    ("reason",),
+)
+ERASED: Final = Declared("collector_records_erased_total", "counter", "Records erased at an exit.", ("region",))
+COMMIT_SECONDS: Final = Declared(
+    "collector_store_commit_seconds", "histogram", "Time a commit takes, the durable write included.", ("region",)
+)
+BATCH_ROWS: Final = Declared("collector_store_batch_rows", "histogram", "Entries of a commit.", ("region",))
+STORE_FAILURES: Final = Declared(
+    "collector_store_failures_total", "counter", "Commits a store refused; they are tried again.", ("region",)
+)
+STORE_UP: Final = Declared("collector_store_up", "gauge", "1 while the region's store answers.", ("region",))
+CONNECTION: Final = Declared(
+    "collector_broker_connection", "gauge", "1 for the state the connection to the broker is in.", ("state",)
+)
+CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.")
+OLDEST: Final = Declared(
+    "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
+)
+
+DECLARED: Final = (
+    RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
+    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, CONNECTION, CONNECTS, OLDEST,
+)  # fmt: skip
+
+_COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCH_BUCKETS: Final = (1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
+
+
+class Metrics:
+    """The numbers of one collector."""
+
+    def __init__(self, regions: tuple[Region, ...] = tuple(Region)) -> None:
+        self.received = 0
+        self.in_flight = 0
+        self.in_flight_bytes = 0
+        self.paused = False
+        self.connects = 0
+        self.connection: ConnectionState = "stopped"
+        self.dropped: Counter[DropReason] = Counter()
+        self.stored: Counter[Region] = Counter()
+        self.removed: Counter[Removal] = Counter()
+        self.consent: Counter[tuple[Region, Action, Result]] = Counter()
+        self.consent_refused: Counter[DropReason] = Counter()
+        self.erased: Counter[Region] = Counter()
+        self.store_failures: Counter[Region] = Counter()
+        self.store_up: dict[Region, bool] = dict.fromkeys(regions, False)
+        self.oldest_seconds: Callable[[], float] = lambda: 0.0
+        self._regions = regions
+        self.registry = CollectorRegistry()
+        self.commit_seconds = _histogram(COMMIT_SECONDS, _COMMIT_BUCKETS, self.registry)
+        self.batch_rows = _histogram(BATCH_ROWS, _BATCH_BUCKETS, self.registry)
+        self.registry.register(self)
+
+    def drop(self, reason: DropReason, count: int = 1) -> None:
+        """A message that never was in flight is dropped."""
+        self.dropped[reason] += count
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus-client for a scrape."""
+        yield _counter(RECEIVED, {(): self.received})
+        yield _counter(DROPPED, {(reason,): self.dropped[reason] for reason in DropReason})
+        yield _counter(STORED, {(region,): self.stored[region] for region in self._regions})
+        yield _gauge(IN_FLIGHT, {(): self.in_flight})
+        yield _gauge(IN_FLIGHT_BYTES, {(): self.in_flight_bytes})
+        yield _gauge(PAUSED, {(): self.paused})
+        yield _counter(REMOVED, {(removal,): self.removed[removal] for removal in Removal})
+        yield _counter(CONSENT_EVENTS, dict(self.consent))
+        yield _counter(CONSENT_REFUSED, {(reason,): n for reason, n in self.consent_refused.items()})
+        yield _counter(ERASED, {(region,): self.erased[region] for region in self._regions})
+        yield _counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
+        yield _gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
+        yield _gauge(CONNECTION, {(state,): state == self.connection for state in CONNECTION_STATES})
+        yield _counter(CONNECTS, {(): self.connects})
+        yield _gauge(OLDEST, {(): self.oldest_seconds()})
+
+
+def _counter(declared: Declared, values: Mapping[Any, int]) -> Metric:
+    family = CounterMetricFamily(declared.name.removesuffix("_total"), declared.help, labels=declared.labels)
+    for labels, value in values.items():
+        family.add_metric([str(label) for label in labels], value)
+    return family
+
+
+def _gauge(declared: Declared, values: Mapping[Any, float]) -> Metric:
+    family = GaugeMetricFamily(declared.name, declared.help, labels=declared.labels)
+    for labels, value in values.items():
+        family.add_metric([str(label) for label in labels], float(value))
+    return family
+
+
+def _histogram(declared: Declared, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:
+    return Histogram(declared.name, declared.help, declared.labels, buckets=buckets, registry=registry)

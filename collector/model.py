@@ -1,0 +1,280 @@
+"""The nouns of the collector.
+
+Rule 1: every noun is frozen and its repr shows no field value, so that no traceback, log line or test failure can
+        carry what a router sent.
+Rule 2: a `Consented` is built in `collector.consent.gate` only; what builds records takes nothing else, so
+        forgetting the gate is a type error.
+Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a name says otherwise.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import Any
+
+import msgspec
+
+PURPOSE = "remote_fault_diagnosis"
+"""The one purpose records may serve (003 I L6, L14)."""
+
+
+class Sealed(msgspec.Struct, frozen=True, gc=False):
+    """A frozen noun whose repr names its type and nothing else."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __rich_repr__(self) -> Any:
+        return iter(())
+
+
+class Region(StrEnum):
+    """Where records are stored (D16). There is no default region."""
+
+    HONG_KONG = "hong_kong"
+    GERMANY = "germany"
+    CHINA = "china"
+
+
+class DropReason(StrEnum):
+    """Why a message was not kept; every dropped message has exactly one (D21)."""
+
+    # what arrived is not a message of ours
+    OVERSIZE = "oversize"
+    MALFORMED = "malformed"
+    UNKNOWN_TOPIC = "unknown_topic"
+    RETAINED = "retained"
+    IDENTITY_MISMATCH = "identity_mismatch"
+    SCHEMA_VERSION = "schema_version"
+    MESSAGE_ID = "message_id"
+    # the flag (D1)
+    FLAG_ABSENT = "flag_absent"
+    FLAG_FALSE = "flag_false"
+    FLAG_INVALID = "flag_invalid"
+    # the region (D16 to D18)
+    REGION_UNKNOWN = "region_unknown"
+    REGION_UNMAPPED = "region_unmapped"
+    REGION_BLOCKED = "region_blocked"
+    REGION_CONFLICT = "region_conflict"
+    REGION_NOT_HERE = "region_not_here"
+    REGION_NOT_CONSENTED = "region_not_consented"
+    # the ledger (D2, D3) and what it says about time (D8)
+    NO_CONSENT_RECORD = "no_consent_record"
+    WITHDRAWN = "withdrawn"
+    RESTRICTED = "restricted"
+    VOID = "void"
+    POLICY_OUTDATED = "policy_outdated"
+    CLOCK_INVALID = "clock_invalid"
+    BEFORE_CONSENT = "before_consent"
+    FUTURE = "future"
+    TOO_OLD = "too_old"
+    # the store
+    DUPLICATE = "duplicate"
+    # us
+    INTERNAL_ERROR = "internal_error"
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return _MEANINGS[self]
+
+
+_MEANINGS: Mapping[DropReason, str] = {
+    DropReason.OVERSIZE: "The payload is larger than the format allows.",
+    DropReason.MALFORMED: "The payload is not one strict JSON object, is too deep, or holds a key twice.",
+    DropReason.UNKNOWN_TOPIC: "The topic is none that the collector knows.",
+    DropReason.RETAINED: "The message was published with the retain flag, which only consent events may have.",
+    DropReason.IDENTITY_MISMATCH: "The payload names another router than the topic does.",
+    DropReason.SCHEMA_VERSION: "The schema version is missing or not one the collector reads.",
+    DropReason.MESSAGE_ID: "The message id is missing or not of the form allowed.",
+    DropReason.FLAG_ABSENT: "The message carries no UEIP flag.",
+    DropReason.FLAG_FALSE: "The UEIP flag is false: the owner has left the programme.",
+    DropReason.FLAG_INVALID: "The UEIP flag is not the JSON value true, or two spellings of it disagree.",
+    DropReason.REGION_UNKNOWN: "The country, or the serving network's country, is missing, malformed or not assigned.",
+    DropReason.REGION_UNMAPPED: "The country is one that needs a decision before it has a region.",
+    DropReason.REGION_BLOCKED: "The country is on the blocked list.",
+    DropReason.REGION_CONFLICT: "The serving network belongs to another region than the router.",
+    DropReason.REGION_NOT_HERE: "The router's region is not served by this collector.",
+    DropReason.REGION_NOT_CONSENTED: "The consent does not name the router's region.",
+    DropReason.NO_CONSENT_RECORD: "The ledger knows no join of this router, and the mode asks for one.",
+    DropReason.WITHDRAWN: "The router has left the programme.",
+    DropReason.RESTRICTED: "The use of this router's data is restricted.",
+    DropReason.VOID: "The consent was void from the beginning.",
+    DropReason.POLICY_OUTDATED: "The policy version is not one the collector accepts.",
+    DropReason.CLOCK_INVALID: "The message says neither a usable time nor its age.",
+    DropReason.BEFORE_CONSENT: "The message was measured before the router joined.",
+    DropReason.FUTURE: "The message says a time in the future.",
+    DropReason.TOO_OLD: "The message is older than the limit.",
+    DropReason.DUPLICATE: "The message was stored before.",
+    DropReason.INTERNAL_ERROR: "The collector failed on the message; this is a bug of ours.",
+}
+
+
+class Removal(StrEnum):
+    """Why a key of a message that is kept was not copied into the record."""
+
+    LOCAL_ONLY = "local_only"
+    """Must never leave the router (D11): the firmware is at fault, an operator should know."""
+    NOT_COLLECTED = "not_collected"
+    """Known, and of no use to the programme."""
+    UNKNOWN = "unknown"
+    """Not in the catalogue."""
+    INVALID = "invalid"
+    """In the catalogue, with a value outside its type or bounds."""
+
+
+class Message(Sealed, frozen=True, gc=False):
+    """What arrived: nothing of it is trusted, and nothing but topic and payload is ever read."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    received_at: int
+
+
+class Identity(Sealed, frozen=True, gc=False):
+    """The router as one region knows it: pseudonyms by the current key and by each older live key."""
+
+    device_ref: bytes
+    key_id: str
+    older: tuple[bytes, ...] = ()
+
+
+class Flag(Enum):
+    """What the one declared place of the flag says (D1)."""
+
+    YES = "yes"
+    NO = "no"
+    ABSENT = "absent"
+    INVALID = "invalid"
+
+
+class Report(Sealed, frozen=True, gc=False):
+    """A decoded message of a router, before anybody asked whether it may be kept.
+
+    `content` is the decoded tree of the format, closed by the catalogue; `removed` counts by `Removal` what was left
+    out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
+    serving network was named in a way that cannot be read; `names_another` when the payload names another router.
+    """
+
+    router: str
+    format: str
+    message_id: str | None
+    schema_version: int | None
+    flag: Flag
+    policy_version: str | None
+    country: str | None
+    time: int | None
+    age: int | None
+    plmns: tuple[str, ...]
+    suspect_plmn: bool
+    names_another: bool
+    content: Any
+    removed: tuple[tuple[Removal, int], ...] = ()
+
+
+class Consented(Sealed, frozen=True, gc=False):
+    """A report that passed flag, route and ledger. Only the gate makes one."""
+
+    report: Report
+    region: Region
+    identity: Identity
+    event_time: int
+    received_at: int
+    policy_version: str
+
+
+class Record(Sealed, frozen=True, gc=False):
+    """What is stored: the envelope of catalogue 1.6 and a body of canonical fields, as JSON.
+
+    `event_time` is to the minute, as periodic samples are stored; `measured_at` is what the router said, for the gate
+    only. `oldest` is the earliest time that anything in the body speaks of; the ledger compares it with the join.
+    `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
+    """
+
+    record_id: bytes
+    identity: Identity
+    region: Region
+    event_time: int
+    measured_at: int
+    oldest: int
+    received_at: int
+    policy_version: str
+    source_adapter: str
+    body: bytes
+    stripped: tuple[tuple[Removal, int], ...] = ()
+    lookup: tuple[tuple[str, bytes], ...] = ()
+
+
+class Action(StrEnum):
+    """What a consent event does (catalogue 4.3)."""
+
+    JOIN = "join"
+    EXIT = "exit"
+    VOID = "void"
+    RESTRICT = "restrict"
+    UNRESTRICT = "unrestrict"
+    UNBIND = "unbind"
+    CANCEL = "cancel"
+
+
+class Channel(StrEnum):
+    """Where a consent event came from (catalogue 4.3)."""
+
+    APP = "app"
+    WEBUI = "webui"
+    TELEMETRY_FLAG = "telemetry_flag"
+    RIGHTS_DESK = "rights_desk"
+    SYSTEM = "system"
+
+
+class ConsentEvent(Sealed, frozen=True, gc=False):
+    """One act of the owner, for the ledger of one region.
+
+    `event_ref` is the pseudonym of the act's own id: an act counts once. `only_if_joined` keeps a refusal by somebody
+    who never joined from leaving a trace.
+    """
+
+    action: Action
+    channel: Channel
+    identity: Identity
+    received_at: int
+    event_ref: bytes | None = None
+    client_time: int | None = None
+    policy_version: str | None = None
+    policy_digest: str | None = None
+    language: str | None = None
+    storage_regions: tuple[str, ...] = ()
+    adult_or_guardian: str | None = None
+    only_if_joined: bool = False
+
+
+Entry = Record | ConsentEvent
+"""What a region's writer takes, in order of receipt."""
+
+
+class Accepted(Sealed, frozen=True, gc=False):
+    """The message became a record; the region's writer gates it once more, with the commit."""
+
+    record: Record
+
+
+class Dropped(Sealed, frozen=True, gc=False):
+    """The message is not kept. An explicit false also carries exits, one a region it may concern (D2)."""
+
+    reason: DropReason
+    exits: tuple[tuple[Region, ConsentEvent], ...] = ()
+
+
+class ConsentChange(Sealed, frozen=True, gc=False):
+    """The message was a consent event; it goes to the ledgers of these regions."""
+
+    events: tuple[tuple[Region, ConsentEvent], ...]
+
+
+class ConsentRefused(Sealed, frozen=True, gc=False):
+    """The message came on the consent topic and is no consent event."""
+
+    reason: DropReason
+
+
+Outcome = Accepted | Dropped | ConsentChange | ConsentRefused

@@ -1,0 +1,193 @@
+"""`process`: what happens to one message. Pure: no I/O, no clock, no memory but caches.
+
+The order is: decode, flag, route, ledger, select, treat. Each step is a refusal or the way on; every message gets
+exactly one outcome, and an input that breaks a step is a counted drop like any other.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from collector.consent.gate import GateRules, consent, flag_refusal
+from collector.consent.standing import ClosedRouters
+from collector.errors import where
+from collector.fields.select import Selector
+from collector.fields.treatments import Products, Surroundings
+from collector.formats.consent_event import ConsentDecoder
+from collector.formats.report import SCHEMA_VERSION, ReportDecoder, milliseconds, parse_topic
+from collector.log import LOG
+from collector.model import (
+    Accepted,
+    Action,
+    Channel,
+    ConsentChange,
+    Consented,
+    ConsentEvent,
+    ConsentRefused,
+    Dropped,
+    DropReason,
+    Message,
+    Outcome,
+    Record,
+    Region,
+    Removal,
+    Report,
+    Sealed,
+)
+from collector.pseudonym import Pseudonymiser, normal_imei, normal_mac, normal_serial
+from collector.regions import RegionMap
+
+
+class Rules(Sealed, frozen=True):
+    """All that `process` goes by, made once from settings, catalogue and tables."""
+
+    reports: ReportDecoder
+    consents: ConsentDecoder
+    regions: RegionMap
+    gate: GateRules
+    selector: Selector
+    products: Products
+    pseudonyms: Mapping[Region, Pseudonymiser]
+    """One for each region served here; a region without one is not served."""
+    closed: Mapping[Region, ClosedRouters]
+
+
+def process(message: Message, rules: Rules) -> Outcome:
+    """Decide the fate of one message; every message gets exactly one."""
+    try:
+        return _process(message, rules)
+    except Exception as error:  # noqa: BLE001 - bad input never stops the process, nor does a bug it finds
+        LOG.error("message_failed", error=type(error).__name__, at=where(error))
+        return Dropped(DropReason.INTERNAL_ERROR)
+
+
+def _process(message: Message, rules: Rules) -> Outcome:
+    topic = parse_topic(message.topic)
+    if topic is None:
+        return Dropped(DropReason.UNKNOWN_TOPIC)
+    router, kind = topic
+    if kind == "consent":
+        return _consent_event(message, router, rules)
+    if message.retained:
+        return Dropped(DropReason.RETAINED)
+    report = rules.reports.decode(message, router)
+    return Dropped(report) if isinstance(report, DropReason) else judge(report, message, rules)
+
+
+def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
+    """The steps after decoding, in the order in which they refuse."""
+    if report.names_another:
+        return Dropped(DropReason.IDENTITY_MISMATCH)
+    if reason := flag_refusal(report):
+        return Dropped(reason, exits=_implicit_exits(report, message, rules) if reason == "flag_false" else ())
+    if report.schema_version != SCHEMA_VERSION:
+        return Dropped(DropReason.SCHEMA_VERSION)
+    if report.message_id is None:
+        return Dropped(DropReason.MESSAGE_ID)
+    region = _region(report, rules)
+    if isinstance(region, DropReason):
+        return Dropped(region)
+    identity = rules.pseudonyms[region].identity(report.router)
+    standing = rules.closed[region].get(identity.device_ref)
+    consented = consent(report, message, region, identity, standing, rules.gate)
+    return Dropped(consented) if isinstance(consented, DropReason) else Accepted(build_record(consented, rules))
+
+
+def _region(report: Report, rules: Rules) -> Region | DropReason:
+    region = rules.regions.route(report.country, report.plmns)
+    if isinstance(region, DropReason):
+        return region
+    # A serving network that cannot be read may be one of another region: it cannot be shown to be allowed.
+    if report.suspect_plmn:
+        return DropReason.REGION_UNKNOWN
+    return region if region in rules.pseudonyms else DropReason.REGION_NOT_HERE
+
+
+def build_record(consented: Consented, rules: Rules) -> Record:
+    """Select and treat: the record of a consented report, built new."""
+    report, tree = consented.report, consented.report.content
+    pseudonyms = rules.pseudonyms[consented.region]
+    events, removed, oldest = _timely_events(consented, rules.gate)
+    around = Surroundings(pseudonyms=pseudonyms, products=rules.products, plmn=_serving(tree))
+    return Record(
+        record_id=pseudonyms.uncached_ref("record", f"{report.router}\0{report.message_id}"),
+        identity=consented.identity,
+        region=consented.region,
+        event_time=consented.event_time // 60_000 * 60_000,
+        measured_at=consented.event_time,
+        oldest=oldest,
+        received_at=consented.received_at,
+        policy_version=consented.policy_version,
+        source_adapter=report.format,
+        body=rules.selector.body(tree, events, around),
+        stripped=_with_late_events(report.removed, removed),
+        lookup=_lookup(report, pseudonyms),
+    )
+
+
+def _timely_events(consented: Consented, gate: GateRules) -> tuple[list[Any], int, int]:
+    """The events within the time window, how many were not, and the oldest time the record speaks of."""
+    events = consented.report.content.events
+    if events is UNSET or not events:
+        return [], 0, consented.event_time
+    earliest, latest = consented.received_at - gate.max_age, consented.received_at + gate.max_ahead
+    timely = [(milliseconds(e.time), e) for e in events if earliest <= milliseconds(e.time) <= latest]
+    oldest = min((when for when, _ in timely), default=consented.event_time)
+    return [event for _, event in timely], len(events) - len(timely), min(oldest, consented.event_time)
+
+
+def _with_late_events(removed: tuple[tuple[Removal, int], ...], late: int) -> tuple[tuple[Removal, int], ...]:
+    if not late:
+        return removed
+    counts = dict(removed)
+    counts[Removal.INVALID] = counts.get(Removal.INVALID, 0) + late
+    return tuple(sorted(counts.items()))
+
+
+def _serving(tree: Any) -> str | None:
+    return None if tree.network is UNSET else tree.network.plmn or None
+
+
+def _lookup(report: Report, pseudonyms: Pseudonymiser) -> tuple[tuple[str, bytes], ...]:
+    """The pseudonyms an engineer may find the router by: of its topic's identity, serial, IMEI and MAC."""
+    named = identifiers(report.router, report.content.router)
+    return tuple((kind, pseudonyms.ref(kind, value)) for kind, value in named)
+
+
+def identifiers(router: str, group: Any) -> list[tuple[str, str]]:
+    """Kind and normal form of every identifier of a router that a report names."""
+    found = [("serial", normal_serial(router)), ("imei", normal_imei(router))]
+    if group is not UNSET:
+        found += [
+            ("serial", normal_serial(group.serial) if group.serial else None),
+            ("imei", normal_imei(group.imei) if group.imei else None),
+            ("mac", normal_mac(group.mac) if group.mac else None),
+        ]
+    return list(dict.fromkeys((kind, value) for kind, value in found if value))
+
+
+def _implicit_exits(report: Report, message: Message, rules: Rules) -> tuple[tuple[Region, ConsentEvent], ...]:
+    """An explicit false is an exit (D2), in every region served here that knows the router as joined.
+
+    Not only in the region the message names: a router may leave with a country it never joined with.
+    """
+    return tuple(
+        (region, _exit(pseudonyms, report.router, message.received_at))
+        for region, pseudonyms in rules.pseudonyms.items()
+    )
+
+
+def _exit(pseudonyms: Pseudonymiser, router: str, received_at: int) -> ConsentEvent:
+    return ConsentEvent(
+        action=Action.EXIT,
+        channel=Channel.TELEMETRY_FLAG,
+        identity=pseudonyms.identity(router),
+        received_at=received_at,
+        only_if_joined=True,
+    )
+
+
+def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
+    read = rules.consents.decode(message, router, rules.regions, rules.pseudonyms)
+    return ConsentRefused(read) if isinstance(read, DropReason) else ConsentChange(read)

@@ -1,0 +1,67 @@
+"""The closed lists behind fields of type `list`: `config/products.toml` and `config/carriers.toml`."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from collector.data import data_path
+from collector.errors import DataFault
+from collector.fields.treatments import Products
+
+Listed = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")]
+M = TypeVar("M", bound=BaseModel)
+
+
+class _ProductTables(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    manufacturers: tuple[Listed, ...]
+    models: tuple[Listed, ...]
+    default_ssid_patterns: tuple[str, ...]
+    default_lan_domains: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        for pattern in self.default_ssid_patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"default_ssid_patterns: found {pattern!r}, expected a pattern: {error}") from None
+        return self
+
+
+class _CarrierTable(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    carriers: dict[Annotated[str, StringConstraints(pattern=r"^[0-9]{5,6}$")], Listed]
+
+
+def load_products(products: Path | None = None, carriers: Path | None = None) -> Products:
+    """Read the lists from these files, or the shipped ones.
+
+    Raises:
+        DataFault: every fault of the first file that has any.
+    """
+    tables = _load(_ProductTables, products or data_path("config", "products.toml"))
+    names = _load(_CarrierTable, carriers or data_path("config", "carriers.toml"))
+    return Products(
+        manufacturers=frozenset(tables.manufacturers),
+        models=frozenset(tables.models),
+        carriers=names.carriers,
+        default_ssid=re.compile("|".join(f"(?:{pattern})" for pattern in tables.default_ssid_patterns)),
+        default_lan_domains=frozenset(name.lower() for name in tables.default_lan_domains),
+    )
+
+
+def _load(model: type[M], path: Path) -> M:
+    document: dict[str, Any] = {}
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+        return model.model_validate(document)
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise DataFault([f"{path}: {error}"]) from None
+    except ValidationError as error:
+        raise DataFault.of(path, error, document) from None

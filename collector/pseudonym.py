@@ -1,0 +1,94 @@
+"""Keyed pseudonyms (F5, D12): the first 128 bits of HMAC-SHA-256 over a namespace and a normalised value.
+
+Rule 1: one key a region; a pseudonym of one region says nothing in another.
+Rule 2: there is no way back from a pseudonym; engineers type an identifier and look forward (F7).
+Rule 3: the first key of a region makes pseudonyms, the others only find what was stored under them.
+"""
+
+import hmac
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from collector.model import Identity
+
+KEY_BYTES: Final = 32
+REF_BYTES: Final = 16
+_CACHED: Final = 65_536
+"""Pseudonyms remembered a region, so that a router's identifiers are not hashed anew for every message."""
+
+
+class Key:
+    """A secret of 32 bytes with a public id; the secret never shows in a repr."""
+
+    __slots__ = ("_secret", "key_id")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ValueError(f"found {len(secret)} bytes, expected {KEY_BYTES}")
+        self._secret = secret
+        self.key_id = sha256(b"ueip key id\0" + secret).hexdigest()[:8]
+
+    def __repr__(self) -> str:
+        return f"<Key {self.key_id} [redacted]>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Key) and hmac.compare_digest(self._secret, other._secret)
+
+    def __hash__(self) -> int:
+        return hash(self.key_id)
+
+    def ref(self, namespace: str, value: str) -> bytes:
+        """The pseudonym of *value*, 16 bytes; namespaces keep a serial and an IMEI of equal text apart."""
+        return hmac.digest(self._secret, f"{namespace}\0{value}".encode("utf-8", "surrogatepass"), "sha256")[:REF_BYTES]
+
+
+class Pseudonymiser:
+    """The pseudonyms of one region."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        if not keys:
+            raise ValueError("a region needs at least one key")
+        self._current, *self._older = keys
+        self.key_id = self._current.key_id
+        self.ref = lru_cache(_CACHED)(self._current.ref)
+        self.identity = lru_cache(_CACHED)(self._identity)
+
+    def _identity(self, router: str) -> Identity:
+        older = tuple(key.ref("router", router) for key in self._older)
+        return Identity(device_ref=self.ref("router", router), key_id=self.key_id, older=older)
+
+    def uncached_ref(self, namespace: str, value: str) -> bytes:
+        """As `ref`, for values that never come twice, such as message ids."""
+        return self._current.ref(namespace, value)
+
+    def all_refs(self, namespace: str, value: str) -> list[bytes]:
+        """The pseudonyms of *value* by every live key, the current one first, for looking up old records."""
+        return [key.ref(namespace, value) for key in (self._current, *self._older)]
+
+
+def normal_imei(text: str) -> str | None:
+    """The 14 digits that IMEI and IMEISV of a router share, or None if *text* is neither (3GPP TS 23.003, 6.2)."""
+    digits = text.replace("-", "").replace(" ", "")
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    if len(digits) == 16:  # noqa: PLR2004 - IMEISV: TAC and serial, two digits of software version
+        return digits[:14]
+    return digits[:14] if len(digits) == 15 and _luhn(digits) else None  # noqa: PLR2004 - IMEI
+
+
+def normal_mac(text: str) -> str | None:
+    """A MAC address as 12 lower-case hex digits, whatever separates them, or None."""
+    digits = text.replace(":", "").replace("-", "").replace(".", "").lower()
+    return digits if len(digits) == 12 and all(c in "0123456789abcdef" for c in digits) else None  # noqa: PLR2004
+
+
+def normal_serial(text: str) -> str:
+    """A serial number as a person might read it out: without blanks, upper case."""
+    return "".join(text.split()).upper()
+
+
+def _luhn(digits: str) -> bool:
+    doubled = (int(d) * 2 if i % 2 else int(d) for i, d in enumerate(reversed(digits)))
+    return sum(d - 9 if d > 9 else d for d in doubled) % 10 == 0  # noqa: PLR2004 - the Luhn algorithm

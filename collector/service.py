@@ -1,0 +1,132 @@
+"""Wires the parts of one collector, starts and stops them in order."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+from collections.abc import Callable, Iterator
+
+from collector.config import Settings
+from collector.errors import StoreUnavailable
+from collector.http import READY, HttpServer
+from collector.ingest.acks import Token
+from collector.ingest.client import Client
+from collector.intake import Intake
+from collector.log import LOG
+from collector.metrics import Metrics
+from collector.model import Message, Region
+from collector.pipeline import Rules
+from collector.rules import consent_rules, make_rules
+from collector.stores import Store
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.writer import Writer
+
+
+class Service:
+    """One collector: a connection, a writer a region, the operators' pages."""
+
+    def __init__(self, settings: Settings, rules: Rules | None = None) -> None:
+        self.settings = settings
+        self.rules = rules or make_rules(settings)
+        self.metrics = Metrics(settings.regions.enabled)
+        self.http = HttpServer(settings.http, self.metrics.registry, self.readiness)
+        self._client = Client(settings.broker, self.metrics, self._receive, self._read_done)
+        self._writers = {region: self._writer(region) for region in settings.regions.enabled}
+        self._intake = Intake(
+            self.rules,
+            self._writers,
+            self.metrics,
+            max_in_flight_bytes=settings.limits.max_in_flight_bytes,
+            pause=self._client.pause,
+            resume=self._client.resume,
+        )
+
+    def _writer(self, region: Region) -> Writer:
+        store = open_store(self.settings, region)
+        closed = self.rules.closed[region]
+        return Writer(store, self.settings.writer, self.metrics, closed, settled=self._settled)
+
+    def _receive(self, message: Message, token: Token) -> None:
+        self._intake.receive(message, token)
+
+    def _settled(self) -> None:
+        self._intake.settled()
+
+    def _read_done(self) -> None:
+        self._intake.read_done()
+
+    async def run(self, *, started: Callable[[], None] = lambda: None) -> None:
+        """Work until SIGTERM or SIGINT. What is not committed then stays unacknowledged with the broker.
+
+        Raises:
+            StoreUnusable: a store is not one of its region, or newer than this collector.
+        """
+        _no_core_dumps()
+        stop = asyncio.Event()
+        with _signals(stop):
+            await self._check_stores()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.http.run(), name="http")
+                writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
+                # The ledgers first: a backlog must not arrive before what closed the gate is known.
+                await self._stores_tried()
+                tasks.create_task(self._client.run(), name="client")
+                LOG.info("collector_started", regions=len(self._writers))
+                started()
+                await stop.wait()
+                await self._shut_down(writing)
+        LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
+
+    async def _check_stores(self) -> None:
+        """Refuse to start with a store that can never work; one that is only away is waited for."""
+        for writer in self._writers.values():
+            with contextlib.suppress(StoreUnavailable):
+                await writer.store.open()
+
+    async def _stores_tried(self) -> None:
+        for _ in range(50):
+            if all(self.metrics.store_up.values()) or any(self.metrics.store_failures.values()):
+                return
+            await asyncio.sleep(0.02)
+
+    async def _shut_down(self, writing: list[asyncio.Task[None]]) -> None:
+        """Stop reading, let the commits under way finish and be acknowledged, say goodbye."""
+        self._client.pause()
+        for writer in self._writers.values():
+            writer.stop()
+        await asyncio.wait(writing)
+        await self._client.stop()
+        await self.http.stop()
+        for writer in self._writers.values():
+            await writer.store.close()
+
+    def readiness(self) -> dict[str, str]:
+        """The state of each part, for /readyz."""
+        connection = self.metrics.connection
+        broker = READY if connection == "connected" else self._client.last_refusal or connection
+        stores = {f"store_{r}": READY if up else "unavailable" for r, up in self.metrics.store_up.items()}
+        reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
+        return {"broker": broker, **stores, **reading}
+
+
+def open_store(settings: Settings, region: Region) -> Store:
+    """The store of an enabled region, not opened yet."""
+    return SQLiteStore(settings.regions.of(region).store, region, consent_rules(settings))
+
+
+def _no_core_dumps() -> None:
+    """A core file would hold what routers sent (catalogue 4.5)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,100 @@
+"""Stores: one region's records, registry and ledger, behind one protocol.
+
+Rule 1: a commit is one transaction: the ledger is read, the gate asked again, records and ledger entries written, and
+        the records of routers that left erased, all or nothing, durable when `commit` returns.
+Rule 2: a record is stored once, whatever is delivered how often (`record_id`).
+Rule 3: a store never learns a raw identifier.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import Standing
+from collector.model import Entry, Region, Sealed
+from collector.stores.plan import Committed
+
+__all__ = ["Committed", "Router", "Store", "StoredRecord"]
+
+
+class Router(Sealed, frozen=True):
+    """A router as an engineer finds it."""
+
+    standing: Standing
+    records: int
+    first_received_at: int | None
+    last_received_at: int | None
+
+
+class StoredRecord(Sealed, frozen=True, gc=False):
+    """A record as it was stored: envelope and body."""
+
+    record_id: bytes
+    device_ref: bytes
+    key_id: str
+    event_time: int
+    received_at: int
+    consent_id: str
+    consent_seq: int
+    policy_version: str
+    source_adapter: str
+    stripped: dict[str, int]
+    body: bytes
+
+
+class Store(Protocol):
+    """One region's data. Passes tests/contract/test_stores.py."""
+
+    @property
+    def region(self) -> Region:
+        """The region, written into the store when it was made."""
+        ...
+
+    async def open(self) -> None:
+        """Make the store ready, creating or migrating it.
+
+        Raises:
+            StoreUnusable: it is not a store of this region, or made by a newer collector.
+            StoreUnavailable: it cannot be reached now.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of it; what was committed stays."""
+        ...
+
+    async def commit(self, entries: Sequence[Entry]) -> Committed:
+        """Gate *entries* once more and write what may be kept, in one durable transaction.
+
+        Raises:
+            StoreUnavailable: nothing was written; try again later.
+        """
+        ...
+
+    async def changes(self, after: int) -> list[Standing]:
+        """The standings changed by ledger entries numbered above *after*, oldest first.
+
+        Raises:
+            StoreUnavailable: the ledger cannot be read; the gate is closed (D6).
+        """
+        ...
+
+    async def head(self) -> Head:
+        """The end of the ledger."""
+        ...
+
+    async def closed(self) -> list[Standing]:
+        """The standings of all routers that are not joined."""
+        ...
+
+    async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
+        """The routers known by any of these pseudonyms (kind, ref); kind `router` is the device_ref itself."""
+        ...
+
+    def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
+        """The newest records of a router, newest first; none of a router that is not joined."""
+        ...
+
+    async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
+        """The ledger's entries, all or those of one router, oldest first."""
+        ...

@@ -1,0 +1,130 @@
+"""A store in memory, for tests and for `ueip explain`: same promises, save that nothing outlives the process."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import Standing, State
+from collector.errors import StoreUnavailable
+from collector.model import DropReason, Entry, Region, Removal
+from collector.stores import Router, StoredRecord
+from collector.stores.plan import Committed, ConsentRules, Insert, make_plan
+
+
+class MemoryStore:
+    """One region in memory. `fail_next` makes the next commits refuse, as a store that is down does."""
+
+    def __init__(self, region: Region, rules: ConsentRules) -> None:
+        self.region = region
+        self.fail_next = 0
+        self._rules = rules
+        self._head = Head()
+        self._entries: list[LedgerEntry] = []
+        self._standings: dict[bytes, Standing] = {}
+        self._records: dict[bytes, Insert] = {}
+        self._lookup: dict[tuple[str, bytes], set[bytes]] = {}
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def commit(self, entries: Sequence[Entry]) -> Committed:
+        """As `Store.commit`."""
+        if self.fail_next:
+            self.fail_next -= 1
+            raise StoreUnavailable("the store was told to fail")
+        seen = {bytes.fromhex(e.event_ref) for e in self._entries if e.event_ref}
+        plan = make_plan(
+            entries,
+            region=self.region,
+            rules=self._rules,
+            head=self._head,
+            standings=self._standings,
+            seen_events=seen,
+        )
+        self._entries += plan.appends
+        self._head = plan.head
+        changed = [entry.standing() for entry in plan.appends]
+        self._standings.update({standing.device_ref: standing for standing in changed})
+        erased = sum(self._erase(ref) for ref in plan.erase)
+        stored = sum(self._insert(insert) for insert in plan.inserts)
+        if len(plan.inserts) > stored:
+            plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
+        return Committed(stored, plan.dropped, plan.results, erased, changed)
+
+    def _insert(self, insert: Insert) -> bool:
+        record = insert.record
+        if record.record_id in self._records:
+            return False
+        self._records[record.record_id] = insert
+        for kind, ref in record.lookup:
+            self._lookup.setdefault((kind, ref), set()).add(insert.standing.device_ref)
+        return True
+
+    def _erase(self, device_ref: bytes) -> int:
+        mine = [key for key, insert in self._records.items() if insert.standing.device_ref == device_ref]
+        for key in mine:
+            del self._records[key]
+        for known in self._lookup.values():
+            known.discard(device_ref)
+        return len(mine)
+
+    async def changes(self, after: int) -> list[Standing]:
+        """As `Store.changes`."""
+        return [entry.standing() for entry in self._entries if entry.seq > after]
+
+    async def head(self) -> Head:
+        """As `Store.head`."""
+        return self._head
+
+    async def closed(self) -> list[Standing]:
+        """As `Store.closed`."""
+        return [standing for standing in self._standings.values() if standing.state is not State.JOINED]
+
+    async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
+        """As `Store.find`."""
+        found: set[bytes] = {ref for kind, ref in refs if kind == "router" and ref in self._standings}
+        for pair in refs:
+            found |= self._lookup.get(pair, set())
+        return [self._router(device_ref) for device_ref in sorted(found)]
+
+    def _router(self, device_ref: bytes) -> Router:
+        times = [i.record.received_at for i in self._records.values() if i.standing.device_ref == device_ref]
+        return Router(
+            standing=self._standings[device_ref],
+            records=len(times),
+            first_received_at=min(times, default=None),
+            last_received_at=max(times, default=None),
+        )
+
+    async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
+        """As `Store.records`."""
+        standing = self._standings.get(device_ref)
+        if standing is None or standing.state is not State.JOINED:
+            return
+        mine = [i for i in self._records.values() if i.standing.device_ref == device_ref]
+        newest = sorted(mine, key=lambda i: (i.record.event_time, i.record.received_at), reverse=True)
+        for insert in [i for i in newest if i.record.event_time >= since][:limit]:
+            yield _stored(insert)
+
+    async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
+        """As `Store.ledger`."""
+        return [e for e in self._entries if device_ref is None or e.device_ref == device_ref.hex()]
+
+
+def _stored(insert: Insert) -> StoredRecord:
+    record, standing = insert.record, insert.standing
+    return StoredRecord(
+        record_id=record.record_id,
+        device_ref=standing.device_ref,
+        key_id=standing.key_id,
+        event_time=record.event_time,
+        received_at=record.received_at,
+        consent_id=standing.consent_id,
+        consent_seq=standing.seq,
+        policy_version=record.policy_version,
+        source_adapter=record.source_adapter,
+        stripped={str(Removal(name)): count for name, count in record.stripped},
+        body=record.body,
+    )

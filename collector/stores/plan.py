@@ -1,0 +1,165 @@
+"""What one commit does, decided from its entries and from what the ledger says inside the transaction. Pure.
+
+The stores differ in how they read and write; they do not differ in what is let through.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from collector.consent.gate import refusal
+from collector.consent.ledger import Head, LedgerEntry, Mode, Result, entry_of, join_by_flag, result_of
+from collector.consent.standing import Standing, State
+from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Sealed
+
+
+class ConsentRules(Sealed, frozen=True):
+    """How a region's ledger is kept."""
+
+    mode: Mode = "flag"
+    erase_on_exit: bool = True
+    policy: str = "2020-03-14"
+
+
+class Insert(Sealed, frozen=True, gc=False):
+    """A record that passed the gate, and the consent that admitted it."""
+
+    record: Record
+    standing: Standing
+
+
+class Plan(msgspec.Struct):
+    """What the store is to write, in this order: ledger entries, erasures, records."""
+
+    inserts: list[Insert] = msgspec.field(default_factory=list)
+    appends: list[LedgerEntry] = msgspec.field(default_factory=list)
+    erase: list[bytes] = msgspec.field(default_factory=list)
+    dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
+    results: Counter[tuple[Action, Result]] = msgspec.field(default_factory=Counter)
+    head: Head = msgspec.field(default_factory=Head)
+
+
+class Committed(msgspec.Struct):
+    """What a commit did, for counting: `stored + sum(dropped)` is the number of records that came in."""
+
+    stored: int
+    dropped: Counter[DropReason]
+    results: Counter[tuple[Action, Result]]
+    erased: int
+    standings: list[Standing]
+    """What the ledger says now of the routers whose consent this commit changed."""
+
+
+_ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
+"""The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
+
+
+def refs_of(entries: Sequence[Entry]) -> set[bytes]:
+    """Every pseudonym whose standing `make_plan` will ask for, those by older keys included."""
+    identities = {entry.identity for entry in entries}
+    return {ref for identity in identities for ref in (identity.device_ref, *identity.older)}
+
+
+def make_plan(
+    entries: Sequence[Entry],
+    *,
+    region: Region,
+    rules: ConsentRules,
+    head: Head,
+    standings: Mapping[bytes, Standing],
+    seen_events: Collection[bytes],
+) -> Plan:
+    """Decide what of *entries* is written. The order of *entries* is the order of decision."""
+    deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events))
+    for entry in entries:
+        if isinstance(entry, Record):
+            deciding.record(entry)
+        else:
+            deciding.event(entry)
+    return deciding.plan
+
+
+class _Deciding:
+    """The state of `make_plan` while it walks the entries."""
+
+    def __init__(
+        self, region: Region, rules: ConsentRules, plan: Plan, standings: dict[bytes, Standing], seen: set[bytes]
+    ) -> None:
+        self.plan = plan
+        self._region = region
+        self._rules = rules
+        self._standings = standings
+        self._seen = seen
+
+    def record(self, record: Record) -> None:
+        standing = self._standing(record.identity)
+        if standing is None:
+            if self._rules.mode != "flag":
+                self.plan.dropped[DropReason.NO_CONSENT_RECORD] += 1
+                return
+            standing = self._append(join_by_flag(record, self.plan.head))
+            self.plan.results[Action.JOIN, Result.RECORDED] += 1
+        reason = refusal(standing, self._region, record.measured_at)
+        if reason is not None:
+            self.plan.dropped[reason] += 1
+            return
+        if record.oldest < standing.effective_at:
+            record = without_events_before(record, standing.effective_at)
+        self.plan.inserts.append(Insert(record=record, standing=standing))
+
+    def event(self, event: ConsentEvent) -> None:
+        standing = self._standing(event.identity)
+        result = result_of(event, standing, self._seen)
+        self.plan.results[event.action, result] += 1
+        if result is not Result.RECORDED:
+            return
+        if event.event_ref is not None:
+            self._seen.add(event.event_ref)
+        entry = entry_of(event, standing, self.plan.head, region=self._region, policy=self._rules.policy)
+        after = self._append(entry)
+        if after.state is not State.JOINED:
+            self._close(after, erase=event.action in _ERASING and not self._kept(event.action))
+
+    def _kept(self, action: Action) -> bool:
+        return action is Action.EXIT and not self._rules.erase_on_exit
+
+    def _close(self, standing: Standing, *, erase: bool) -> None:
+        """Take back what this very commit was about to write, and erase what is stored."""
+        mine = [i for i in self.plan.inserts if i.standing.device_ref == standing.device_ref]
+        if mine:
+            self.plan.inserts = [i for i in self.plan.inserts if i.standing.device_ref != standing.device_ref]
+            self.plan.dropped[standing.state.refusal] += len(mine)
+        if erase:
+            self.plan.erase.append(standing.device_ref)
+
+    def _append(self, entry: LedgerEntry) -> Standing:
+        self.plan.appends.append(entry)
+        self.plan.head = Head(seq=entry.seq, hash=entry.hash)
+        standing = entry.standing()
+        self._standings[standing.device_ref] = standing
+        return standing
+
+    def _standing(self, identity: Identity) -> Standing | None:
+        """The standing by the current key, else by an older one: a rotated key must not reopen a closed gate."""
+        found = self._standings.get(identity.device_ref)
+        if found is not None or not identity.older:
+            return found
+        return next((self._standings[ref] for ref in identity.older if ref in self._standings), None)
+
+
+def without_events_before(record: Record, effective_at: int) -> Record:
+    """The record without the events that happened before the join (D8); a message may list older ones than itself."""
+    body: dict[str, Any] = orjson.loads(record.body)
+    kept = [event for event in body.get("events", ()) if _milliseconds(event["time"]) >= effective_at // 1000 * 1000]
+    body.pop("events", None)
+    if kept:
+        body["events"] = kept
+    return msgspec.structs.replace(record, body=orjson.dumps(body), oldest=effective_at)
+
+
+def _milliseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * 1000

@@ -1,0 +1,133 @@
+"""The schema of a SQLite store, and how an older one becomes the newest.
+
+Rule 1: a migration, once released, never changes; a new one is added at the end.
+Rule 2: a store of a newer schema is refused, not guessed at.
+"""
+
+import sqlite3
+from typing import Final
+
+from collector.errors import StoreUnusable
+from collector.model import Region
+
+APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+    -- The ledger (D2). `entry` is the whole entry as JSON; the columns beside it are for finding it.
+    CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY,
+        device_ref BLOB NOT NULL,
+        event_ref BLOB,
+        hash TEXT NOT NULL,
+        entry TEXT NOT NULL
+    );
+    CREATE INDEX ledger_by_router ON ledger (device_ref, seq);
+    CREATE UNIQUE INDEX ledger_by_event ON ledger (event_ref) WHERE event_ref IS NOT NULL;
+    CREATE TRIGGER ledger_keeps_entries BEFORE UPDATE ON ledger
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_loses_nothing BEFORE DELETE ON ledger
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+    -- What the ledger says of each router now. The number stands for the pseudonym in `record`: rows stay small.
+    CREATE TABLE router (
+        id INTEGER PRIMARY KEY,
+        device_ref BLOB NOT NULL UNIQUE,
+        key_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        consent_id TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        effective_at INTEGER NOT NULL,
+        policy_version TEXT NOT NULL,
+        storage_regions TEXT NOT NULL
+    );
+    CREATE INDEX router_closed ON router (state) WHERE state <> 'joined';
+
+    CREATE TABLE record (
+        id INTEGER PRIMARY KEY,
+        record_id BLOB NOT NULL UNIQUE,
+        router_id INTEGER NOT NULL REFERENCES router (id),
+        event_time INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        consent_seq INTEGER NOT NULL,
+        policy_version TEXT NOT NULL,
+        source_adapter TEXT NOT NULL,
+        stripped TEXT,
+        body TEXT NOT NULL
+    );
+    CREATE INDEX record_by_router ON record (router_id, event_time);
+
+    -- The registry's index: pseudonyms of serial, IMEI and MAC, for looking forward only (F7).
+    CREATE TABLE lookup (
+        ref BLOB NOT NULL,
+        kind TEXT NOT NULL,
+        router_id INTEGER NOT NULL REFERENCES router (id),
+        PRIMARY KEY (ref, kind, router_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX lookup_by_router ON lookup (router_id);
+    """,
+)
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
+    """Create or migrate the store behind *connection*.
+
+    Raises:
+        StoreUnusable: the file is no store, another region's, or of a newer schema.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _check_kind(connection, path)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        _check_version(version, path)
+        for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            for statement in _statements(script):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        _check_region(connection, region, path)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """One statement each: `executescript` would commit the transaction that keeps a migration whole."""
+    found, rest = [], ""
+    for line in script.splitlines():
+        rest += line + "\n"
+        if sqlite3.complete_statement(rest):
+            found.append(rest)
+            rest = ""
+    return found
+
+
+def _check_kind(connection: sqlite3.Connection, path: str) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application == 0 and tables == 0:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    elif application != APPLICATION_ID:
+        raise StoreUnusable(f"{path}: found another program's SQLite database, expected a store. Choose another path.")
+
+
+def _check_version(version: int, path: str) -> None:
+    if version > SCHEMA_VERSION:
+        raise StoreUnusable(
+            f"{path}: found schema version {version}, expected at most {SCHEMA_VERSION}. "
+            f"A newer collector made it; run that one, or use another store."
+        )
+
+
+def _check_region(connection: sqlite3.Connection, region: Region, path: str) -> None:
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('region', ?)", (region.value,))
+    found = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()[0]
+    if found != region:
+        raise StoreUnusable(
+            f"{path}: found the store of region {found}, expected {region}. Records never move between regions; "
+            f"give each region its own store."
+        )

@@ -1,0 +1,96 @@
+"""What the simulator's tests share: a fixed start, a way to read publications, and a real broker."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from collector.simulator import Endpoint, Fleet, Publication
+
+START = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+
+
+@pytest.fixture
+def start() -> datetime:
+    """When simulated time begins."""
+    return START
+
+
+@pytest.fixture
+def rounds() -> Callable[..., Iterator[tuple[datetime, Publication]]]:
+    """Run a fleet for some rounds; yields what it sends beside the time of the round."""
+
+    def run(
+        count: int, *, size: int = 60, seed: int = 7, start: datetime = START, step: timedelta = STEP
+    ) -> Iterator[tuple[datetime, Publication]]:
+        fleet = Fleet(size=size, seed=seed, start=start)
+        for number in range(count):
+            now = start + number * step
+            for publication in fleet.round(now):
+                yield now, publication
+
+    return run
+
+
+class Broker:
+    """A Mosquitto of the test's own, on a free port of this machine."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self._folder = folder
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = _free_port()
+
+    def start(self, *settings: str) -> Endpoint:
+        lines = [
+            f"listener {self.port} 127.0.0.1",
+            "persistence false",
+            "user root",
+            "max_queued_messages 0",
+            *settings,
+        ]
+        configuration = self._folder / "mosquitto.conf"
+        configuration.write_text("\n".join(lines) + "\n")
+        self._process = subprocess.Popen(
+            [self._program, "-c", str(configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._await()
+        return Endpoint("127.0.0.1", self.port)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def _await(self) -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        pytest.fail("Mosquitto did not start")
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker to start; stopped after the test."""
+    program = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
+    if program is None:
+        pytest.skip("Mosquitto is not installed")
+    broker = Broker(tmp_path, program)
+    yield broker
+    broker.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
