@@ -27,6 +27,7 @@ class Service:
 
     def __init__(self, settings: Settings, rules: Rules | None = None) -> None:
         self.settings = settings
+        self._stop = asyncio.Event()
         self.rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
         self.http = HttpServer(settings.http, self.metrics.registry, self.readiness)
@@ -40,6 +41,10 @@ class Service:
             pause=self._client.pause,
             resume=self._client.resume,
         )
+
+    def stop(self) -> None:
+        """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""
+        self._stop.set()
 
     def _writer(self, region: Region) -> Writer:
         store = open_store(self.settings, region)
@@ -62,8 +67,7 @@ class Service:
             StoreUnusable: a store is not one of its region, or newer than this collector.
         """
         _no_core_dumps()
-        stop = asyncio.Event()
-        with _signals(stop):
+        with _signals(self._stop):
             await self._check_stores()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.http.run(), name="http")
@@ -73,7 +77,7 @@ class Service:
                 tasks.create_task(self._client.run(), name="client")
                 LOG.info("collector_started", regions=len(self._writers))
                 started()
-                await stop.wait()
+                await self._stop.wait()
                 await self._shut_down(writing)
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 

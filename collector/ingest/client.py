@@ -51,7 +51,7 @@ class Client:
 
     async def _session(self) -> None:
         loop = asyncio.get_running_loop()
-        connection = Connection(self._connect_packet(), self._receive, self._read_done)
+        connection = Connection(connect_packet(self._settings), self._receive, self._read_done)
         tls = tls_context(self._settings)
         async with asyncio.timeout(CONNECT_SECONDS):
             await loop.create_connection(lambda: connection, self._settings.host, self._settings.port, ssl=tls)
@@ -123,19 +123,20 @@ class Client:
             self.last_refusal = None
             LOG.warning("broker_unreachable", error=type(error).__name__, at=where(error))
 
-    def _connect_packet(self) -> ConnectPacket:
-        settings = self._settings
-        password = settings.password_file.read_text().splitlines()[0] if settings.password_file else None
-        return ConnectPacket(
-            settings.client_id,
-            username=settings.username,
-            password=password.encode() if password is not None else None,
-            clean_start=False,
-            keep_alive=settings.keep_alive_seconds,
-            session_expiry_interval=settings.session_expiry_seconds,
-            receive_max=settings.receive_maximum,
-            max_packet_size=settings.max_packet_bytes,
-        )
+
+def connect_packet(settings: BrokerSettings) -> ConnectPacket:
+    """CONNECT for a persistent session with a bounded window (D22)."""
+    password = settings.password_file.read_text().splitlines()[0] if settings.password_file else None
+    return ConnectPacket(
+        settings.client_id,
+        username=settings.username,
+        password=password.encode() if password is not None else None,
+        clean_start=False,
+        keep_alive=settings.keep_alive_seconds,
+        session_expiry_interval=settings.session_expiry_seconds,
+        receive_max=settings.receive_maximum,
+        max_packet_size=settings.max_packet_bytes,
+    )
 
 
 def topic_filters() -> list[TopicFilter]:
@@ -158,3 +159,20 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     if settings.cert_file is not None:
         context.load_cert_chain(settings.cert_file, settings.key_file)
     return context
+
+
+async def check_broker(settings: BrokerSettings) -> str:
+    """Connect once, under another name and without a session, and ask for the subscriptions; say what was granted.
+
+    Raises:
+        BrokerRefused: the broker said no.
+        OSError, TimeoutError, ConnectionLost: it could not be reached, or went away.
+    """
+    once = settings.model_copy(update={"client_id": f"{settings.client_id[:50]}-check", "session_expiry_seconds": 0})
+    connection = Connection(connect_packet(once), lambda _, __: None, lambda: None)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_SECONDS):
+        await loop.create_connection(lambda: connection, once.host, once.port, ssl=tls_context(once))
+        answer = await connection.handshake(topic_filters())
+    connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "checked")
+    return f"broker takes up to {answer.receive_max} unacknowledged messages from us"

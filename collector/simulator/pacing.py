@@ -18,7 +18,7 @@ from collector.simulator.fleet import Fleet
 from collector.simulator.publisher import Endpoint, Publisher, Stopped
 
 _LAST_WORDS_SECONDS = 60.0
-_STOPPED_SECONDS = 5.0
+_STOPPED_SECONDS = 2.0
 
 
 class Phase(StrEnum):

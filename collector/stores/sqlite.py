@@ -312,7 +312,7 @@ def _record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any
         standing.seq,
         record.policy_version,
         record.source_adapter,
-        orjson.dumps(dict(record.stripped)).decode() if record.stripped else None,
+        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
         record.body.decode(),
     )
 

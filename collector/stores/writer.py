@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
-from collector.errors import StoreUnavailable
+from collector.errors import StoreUnavailable, where
 from collector.ingest.acks import Settling, complete_all
 from collector.log import LOG
 from collector.metrics import Metrics
@@ -151,12 +151,29 @@ class Writer:
             self._put_back(batch)
             await self._pause()
             return
+        except Exception as error:  # noqa: BLE001 - one entry that a bug of ours chokes on must not stop the region
+            await self._one_by_one(batch, error)
+            return
         self._answered()
         self._metrics.commit_seconds.labels(self.region).observe(time.perf_counter() - began)
         self._metrics.batch_rows.labels(self.region).observe(len(batch))
         self._closed.learn(committed.standings)
         self._count(batch, committed)
         self._settle(batch, stored=committed.stored, dropped=committed.dropped)
+
+    async def _one_by_one(self, batch: list[Item], error: Exception) -> None:
+        """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""
+        if len(batch) > 1:
+            for item in batch:
+                await self._commit([item])
+            return
+        LOG.error("entry_failed", region=self.region, error=type(error).__name__, at=where(error))
+        if isinstance(batch[0].entry, Record):
+            self._settle(batch, stored=0, dropped=Counter({DropReason.INTERNAL_ERROR: 1}))
+        else:
+            # What the owner wants is not dropped for a bug of ours: it stays unacknowledged and is tried again.
+            self._put_back(batch)
+            await self._pause()
 
     def _put_back(self, batch: list[Item]) -> None:
         """Before everything else, in the order it had. What left meanwhile is dropped by the exit that waits."""

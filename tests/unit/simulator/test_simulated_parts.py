@@ -59,7 +59,7 @@ def test_cell_numbers_have_the_width_of_their_technology(rng: Random, place: obj
 @given(places, st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_load_is_a_share(place: object, when: datetime) -> None:
     """At any hour of any place, between nothing and everything."""
-    assert 0 <= PLACES[PLACES.index(place)].load(when) <= 1  # type: ignore[arg-type]
+    assert 0 <= PLACES[PLACES.index(place)].load(when) <= 1
 
 
 @given(randoms, st.booleans(), st.lists(st.floats(0, 7 * 86400), max_size=30), st.floats(0, 1))

@@ -1,0 +1,61 @@
+"""The command `ueip`.
+
+Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropped), 2 a fault of usage or settings,
+3 something needed is away (broker, store).
+"""
+
+import sys
+from typing import Final
+
+import click
+
+from collector import __version__
+from collector.cli.consent import exit_command
+from collector.cli.looking import explain_command, find_command
+from collector.cli.running import run_command, simulate_command
+from collector.cli.setup import check_config, init
+from collector.cli.up import up
+from collector.errors import BrokerNotInstalled, CollectorError, StoreUnavailable
+from collector.simulator import SimulationError
+
+AWAY: Final = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ueip")
+def ueip() -> None:
+    """Collect router diagnostics over MQTT: only with consent, only allow-listed fields, only in the router's region."""
+
+
+for command in (
+    init,
+    up,
+    run_command,
+    simulate_command,
+    explain_command,
+    find_command,
+    exit_command,
+    check_config,
+):
+    ueip.add_command(command)
+
+
+def main() -> None:
+    """Run the command; faults come out as sentences, not as tracebacks."""
+    try:
+        code = ueip.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (CollectorError, SimulationError) as error:
+        click.echo(f"ueip: {error}", err=True)
+        away = isinstance(error, StoreUnavailable | BrokerNotInstalled | SimulationError)
+        code = AWAY if away else 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

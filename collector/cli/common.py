@@ -1,0 +1,59 @@
+"""What the commands share: finding the configuration, and a terminal for people."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+
+from collector.config import Settings, load_settings
+from collector.errors import CollectorError
+
+FOLDER: Final = Path(".ueip")
+CANDIDATES: Final = (Path("collector.toml"), FOLDER / "collector.toml")
+
+config_option: Final = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="UEIP_CONFIG",
+    help="Configuration file; ./collector.toml or ./.ueip/collector.toml when not given.",
+)
+
+
+def out() -> Console:
+    """What the user asked for: standard output, coloured and fitted where a person watches."""
+    console = Console(highlight=False, soft_wrap=False)
+    # Piped output is for programs: no wrapping at a width nobody has.
+    return console if console.is_terminal else Console(highlight=False, width=200, color_system=None)
+
+
+def say(text: str = "", **style: Any) -> None:
+    """A line about what is going on: standard error."""
+    Console(stderr=True, highlight=False).print(text, soft_wrap=True, **style)
+
+
+def settings_path(given: Path | None) -> Path:
+    """The configuration file to use.
+
+    Raises:
+        CollectorError: none was given and none is in its usual place.
+    """
+    if given is not None:
+        return given
+    found = next((path for path in CANDIDATES if path.is_file()), None)
+    if found is None:
+        places = " or ".join(f"./{path}" for path in CANDIDATES)
+        raise CollectorError(
+            f"no configuration: found neither {places}. Make one with: ueip init . (or try everything with: ueip up --demo)"
+        )
+    return found
+
+
+def settings_of(given: Path | None) -> Settings:
+    """The settings to use, checked.
+
+    Raises:
+        DataFault: they have faults.
+    """
+    return load_settings(settings_path(given))

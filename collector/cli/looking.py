@@ -1,0 +1,176 @@
+"""`ueip find` and `ueip explain`."""
+
+import asyncio
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.table import Table
+
+from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
+from collector.config import Settings
+from collector.explain import Explanation, explain, rules_for_explaining
+from collector.formats.report import ROUTER
+from collector.lookup import Found, as_json, find, is_readable, latest, rfc3339
+from collector.model import Message, Region
+from collector.stores import StoredRecord
+
+
+@click.command("find")
+@click.argument("identifier", metavar="SERIAL|IMEI")
+@config_option
+@click.option("--hours", type=click.FloatRange(0), help="Only records of the last so many hours.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=40, show_default=True, help="Most records shown.")
+@click.option("--json", "as_document", is_flag=True, help="JSON, records whole, for programs.")
+def find_command(identifier: str, config: Path | None, hours: float | None, limit: int, *, as_document: bool) -> None:
+    """Find a router by what the customer reads out: its serial number, IMEI or MAC; show what it sent.
+
+    Exits with 1 when no region served here knows the router.
+    """
+    since = 0 if hours is None else int((time.time() - hours * 3600) * 1000)
+    found = asyncio.run(find(settings_of(config), identifier.strip(), since=since, limit=limit))
+    if as_document:
+        sys.stdout.write(orjson.dumps([as_json(f) for f in found], option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        for router in found:
+            _show(router)
+    if not found:
+        say("no region served here knows a router by that; check the digits, or ask where it is served")
+        raise SystemExit(1)
+
+
+def _show(found: Found) -> None:
+    standing, console = found.router.standing, out()
+    console.print(
+        f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {standing.state.value} since "
+        f"{rfc3339(standing.effective_at)}, {found.router.records} records"
+    )
+    if not is_readable(found):
+        console.print("It is not in the programme now; nothing of it may be read.")
+        return
+    console.print(_state_table(found.records))
+    console.print(_timeline(found.records))
+
+
+def _state_table(records: list[StoredRecord]) -> Table:
+    table = Table(title="latest state", title_justify="left", show_header=False)
+    table.add_column("group", style="dim")
+    table.add_column("fields", overflow="fold")
+    for group, fields in latest(records).items():
+        table.add_row(group, "  ".join(f"{name}={_short(value)}" for name, value in fields.items()))
+    return table
+
+
+_COLUMNS = (
+    ("RAT", "network", "rat"),
+    ("state", "network", "wan_connection_state"),
+    ("RSRP dBm", "signal", "rsrp_dbm"),
+    ("SINR dB", "signal", "sinr_db"),
+    ("battery %", "power", "battery_percent"),
+    ("stations", "wifi", "wifi_station_count"),
+    ("uptime s", "router", "uptime_seconds"),
+    ("firmware", "router", "software_version"),
+)
+
+
+def _timeline(records: list[StoredRecord]) -> Table:
+    table = Table(title="timeline, newest first", title_justify="left")
+    table.add_column("time")
+    for title, _, _ in _COLUMNS:
+        table.add_column(title, justify="right")
+    table.add_column("events", style="yellow", overflow="fold")
+    for record in records:
+        body = orjson.loads(record.body)
+        cells = [_short(body.get(group, {}).get(name)) for _, group, name in _COLUMNS]
+        table.add_row(rfc3339(record.event_time), *cells, "; ".join(map(_event, body.get("events", ()))))
+    return table
+
+
+def _event(event: dict[str, Any]) -> str:
+    details = [str(event[name]) for name in ("disconnect_cause", "reboot_reason", "fault_code") if name in event]
+    return " ".join([event["event"], *details])
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    return f"{text[:8]}…" if len(text) == 32 else text  # noqa: PLR2004 - a pseudonym
+
+
+@click.command("explain")
+@click.argument("file", type=click.File("rb"))
+@click.option("--topic", help="Topic it would come on; made from the message's serial when not given.")
+@click.option("--at", type=click.DateTime(), help="Receipt time, UTC; now when not given.")
+@click.option("--retained", is_flag=True, help="As if it had the retain flag.")
+@click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
+@config_option
+def explain_command(
+    file: Any, topic: str | None, at: datetime | None, config: Path | None, *, retained: bool, as_document: bool
+) -> None:
+    """Say what would happen to the message in FILE (- for standard input), field by field. Stores nothing.
+
+    Exits with 1 when the message would be dropped.
+    """
+    payload = file.read()
+    received_at = int((at.replace(tzinfo=UTC).timestamp() if at else time.time()) * 1000)
+    message = Message(topic or _topic_of(payload), payload, retained, received_at)
+    found = explain(message, rules_for_explaining(_settings(config)))
+    if as_document:
+        sys.stdout.write(orjson.dumps(_document(found), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print(found)
+    raise SystemExit(0 if found.outcome.startswith(("stored", "consent")) else 1)
+
+
+def _settings(config: Path | None) -> Settings:
+    """The settings given or found; the shipped defaults otherwise: explaining needs no keys and no stores."""
+    if config is not None or any(path.is_file() for path in CANDIDATES):
+        return settings_of(config)
+    sections = {str(region): {"store": "unused", "key_files": ["unused"]} for region in Region}
+    return Settings.model_validate({"regions": sections})
+
+
+def _topic_of(payload: bytes) -> str:
+    """The topic that a message's own serial or IMEI gives; a placeholder for one that names none."""
+    try:
+        router = orjson.loads(payload)["router"]
+        names = [router.get("serial"), router.get("imei")]
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        names = []
+    usable = [name for name in names if isinstance(name, str) and ROUTER.fullmatch(name)]
+    return f"ueip/v1/{usable[0] if usable else 'ROUTER'}/report"
+
+
+def _document(found: Explanation) -> dict[str, Any]:
+    keys = [{"path": f.path, "verdict": f.verdict, "as": f.as_what, "clause": f.clause} for f in found.findings]
+    return {
+        "outcome": found.outcome,
+        "reason": found.reason,
+        "region": found.region,
+        "keys": keys,
+        "stored_body": found.stored,
+    }
+
+
+_COLOURS = {"kept": "green", "removed": "red", "envelope": "dim"}
+
+
+def _print(found: Explanation) -> None:
+    console = out()
+    where = f" in {found.region}" if found.region else ""
+    console.print(f"[bold]{found.outcome}[/]{where}\n{found.reason}")
+    if not found.findings:
+        return
+    table = Table()
+    for title in ("key", "what happens", "as what, or why", "clause"):
+        table.add_column(title, overflow="fold")
+    for f in found.findings:
+        table.add_row(f.path, f.verdict, f.as_what, f.clause, style=_COLOURS.get(f.verdict, "cyan"))
+    console.print(table)

@@ -1,0 +1,98 @@
+"""`ueip init` and `ueip check-config`."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from collector.broker import find_mosquitto
+from collector.cli.common import config_option, say, settings_path
+from collector.config import BrokerSettings, Settings, default_settings_path, load_settings
+from collector.errors import BrokerRefused, CollectorError
+from collector.ingest.client import check_broker
+from collector.ingest.connection import ConnectionLost
+from collector.model import Region
+from collector.pseudonym import KEY_BYTES
+from collector.rules import make_rules
+
+
+def make_installation(folder: Path) -> list[str]:
+    """Create configuration, keys (mode 0600) and store folder where they are absent; say what was made.
+
+    Raises:
+        CollectorError: the folder cannot be written.
+    """
+    try:
+        (folder / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "data").mkdir(exist_ok=True, mode=0o700)
+        made = [_write(folder / "keys" / f"{region}.key", os.urandom(KEY_BYTES)) for region in Region]
+        made.append(_write(folder / "collector.toml", default_settings_path().read_bytes()))
+    except OSError as error:
+        raise CollectorError(f"{folder}: cannot be written: {error.strerror}. Choose another folder.") from None
+    return [name for name in made if name]
+
+
+def _write(path: Path, content: bytes) -> str | None:
+    """Write a new file with mode 0600; what exists is left alone, a key above all."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return None
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return str(path)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".ueip"))
+def init(folder: Path) -> None:
+    """Make a configuration, one key a region (mode 0600) and a place for the stores in FOLDER, and check them.
+
+    What exists is left as it is: a lost key would make its region's records unfindable.
+    """
+    made = make_installation(folder)
+    for name in made:
+        say(f"made {name}", style="green")
+    if not made:
+        say(f"{folder}: everything is there already; nothing was changed")
+    path = folder / "collector.toml"
+    settings = load_settings(path)
+    make_rules(settings)
+    say(f"checked {path}: in order")
+    if find_mosquitto() is None:
+        say("note: no Mosquitto on this machine; `ueip up` needs one, `ueip run` may use a broker elsewhere")
+    say(f"next: ueip up --demo (try it), or set broker.host in {path} and: ueip run -c {path}")
+
+
+@click.command("check-config")
+@config_option
+@click.option("--broker", is_flag=True, help="Also connect to the broker and ask for the subscriptions.")
+def check_config(config: Path | None, *, broker: bool) -> None:
+    """Check the configuration, its keys and data files; every fault is told at once."""
+    path = settings_path(config)
+    settings = load_settings(path)
+    make_rules(settings)
+    say(f"{path}: in order; regions {', '.join(settings.regions.enabled)}, consent mode {settings.consent.mode}")
+    if broker:
+        _check_broker(settings)
+
+
+def _check_broker(settings: Settings) -> None:
+    where = _spelt(settings.broker)
+    try:
+        facts = asyncio.run(check_broker(settings.broker))
+    except BrokerRefused as error:
+        raise CollectorError(f"{where}: {error}. Check user name, password and access rules.") from None
+    except (OSError, TimeoutError, ConnectionLost) as error:
+        raise CollectorError(f"{where}: cannot be reached ({type(error).__name__}). Is it running?") from None
+    say(f"{where}: connected, subscriptions granted at QoS 1 ({facts})")
+    say(
+        "note: a broker that limits its queue loses acknowledged messages while the collector is away. "
+        "For Mosquitto set max_queued_messages 0 and persistence true (see config/mosquitto.conf).",
+        style="yellow",
+    )
+
+
+def _spelt(broker: BrokerSettings) -> str:
+    return f"{'mqtts' if broker.tls else 'mqtt'}://{broker.host}:{broker.port}"

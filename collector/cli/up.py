@@ -1,0 +1,186 @@
+"""`ueip up`: broker, collector and, for a demo, the simulated fleet; one Ctrl-C stops all."""
+
+import asyncio
+import socket
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from collector.broker import LocalBroker, ensure_mosquitto, free_port
+from collector.cli.common import FOLDER, say
+from collector.cli.running import introduce, run_service
+from collector.cli.setup import make_installation
+from collector.config import Settings, load_settings
+from collector.log import set_up_logs
+from collector.metrics import Metrics
+from collector.service import Service
+from collector.simulator import Endpoint, SimulationError, run
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Let a simulated fleet publish, so that there is something to see.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=True,
+              help="Where configuration, keys, stores and the broker's data are; made when absent.")  # fmt: skip
+@click.option("--broker-port", type=click.IntRange(1, 65535), help="Port of the broker; a free one when not given.")
+@click.option("--http-port", type=click.IntRange(1, 65535), help="Port of /metrics; the configured one, or a free one.")
+@click.option(
+    "--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the demo fleet."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
+@click.option(
+    "--interval", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between demo rounds."
+)
+@click.option("--rounds", type=click.IntRange(0), help="Stop by itself after so many live demo rounds.")
+def up(
+    folder: Path,
+    broker_port: int | None,
+    http_port: int | None,
+    routers: int,
+    seed: int,
+    interval: float,
+    rounds: int | None,
+    *,
+    demo: bool,
+) -> None:
+    """Start everything on this machine: a Mosquitto, the collector and, with --demo, a fleet of simulated routers.
+
+    Listens on loopback only. Ctrl-C stops all; what was collected stays in the folder.
+    """
+    ensure_mosquitto(say)
+    if make_installation(folder):
+        say(f"made a new installation in {folder}/ (configuration, keys, stores)")
+    with LocalBroker(folder / "broker", port=broker_port or 0) as broker:
+        settings = _local(load_settings(folder / "collector.toml"), broker.port, http_port)
+        set_up_logs(style=settings.log.style, level=settings.log.level if sys.stderr.isatty() else "warning")
+        service = Service(settings)
+        _welcome(service, broker, folder, demo=demo)
+        fleet = _Fleet(broker.port, routers, seed, interval, rounds, service) if demo else None
+        try:
+            run_service_with(service, fleet)
+        finally:
+            if fleet is not None:
+                fleet.stop()
+    _summary(service.metrics)
+    if fleet is not None and fleet.error is not None:
+        raise fleet.error
+
+
+def _local(settings: Settings, broker_port: int, http_port: int | None) -> Settings:
+    """The settings with the local broker, and a port for HTTP that is free."""
+    broker = settings.broker.model_copy(
+        update={"host": "127.0.0.1", "port": broker_port, "tls": False, "username": None, "password_file": None}
+    )
+    port = http_port or (settings.http.port if _is_free(settings.http.port) else free_port())
+    return settings.model_copy(update={"broker": broker, "http": settings.http.model_copy(update={"port": port})})
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool) -> None:
+    say(f"[bold]broker[/]     mqtt://127.0.0.1:{broker.port}")
+    say(f"[bold]metrics[/]    {service.http.address}/metrics   (also /readyz, /healthz)")
+    say(f"[bold]stores[/]     {folder}/data/")
+    say("[bold]try next[/]   in a second terminal, in this folder:")
+    if demo:
+        say("             ueip find SERIAL            one of the serials below")
+    say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/ROUTER/report -f message.json")
+    say("             ueip explain message.json   what would happen to it, field by field")
+    say("Ctrl-C stops everything.\n")
+
+
+def run_service_with(service: Service, fleet: "_Fleet | None") -> None:
+    """Run the service, and the fleet from the moment it is ready."""
+    run_service(service, started=fleet.start if fleet is not None else lambda: None)
+
+
+class _Fleet:
+    """The simulated fleet on a thread of its own."""
+
+    def __init__(
+        self, port: int, routers: int, seed: int, interval: float, rounds: int | None, service: Service
+    ) -> None:
+        self.error: SimulationError | None = None
+        self._endpoint = Endpoint("127.0.0.1", port)
+        self._routers, self._seed, self._interval, self._rounds = routers, seed, interval, rounds
+        self._service = service
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
+
+    def start(self) -> None:
+        """Begin to publish."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop publishing and wait for it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        try:
+            run(
+                self._endpoint,
+                size=self._routers,
+                seed=self._seed,
+                history=timedelta(hours=2),
+                step=timedelta(minutes=5),
+                interval_seconds=self._interval,
+                rounds=self._rounds,
+                progress=lambda _: self._tell(),
+                stop=self._stop,
+                introduce=introduce,
+            )
+        except SimulationError as error:
+            self.error = error
+        if not self._stop.is_set():
+            self._loop.call_soon_threadsafe(self._settled_then_stop)
+
+    def _settled_then_stop(self) -> None:
+        """The rounds are done: stop once nothing has been in flight for a moment."""
+        self._loop.create_task(self._wait_and_stop())
+
+    async def _wait_and_stop(self) -> None:
+        quiet, before = 0, -1
+        while quiet < 10:  # noqa: PLR2004 - a second without news
+            await asyncio.sleep(0.1)
+            received = self._service.metrics.received
+            quiet = quiet + 1 if received == before and not self._service.metrics.in_flight else 0
+            before = received
+        self._service.stop()
+
+    def _tell(self) -> None:
+        """How it stands, on one line that rewrites itself; every round a line where nobody watches."""
+        line = _sum(self._service.metrics)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line}")
+        else:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def _sum(metrics: Metrics) -> str:
+    stored = " ".join(f"{region}={count}" for region, count in sorted(metrics.stored.items()))
+    dropped = sum(metrics.dropped.values())
+    return f"received {metrics.received} = stored {stored or 0} + dropped {dropped} + in flight {metrics.in_flight}"
+
+
+def _summary(metrics: Metrics) -> None:
+    say()
+    say(_sum(metrics))
+    for reason, count in sorted(metrics.dropped.items()):
+        say(f"  dropped {reason}: {count}   {reason.meaning}")
+    removed = ", ".join(f"{treatment} {count}" for treatment, count in sorted(metrics.removed.items()))
+    if removed:
+        say(f"  keys removed from messages that were kept: {removed}")

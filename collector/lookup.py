@@ -1,0 +1,125 @@
+"""Finds one router by what a customer reads out, and reads what it sent. Forward only (F7)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from collector.config import Settings, read_keys
+from collector.consent.standing import Standing, State
+from collector.model import Region, Sealed
+from collector.pseudonym import Pseudonymiser, normal_imei, normal_mac, normal_serial
+from collector.service import open_store
+from collector.stores import Router, Store, StoredRecord
+
+Refs = list[tuple[str, bytes]]
+
+
+class Found(Sealed, frozen=True):
+    """A router in one region, and its newest records, newest first."""
+
+    region: Region
+    router: Router
+    records: list[StoredRecord]
+
+
+def refs_of(identifier: str, pseudonyms: Pseudonymiser) -> Refs:
+    """The pseudonyms, by every live key, of everything that *identifier* may be."""
+    kinds = {
+        "router": identifier,
+        "serial": normal_serial(identifier),
+        "imei": normal_imei(identifier),
+        "mac": normal_mac(identifier),
+    }
+    return [(kind, ref) for kind, value in kinds.items() if value for ref in pseudonyms.all_refs(kind, value)]
+
+
+@asynccontextmanager
+async def opened(settings: Settings, region: Region) -> AsyncIterator[tuple[Store, Pseudonymiser]]:
+    """A region's store and pseudonyms, for as long as they are needed."""
+    store = open_store(settings, region)
+    await store.open()
+    try:
+        yield store, Pseudonymiser(read_keys(settings.regions.of(region)))
+    finally:
+        await store.close()
+
+
+async def find(settings: Settings, identifier: str, *, since: int = 0, limit: int = 200) -> list[Found]:
+    """The routers known by *identifier* in the regions enabled here, each with its newest records.
+
+    Raises:
+        StoreUnavailable: a store cannot be read.
+    """
+    found = []
+    for region in settings.regions.enabled:
+        if not settings.regions.of(region).store.exists():
+            continue
+        async with opened(settings, region) as (store, pseudonyms):
+            for router in await store.find(refs_of(identifier, pseudonyms)):
+                records = [r async for r in store.records(router.standing.device_ref, since=since, limit=limit)]
+                found.append(Found(region=region, router=router, records=records))
+    return found
+
+
+def as_json(found: Found) -> dict[str, Any]:
+    """What `ueip find --json` prints of a router: the records whole, pseudonyms in hex, times in RFC 3339."""
+    standing = found.router.standing
+    return {
+        "region": found.region,
+        "device_ref": standing.device_ref.hex(),
+        "consent": _consent(standing),
+        "records_stored": found.router.records,
+        "first_received_at": rfc3339(found.router.first_received_at),
+        "last_received_at": rfc3339(found.router.last_received_at),
+        "latest": latest(found.records),
+        "records": [_record(record) for record in found.records],
+    }
+
+
+def _consent(standing: Standing) -> dict[str, Any]:
+    return {
+        "state": standing.state.value,
+        "since": rfc3339(standing.effective_at),
+        "consent_id": standing.consent_id,
+        "seq": standing.seq,
+        "policy_version": standing.policy_version,
+    }
+
+
+def _record(record: StoredRecord) -> dict[str, Any]:
+    return {
+        "record_id": record.record_id.hex(),
+        "event_time": rfc3339(record.event_time),
+        "received_at": rfc3339(record.received_at),
+        "consent_seq": record.consent_seq,
+        "policy_version": record.policy_version,
+        "source_adapter": record.source_adapter,
+        "stripped_counts": record.stripped,
+        "body": orjson.loads(record.body),
+    }
+
+
+def latest(records: list[StoredRecord]) -> dict[str, Any]:
+    """The newest value of every field, from records given newest first."""
+    state: dict[str, Any] = {}
+    for record in records:
+        for group, fields in orjson.loads(record.body).items():
+            if isinstance(fields, dict):
+                for name, value in fields.items():
+                    state.setdefault(group, {}).setdefault(name, value)
+    return state
+
+
+def is_readable(found: Found) -> bool:
+    """Whether the router's records may be read."""
+    return found.router.standing.state is State.JOINED
+
+
+def rfc3339(milliseconds: int | None) -> str | None:
+    """A time of ours for people and JSON."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
