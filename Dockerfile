@@ -1,0 +1,24 @@
+# Build: the packages, in an environment of their own. Nothing of this stage but that environment is kept.
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md constraints.txt ./
+COPY collector ./collector
+COPY schemas ./schemas
+COPY config ./config
+# The environment has no pip: the final image needs none.
+RUN python3 -m venv --without-pip /opt/ueip \
+ && python3 -m pip --python /opt/ueip/bin/python install --no-cache-dir --constraint constraints.txt .
+
+FROM python:3.11-slim
+COPY --from=build /opt/ueip /opt/ueip
+ENV PATH=/opt/ueip/bin:$PATH PYTHONUNBUFFERED=1
+# Numbers, so that Kubernetes can see that it is not root; the collector writes to its stores only.
+RUN mkdir -p /etc/ueip /var/lib/ueip && chown 10001:10001 /var/lib/ueip
+USER 10001:10001
+WORKDIR /var/lib/ueip
+VOLUME /var/lib/ueip
+EXPOSE 9464
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+  CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+ENTRYPOINT ["ueip"]
+CMD ["run", "--config", "/etc/ueip/collector.toml"]

@@ -1,0 +1,48 @@
+# The words of this project. `make run` and `make test` do all their set-up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: run test lint docs bench clean help
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(VENV)/.run ## set up, then broker, collector and a simulated fleet; Ctrl-C stops all
+	@$(BIN)/ueip up --demo
+
+test: $(VENV)/.test ## set up, then all tests
+	@$(BIN)/python -c 'from collector.broker import ensure_mosquitto; ensure_mosquitto(print)'
+	@$(BIN)/pytest
+
+lint: $(VENV)/.test ## style, types, freshness of what is generated
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m collector.reference --check
+
+docs: $(VENV)/.run ## write anew what is generated from the code
+	@$(BIN)/python -m collector.reference
+
+bench: $(VENV)/.test ## throughput on this machine
+	@$(BIN)/python bench/throughput.py
+
+clean: ## forget the set-up and the demo's data
+	rm -rf $(VENV) .ueip dist build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "setting up $(VENV) ..."
+	@$(PIP) --editable . || { echo "The packages could not be installed. Is there a network, or a package index set for pip?"; exit 1; }
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "setting up $(VENV) for tests ..."
+	@$(PIP) --editable '.[test]' || { echo "The packages could not be installed. Is there a network, or a package index set for pip?"; exit 1; }
+	@touch $@
