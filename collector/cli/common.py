@@ -1,5 +1,7 @@
 """What the commands share: finding the configuration, and a terminal for people."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +35,14 @@ def say(text: str = "", **style: Any) -> None:
     Console(stderr=True, highlight=False).print(text, soft_wrap=True, **style)
 
 
+def command_name() -> str:
+    """How this command is called here: `ueip`, or its path when it is not on the PATH."""
+    called = Path(sys.argv[0])
+    if shutil.which("ueip") is not None or called.name != "ueip":
+        return "ueip"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
+
+
 def settings_path(given: Path | None) -> Path:
     """The configuration file to use.
 
@@ -45,7 +55,8 @@ def settings_path(given: Path | None) -> Path:
     if found is None:
         places = " or ".join(f"./{path}" for path in CANDIDATES)
         raise CollectorError(
-            f"no configuration: found neither {places}. Make one with: ueip init . (or try everything with: ueip up --demo)"
+            f"no configuration: found neither {places}. Make one with: {command_name()} init "
+            f"(or try everything with: {command_name()} up --demo)"
         )
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from collector.broker import find_mosquitto
-from collector.cli.common import config_option, say, settings_path
+from collector.cli.common import command_name, config_option, say, settings_path
 from collector.config import BrokerSettings, Settings, default_settings_path, load_settings
 from collector.errors import BrokerRefused, CollectorError
 from collector.ingest.client import check_broker
@@ -62,7 +62,8 @@ def init(folder: Path) -> None:
     say(f"checked {path}: in order")
     if find_mosquitto() is None:
         say("note: no Mosquitto on this machine; `ueip up` needs one, `ueip run` may use a broker elsewhere")
-    say(f"next: ueip up --demo (try it), or set broker.host in {path} and: ueip run -c {path}")
+    ueip = command_name()
+    say(f"next: {ueip} up --demo (try it), or set broker.host in {path} and: {ueip} run -c {path}")
 
 
 @click.command("check-config")

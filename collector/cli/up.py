@@ -4,13 +4,15 @@ import asyncio
 import socket
 import sys
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
+import orjson
 
 from collector.broker import LocalBroker, ensure_mosquitto, free_port
-from collector.cli.common import FOLDER, say
+from collector.cli.common import FOLDER, command_name, say
 from collector.cli.running import introduce, run_service
 from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
@@ -18,6 +20,8 @@ from collector.log import set_up_logs
 from collector.metrics import Metrics
 from collector.service import Service
 from collector.simulator import Endpoint, SimulationError, run
+
+_EXAMPLE_ROUTER: Final = "ROUTER1"
 
 
 @click.command()
@@ -92,11 +96,31 @@ def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool)
     say(f"[bold]metrics[/]    {service.http.address}/metrics   (also /readyz, /healthz)")
     say(f"[bold]stores[/]     {folder}/data/")
     say("[bold]try next[/]   in a second terminal, in this folder:")
+    ueip, example = command_name(), _example(folder)
     if demo:
-        say("             ueip find SERIAL            one of the serials below")
-    say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/ROUTER/report -f message.json")
-    say("             ueip explain message.json   what would happen to it, field by field")
+        say(f"             {ueip} find SERIAL    one of the serials below")
+    say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/{_EXAMPLE_ROUTER}/report -f {example}")
+    say(f"             {ueip} find {_EXAMPLE_ROUTER}")
+    say(f"             {ueip} explain {example}    what would happen to it, field by field")
     say("Ctrl-C stops everything.\n")
+
+
+def _example(folder: Path) -> Path:
+    """A message of now, to publish by hand."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    document = {
+        "schema_version": 1,
+        "message_id": f"by-hand-{now}",
+        "ueip": True,
+        "country": "DE",
+        "time": now,
+        "router": {"serial": _EXAMPLE_ROUTER, "manufacturer": "ZTE", "model_name": "MF286R", "device_type": "cpe"},
+        "network": {"plmn": "26201", "rat": "lte", "wan_connection_state": "connected"},
+        "signal": {"rsrp_dbm": -97, "rsrq_db": -11, "sinr_db": 8.5},
+    }
+    path = folder / "example.json"
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return path
 
 
 def run_service_with(service: Service, fleet: "_Fleet | None") -> None:

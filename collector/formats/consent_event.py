@@ -42,7 +42,7 @@ class ConsentDocument(BaseModel):
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")] | None = Field(
         default=None, description="Language of the text that was shown, BCP 47."
     )
-    storage_regions: Annotated[tuple[Region, ...], Field(strict=False)] = Field(
+    storage_regions: Annotated[tuple[Annotated[Region, Field(strict=False)], ...], Field(strict=False)] = Field(
         default=(), description="Storage regions the text named; the country's own when absent."
     )
     adult_or_guardian: Literal["adult", "guardian"] | None = Field(

@@ -42,7 +42,7 @@ SHARES: dict[Habit, float] = {
     Habit.ROAMS_ACROSS: 0.01,  # taken along to another region
     Habit.COUNTRY_UNUSABLE: 0.01,  # missing, lower case, or an unofficial code
     Habit.REPEATS: 0.015,  # poor links: QoS 1 says at least once
-    Habit.CLOCK_UNSET: 0.01,  # never heard of NTP, and sends no uptimes either
+    Habit.CLOCK_UNSET: 0.01,  # never heard of NTP, and sends no uptimes: 1970, or no time at all
     Habit.CLOCK_UNSET_WITH_UPTIMES: 0.01,  # the same, but does it right
     Habit.FLAG_TEXT: 0.01,  # a flag of the wrong type
     Habit.LOOK_ALIKE: 0.01,  # flags of other programmes

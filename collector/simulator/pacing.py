@@ -71,7 +71,8 @@ def run(
     Run a fleet against *endpoint* until *rounds* live rounds are done or *stop* is set; return what was sent.
 
     *introduce* is given the routers worth looking up, once connected and before the first message. For load, pass no
-    history and an interval of 0.
+    history and an interval of 0. Against a collector that knows the fleet from a run before, do not reach further back
+    than that run did: its first messages are where consent began.
 
     Raises SimulationError if the broker cannot be reached, refuses the user, or does not acknowledge in the end.
     """
