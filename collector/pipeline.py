@@ -35,7 +35,7 @@ from collector.model import (
     Report,
     Sealed,
 )
-from collector.pseudonym import Pseudonymiser, normal_imei, normal_mac, normal_serial
+from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 
 
@@ -151,20 +151,10 @@ def _serving(tree: Any) -> str | None:
 
 def _lookup(report: Report, pseudonyms: Pseudonymiser) -> tuple[tuple[str, bytes], ...]:
     """The pseudonyms an engineer may find the router by: of its topic's identity, serial, IMEI and MAC."""
-    named = identifiers(report.router, report.content.router)
-    return tuple((kind, pseudonyms.ref(kind, value)) for kind, value in named)
-
-
-def identifiers(router: str, group: Any) -> list[tuple[str, str]]:
-    """Kind and normal form of every identifier of a router that a report names."""
-    found = [("serial", normal_serial(router)), ("imei", normal_imei(router))]
-    if group is not UNSET:
-        found += [
-            ("serial", normal_serial(group.serial) if group.serial else None),
-            ("imei", normal_imei(group.imei) if group.imei else None),
-            ("mac", normal_mac(group.mac) if group.mac else None),
-        ]
-    return list(dict.fromkeys((kind, value) for kind, value in found if value))
+    group = report.content.router
+    if group is UNSET:
+        return pseudonyms.lookup(report.router, None, None, None)
+    return pseudonyms.lookup(report.router, group.serial or None, group.imei or None, group.mac or None)
 
 
 def _implicit_exits(report: Report, message: Message, rules: Rules) -> tuple[tuple[Region, ConsentEvent], ...]:

@@ -54,10 +54,24 @@ class Pseudonymiser:
         self.key_id = self._current.key_id
         self.ref = lru_cache(_CACHED)(self._current.ref)
         self.identity = lru_cache(_CACHED)(self._identity)
+        self.lookup = lru_cache(_CACHED)(self._lookup)
 
     def _identity(self, router: str) -> Identity:
         older = tuple(key.ref("router", router) for key in self._older)
         return Identity(device_ref=self.ref("router", router), key_id=self.key_id, older=older)
+
+    def _lookup(
+        self, router: str, serial: str | None, imei: str | None, mac: str | None
+    ) -> tuple[tuple[str, bytes], ...]:
+        """The entries of the lookup index for a router and what it says of itself: kind and pseudonym."""
+        found = (
+            ("serial", normal_serial(router)),
+            ("imei", normal_imei(router)),
+            ("serial", normal_serial(serial) if serial else None),
+            ("imei", normal_imei(imei) if imei else None),
+            ("mac", normal_mac(mac) if mac else None),
+        )
+        return tuple(dict.fromkeys((kind, self._current.ref(kind, value)) for kind, value in found if value))
 
     def uncached_ref(self, namespace: str, value: str) -> bytes:
         """As `ref`, for values that never come twice, such as message ids."""

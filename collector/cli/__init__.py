@@ -24,7 +24,7 @@ AWAY: Final = 3
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="ueip")
 def ueip() -> None:
-    """Collect router diagnostics over MQTT: only with consent, only allow-listed fields, only in the router's region."""
+    """Collect router diagnostics over MQTT: with consent only, allow-listed fields only, in the router's region."""
 
 
 for command in (

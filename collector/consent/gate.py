@@ -42,7 +42,7 @@ def consent(
     """
     if report.flag is not Flag.YES:
         return _FLAG_REFUSALS[report.flag]
-    policy = report.policy_version or rules.current_policy
+    policy = rules.current_policy if report.policy_version is None else report.policy_version
     if policy not in rules.accepted_policies:
         return DropReason.POLICY_OUTDATED
     when = event_time(report, message.received_at, rules)

@@ -32,6 +32,9 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
 }
 """The state each act leads to (catalogue 4.4)."""
 
+_LEFT: Final = frozenset({State.EXITED, State.VOID, State.CLOSED})
+"""The states that nothing but a join leads out of."""
+
 
 class Result(StrEnum):
     """What became of a consent event."""
@@ -42,7 +45,7 @@ class Result(StrEnum):
     STALE = "stale"
     """A join from before the exit that stands; a sync is not a join (K20)."""
     WITHOUT_EFFECT = "without_effect"
-    """An exit of a router that has not joined here."""
+    """An exit or a restriction of a router that has not joined here, or has left."""
 
 
 class Head(Sealed, frozen=True):
@@ -106,6 +109,7 @@ def join_by_flag(record: Record, head: Head) -> LedgerEntry:
     """The entry that the first flagged message of a router opens (D3, mode flag).
 
     It takes effect at the oldest time the message speaks of: the flag in it is the evidence, and it covers that much.
+    A router's clock may be ahead; the receipt is the latest it can be.
     """
     return _sealed(
         LedgerEntry(
@@ -121,7 +125,7 @@ def join_by_flag(record: Record, head: Head) -> LedgerEntry:
             language=None,
             storage_regions=(record.region.value,),
             adult_or_guardian=None,
-            effective_at=record.oldest,
+            effective_at=min(record.oldest, record.received_at),
             client_time=record.event_time,
             received_at=record.received_at,
             actor_auth="broker",
@@ -164,8 +168,9 @@ def result_of(event: ConsentEvent, standing: Standing | None, seen: Collection[b
         return Result.REPEATED
     if event.action is Action.JOIN:
         return Result.STALE if standing is not None and _is_stale(event, standing) else Result.RECORDED
-    if event.only_if_joined and (standing is None or standing.state is not State.JOINED):
-        return Result.WITHOUT_EFFECT
+    # A restricted router can leave, but a restriction and its end must not let in one that has left.
+    if event.only_if_joined or event.action in {Action.RESTRICT, Action.UNRESTRICT}:
+        return Result.WITHOUT_EFFECT if standing is None or standing.state in _LEFT else Result.RECORDED
     return Result.RECORDED
 
 
@@ -173,7 +178,8 @@ def _is_stale(join: ConsentEvent, standing: Standing) -> bool:
     """Whether what closed the gate is newer than the join, by receipt or by the join's own time."""
     if standing.state is State.JOINED:
         return False
-    return min(join.received_at, join.client_time or join.received_at) <= standing.effective_at
+    said = join.received_at if join.client_time is None else join.client_time
+    return min(join.received_at, said) <= standing.effective_at
 
 
 def _sealed(entry: LedgerEntry) -> LedgerEntry:

@@ -13,7 +13,11 @@ from typing import Final
 from collector.fields.catalogue import Catalogue, RefusedFamily
 from collector.model import Removal
 
-_INVISIBLE: Final = re.compile(r"[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+_INVISIBLE: Final = re.compile(
+    r"[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Control, format, zero-width and variation characters."""
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[-./: _]+")
 _INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")

@@ -78,6 +78,8 @@ class ReportDecoder:
         except NotStrict:
             return DropReason.MALFORMED
         tree = self._cleaner.clean(document, notes)
+        if "policy_version" in document and tree.policy_version is UNSET:
+            tree.policy_version = ""  # only silence stands for the current version; what cannot be read is none
         flag = _flag(document)
         if flag is Flag.YES and self._cleaner.flags_disagree(document):
             flag = Flag.INVALID
@@ -101,7 +103,7 @@ def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
         message_id=tree.message_id or None,
         schema_version=None if tree.schema_version is UNSET else tree.schema_version,
         flag=flag,
-        policy_version=tree.policy_version or None,
+        policy_version=None if tree.policy_version is UNSET else tree.policy_version,
         country=tree.country or None,
         time=None if tree.time is UNSET else milliseconds(tree.time),
         age=_age(tree),
@@ -134,7 +136,7 @@ def _names_another(group: Any, router: str) -> bool:
     """Whether the payload names routers, and none of them is the topic's."""
     if group is UNSET or (group.serial is UNSET and group.imei is UNSET):
         return False
-    if group.serial == router:
+    if router in (group.serial, group.imei):
         return False
     imei = None if group.imei is UNSET else normal_imei(group.imei)
-    return imei is None or (imei != normal_imei(router) and group.imei != router)
+    return imei is None or imei != normal_imei(router)

@@ -7,7 +7,7 @@ from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Region, Removal
 from collector.stores import Router, StoredRecord
-from collector.stores.plan import Committed, ConsentRules, Insert, make_plan
+from collector.stores.plan import Committed, ConsentRules, Insert, make_plan, removed_from
 
 
 class MemoryStore:
@@ -48,10 +48,10 @@ class MemoryStore:
         changed = [entry.standing() for entry in plan.appends]
         self._standings.update({standing.device_ref: standing for standing in changed})
         erased = sum(self._erase(ref) for ref in plan.erase)
-        stored = sum(self._insert(insert) for insert in plan.inserts)
-        if len(plan.inserts) > stored:
-            plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
-        return Committed(stored, plan.dropped, plan.results, erased, changed)
+        new = [insert for insert in plan.inserts if self._insert(insert)]
+        if len(plan.inserts) > len(new):
+            plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - len(new)
+        return Committed(len(new), plan.dropped, plan.results, erased, changed, removed_from(new))
 
     def _insert(self, insert: Insert) -> bool:
         record = insert.record
@@ -104,8 +104,8 @@ class MemoryStore:
         if standing is None or standing.state is not State.JOINED:
             return
         mine = [i for i in self._records.values() if i.standing.device_ref == device_ref]
-        newest = sorted(mine, key=lambda i: (i.record.event_time, i.record.received_at), reverse=True)
-        for insert in [i for i in newest if i.record.event_time >= since][:limit]:
+        oldest_first = sorted(mine, key=lambda i: i.record.event_time)
+        for insert in [i for i in reversed(oldest_first) if i.record.event_time >= since][:limit]:
             yield _stored(insert)
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:

@@ -4,7 +4,7 @@ The stores differ in how they read and write; they do not differ in what is let 
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import orjson
 from collector.consent.gate import refusal
 from collector.consent.ledger import Head, LedgerEntry, Mode, Result, entry_of, join_by_flag, result_of
 from collector.consent.standing import Standing, State
-from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Sealed
+from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Removal, Sealed
 
 
 class ConsentRules(Sealed, frozen=True):
@@ -52,6 +52,8 @@ class Committed(msgspec.Struct):
     erased: int
     standings: list[Standing]
     """What the ledger says now of the routers whose consent this commit changed."""
+    removed: Counter[Removal]
+    """Keys that were left out of the messages stored."""
 
 
 _ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
@@ -62,6 +64,15 @@ def refs_of(entries: Sequence[Entry]) -> set[bytes]:
     """Every pseudonym whose standing `make_plan` will ask for, those by older keys included."""
     identities = {entry.identity for entry in entries}
     return {ref for identity in identities for ref in (identity.device_ref, *identity.older)}
+
+
+def removed_from(inserts: Iterable[Insert]) -> Counter[Removal]:
+    """How many keys were left out of the messages of these records, by why."""
+    counts: Counter[Removal] = Counter()
+    for insert in inserts:
+        if insert.record.stripped:
+            counts.update(dict(insert.record.stripped))
+    return counts
 
 
 def make_plan(
@@ -103,7 +114,8 @@ class _Deciding:
                 return
             standing = self._append(join_by_flag(record, self.plan.head))
             self.plan.results[Action.JOIN, Result.RECORDED] += 1
-        reason = refusal(standing, self._region, record.measured_at)
+        # A clock may be ahead, but nothing is measured after its receipt.
+        reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
         if reason is not None:
             self.plan.dropped[reason] += 1
             return

@@ -20,7 +20,7 @@ from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
 from collector.stores import Router, StoredRecord
-from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of
+from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.sqlite_schema import prepare
 
 T = TypeVar("T")
@@ -177,11 +177,14 @@ class SQLiteStore:
     def _write(self, plan: Plan, ids: dict[bytes, int]) -> tuple[Committed, set[tuple[int, Any]]]:
         changed = self._append(plan, ids)
         erased = sum(self._erase(ids[ref]) for ref in plan.erase if ref in ids)
+        last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
         stored = self._insert(plan.inserts, ids)
+        new = plan.inserts
         if stored < len(plan.inserts):
             plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
-        indexed = self._index(plan.inserts, ids)
-        return Committed(stored, plan.dropped, plan.results, erased, changed), indexed
+            new = self._inserted(plan.inserts, after=last)
+        indexed = self._index(new, ids)
+        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new)), indexed
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:
         """Write the plan's ledger entries and what they say of their routers."""
@@ -202,6 +205,14 @@ class SQLiteStore:
             return 0
         rows = (_record_row(insert.record, insert.standing, ids[insert.standing.device_ref]) for insert in inserts)
         return self._db.executemany(_INSERT_RECORD, rows).rowcount
+
+    def _inserted(self, inserts: list[Insert], *, after: int) -> list[Insert]:
+        """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
+        written = {row[0] for row in self._db.execute("SELECT record_id FROM record WHERE id > ?", (after,))}
+        first: dict[bytes, Insert] = {}
+        for insert in inserts:
+            first.setdefault(insert.record.record_id, insert)
+        return [insert for record_id, insert in first.items() if record_id in written]
 
     def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> set[tuple[int, Any]]:
         """Make the routers findable. What was written under the same consent before is there already."""

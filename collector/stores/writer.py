@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from collector.config import WriterSettings
-from collector.consent.standing import ClosedRouters
+from collector.consent.ledger import STATE_AFTER
+from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, where
 from collector.ingest.acks import Settling, complete_all
 from collector.log import LOG
 from collector.metrics import Metrics
-from collector.model import Action, ConsentEvent, DropReason, Entry, Record
+from collector.model import ConsentEvent, DropReason, Entry, Record
 from collector.stores import Committed, Store
 
 REFRESH_SECONDS: Final = 1.0
@@ -69,21 +70,27 @@ class Writer:
 
     def submit_event(self, event: ConsentEvent, token: Settling) -> None:
         """Take a consent event. Whatever closes the gate closes it now."""
+        device_ref = event.identity.device_ref
         if _queues(event):
             self._queue.append(Item(event, token, 0))
+            self._waiting[device_ref] += 1
         else:
-            if self._waiting[event.identity.device_ref]:
-                self._drop_waiting(event.identity.device_ref)
+            if self._waiting[device_ref]:
+                mine = [item for item in self._queue if item.entry.identity.device_ref == device_ref]
+                self._queue = deque(item for item in self._queue if item.entry.identity.device_ref != device_ref)
+                del self._waiting[device_ref]
+                self._make_way(mine, event)
             self._urgent.append(Item(event, token, 0))
         self._work.set()
 
-    def _drop_waiting(self, device_ref: bytes) -> None:
-        """Drop what waits of a router that leaves: it is not committed, so it never will be (D5)."""
-        mine = [i for i in self._queue if isinstance(i.entry, Record) and i.entry.identity.device_ref == device_ref]
-        gone = set(map(id, mine))
-        self._queue = deque(item for item in self._queue if id(item) not in gone)
-        self._forget(mine)
-        self._settle(mine, stored=0, dropped=Counter({DropReason.WITHDRAWN: len(mine)}))
+    def _make_way(self, waiting: list[Item], event: ConsentEvent) -> None:
+        """Drop the records of a router that leaves: they are not committed, so they never will be (D5).
+
+        A join that still waits goes ahead of the exit, which would find nothing to close without it.
+        """
+        records = [item for item in waiting if isinstance(item.entry, Record)]
+        self._urgent += [item for item in waiting if not isinstance(item.entry, Record)]
+        self._settle(records, stored=0, dropped=Counter({STATE_AFTER[event.action].refusal: len(records)}))
 
     async def run(self) -> None:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged."""
@@ -105,8 +112,9 @@ class Writer:
         while not self._stopping:
             try:
                 await self.store.open()
-                standings = await self.store.closed()
+                # In this order: what another process writes in between is learnt with the next refresh.
                 self._seq = (await self.store.head()).seq
+                standings = await self.store.closed()
             except StoreUnavailable as error:
                 self._failed(error)
                 await self._pause()
@@ -116,7 +124,7 @@ class Writer:
                 return
 
     async def _some_work(self) -> None:
-        if not self._urgent and not self._queue:
+        if not self._urgent and not self._queue and not self._stopping:
             self._work.clear()
             try:
                 async with asyncio.timeout(REFRESH_SECONDS):
@@ -128,19 +136,18 @@ class Writer:
 
     def _take(self) -> list[Item]:
         urgent, self._urgent = self._urgent, []
-        batch = [*urgent, *(self._queue.popleft() for _ in range(min(self._most, len(self._queue))))]
-        self._forget(batch)
-        return batch
+        queued = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
+        self._forget(queued)
+        return urgent + queued
 
     def _forget(self, items: Iterable[Item]) -> None:
         waiting = self._waiting
         for item in items:
-            if isinstance(item.entry, Record):
-                ref = item.entry.identity.device_ref
-                if waiting[ref] == 1:
-                    del waiting[ref]
-                else:
-                    waiting[ref] -= 1
+            ref = item.entry.identity.device_ref
+            if waiting[ref] == 1:
+                del waiting[ref]
+            else:
+                waiting[ref] -= 1
 
     async def _commit(self, batch: list[Item]) -> None:
         began = time.perf_counter()
@@ -158,7 +165,7 @@ class Writer:
         self._metrics.commit_seconds.labels(self.region).observe(time.perf_counter() - began)
         self._metrics.batch_rows.labels(self.region).observe(len(batch))
         self._closed.learn(committed.standings)
-        self._count(batch, committed)
+        self._count(committed)
         self._settle(batch, stored=committed.stored, dropped=committed.dropped)
 
     async def _one_by_one(self, batch: list[Item], error: Exception) -> None:
@@ -176,14 +183,20 @@ class Writer:
             await self._pause()
 
     def _put_back(self, batch: list[Item]) -> None:
-        """Before everything else, in the order it had. What left meanwhile is dropped by the exit that waits."""
-        self._urgent[:0] = [item for item in batch if not _queues(item.entry)]
+        """Before everything else, in the order it had; what left meanwhile makes way for the exit that waits.
+
+        Only for one that came during the commit: what follows an exit within a batch came after it.
+        """
+        came, self._urgent = self._urgent, [item for item in batch if not _queues(item.entry)]
         queued = [item for item in batch if _queues(item.entry)]
+        for item in came:
+            if isinstance(item.entry, ConsentEvent):
+                ref = item.entry.identity.device_ref
+                self._make_way([i for i in queued if i.entry.identity.device_ref == ref], item.entry)
+                queued = [i for i in queued if i.entry.identity.device_ref != ref]
+            self._urgent.append(item)
         self._queue.extendleft(reversed(queued))
-        self._waiting.update(i.entry.identity.device_ref for i in queued if isinstance(i.entry, Record))
-        for item in self._urgent:
-            if self._waiting[item.entry.identity.device_ref]:
-                self._drop_waiting(item.entry.identity.device_ref)
+        self._waiting.update(item.entry.identity.device_ref for item in queued)
 
     async def _pause(self) -> None:
         self._backoff = min(_LONGEST_PAUSE, self._backoff * 2)
@@ -204,14 +217,12 @@ class Writer:
         self._closed.learn(changed)
         self._answered()
 
-    def _count(self, batch: list[Item], committed: Committed) -> None:
+    def _count(self, committed: Committed) -> None:
         metrics = self._metrics
         metrics.erased[self.region] += committed.erased
         for (action, result), count in committed.results.items():
             metrics.consent[self.region, action, result] += count
-        for item in batch:
-            if isinstance(item.entry, Record) and item.entry.stripped:
-                metrics.removed.update(dict(item.entry.stripped))
+        metrics.removed.update(committed.removed)
 
     def _settle(self, items: list[Item], *, stored: int, dropped: Counter[DropReason]) -> None:
         """Count the outcomes and let the messages go, in one step: the sum of outcomes holds at every moment."""
@@ -239,4 +250,4 @@ class Writer:
 
 def _queues(entry: Entry) -> bool:
     """Whether an entry takes its turn. What closes the gate does not."""
-    return isinstance(entry, Record) or entry.action is Action.JOIN
+    return isinstance(entry, Record) or STATE_AFTER[entry.action] is State.JOINED
