@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from collector.ingest.acks import Countdown, Settling, Token
+from collector.acks import Countdown, Settling, Token
 from collector.metrics import Metrics
 from collector.model import Accepted, ConsentChange, ConsentEvent, Dropped, Message, Region
 from collector.pipeline import Rules, process

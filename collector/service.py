@@ -6,10 +6,10 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 
+from collector.acks import Token
 from collector.config import Settings
 from collector.errors import StoreUnavailable
 from collector.http import READY, HttpServer
-from collector.ingest.acks import Token
 from collector.ingest.client import Client
 from collector.intake import Intake
 from collector.log import LOG

@@ -4,7 +4,7 @@ The message path comes here only with a message that holds an unknown key, an in
 message pays nothing for any of this.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any, Protocol
 
 import msgspec
@@ -134,20 +134,22 @@ class Cleaner:
 
     def _look_inside(self, value: Any, path: str, notes: Notes, depth: int) -> None:
         """Find refused names below an unknown key: nothing of it is kept, but a defect is counted as one."""
-        if isinstance(value, str):
-            value = unpack(value) if depth else None
-            depth -= 1
-        if isinstance(value, list):
-            for child in value:
-                self._look_inside(child, path + "[]", notes, depth)
-        elif isinstance(value, dict):
-            siblings = frozenset(value)
-            for name, child in value.items():
-                removal = self._refused.removal_of(name, siblings)
-                if removal is Removal.UNKNOWN:
-                    self._look_inside(child, f"{path}.{name}", notes, depth)
-                else:
-                    notes.removed(removal, f"{path}.{name}")
+        # A queue, not recursion: what is packed into a string may nest deeper than the stack is.
+        waiting = deque([(value, path, depth)])
+        while waiting:
+            node, place, left = waiting.popleft()
+            if isinstance(node, str):
+                node, left = (unpack(node) if left else None), left - 1
+            if isinstance(node, list):
+                waiting.extend((child, place + "[]", left) for child in node)
+            elif isinstance(node, dict):
+                siblings = frozenset(node)
+                for name, child in node.items():
+                    removal = self._refused.removal_of(name, siblings)
+                    if removal is Removal.UNKNOWN:
+                        waiting.append((child, f"{place}.{name}", left))
+                    else:
+                        notes.removed(removal, f"{place}.{name}")
 
 
 def _event_keys(compiled: Compiled) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+from collector.acks import NO_TOKEN, AckRing, Token
 from collector.errors import BrokerRefused
-from collector.ingest.acks import NO_TOKEN, AckRing, Token
 from collector.ingest.codec import (
     ConnAckPacket,
     ConnAckReasonCode,

@@ -14,7 +14,7 @@ from collector.model import Accepted, Message, Region
 from collector.pipeline import Rules, process
 from collector.pseudonym import KEY_BYTES, Key, Pseudonymiser
 from collector.reference.fields import wire_tables
-from collector.reference.markdown import block, code, table
+from collector.reference.markdown import block, code, codes, table
 from collector.rules import assemble
 
 Document = dict[str, Any]
@@ -84,7 +84,7 @@ def _stored_table(document: Document, body: Document, catalogue: Catalogue) -> s
 
 
 def _changes(group: str, document: Document, body: Document, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
-    """The keys of a group that are not stored as sent, then the fields that were worked out from them."""
+    """The keys of a group that are not stored as sent, then the fields that were worked out from what is."""
     sent, stored = document[group], body.get(group, {})
     feeds = {entry.name: entry.feeds for entry in catalogue.input}
     told: set[str] = set()
@@ -93,12 +93,17 @@ def _changes(group: str, document: Document, body: Document, catalogue: Catalogu
             continue
         made = [fed for fed in feeds.get(name, (name,)) if fed in stored and fed not in told]
         told.update(made)
-        yield (
-            _shown(group, name, value),
-            ", ".join(_shown(group, fed, stored[fed]) for fed in made) or "not in the record",
-        )
+        fate = ", ".join(_shown(group, fed, stored[fed]) for fed in made)
+        yield _shown(group, name, value), fate or _elsewhere(feeds.get(name, ()), catalogue)
     for name in sorted(set(stored) - set(sent) - told):
-        yield "worked out", _shown(group, name, stored[name])
+        yield "(worked out)", _shown(group, name, stored[name])
+
+
+def _elsewhere(fed: tuple[str, ...], catalogue: Catalogue) -> str:
+    """What became of an input that gave no field of its own to the record's body."""
+    if fed and all(catalogue.fields[name].place != "body" for name in fed):
+        return "a pseudonym in the lookup index, nothing in the record"
+    return f"nothing; used for {codes(fed)}" if fed else "nothing"
 
 
 def _shown(group: str, name: str, value: Any) -> str:

@@ -13,22 +13,30 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-import orjson
 
 from collector.consent.ledger import GENESIS, Head, LedgerEntry
-from collector.consent.standing import Standing, State
+from collector.consent.standing import Standing
 from collector.errors import StoreUnavailable, StoreUnusable
-from collector.model import ConsentEvent, DropReason, Entry, Record, Region
+from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
+from collector.stores.sqlite_rows import (
+    BY_LOOKUP,
+    BY_REF,
+    INSERT_RECORD,
+    RECORDS,
+    ROUTER_COLUMNS,
+    UPSERT_ROUTER,
+    record_row,
+    router_row,
+    standing_of,
+    stored_record,
+)
 from collector.stores.sqlite_schema import prepare
 
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5
 _VARIABLES: Final = 500
-_ROUTER_COLUMNS: Final = (
-    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions"
-)
 _decode_entry: Final = msgspec.json.Decoder(LedgerEntry).decode
 
 
@@ -72,8 +80,8 @@ class SQLiteStore:
 
     async def closed(self) -> list[Standing]:
         """As `Store.closed`."""
-        rows = await self._do(self._all, f"SELECT {_ROUTER_COLUMNS} FROM router WHERE state <> 'joined'")  # noqa: S608
-        return [_standing(row) for row in rows]
+        rows = await self._do(self._all, f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'")  # noqa: S608
+        return [standing_of(row) for row in rows]
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
@@ -81,8 +89,8 @@ class SQLiteStore:
 
     async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
         """As `Store.records`."""
-        for row in await self._do(self._all, _RECORDS, device_ref, since, limit):
-            yield _stored(row)
+        for row in await self._do(self._all, RECORDS, device_ref, since, limit):
+            yield stored_record(row)
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
@@ -161,9 +169,9 @@ class SQLiteStore:
         for start in range(0, len(wanted), _VARIABLES):
             some = wanted[start : start + _VARIABLES]
             marks = ",".join("?" * len(some))
-            sql = f"SELECT {_ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
+            sql = f"SELECT {ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
             for row in self._db.execute(sql, some):
-                standings[row[0]] = _standing(row)
+                standings[row[0]] = standing_of(row)
                 ids[row[0]] = row[-1]
         return ids, standings
 
@@ -191,20 +199,26 @@ class SQLiteStore:
         if not plan.appends:
             return []
         rows = [
-            (e.seq, bytes.fromhex(e.device_ref), bytes.fromhex(e.event_ref) if e.event_ref else None, e.hash, _json(e))
+            (
+                e.seq,
+                bytes.fromhex(e.device_ref),
+                bytes.fromhex(e.event_ref) if e.event_ref else None,
+                e.hash,
+                entry_json(e),
+            )
             for e in plan.appends
         ]
         self._db.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", rows)
         changed = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
         for standing in changed.values():
-            ids[standing.device_ref] = self._db.execute(_UPSERT_ROUTER, _router_row(standing)).fetchone()[0]
+            ids[standing.device_ref] = self._db.execute(UPSERT_ROUTER, router_row(standing)).fetchone()[0]
         return list(changed.values())
 
     def _insert(self, inserts: list[Insert], ids: dict[bytes, int]) -> int:
         if not inserts:
             return 0
-        rows = (_record_row(insert.record, insert.standing, ids[insert.standing.device_ref]) for insert in inserts)
-        return self._db.executemany(_INSERT_RECORD, rows).rowcount
+        rows = (record_row(insert.record, insert.standing, ids[insert.standing.device_ref]) for insert in inserts)
+        return self._db.executemany(INSERT_RECORD, rows).rowcount
 
     def _inserted(self, inserts: list[Insert], *, after: int) -> list[Insert]:
         """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
@@ -243,35 +257,15 @@ class SQLiteStore:
     def _find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         found: dict[int, None] = {}
         for kind, ref in refs:
-            sql = _BY_REF if kind == "router" else _BY_LOOKUP
+            sql = BY_REF if kind == "router" else BY_LOOKUP
             found |= {row[0]: None for row in self._db.execute(sql, {"ref": ref, "kind": kind})}
         return [self._router(router_id) for router_id in found]
 
     def _router(self, router_id: int) -> Router:
-        row = self._db.execute(f"SELECT {_ROUTER_COLUMNS} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
+        row = self._db.execute(f"SELECT {ROUTER_COLUMNS} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
         sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ?"
         records, first, last = self._db.execute(sql, (router_id,)).fetchone()
-        return Router(standing=_standing(row), records=records, first_received_at=first, last_received_at=last)
-
-
-_UPSERT_ROUTER: Final = f"""
-    INSERT INTO router ({_ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
-        generation = excluded.generation, effective_at = excluded.effective_at,
-        policy_version = excluded.policy_version, storage_regions = excluded.storage_regions
-    RETURNING id"""  # noqa: S608 - columns are ours
-_INSERT_RECORD: Final = """
-    INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
-        stripped, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING"""
-_RECORDS: Final = """
-    SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
-        json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
-    FROM record r JOIN router w ON w.id = r.router_id JOIN ledger l ON l.seq = r.consent_seq
-    WHERE w.device_ref = ? AND w.state = 'joined' AND r.event_time >= ?
-    ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""
-_BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
-_BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
+        return Router(standing=standing_of(row), records=records, first_received_at=first, last_received_at=last)
 
 
 def _configure(connection: sqlite3.Connection) -> None:
@@ -280,65 +274,3 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -16384")
-
-
-def _json(entry: LedgerEntry) -> str:
-    return msgspec.json.encode(entry).decode()
-
-
-def _standing(row: Any) -> Standing:
-    return Standing(
-        device_ref=row[0],
-        key_id=row[1],
-        state=State(row[2]),
-        seq=row[3],
-        consent_id=row[4],
-        generation=row[5],
-        effective_at=row[6],
-        policy_version=row[7],
-        storage_regions=tuple(row[8].split(",")) if row[8] else (),
-    )
-
-
-def _router_row(standing: Standing) -> tuple[Any, ...]:
-    return (
-        standing.device_ref,
-        standing.key_id,
-        standing.state.value,
-        standing.seq,
-        standing.consent_id,
-        standing.generation,
-        standing.effective_at,
-        standing.policy_version,
-        ",".join(standing.storage_regions),
-    )
-
-
-def _record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
-    return (
-        record.record_id,
-        router_id,
-        record.event_time,
-        record.received_at,
-        standing.seq,
-        record.policy_version,
-        record.source_adapter,
-        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
-        record.body.decode(),
-    )
-
-
-def _stored(row: Any) -> StoredRecord:
-    return StoredRecord(
-        record_id=row[0],
-        device_ref=row[1],
-        key_id=row[2],
-        event_time=row[3],
-        received_at=row[4],
-        consent_id=row[5],
-        consent_seq=row[6],
-        policy_version=row[7],
-        source_adapter=row[8],
-        stripped=orjson.loads(row[9]) if row[9] else {},
-        body=row[10].encode(),
-    )

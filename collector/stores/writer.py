@@ -11,11 +11,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from collector.acks import Settling, complete_all
 from collector.config import WriterSettings
 from collector.consent.ledger import STATE_AFTER
 from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, where
-from collector.ingest.acks import Settling, complete_all
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, DropReason, Entry, Record
@@ -99,8 +99,8 @@ class Writer:
             await self._some_work()
             if self._stopping:
                 return
-            if batch := self._take():
-                await self._commit(batch)
+            if self._urgent or self._queue:
+                await self._commit(*self._take())
             await self._refresh()
 
     def stop(self) -> None:
@@ -134,11 +134,12 @@ class Writer:
             if self._linger and not self._urgent and len(self._queue) < self._most:
                 await asyncio.sleep(self._linger)
 
-    def _take(self) -> list[Item]:
+    def _take(self) -> tuple[list[Item], list[Item]]:
+        """What goes into the next commit: all that does not queue, and the head of the queue."""
         urgent, self._urgent = self._urgent, []
         queued = [self._queue.popleft() for _ in range(min(self._most, len(self._queue)))]
         self._forget(queued)
-        return urgent + queued
+        return urgent, queued
 
     def _forget(self, items: Iterable[Item]) -> None:
         waiting = self._waiting
@@ -149,18 +150,20 @@ class Writer:
             else:
                 waiting[ref] -= 1
 
-    async def _commit(self, batch: list[Item]) -> None:
-        began = time.perf_counter()
+    async def _commit(self, urgent: list[Item], queued: list[Item]) -> None:
+        batch, began = urgent + queued, time.perf_counter()
         try:
             committed = await self.store.commit([item.entry for item in batch])
         except StoreUnavailable as error:
             self._failed(error)
-            self._put_back(batch)
+            self._put_back(urgent, queued)
             await self._pause()
-            return
-        except Exception as error:  # noqa: BLE001 - one entry that a bug of ours chokes on must not stop the region
-            await self._one_by_one(batch, error)
-            return
+        except Exception:  # noqa: BLE001 - one entry that a bug of ours chokes on must not stop the region
+            await self._one_by_one(urgent, queued)
+        else:
+            self._committed(batch, committed, began)
+
+    def _committed(self, batch: list[Item], committed: Committed, began: float) -> None:
         self._answered()
         self._metrics.commit_seconds.labels(self.region).observe(time.perf_counter() - began)
         self._metrics.batch_rows.labels(self.region).observe(len(batch))
@@ -168,29 +171,43 @@ class Writer:
         self._count(committed)
         self._settle(batch, stored=committed.stored, dropped=committed.dropped)
 
-    async def _one_by_one(self, batch: list[Item], error: Exception) -> None:
+    async def _one_by_one(self, urgent: list[Item], queued: list[Item]) -> None:
         """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""
-        if len(batch) > 1:
-            for item in batch:
-                await self._commit([item])
-            return
-        LOG.error("entry_failed", region=self.region, error=type(error).__name__, at=where(error))
-        if isinstance(batch[0].entry, Record):
-            self._settle(batch, stored=0, dropped=Counter({DropReason.INTERNAL_ERROR: 1}))
-        else:
-            # What the owner wants is not dropped for a bug of ours: it stays unacknowledged and is tried again.
-            self._put_back(batch)
+        stuck: list[Item] = []
+        try:
+            while rest := urgent or queued:
+                await self._write_one(rest[0], stuck)
+                del rest[0]
+        except StoreUnavailable as error:
+            self._failed(error)
+        if stuck or urgent or queued:
+            self._put_back(stuck + urgent, queued)
             await self._pause()
 
-    def _put_back(self, batch: list[Item]) -> None:
+    async def _write_one(self, item: Item, stuck: list[Item]) -> None:
+        began = time.perf_counter()
+        try:
+            committed = await self.store.commit([item.entry])
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            LOG.error("entry_failed", region=self.region, error=type(error).__name__, at=where(error))
+            if isinstance(item.entry, Record):
+                self._settle([item], stored=0, dropped=Counter({DropReason.INTERNAL_ERROR: 1}))
+            else:
+                # What the owner wants is not dropped for a bug of ours: it stays unacknowledged and is tried again.
+                stuck.append(item)
+        else:
+            self._committed([item], committed, began)
+
+    def _put_back(self, urgent: list[Item], queued: list[Item]) -> None:
         """Before everything else, in the order it had; what left meanwhile makes way for the exit that waits.
 
         Only for one that came during the commit: what follows an exit within a batch came after it.
         """
-        came, self._urgent = self._urgent, [item for item in batch if not _queues(item.entry)]
-        queued = [item for item in batch if _queues(item.entry)]
+        came, self._urgent = self._urgent, list(urgent)
         for item in came:
-            if isinstance(item.entry, ConsentEvent):
+            if isinstance(item.entry, ConsentEvent) and not _queues(item.entry):
                 ref = item.entry.identity.device_ref
                 self._make_way([i for i in queued if i.entry.identity.device_ref == ref], item.entry)
                 queued = [i for i in queued if i.entry.identity.device_ref != ref]

@@ -123,7 +123,7 @@ def test_after_an_exit_reports_are_withdrawn_until_a_join(rounds: Rounds) -> Non
         elif router in states:
             action, since = states[router]
             assert ("dropped:withdrawn" if action == "exit" else "stored") == publication.expectation
-            assert action == "exit" or all(when >= since + timedelta(seconds=10) for when in contents(document))
+            assert action == "exit" or all(when >= since + timedelta(seconds=30) for when in contents(document))
             seen[f"report after {action}"] += 1
 
     assert {"exit", "join", "report after exit", "report after join"} == set(seen)

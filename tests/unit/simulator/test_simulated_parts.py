@@ -11,7 +11,7 @@ from collector.simulator.habits import SHARES, Habit, assign
 from collector.simulator.identity import Identity, with_check_digit
 from collector.simulator.products import MODELS
 from collector.simulator.radio import Radio
-from collector.simulator.world import PLACES, Cell
+from collector.simulator.world import PLACES, Cell, Place
 
 randoms = st.integers(0, 2**64).map(Random)
 places = st.sampled_from(PLACES)
@@ -30,10 +30,9 @@ def test_a_check_digit_makes_luhn_hold(body: str) -> None:
 
 
 @given(randoms, places)
-def test_identities_look_real_and_belong_to_nobody(rng: Random, place: object) -> None:
+def test_identities_look_real_and_belong_to_nobody(rng: Random, place: Place) -> None:
     """Test type codes, valid check digits, a SIM of the place's network, a MAC no maker may sell."""
-    assert place in PLACES
-    identity = Identity.draw(rng, PLACES[PLACES.index(place)])
+    identity = Identity.draw(rng, place)
 
     assert identity.serial.startswith("ZTE")
     assert len(identity.serial) == 13
@@ -46,10 +45,9 @@ def test_identities_look_real_and_belong_to_nobody(rng: Random, place: object) -
     assert int(identity.mac[:2], 16) & 0b11 == 0b10
 
 
-@given(randoms, places)
-def test_cell_numbers_have_the_width_of_their_technology(rng: Random, place: object) -> None:
+@given(randoms)
+def test_cell_numbers_have_the_width_of_their_technology(rng: Random) -> None:
     """28 bits on LTE and its anchor, 36 on standalone 5G."""
-    assert place
     cell = Cell.near(rng)
 
     assert 0 <= cell.number("lte") < 1 << 28
@@ -57,9 +55,9 @@ def test_cell_numbers_have_the_width_of_their_technology(rng: Random, place: obj
 
 
 @given(places, st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_load_is_a_share(place: object, when: datetime) -> None:
+def test_load_is_a_share(place: Place, when: datetime) -> None:
     """At any hour of any place, between nothing and everything."""
-    assert 0 <= PLACES[PLACES.index(place)].load(when) <= 1
+    assert 0 <= place.load(when) <= 1
 
 
 @given(randoms, st.booleans(), st.lists(st.floats(0, 7 * 86400), max_size=30), st.floats(0, 1))

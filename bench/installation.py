@@ -1,0 +1,111 @@
+"""A fresh installation in a folder of its own, the collector running in it, and what the operating system says of it.
+
+CPU time and memory are the kernel's own figures (`/proc/PID/stat`, `VmHWM`), so Linux only.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from collector.broker import free_port
+from collector.cli.setup import make_installation
+from collector.config import Settings, load_settings
+
+_STARTED_SECONDS: Final = 30.0
+_SAMPLE: Final = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+
+
+class Collector:
+    """`ueip run` as a process of its own."""
+
+    def __init__(self, folder: Path, broker_port: int, changes: dict[str, dict[str, Any]]) -> None:
+        make_installation(folder)
+        self._configuration = folder / "collector.toml"
+        self._port = free_port()
+        document = tomllib.loads(self._configuration.read_text())
+        own = {"broker": {"port": broker_port}, "http": {"port": self._port}, "log": {"level": "warning"}}
+        for section, values in (*own.items(), *changes.items()):
+            document.setdefault(section, {}).update(values)
+        self._configuration.write_text("\n".join(_toml(document, ())))
+        self.settings: Settings = load_settings(self._configuration)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def metrics(self) -> dict[str, float]:
+        """Its counters now, as `name` or `name{labels}`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        return {f"{name}{{{labels}}}" if labels else name: float(value) for name, labels, value in _SAMPLE.findall(text)}
+
+    def __enter__(self) -> Self:
+        command = [str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
+        self._process = subprocess.Popen(command)
+        deadline = time.monotonic() + _STARTED_SECONDS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                sys.exit("the collector did not start")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(60)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+
+def _toml(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    """A table as TOML; numbers, texts and lists are written there as in JSON."""
+    lines = [f"[{'.'.join(path)}]"] if path else []
+    lines += [f"{name} = {json.dumps(value)}" for name, value in table.items() if not isinstance(value, dict)]
+    for name, value in table.items():
+        if isinstance(value, dict):
+            lines += _toml(value, (*path, name))
+    return lines
+
+
+def child_named(name: str) -> int:
+    """The process of that name that this one started."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, command, _, parent = stat.read_text().split()[:4]
+        except OSError:
+            continue
+        if command == f"({name})" and int(parent) == os.getpid():
+            return int(pid)
+    sys.exit(f"no {name} was started")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mebibytes(pid: int) -> float:
+    """The most memory a process ever had resident."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) / 1024

@@ -1,0 +1,131 @@
+"""Watches the stores as any reader would, and measures from a probe's publication until its record can be read.
+
+Rule 1: a probe is an ordinary report of an ordinary router, on a connection of its own, published on a schedule; the
+        time counts from when it was due.
+Rule 2: it counts as committed when a read-only connection to the region's file finds its record, never before.
+"""
+
+import socket
+import sqlite3
+import time
+from collections import deque
+from typing import Final, NamedTuple
+
+from collector.config import Settings, read_keys
+from collector.model import Region
+from collector.pseudonym import Pseudonymiser
+from mqtt import LAST_ID, Acks, connect_packet, publish_packet
+from payloads import fleet, message_id, time_text
+
+_PROBE_ROUTERS: Final = 15
+_PROBE_SEED: Final = 99
+_INTERVAL: Final = 0.02
+
+
+class Sent(NamedTuple):
+    """A probe under way."""
+
+    record_id: bytes
+    due: float
+
+
+class RecordIds:
+    """Record ids as the collector makes them, from the keys of its installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        regions = settings.regions
+        self._pseudonyms = {region: Pseudonymiser(read_keys(regions.of(region))) for region in regions.enabled}
+
+    def of(self, region: Region, router: str, message: str) -> bytes:
+        """The id of the record of a router's message."""
+        return self._pseudonyms[region].uncached_ref("record", f"{router}\0{message}")
+
+
+class Stores:
+    """The regions' files, open for reading."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._regions = {region: _open(settings, region) for region in settings.regions.enabled}
+        self._versions = dict.fromkeys(self._regions, -1)
+        self._rows = dict.fromkeys(self._regions, 0)
+        self.pending: dict[Region, deque[Sent]] = {region: deque() for region in self._regions}
+        self.latencies: list[float] = []
+        self.last_commit = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Records committed in all regions, as of the last look."""
+        return sum(self._rows.values())
+
+    def look(self) -> None:
+        """Notice what was committed since the last look."""
+        for region, connection in self._regions.items():
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version == self._versions[region]:
+                continue
+            self._versions[region] = version
+            # Nothing is ever deleted here, so the highest row number is the count.
+            rows = connection.execute("SELECT max(id) FROM record").fetchone()[0] or 0
+            if rows != self._rows[region]:
+                self._rows[region] = rows
+                self.last_commit = time.perf_counter()
+            self._find(connection, self.pending[region])
+
+    def _find(self, connection: sqlite3.Connection, pending: deque[Sent]) -> None:
+        """Take the probes that can be read now; a router's messages are committed in order."""
+        while pending:
+            if not connection.execute("SELECT 1 FROM record WHERE record_id = ?", (pending[0].record_id,)).fetchone():
+                return
+            self.latencies.append(time.perf_counter() - pending.popleft().due)
+
+    def record_ids(self, region: Region) -> set[bytes]:
+        """The ids of all records of a region."""
+        return {row[0] for row in self._regions[region].execute("SELECT record_id FROM record")}
+
+    def count(self, region: Region) -> int:
+        """How many records a region has, counted one by one."""
+        return int(self._regions[region].execute("SELECT count(*) FROM record").fetchone()[0])
+
+
+class Probes:
+    """Publishes one probe after the other."""
+
+    def __init__(self, port: int, stores: Stores, ids: RecordIds) -> None:
+        self.routers = fleet(_PROBE_ROUTERS, _PROBE_SEED)
+        self.sent: list[tuple[Region, bytes]] = []
+        self._stores = stores
+        self._ids = ids
+        self._acks = Acks()
+        self._due = 0.0
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(connect_packet("probe"))
+        self._acks.feed(self._socket.recv(64))
+        self._socket.setblocking(False)
+
+    def publish_due(self) -> None:
+        """Publish what is due; take back the acknowledgements, which mean nothing here."""
+        now = time.perf_counter()
+        if now - self._due > 1:
+            self._due = now
+        while self._due <= now:
+            self._publish(self._due)
+            self._due += _INTERVAL
+        try:
+            self._acks.feed(self._socket.recv(65_536))
+        except BlockingIOError:
+            pass
+
+    def _publish(self, due: float) -> None:
+        number = len(self.sent)
+        router = self.routers[number % len(self.routers)]
+        text = router.templates[0].payload(number, time_text(time.time()))
+        self._socket.send(publish_packet(router.topic, number % LAST_ID + 1, text))
+        record_id = self._ids.of(router.region, router.name, message_id(number))
+        self.sent.append((router.region, record_id))
+        self._stores.pending[router.region].append(Sent(record_id, due))
+
+
+def _open(settings: Settings, region: Region) -> sqlite3.Connection:
+    uri = f"file:{settings.regions.of(region).store}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)

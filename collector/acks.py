@@ -1,0 +1,121 @@
+"""Acknowledgements in order of receipt (MQTT 5, 4.6.0-2), each by a token bound to its connection.
+
+Rule 1: a token is completed once; a second time changes nothing.
+Rule 2: what is released is always a prefix of what was received on this connection.
+Rule 3: a token of a connection that is gone releases nothing: the broker sends that message again.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+
+class Settling(Protocol):
+    """What is told when a message is settled."""
+
+    def complete(self) -> None: ...
+
+
+class Token:
+    """The promise to acknowledge one message once it is settled: stored durably, or dropped."""
+
+    __slots__ = ("_ring", "done", "packet_id", "received")
+
+    def __init__(self, ring: "AckRing | None", packet_id: int, received: float) -> None:
+        self._ring = ring
+        self.packet_id = packet_id
+        self.received = received
+        self.done = False
+
+    def mark(self) -> "AckRing | None":
+        """Note that the message is settled; the ring it is in has still to be told."""
+        self.done = True
+        return self._ring
+
+    def complete(self) -> None:
+        """The message is settled."""
+        if not self.done and (ring := self.mark()) is not None:
+            ring.settle()
+
+
+class Countdown:
+    """Completes a token when all of several regions have settled their part of a message."""
+
+    __slots__ = ("_left", "_token")
+
+    def __init__(self, token: Settling, parts: int) -> None:
+        self._token = token
+        self._left = parts
+
+    def complete(self) -> None:
+        """One part is settled."""
+        self._left -= 1
+        if self._left == 0:
+            self._token.complete()
+
+
+NO_TOKEN: Final = Token(None, 0, 0.0)
+"""For QoS 0: there is nothing to acknowledge."""
+
+
+class AckRing:
+    """The messages of one connection that are not acknowledged yet, in order of receipt."""
+
+    def __init__(self, release: Callable[[list[int]], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._waiting: deque[Token] = deque()
+        self._release = release
+        self._clock = clock
+        self._closed = False
+        self._held = False
+
+    def token(self, packet_id: int) -> Token:
+        """A token for a message just received."""
+        made = Token(self, packet_id, self._clock())
+        self._waiting.append(made)
+        return made
+
+    def settle(self) -> None:
+        """Release the settled prefix, unless releases are being collected."""
+        waiting = self._waiting
+        if self._held or self._closed or not waiting or not waiting[0].done:
+            return
+        ready = []
+        while waiting and waiting[0].done:
+            ready.append(waiting.popleft().packet_id)
+        self._release(ready)
+
+    def hold(self) -> None:
+        """Collect releases until `let_go`: one read of the socket may settle many messages."""
+        self._held = True
+
+    def let_go(self) -> None:
+        """Release what was collected."""
+        self._held = False
+        self.settle()
+
+    def close(self) -> None:
+        """The connection is gone, and with it the right to acknowledge on it."""
+        self._closed = True
+        self._waiting.clear()
+
+    @property
+    def open_count(self) -> int:
+        """Messages not acknowledged yet."""
+        return len(self._waiting)
+
+    def oldest_seconds(self) -> float:
+        """Age of the oldest message not acknowledged, 0 for none."""
+        return self._clock() - self._waiting[0].received if self._waiting else 0.0
+
+
+def complete_all(tokens: Iterable[Settling]) -> None:
+    """Settle many messages; each connection's releases go out in one write."""
+    rings: set[AckRing] = set()
+    for token in tokens:
+        if not isinstance(token, Token):
+            token.complete()
+        elif not token.done and (ring := token.mark()) is not None:
+            rings.add(ring)
+    for ring in rings:
+        ring.settle()

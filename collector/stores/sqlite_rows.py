@@ -1,0 +1,101 @@
+"""Rows and statements of a SQLite store: how records, standings and entries lie in its tables."""
+
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from collector.consent.ledger import LedgerEntry
+from collector.consent.standing import Standing, State
+from collector.model import Record
+from collector.stores import StoredRecord
+
+ROUTER_COLUMNS: Final = (
+    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions"
+)
+UPSERT_ROUTER: Final = f"""
+    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
+        generation = excluded.generation, effective_at = excluded.effective_at,
+        policy_version = excluded.policy_version, storage_regions = excluded.storage_regions
+    RETURNING id"""  # noqa: S608 - columns are ours
+INSERT_RECORD: Final = """
+    INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
+        stripped, body)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING"""
+RECORDS: Final = """
+    SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
+        json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
+    FROM record r JOIN router w ON w.id = r.router_id JOIN ledger l ON l.seq = r.consent_seq
+    WHERE w.device_ref = ? AND w.state = 'joined' AND r.event_time >= ?
+    ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""
+BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
+BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
+
+
+def ledger_row(entry: LedgerEntry) -> tuple[Any, ...]:
+    """An entry in the order of the table `ledger`."""
+    event_ref = bytes.fromhex(entry.event_ref) if entry.event_ref else None
+    return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, msgspec.json.encode(entry).decode()
+
+
+def standing_of(row: Any) -> Standing:
+    """The standing in the first columns of a row of `router`."""
+    return Standing(
+        device_ref=row[0],
+        key_id=row[1],
+        state=State(row[2]),
+        seq=row[3],
+        consent_id=row[4],
+        generation=row[5],
+        effective_at=row[6],
+        policy_version=row[7],
+        storage_regions=tuple(row[8].split(",")) if row[8] else (),
+    )
+
+
+def router_row(standing: Standing) -> tuple[Any, ...]:
+    """What the ledger says of a router, in the order of `ROUTER_COLUMNS`."""
+    return (
+        standing.device_ref,
+        standing.key_id,
+        standing.state.value,
+        standing.seq,
+        standing.consent_id,
+        standing.generation,
+        standing.effective_at,
+        standing.policy_version,
+        ",".join(standing.storage_regions),
+    )
+
+
+def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
+    """A record in the order of `INSERT_RECORD`."""
+    return (
+        record.record_id,
+        router_id,
+        record.event_time,
+        record.received_at,
+        standing.seq,
+        record.policy_version,
+        record.source_adapter,
+        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
+        record.body.decode(),
+    )
+
+
+def stored_record(row: Any) -> StoredRecord:
+    """The record in a row of `RECORDS`."""
+    return StoredRecord(
+        record_id=row[0],
+        device_ref=row[1],
+        key_id=row[2],
+        event_time=row[3],
+        received_at=row[4],
+        consent_id=row[5],
+        consent_seq=row[6],
+        policy_version=row[7],
+        source_adapter=row[8],
+        stripped=orjson.loads(row[9]) if row[9] else {},
+        body=row[10].encode(),
+    )

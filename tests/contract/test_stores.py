@@ -1,0 +1,610 @@
+"""What every store promises, whatever its engine."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, Protocol
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
+
+from collector.consent.ledger import Head, LedgerEntry, Mode, Result, first_fault
+from collector.consent.standing import State
+from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Record, Region, Removal
+from collector.stores import Committed, Store
+from collector.stores.memory import MemoryStore
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+
+Engine = Literal["memory", "sqlite"]
+ENGINES: tuple[Engine, ...] = ("memory", "sqlite")
+LATER = START + HOUR
+
+
+def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
+    """A store of the engine, not opened yet."""
+    if engine == "memory":
+        return MemoryStore(Region.GERMANY, rules)
+    return SQLiteStore(path, Region.GERMANY, rules)
+
+
+class Open(Protocol):
+    """Opens one more store of the engine under test."""
+
+    def __call__(self, mode: Mode = "flag", *, erase_on_exit: bool = True) -> Awaitable[Store]: ...
+
+
+@pytest.fixture(params=ENGINES)
+async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+    """Opens stores of one engine, and closes them afterwards."""
+    made: list[Store] = []
+
+    async def opened(mode: Mode = "flag", *, erase_on_exit: bool = True) -> Store:
+        rules = ConsentRules(mode=mode, erase_on_exit=erase_on_exit)
+        store = make(request.param, tmp_path / f"{len(made)}.db", rules)
+        made.append(store)
+        await store.open()
+        return store
+
+    yield opened
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+async def store(open_store: Open) -> Store:
+    """A store in mode flag that erases at an exit: the defaults."""
+    return await open_store()
+
+
+def outcome(committed: Committed) -> tuple[int, dict[DropReason, int]]:
+    """How many records a commit stored, and how many it dropped for which reasons."""
+    return committed.stored, {reason: count for reason, count in committed.dropped.items() if count}
+
+
+async def actions(store: Store, name: str = "a") -> list[Action]:
+    """What the ledger says happened to a router."""
+    return [entry.action for entry in await store.ledger(router(name).device_ref)]
+
+
+# Stored once
+
+
+async def test_a_record_can_be_read_as_it_was_written(store: Store) -> None:
+    """Envelope, body and what was stripped; the consent that admitted it is named."""
+    written = record(stripped=((Removal.LOCAL_ONLY, 2), (Removal.UNKNOWN, 1)), body=b'{"wifi":{"clients":3}}')
+    await store.commit([written])
+    [found] = await readable(store)
+    [opened] = await store.ledger()
+
+    assert (written.record_id, router("a").device_ref, "key-1") == (found.record_id, found.device_ref, found.key_id)
+    assert (START // MINUTE * MINUTE, START) == (found.event_time, found.received_at)
+    assert (opened.consent_id, opened.seq) == (found.consent_id, found.consent_seq)
+    assert ("2020-03-14", "report-v1") == (found.policy_version, found.source_adapter)
+    assert {"local_only": 2, "unknown": 1} == found.stripped
+    assert b'{"wifi":{"clients":3}}' == found.body
+
+
+async def test_a_redelivery_in_a_later_batch_is_a_duplicate(store: Store) -> None:
+    """QoS 1 delivers at least once; the store keeps it once."""
+    first = await store.commit([record()])
+    second = await store.commit([record(at=LATER)])
+
+    assert (1, {}) == outcome(first)
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(second)
+    assert [START] == [found.received_at for found in await readable(store)]
+
+
+async def test_a_redelivery_in_the_same_batch_is_a_duplicate(store: Store) -> None:
+    """Also when the broker resends while the writer is busy."""
+    committed = await store.commit([record(number=1), record(number=1), record(number=2)])
+
+    assert (2, {DropReason.DUPLICATE: 1}) == outcome(committed)
+    assert [2, 1] == await numbers(store)
+
+
+async def test_a_duplicate_with_other_content_leaves_nothing(store: Store) -> None:
+    """Neither its body nor the identifiers it names (K39, D7), in the same batch or a later one."""
+    await store.commit([record(lookup=(("serial", ref("first")),))])
+    other = record(body=b'{"router":{"uptime_seconds":99}}', lookup=(("serial", ref("second")),))
+    later = await store.commit([other])
+    both = await store.commit([record("b", lookup=(("mac", ref("b1")),)), record("b", lookup=(("mac", ref("b2")),))])
+
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(later)
+    assert (1, {DropReason.DUPLICATE: 1}) == outcome(both)
+    assert [1] == await numbers(store)
+    assert [1, 0] == [len(await store.find([("serial", ref(name))])) for name in ("first", "second")]
+    assert [1, 0] == [len(await store.find([("mac", ref(name))])) for name in ("b1", "b2")]
+
+
+# What opens the gate
+
+
+async def test_the_first_flagged_message_opens_one_entry(store: Store) -> None:
+    """Mode flag: an entry by the channel telemetry_flag, in effect from the oldest time the message speaks of."""
+    committed = await store.commit([record(number=1, oldest=START - 3 * HOUR), record(number=2, at=START + MINUTE)])
+    await store.commit([record(number=3, at=LATER)])
+    entries = await store.ledger()
+
+    assert {(Action.JOIN, Result.RECORDED): 1} == dict(committed.results)
+    assert [(Action.JOIN, Channel.TELEMETRY_FLAG)] == [(entry.action, entry.channel) for entry in entries]
+    assert START - 3 * HOUR == entries[0].effective_at
+    assert START == entries[0].received_at
+    assert ("germany",) == entries[0].storage_regions
+    assert [3, 2, 1] == await numbers(store)
+
+
+async def test_a_clock_that_runs_ahead_does_not_shut_out_what_comes_next(store: Store) -> None:
+    """A join takes effect at its receipt at the latest, so a router whose clock is corrected goes on being heard."""
+    await store.commit([record(number=1, measured=START + 4 * MINUTE)])
+    committed = await store.commit([record(number=2, at=START + MINUTE)])
+
+    assert START == (await store.ledger())[0].effective_at
+    assert (1, {}) == outcome(committed)
+
+
+async def test_a_flag_alone_opens_nothing_in_registered_mode(open_store: Open) -> None:
+    """There a join event must come first (D3)."""
+    store = await open_store("registered")
+    before = await store.commit([record(number=1)])
+    after = await store.commit([join(at=START), record(number=2, at=START + MINUTE)])
+
+    assert (0, {DropReason.NO_CONSENT_RECORD: 1}) == outcome(before)
+    assert (1, {}) == outcome(after)
+    assert [2] == await numbers(store)
+    assert [Action.JOIN] == await actions(store)
+
+
+async def test_what_was_measured_before_the_join_is_dropped(open_store: Open) -> None:
+    """A join covers what comes after it (D8)."""
+    store = await open_store("registered")
+    await store.commit([join(at=START)])
+    late = record(number=1, at=START + MINUTE, measured=START - 1)
+    committed = await store.commit([late, record(number=2, at=START + MINUTE, measured=START)])
+
+    assert (1, {DropReason.BEFORE_CONSENT: 1}) == outcome(committed)
+    assert [2] == await numbers(store)
+
+
+async def test_what_was_received_before_the_join_is_dropped_whatever_its_clock_says(open_store: Open) -> None:
+    """A router's clock may be ahead, yet nothing is measured after its receipt (K06, K08)."""
+    store = await open_store("registered")
+    await store.commit([join(at=START)])
+    committed = await store.commit([record(at=START - MINUTE, measured=START + MINUTE)])
+
+    assert (0, {DropReason.BEFORE_CONSENT: 1}) == outcome(committed)
+
+
+async def test_events_from_before_the_join_are_cut_from_the_body(open_store: Open) -> None:
+    """A message may list events older than itself; the rest of it is kept (D8)."""
+    store = await open_store("registered")
+    await store.commit([join(at=START)])
+    events = [
+        {"event": "reboot", "time": "2025-11-21T13:59:59Z"},
+        {"event": "reboot", "time": "2025-11-21T14:00:01Z"},
+    ]
+    some = orjson.dumps({"wifi": {"clients": 1}, "events": events})
+    none = orjson.dumps({"wifi": {"clients": 2}, "events": events[:1]})
+    early = START - SECOND
+    await store.commit([record(number=1, at=START + MINUTE, oldest=early, body=some)])
+    await store.commit([record(number=2, at=START + 2 * MINUTE, oldest=early, body=none)])
+    bodies = [orjson.loads(found.body) for found in await readable(store)]
+
+    assert [{"wifi": {"clients": 2}}, {"wifi": {"clients": 1}, "events": events[1:]}] == bodies
+
+
+async def test_a_consent_that_does_not_name_the_region_keeps_it_closed(open_store: Open) -> None:
+    """The owner agreed to storage elsewhere, not here (3.2, step 5)."""
+    store = await open_store("registered")
+    await store.commit([join(storage_regions=("hong_kong",))])
+    committed = await store.commit([record(at=LATER)])
+
+    assert (0, {DropReason.REGION_NOT_CONSENTED: 1}) == outcome(committed)
+
+
+# What closes it
+
+
+async def test_an_exit_erases_and_closes(store: Store) -> None:
+    """Records and what finds them are gone; later messages are withdrawn; the ledger keeps both acts."""
+    await store.commit([record(number=1), record(number=2), record("b", number=1)])
+    committed = await store.commit([leave(at=LATER)])
+    after = await store.commit([record(number=3, at=LATER + MINUTE)])
+    [known] = await store.find([("router", router("a").device_ref)])
+
+    assert 2 == committed.erased
+    assert {(Action.EXIT, Result.RECORDED): 1} == dict(committed.results)
+    assert [State.EXITED] == [standing.state for standing in committed.standings]
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(after)
+    assert [] == await readable(store)
+    assert [] == await store.find([("serial", ref("serial", "a"))])
+    assert (0, State.EXITED) == (known.records, known.standing.state)
+    assert [Action.JOIN, Action.EXIT] == await actions(store)
+    assert [1] == await numbers(store, "b")
+
+
+async def test_an_exit_takes_back_what_its_own_batch_was_to_write(store: Store) -> None:
+    """Records ahead of the exit in the same commit are dropped, those of others stay."""
+    entries = [record(number=1), record("b", number=1), leave(at=START + 1), record(number=2, at=START + 2)]
+    committed = await store.commit(entries)
+
+    assert (1, {DropReason.WITHDRAWN: 2}) == outcome(committed)
+    assert [] == await store.find([("serial", ref("serial", "a"))])
+    assert [1] == await numbers(store, "b")
+
+
+async def test_a_join_after_the_exit_opens_the_gate_again(store: Store) -> None:
+    """For what is measured from then on; the old records stay gone and cannot come back."""
+    await store.commit([record(number=1), leave(at=START + MINUTE)])
+    rejoined = await store.commit([join(at=START + 3 * MINUTE), record(number=2, at=START + 4 * MINUTE)])
+    in_the_gap = record(number=3, at=START + 4 * MINUTE, measured=START + 2 * MINUTE)
+    late = await store.commit([record(number=1, at=START + 4 * MINUTE, measured=START), in_the_gap])
+
+    assert (1, {}) == outcome(rejoined)
+    assert (0, {DropReason.BEFORE_CONSENT: 2}) == outcome(late)
+    assert [2] == await numbers(store)
+    assert [Action.JOIN, Action.EXIT, Action.JOIN] == await actions(store)
+    assert 1 == len(await store.find([("serial", ref("serial", "a"))]))
+
+
+@pytest.mark.parametrize(
+    ("received", "said"),
+    [
+        (LATER - 1, None),
+        (LATER, None),
+        (LATER, LATER),
+        (LATER + MINUTE, LATER),
+        (LATER + MINUTE, LATER - 1),
+        (LATER + MINUTE, 0),
+        (LATER + MINUTE, -HOUR),
+    ],
+)
+async def test_a_stale_join_does_not_open_it(store: Store, received: int, said: int | None) -> None:
+    """Older than the exit or equal to it, by receipt or by its own time: a tie is an exit (K07, K18, K20)."""
+    await store.commit([record(), leave(at=LATER)])
+    committed = await store.commit([join(at=received, client_time=said)])
+    after = await store.commit([record(number=2, at=LATER + HOUR)])
+
+    assert {(Action.JOIN, Result.STALE): 1} == dict(committed.results)
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(after)
+    assert [Action.JOIN, Action.EXIT] == await actions(store)
+
+
+async def test_an_act_counts_once(store: Store) -> None:
+    """The broker sends a retained consent event at every connect; the ledger has it once."""
+    first = await store.commit([join(event_ref=ref("act")), join(at=START + 1, event_ref=ref("act"))])
+    second = await store.commit([join(at=LATER, event_ref=ref("act"))])
+    third = await store.commit([join(at=LATER, event_ref=ref("another"))])
+
+    assert {(Action.JOIN, Result.RECORDED): 1, (Action.JOIN, Result.REPEATED): 1} == dict(first.results)
+    assert {(Action.JOIN, Result.REPEATED): 1} == dict(second.results)
+    assert {(Action.JOIN, Result.RECORDED): 1} == dict(third.results)
+    assert 2 == len(await store.ledger())
+
+
+async def test_a_refusal_by_somebody_who_never_joined_leaves_no_trace(store: Store) -> None:
+    """Nothing in the ledger, nothing in the registry."""
+    committed = await store.commit([leave(only_if_joined=True)])
+
+    assert {(Action.EXIT, Result.WITHOUT_EFFECT): 1} == dict(committed.results)
+    assert [] == committed.standings
+    assert [] == await store.ledger()
+    assert [] == await store.find([("router", router("a").device_ref)])
+    assert Head() == await store.head()
+
+
+async def test_an_exit_of_an_unknown_router_closes_the_gate(store: Store) -> None:
+    """When the owner says so in this region's name, the flag of a later message does not open it (D2)."""
+    await store.commit([leave()])
+    committed = await store.commit([record(at=LATER)])
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(committed)
+
+
+async def test_records_kept_after_an_exit_cannot_be_read(open_store: Open) -> None:
+    """`on_exit = keep`: the rows stay, for whoever has the ground for it, and no engineer sees them."""
+    store = await open_store(erase_on_exit=False)
+    await store.commit([record(number=1), record(number=2)])
+    committed = await store.commit([leave(at=LATER)])
+    [known] = await store.find([("serial", ref("serial", "a"))])
+
+    assert (0, 2) == (committed.erased, known.records)
+    assert [] == await readable(store)
+
+
+@pytest.mark.parametrize("action", [Action.VOID, Action.UNBIND, Action.CANCEL])
+@pytest.mark.parametrize("erase_on_exit", [True, False])
+async def test_what_ends_the_consent_itself_always_erases(
+    open_store: Open, action: Action, *, erase_on_exit: bool
+) -> None:
+    """No setting keeps records whose consent was void, or whose router has another owner (4.4)."""
+    store = await open_store(erase_on_exit=erase_on_exit)
+    await store.commit([record()])
+    committed = await store.commit([act(action, at=LATER)])
+    after = await store.commit([record(number=2, at=LATER + MINUTE)])
+    [known] = await store.find([("router", router("a").device_ref)])
+    refused = DropReason.VOID if action is Action.VOID else DropReason.WITHDRAWN
+
+    assert (1, 0) == (committed.erased, known.records)
+    assert (0, {refused: 1}) == outcome(after)
+
+
+async def test_a_restriction_keeps_the_rows_out_of_sight(store: Store) -> None:
+    """Nothing is erased, nothing is read, nothing is added, until it is lifted."""
+    await store.commit([record(number=1)])
+    restricted = await store.commit([act(Action.RESTRICT, at=START + MINUTE)])
+    meanwhile = await store.commit([record(number=2, at=START + 2 * MINUTE)])
+    [known] = await store.find([("serial", ref("serial", "a"))])
+    seen = await numbers(store)
+    await store.commit([act(Action.UNRESTRICT, at=START + 3 * MINUTE)])
+    after = record(number=4, at=START + 4 * MINUTE)
+    late = record(number=3, at=START + 4 * MINUTE, measured=START + 2 * MINUTE)
+    lifted = await store.commit([late, after])
+
+    assert (0, 1) == (restricted.erased, known.records)
+    assert (0, {DropReason.RESTRICTED: 1}) == outcome(meanwhile)
+    assert [] == seen
+    assert (1, {DropReason.BEFORE_CONSENT: 1}) == outcome(lifted)
+    assert [4, 1] == await numbers(store)
+
+
+async def test_a_restricted_router_can_leave(store: Store) -> None:
+    """An exit is honoured in any state that could open again; lifting the restriction then opens nothing (D2, K35)."""
+    await store.commit([record(number=1), act(Action.RESTRICT, at=START + MINUTE)])
+    left = await store.commit([leave(at=START + 2 * MINUTE, only_if_joined=True)])
+    await store.commit([act(Action.UNRESTRICT, at=START + 3 * MINUTE)])
+    after = await store.commit([record(number=2, at=START + 4 * MINUTE)])
+
+    assert {(Action.EXIT, Result.RECORDED): 1} == dict(left.results)
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(after)
+
+
+@pytest.mark.parametrize("closing", [None, Action.EXIT, Action.VOID, Action.CANCEL])
+async def test_lifting_a_restriction_is_no_join(open_store: Open, closing: Action | None) -> None:
+    """A router that never joined, or has left, is not let in by a restriction and its end (D2, 4.4)."""
+    store = await open_store("registered")
+    if closing is not None:
+        await store.commit([join(), act(closing, at=START + 1)])
+    await store.commit([act(Action.RESTRICT, at=START + 2), act(Action.UNRESTRICT, at=START + 3)])
+    committed = await store.commit([record(at=LATER)])
+
+    assert 0 == committed.stored
+    assert [] == await readable(store)
+
+
+# Keys
+
+
+async def test_a_new_key_does_not_reopen_a_closed_gate(store: Store) -> None:
+    """A router that left under an older key is known by it (K32)."""
+    await store.commit([record(), leave(at=START + 1)])
+    renamed = router("a", key="key-2", older=["key-1"])
+    committed = await store.commit([record(number=2, at=LATER, identity=renamed)])
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(committed)
+    assert [Action.JOIN, Action.EXIT] == await actions(store)
+    assert [] == await store.find([("router", renamed.device_ref)])
+
+
+async def test_an_exit_under_a_new_key_finds_the_records_of_the_old(store: Store) -> None:
+    """What was stored under an older key is erased by it."""
+    await store.commit([record()])
+    renamed = router("a", key="key-2", older=["key-1"])
+    both = await store.commit([record(number=2, at=START + 1, identity=renamed)])
+    left = await store.commit([leave(at=LATER, identity=renamed, only_if_joined=True)])
+
+    assert (1, {}) == outcome(both)
+    assert 2 == left.erased
+    assert [] == await readable(store)
+
+
+# Reading
+
+
+async def test_a_router_is_found_by_any_of_its_identifiers(store: Store) -> None:
+    """Serial, IMEI, MAC or the device_ref itself; the answer says what there is, not what it says."""
+    names = tuple((kind, ref(kind, "a")) for kind in ("serial", "imei", "mac"))
+    await store.commit([record(number=1, lookup=names), record(number=2, at=LATER, lookup=names), record("b")])
+    answers = [await store.find([name]) for name in (*names, ("router", router("a").device_ref))]
+    both = await store.find([*names, ("serial", ref("serial", "b"))])
+
+    assert [[router("a").device_ref]] * 4 == [[found.standing.device_ref for found in each] for each in answers]
+    assert (2, START, LATER) == (
+        answers[0][0].records,
+        answers[0][0].first_received_at,
+        answers[0][0].last_received_at,
+    )
+    assert {router("a").device_ref, router("b").device_ref} == {found.standing.device_ref for found in both}
+    assert [] == await store.find([("imei", ref("serial", "a")), ("serial", ref("unknown"))])
+
+
+async def test_records_come_newest_first(store: Store) -> None:
+    """By when they were measured; of the same minute, the later stored first."""
+    times = [START + 2 * MINUTE, START, START + MINUTE, START + MINUTE]
+    await store.commit([record(number=n, at=LATER, measured=when, oldest=START) for n, when in enumerate(times)])
+
+    assert [0, 3, 2, 1] == await numbers(store)
+
+
+async def test_records_can_be_asked_for_by_time_and_number(store: Store) -> None:
+    """`since` is by the minute measured, inclusive; `limit` takes the newest."""
+    await store.commit([record(number=n, at=START + n * MINUTE) for n in range(5)])
+    ref_a = router("a").device_ref
+    since = [number_of(r) async for r in store.records(ref_a, since=START // MINUTE * MINUTE + 3 * MINUTE)]
+    limited = [number_of(r) async for r in store.records(ref_a, limit=2)]
+
+    assert [4, 3] == since
+    assert [4, 3] == limited
+
+
+async def test_the_closed_can_be_listed(store: Store) -> None:
+    """All that are not joined, so that their messages need no work."""
+    await store.commit([record("a"), record("b"), record("c"), leave("a", at=LATER), act(Action.RESTRICT, "b")])
+    closed = {standing.device_ref: standing.state for standing in await store.closed()}
+
+    assert {router("a").device_ref: State.EXITED, router("b").device_ref: State.RESTRICTED} == closed
+
+
+async def test_changes_are_told_from_a_number_on(store: Store) -> None:
+    """What the ledger has learnt since, oldest first."""
+    await store.commit([record("a"), record("b")])
+    since = (await store.head()).seq
+    await store.commit([leave("b", at=LATER), leave("a", at=LATER)])
+    changed = await store.changes(since)
+
+    assert [(3, router("b").device_ref), (4, router("a").device_ref)] == [(s.seq, s.device_ref) for s in changed]
+    assert [] == await store.changes(4)
+
+
+# The ledger
+
+
+async def a_ledger(store: Store) -> list[LedgerEntry]:
+    """Six entries of three routers."""
+    await store.commit([record("a"), record("b"), leave("a", at=START + 1)])
+    await store.commit([join("a", at=LATER, event_ref=ref("act")), record("c", at=LATER), leave("b", at=LATER)])
+    return await store.ledger()
+
+
+async def test_the_chain_holds(store: Store) -> None:
+    """Numbered without gaps, each entry with the hash of the one before, up to the head."""
+    entries = await a_ledger(store)
+
+    assert [1, 2, 3, 4, 5, 6] == [entry.seq for entry in entries]
+    assert first_fault(entries) is None
+    assert first_fault(entries[3:], before=Head(seq=3, hash=entries[2].hash)) is None
+    assert Head(seq=6, hash=entries[-1].hash) == await store.head()
+
+
+async def test_a_changed_entry_breaks_the_chain(store: Store) -> None:
+    """Whatever member was touched, even when its own hash was made to fit."""
+    entries = await a_ledger(store)
+    changed = msgspec.structs.replace(entries[2], effective_at=START + HOUR)
+    fitted = msgspec.structs.replace(changed, hash=changed.computed_hash())
+
+    assert 3 == first_fault([*entries[:2], changed, *entries[3:]])
+    assert 4 == first_fault([*entries[:2], fitted, *entries[3:]])
+
+
+@pytest.mark.parametrize("position", range(5))
+async def test_a_removed_or_moved_entry_breaks_the_chain(store: Store, position: int) -> None:
+    """At any place but the last, which the head tells."""
+    entries = await a_ledger(store)
+    removed = [*entries[:position], *entries[position + 1 :]]
+    swapped = [*entries[:position], entries[position + 1], entries[position], *entries[position + 2 :]]
+
+    assert position + 2 == first_fault(removed)
+    assert position + 2 == first_fault(swapped)
+
+
+async def test_an_empty_commit_changes_nothing(store: Store) -> None:
+    """No entry, no record."""
+    committed = await store.commit([])
+
+    assert (0, {}) == outcome(committed)
+    assert Head() == await store.head()
+
+
+# Any order, any batches
+
+NAMES = ("a", "b", "c")
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Entry]:
+    """Records, joins and exits of three routers in order of receipt, with clocks that are off and acts repeated."""
+    now, entries = START, list[Entry]()
+    for _ in range(draw(st.integers(1, 24))):
+        now += draw(st.sampled_from([0, 1, SECOND, MINUTE, HOUR]))
+        name = draw(st.sampled_from(NAMES))
+        kind = draw(st.sampled_from(["record", "record", "record", "join", "exit"]))
+        off = draw(st.sampled_from([0, 0, -HOUR, -MINUTE, -1, 1, 4 * MINUTE]))
+        if kind == "record":
+            number = draw(st.integers(1, 8))
+            oldest = now + off - draw(st.sampled_from([0, 0, MINUTE]))
+            entries.append(record(name, number, at=now, measured=now + off, oldest=oldest))
+            continue
+        repeated = draw(st.none() | st.integers(0, 2).map(lambda n, name=name: ref("act", name, n)))
+        if kind == "join":
+            entries.append(join(name, at=now, client_time=draw(st.sampled_from([None, now, now + off]))))
+        else:
+            entries.append(leave(name, at=now, event_ref=repeated, only_if_joined=draw(st.booleans())))
+    return entries
+
+
+def batches(entries: Sequence[Entry], cuts: set[int]) -> list[list[Entry]]:
+    """*entries* cut into commits."""
+    edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(entries)), len(entries)]
+    return [list(entries[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+
+
+class Content(msgspec.Struct):
+    """All that can be said of a store."""
+
+    entries: list[LedgerEntry]
+    readable: dict[str, list[tuple[int, int]]]
+    found: dict[str, int]
+    closed: dict[bytes, State]
+
+
+async def content(store: Store) -> Content:
+    """All that can be read from a store."""
+    routers = {name: await store.find([("serial", ref("serial", name))]) for name in NAMES}
+    return Content(
+        entries=await store.ledger(),
+        readable={name: [(number_of(r), r.received_at) for r in await readable(store, name)] for name in NAMES},
+        found={name: sum(found.records for found in routers[name]) for name in NAMES},
+        closed={standing.device_ref: standing.state for standing in await store.closed()},
+    )
+
+
+async def replay(store: Store, commits: Sequence[list[Entry]]) -> tuple[Content, list[Counter[str]]]:
+    """Commit them all; the final content and what each commit answered. Nothing goes uncounted on the way."""
+    await store.open()
+    answers = []
+    for entries in commits:
+        committed = await store.commit(entries)
+        assert sum(isinstance(entry, Record) for entry in entries) == committed.stored + committed.dropped.total()
+        assert sum(isinstance(entry, ConsentEvent) for entry in entries) <= committed.results.total()
+        counts = Counter({str(reason): count for reason, count in committed.dropped.items() if count})
+        answers.append(counts + Counter({"stored": committed.stored, "erased": committed.erased}))
+    found = await content(store)
+    await store.close()
+    return found, answers
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
+def test_any_history_ends_alike_on_every_engine(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
+    """Commit by commit the same answers, and in the end the same ledger, the same records, the same routers."""
+    rules, commits = ConsentRules(mode=mode), batches(entries, cuts)
+    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        one, two = (runner.run(replay(make(e, Path(folder) / "store.db", rules), commits)) for e in ENGINES)
+
+    assert one == two
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories(), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
+def test_no_history_lets_anything_survive_an_exit(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
+    """Only joined routers are readable, nothing received before the last exit is left, and batches change nothing."""
+    rules = ConsentRules(mode=mode)
+    with asyncio.Runner() as runner:
+        found, _ = runner.run(replay(MemoryStore(Region.GERMANY, rules), batches(entries, cuts)))
+        at_once, _ = runner.run(replay(MemoryStore(Region.GERMANY, rules), [entries]))
+    exits = {entry.device_ref: entry.effective_at for entry in found.entries if entry.action is Action.EXIT}
+
+    assert at_once == found
+    assert first_fault(found.entries) is None
+    for name in NAMES:
+        left = exits.get(router(name).device_ref.hex(), 0)
+        assert all(received > left for _, received in found.readable[name])
+        assert len(found.readable[name]) == found.found[name]
+        if router(name).device_ref in found.closed:
+            assert [] == found.readable[name]

@@ -1,0 +1,1 @@
+"""Integration tests: the real broker, the real command, real SQLite files."""

@@ -1,0 +1,47 @@
+"""Fixtures of the integration tests: an installation made by the real command, and a site to run it in."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.broker import find_mosquitto
+
+from .harness import Site, environment, ueip_program
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mosquitto() -> str:
+    """The broker's program; without it these tests are in error, for they would prove nothing."""
+    found = find_mosquitto()
+    if found is None:
+        pytest.fail("Mosquitto is not installed and these tests need it. Install it with: apt-get install mosquitto")
+    return found
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `ueip init` makes; copied for every test."""
+    folder = tmp_path_factory.mktemp("installation") / "site"
+    subprocess.run([ueip_program(), "init", str(folder)], env=environment(), check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, installation: Path) -> Iterator[Site]:
+    """An installation of the test's own, not started yet; stopped after the test."""
+    shutil.copytree(installation, tmp_path / "site")
+    made = Site(tmp_path / "site")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def mosquitto_pub() -> str:
+    """Mosquitto's own client, an implementation in C."""
+    found = shutil.which("mosquitto_pub")
+    if found is None:
+        pytest.skip("mosquitto_pub is not installed (apt-get install mosquitto-clients)")
+    return found

@@ -1,0 +1,115 @@
+"""The docs are run: commands of README and guides, and what they promise to mention."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.broker import LocalBroker
+from collector.cli import ueip
+from collector.config import Settings, load_settings
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"<!-- tested: (?P<name>[a-z-]+) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def blocks_to_test() -> Iterator[tuple[str, list[str]]]:
+    for page in PAGES:
+        for match in BLOCK.finditer(page.read_text("utf-8")):
+            lines = [line[2:].partition("#")[0].strip() for line in match["body"].splitlines() if line.startswith("$ ")]
+            yield f"{page.name}:{match['name']}", lines
+
+
+BLOCKS = dict(blocks_to_test())
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_commands_of_the_docs_run(name: str, tmp_path: Path) -> None:
+    """In an empty folder, as they stand. `ueip run` runs until it is told to stop."""
+    for line in BLOCKS[name]:
+        words = shlex.split(line)
+        if words[:2] == ["ueip", "run"]:
+            run_until_stopped(words, tmp_path)
+        else:
+            done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+            assert (done.returncode, line) == (0, line), done.stderr
+
+
+def run_until_stopped(words: list[str], folder: Path) -> None:
+    """With a broker and a free port, since those of the defaults may be in use here."""
+    configuration = folder / words[-1]
+    with LocalBroker(folder / "broker") as broker:
+        text = configuration.read_text("utf-8")
+        text = re.sub(r"(?m)^port = 1883$", f"port = {broker.port}", text)
+        configuration.write_text(re.sub(r"(?m)^port = 9464$", "port = 0", text), "utf-8")
+        process = subprocess.Popen(words, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "broker_connected" in line:
+                break
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(30) == 0
+
+
+def test_there_are_commands_to_run() -> None:
+    """A change of markup must not silently test nothing."""
+    assert {"README.md:use", "operating.md:setup"} <= set(BLOCKS)
+
+
+@pytest.mark.parametrize("name", sorted(ueip.commands))
+def test_every_command_has_help_and_is_mentioned(name: str) -> None:
+    """In README or a guide, as `ueip NAME`."""
+    texts = "\n".join(page.read_text("utf-8") for page in [*PAGES, ROOT / "CHANGELOG.md"])
+
+    assert ueip.commands[name].help
+    assert f"ueip {name}" in texts or f"`{name}`" in texts
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of README and docs names a file that is there."""
+    pages = [*PAGES, *sorted((ROOT / "docs").glob("*/*.md"))]
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    ]
+
+    missing = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+def test_make_run_is_what_the_readme_says() -> None:
+    """`make run` starts everything with the demo fleet."""
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+
+    assert "ueip up --demo" in makefile
+    assert "make run" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_shipped_configuration_is_every_setting_at_its_default(tmp_path: Path) -> None:
+    """What `ueip init` writes says what would hold without it."""
+    subprocess.run(["ueip", "init", str(tmp_path)], env=ENVIRONMENT, check=True, capture_output=True)
+    written = load_settings(tmp_path / "collector.toml")
+    document = tomllib.loads((tmp_path / "collector.toml").read_text("utf-8"))
+
+    assert written == Settings(regions=written.regions)
+    assert set(Settings.model_fields) == set(document)
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, *sorted((ROOT / "docs" / "decisions").glob("*.md"))], ids=lambda page: page.name
+)
+def test_configuration_snippets_parse(page: Path) -> None:
+    """Every TOML block is TOML."""
+    for snippet in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        tomllib.loads(snippet)

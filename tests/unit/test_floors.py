@@ -1,0 +1,68 @@
+"""Imports run one way: a room imports from floors below it, and nobody but `ingest/codec.py` imports the codec."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import collector
+
+ROOT = Path(collector.__file__).parent
+FLOORS = (
+    ("model", "errors", "data", "log", "acks", "simulator"),
+    ("pseudonym",),
+    ("fields", "regions", "consent"),
+    ("config", "products", "metrics"),
+    ("formats", "ingest", "stores"),
+    ("pipeline",),
+    ("rules", "intake", "http"),
+    ("service",),
+    ("lookup", "explain", "reference", "broker"),
+    ("cli",),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    return found | {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_from_its_own_room_or_from_floors_below(path: Path) -> None:
+    """No circles, and no room that reaches up or across."""
+    room = room_of(path)
+    ours = {name.split(".")[1] for name in imports_of(path) if name.startswith("collector.")}
+
+    wrong = {other for other in ours if other != room and FLOOR_OF[other] >= FLOOR_OF[room]}
+
+    assert wrong == set()
+
+
+def test_one_module_imports_the_codec() -> None:
+    """So that another codec can take its place in a day."""
+    importers = {str(path.relative_to(ROOT)) for path in MODULES if "mqtt5" in imports_of(path)}
+
+    assert importers == {"ingest/codec.py"}
+
+
+def test_the_simulator_shares_no_code_with_the_collector() -> None:
+    """Both ends of the wire must not share a mistake."""
+    ours = {
+        name for path in (ROOT / "simulator").glob("*.py") for name in imports_of(path) if name.startswith("collector.")
+    }
+
+    assert {name for name in ours if not name.startswith("collector.simulator")} == set()
+
+
+def test_modules_stay_readable() -> None:
+    """A module that outgrows 300 lines wants a noun of its own."""
+    long = {str(path.relative_to(ROOT)) for path in MODULES if path.read_text("utf-8").count("\n") > 300}
+
+    assert long == set()
