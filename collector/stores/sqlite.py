@@ -198,17 +198,7 @@ class SQLiteStore:
         """Write the plan's ledger entries and what they say of their routers."""
         if not plan.appends:
             return []
-        rows = [
-            (
-                e.seq,
-                bytes.fromhex(e.device_ref),
-                bytes.fromhex(e.event_ref) if e.event_ref else None,
-                e.hash,
-                entry_json(e),
-            )
-            for e in plan.appends
-        ]
-        self._db.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", map(ledger_row, plan.appends))
         changed = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
         for standing in changed.values():
             ids[standing.device_ref] = self._db.execute(UPSERT_ROUTER, router_row(standing)).fetchone()[0]
