@@ -30,6 +30,7 @@ class Collector:
     def __init__(self, folder: Path, broker_port: int, changes: dict[str, dict[str, Any]]) -> None:
         make_installation(folder)
         self._configuration = folder / "collector.toml"
+        self._log = folder / "log"
         self._port = free_port()
         document = tomllib.loads(self._configuration.read_text())
         own = {"broker": {"port": broker_port}, "http": {"port": self._port}, "log": {"level": "warning"}}
@@ -51,14 +52,19 @@ class Collector:
             text = answer.read().decode()
         return {f"{name}{{{labels}}}" if labels else name: float(value) for name, labels, value in _SAMPLE.findall(text)}
 
+    def last_words(self) -> str:
+        """The end of what it wrote to its log."""
+        return "\n".join(self._log.read_text().splitlines()[-3:])
+
     def __enter__(self) -> Self:
         command = [str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
-        self._process = subprocess.Popen(command)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, stderr=log)
         deadline = time.monotonic() + _STARTED_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._process.kill()
-                sys.exit("the collector did not start")
+                sys.exit(f"the collector did not start: {self.last_words()}")
             time.sleep(0.05)
         return self
 

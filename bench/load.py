@@ -103,7 +103,8 @@ class Run:
         """Let every router join, and all caches fill; none of this is measured."""
         self.publisher.order("burst", max(self._load.warm_up, self._load.routers * 2))
         self.publisher.answer()
-        self._settle()
+        if not self._settle():
+            sys.exit(f"the collector does not store: {self._collector.last_words()}")
 
     def measure(self) -> Measured:
         """Load, wait until all is settled, and say what it took."""
@@ -146,8 +147,8 @@ class Run:
         """How many of the fleet's messages are settled, from the rows committed: 95 % of the messages are stored."""
         return int((self.stores.rows - len(self.probes.sent)) / 0.95)
 
-    def _settle(self) -> None:
-        """Wait until what must be stored is, or nothing has come for a while."""
+    def _settle(self) -> bool:
+        """Wait until what must be stored is; False if some is missing and nothing has come for a while."""
         wanted = self._flagged.upto(self.publisher.published) + len(self.probes.sent)
         rows, since = -1, time.perf_counter()
         while self.stores.rows < wanted and time.perf_counter() - since < _QUIET_SECONDS:
@@ -155,6 +156,7 @@ class Run:
             if self.stores.rows != rows:
                 rows, since = self.stores.rows, time.perf_counter()
             time.sleep(_LOOK)
+        return self.stores.rows >= wanted
 
 
 class _Flagged:

@@ -49,9 +49,11 @@ class RefusedNames:
         self._bare: dict[str, list[RefusedFamily]] = {}
         self._envelopes: dict[str, RefusedFamily] = {}
         self._path_stems: dict[str, RefusedFamily] = {}
+        self._betrays: dict[str, set[str]] = {}
         for family in catalogue.refused:
             self._learn(family)
-        self.family_of = lru_cache(16_384)(self._family_of)
+        self._remembered = lru_cache(16_384)(self._family_of)
+        self._families_beside = lru_cache(4)(self._families_among)
         spellings = (*rules.flag_spellings, "ueip")
         self.flag_spellings = frozenset(normalise(name) for name in spellings)
 
@@ -67,11 +69,14 @@ class RefusedNames:
                 self._family.setdefault(normalise_path(path), family)
         for name in family.bare:
             self._bare.setdefault(normalise(name), []).append(family)
+        for name in family.siblings:
+            self._betrays.setdefault(normalise(name), set()).add(family.family)
+
+    def family_of(self, name: str) -> RefusedFamily | None:
+        """The family a key belongs to by its name alone, or None."""
+        return None if len(name) > _LONGEST_NAME else self._remembered(name)
 
     def _family_of(self, name: str) -> RefusedFamily | None:
-        """The family a key belongs to by its name alone, or None."""
-        if len(name) > _LONGEST_NAME:
-            return None
         plain = normalise(name)
         if plain in self._friends:
             return None
@@ -117,18 +122,18 @@ class RefusedNames:
 
     def bare_family(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None) -> RefusedFamily | None:
         """The family of a generic key: under one of its envelopes, or beside one of its names (1.7.1, rule 7)."""
-        for family in self._bare.get(normalise(name), ()):
+        for family in self._bare.get(normalise(name), ()) if len(name) <= _LONGEST_NAME else ():
             if inside is not None and inside.family == family.family:
                 return family
-            if any(self._related(family, other) for other in siblings if other != name):
+            if family.family in self._families_beside(siblings):
                 return family
         return None
 
-    def _related(self, family: RefusedFamily, other: str) -> bool:
-        if normalise(other) in family.siblings:
-            return True
-        found = self.family_of(other)
-        return found is not None and found.family == family.family
+    def _families_among(self, siblings: frozenset[str]) -> frozenset[str]:
+        """The families that names of one object belong to or give away; once an object, however many keys it has."""
+        short = [name for name in siblings if len(name) <= _LONGEST_NAME]
+        found = {family.family for name in short if (family := self.family_of(name))}
+        return frozenset(found.union(*(self._betrays.get(normalise(name), ()) for name in short)))
 
     def removal_of(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None = None) -> Removal:
         """How a key that is not in the catalogue is counted."""

@@ -27,6 +27,7 @@ from collector.stores.sqlite_rows import (
     RECORDS,
     ROUTER_COLUMNS,
     UPSERT_ROUTER,
+    ledger_row,
     record_row,
     router_row,
     standing_of,
@@ -112,8 +113,8 @@ class SQLiteStore:
             raise StoreUnavailable(f"{self.path}: cannot be opened: {error.strerror}") from error
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            _configure(connection)
             prepare(connection, self.region, str(self.path))
+            _configure(connection)
         except sqlite3.DatabaseError as error:
             connection.close()
             if isinstance(error, sqlite3.OperationalError):
@@ -122,7 +123,11 @@ class SQLiteStore:
         except BaseException:
             connection.close()
             raise
+        if self._connection is not None:
+            self._connection.close()
         self._connection = connection
+        # A process that died between an exit and its scrubbing leaves erased rows in the log.
+        self._scrub_due = True
 
     @property
     def _db(self) -> sqlite3.Connection:

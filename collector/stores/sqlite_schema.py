@@ -30,6 +30,8 @@ MIGRATIONS: Final = (
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER ledger_loses_nothing BEFORE DELETE ON ledger
         BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+    CREATE TRIGGER ledger_only_grows BEFORE INSERT ON ledger WHEN NEW.seq <= (SELECT max(seq) FROM ledger)
+        BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 
     -- What the ledger says of each router now. The number stands for the pseudonym in `record`: rows stay small.
     CREATE TABLE router (

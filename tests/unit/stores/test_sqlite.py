@@ -1,0 +1,507 @@
+"""What the SQLite store promises beyond the contract: its file, its durability, its refusals, its scrubbing."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from records import HOUR, MINUTE, START, join, leave, numbers, readable, record, ref, router
+
+from collector.config import WriterSettings
+from collector.consent.ledger import Result, first_fault
+from collector.consent.standing import ClosedRouters, State
+from collector.errors import StoreUnavailable, StoreUnusable
+from collector.metrics import Metrics
+from collector.model import Action, DropReason, Region
+from collector.stores import sqlite as engine
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from collector.stores.writer import Writer
+
+RULES = ConsentRules()
+LATER = START + HOUR
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store of the test is."""
+    return tmp_path / "germany.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SQLiteStore]:
+    """An open store."""
+    made = SQLiteStore(path, Region.GERMANY, RULES)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(path: Path, region: Region = Region.GERMANY) -> AsyncIterator[SQLiteStore]:
+    """A store for the length of a block."""
+    made = SQLiteStore(path, region, RULES)
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
+
+
+def pragma(store: SQLiteStore, name: str) -> object:
+    """A setting of the store's own connection."""
+    return store._db.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def raw(path: Path) -> bytes:
+    """Every byte of the store's files, the log and the shared memory included."""
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    return b"".join(file.read_bytes() for file in files if file.exists())
+
+
+# The file
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+async def test_only_its_owner_may_read_it(path: Path, umask: int) -> None:
+    """Database, log and shared memory, whatever the process's umask."""
+    before = os.umask(umask)
+    try:
+        async with opened(path) as store:
+            await store.commit([record()])
+            modes = {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert {0o600} == modes
+
+
+async def test_it_makes_the_folder_it_lies_in(path: Path) -> None:
+    """Closed to others as well."""
+    deep = path.parent / "new" / "germany.db"
+    async with opened(deep):
+        pass
+
+    assert 0o700 == stat.S_IMODE(deep.parent.stat().st_mode)
+
+
+async def test_a_commit_is_on_the_disk_when_it_returns(store: SQLiteStore) -> None:
+    """WAL with synchronous FULL: the log is synced at every commit; what is deleted is overwritten."""
+    assert "wal" == pragma(store, "journal_mode")
+    assert 2 == pragma(store, "synchronous")
+    assert 1 == pragma(store, "secure_delete")
+    assert 1 == pragma(store, "foreign_keys")
+
+
+async def test_everything_is_there_after_reopening(path: Path) -> None:
+    """Records, routers, ledger and what was seen of acts and messages."""
+    async with opened(path) as store:
+        await store.commit([record("a", 1), record("b", 1), leave("b", at=LATER, event_ref=ref("act"))])
+        entries, head = await store.ledger(), await store.head()
+    async with opened(path) as store:
+        again = await store.commit([record("a", 1, at=LATER), leave("b", at=LATER, event_ref=ref("act"))])
+
+        assert (entries, head) == (await store.ledger(), await store.head())
+        assert first_fault(entries) is None
+        assert [1] == await numbers(store, "a")
+        assert [router("b").device_ref] == [standing.device_ref for standing in await store.closed()]
+        assert (0, {DropReason.DUPLICATE: 1}) == (again.stored, dict(again.dropped))
+        assert {(Action.EXIT, Result.REPEATED): 1} == dict(again.results)
+
+
+async def test_what_another_process_committed_survives_its_death(path: Path) -> None:
+    """Killed right after the commit returned, without a goodbye."""
+    script = f"""
+import asyncio, os, pathlib
+from collector.model import Region
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from records import record
+
+async def main():
+    store = SQLiteStore(pathlib.Path({str(path)!r}), Region.GERMANY, ConsentRules())
+    await store.open()
+    await store.commit([record()])
+    os._exit(9)
+
+asyncio.run(main())
+"""
+    assert 9 == run(script)
+    async with opened(path) as store:
+        assert [1] == await numbers(store)
+
+
+async def test_it_can_be_opened_twice(path: Path) -> None:
+    """A service tries its stores before it starts; nothing is lost by that."""
+    async with opened(path) as store:
+        await store.open()
+        committed = await store.commit([record()])
+
+        assert 1 == committed.stored
+
+
+async def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
+    """A commit before `open` is a commit to try again."""
+    store = SQLiteStore(path, Region.GERMANY, RULES)
+    with pytest.raises(StoreUnavailable, match="the store of germany is not open"):
+        await store.commit([record()])
+    await store.close()
+
+
+# Its schema
+
+
+async def test_an_empty_file_becomes_a_store(path: Path) -> None:
+    """All migrations run; the file says what it is, of which schema and which region."""
+    path.touch()
+    async with opened(path) as store:
+        assert APPLICATION_ID == pragma(store, "application_id")
+        assert SCHEMA_VERSION == len(MIGRATIONS) == pragma(store, "user_version")
+        assert [("region", "germany")] == store._all("SELECT name, value FROM meta")
+
+
+async def test_a_store_from_the_future_is_refused(path: Path) -> None:
+    """A newer collector made it; guessing at its meaning could break it."""
+    async with opened(path):
+        pass
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(StoreUnusable) as refused:
+        async with opened(path):
+            pass
+
+    assert str(refused.value) == (
+        f"{path}: found schema version {SCHEMA_VERSION + 1}, expected at most {SCHEMA_VERSION}. "
+        f"A newer collector made it; run that one, or use another store."
+    )
+
+
+async def test_the_database_of_another_program_is_refused_untouched(path: Path) -> None:
+    """Not a byte of it changes, its journal mode included."""
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE holidays (year)")
+    before = raw(path)
+    with pytest.raises(StoreUnusable) as refused:
+        async with opened(path):
+            pass
+
+    assert f"{path}: found another program's SQLite database, expected a store. Choose another path." == str(
+        refused.value
+    )
+    assert before == raw(path)
+    assert [path] == list(path.parent.iterdir())
+
+
+async def test_what_is_no_database_is_refused_untouched(path: Path) -> None:
+    """A path that was mistyped costs no file."""
+    path.write_bytes(b"To whom it may concern, " * 100)
+    with pytest.raises(StoreUnusable) as refused:
+        async with opened(path):
+            pass
+
+    assert f"{path}: found no SQLite database (file is not a database). Choose another path." == str(refused.value)
+    assert b"To whom it may concern, " * 100 == path.read_bytes()
+
+
+async def test_the_store_of_another_region_is_refused(path: Path) -> None:
+    """Records never move between regions, not by a wrong path either."""
+    async with opened(path):
+        pass
+    with pytest.raises(StoreUnusable) as refused:
+        async with opened(path, Region.CHINA):
+            pass
+
+    assert str(refused.value) == (
+        f"{path}: found the store of region germany, expected china. Records never move between regions; "
+        f"give each region its own store."
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET entry = '{}' WHERE seq = 1",
+        "UPDATE ledger SET seq = 9 WHERE seq = 1",
+        "DELETE FROM ledger WHERE seq = 2",
+        "DELETE FROM ledger",
+        "INSERT OR REPLACE INTO ledger SELECT seq, device_ref, event_ref, hash, '{}' FROM ledger WHERE seq = 1",
+        "INSERT OR IGNORE INTO ledger SELECT 0, device_ref, NULL, hash, '{}' FROM ledger WHERE seq = 1",
+    ],
+)
+async def test_the_ledger_refuses_all_but_new_entries(path: Path, store: SQLiteStore, statement: str) -> None:
+    """From any program that opens the file, on any connection."""
+    await store.commit([record(), leave(at=LATER)])
+    before = await store.ledger()
+    with contextlib.closing(sqlite3.connect(path)) as other, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        other.execute(statement)
+
+    assert before == await store.ledger()
+
+
+# Unavailable, and back
+
+
+async def test_a_locked_database_is_unavailable_until_it_is_free(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the commit was written; the next one writes it."""
+    store._db.execute("PRAGMA busy_timeout = 20")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match="the store of germany did not answer: database is locked"):
+            await store.commit([record()])
+        other.execute("ROLLBACK")
+    committed = await store.commit([record()])
+
+    assert 1 == committed.stored
+
+
+async def test_a_full_disk_is_unavailable_until_there_is_room(store: SQLiteStore) -> None:
+    """All or nothing: neither the record nor the join it would have opened is half there."""
+    await store.commit([record("a", 1)])
+    store._db.execute(f"PRAGMA max_page_count = {pragma(store, 'page_count')}")
+    large = [record("b", n, body=b'{"router":{"uptime_seconds":%d}}' % n + b" " * 9000) for n in range(20)]
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.commit([*large, leave("a", at=LATER)])
+    meanwhile = (await numbers(store, "a"), await numbers(store, "b"), len(await store.ledger()))
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    committed = await store.commit([*large, leave("a", at=LATER)])
+
+    assert ([1], [], 1) == meanwhile
+    assert (20, 1) == (committed.stored, committed.erased)
+    assert first_fault(await store.ledger()) is None
+
+
+async def test_a_path_through_a_file_is_unavailable(path: Path) -> None:
+    """The sentence says which path and why."""
+    path.write_text("")
+    with pytest.raises(StoreUnavailable) as refused:
+        async with opened(path / "germany.db"):
+            pass
+
+    assert str(refused.value).startswith(f"{path / 'germany.db'}: cannot be opened: ")
+
+
+@contextlib.contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while, if we are root: root may write anywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+async def test_a_read_only_folder_is_unavailable_until_it_can_be_written() -> None:
+    """A volume mounted too late, or with the wrong owner: the collector waits for it to be mended."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        store = SQLiteStore(Path(folder) / "germany.db", Region.GERMANY, RULES)
+        with without_privileges(), pytest.raises(StoreUnavailable, match="cannot be opened: Permission denied"):
+            await store.open()
+        Path(folder).chmod(0o777)
+        with without_privileges():
+            await store.open()
+            committed = await store.commit([record()])
+            await store.close()
+
+        assert 1 == committed.stored
+
+
+# What an exit leaves behind
+
+CANARY = b"c4n4ry-of-a-router"
+
+
+def canaries(name: str, number: int, size: int = 40) -> list[bytes]:
+    """What may not be found after router *name* has left: its body, its record ids, its lookup pseudonyms."""
+    return [CANARY + name.encode() + b"-", ref("record", name, number), ref("serial", name), ref("imei", name)]
+
+
+def planted(name: str, number: int, size: int = 40) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
+    """A body and lookup pseudonyms with canaries in them."""
+    body = b'{"note":"' + (CANARY + name.encode() + b"-") * (size // 20 + 1) + b'","router":{"uptime_seconds":1}}'
+    return body, (("serial", ref("serial", name)), ("imei", ref("imei", name)))
+
+
+async def test_no_byte_of_what_was_erased_is_left_in_the_files(path: Path, store: SQLiteStore) -> None:
+    """Database, log and shared memory, while the store is open; what others sent is untouched."""
+    for name in ("a", "b"):
+        body, lookup = planted(name, 1)
+        await store.commit([record(name, 1, body=body, lookup=lookup)])
+    before = [canary in raw(path) for canary in canaries("a", 1)]
+    await store.commit([leave("a", at=LATER)])
+    after = raw(path)
+
+    assert [True] * 4 == before
+    assert [False] * 4 == [canary in after for canary in canaries("a", 1)]
+    assert [True] * 4 == [canary in after for canary in canaries("b", 1)]
+    assert router("a").device_ref.hex().encode() in after  # the ledger keeps the evidence
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_nothing_is_left_of_many_routers_with_many_sizes(path: Path, store: SQLiteStore, seed: int) -> None:
+    """Pages are split and merged and rows spill over pages; no copy is left on the way."""
+    rng = Random(seed)
+    names = [f"r{n:02}" for n in range(12)]
+    entries = [(name, n) for name in names for n in range(25)]
+    rng.shuffle(entries)
+    for start in range(0, len(entries), 60):
+        batch = []
+        for name, number in entries[start : start + 60]:
+            body, lookup = planted(name, number, size=rng.choice([0, 100, 700, 3000, 9000]))
+            when = START + number * MINUTE
+            batch.append(record(name, number, at=when, oldest=START - HOUR, body=body, lookup=lookup))
+        await store.commit(batch)
+    rng.shuffle(names)
+    for gone in range(0, 9, 3):
+        await store.commit([leave(name, at=LATER) for name in names[gone : gone + 3]])
+        found = raw(path)
+        for name in names[: gone + 3]:
+            assert not [n for n in range(25) if any(canary in found for canary in canaries(name, n))]
+        assert all(canary in found for name in names[gone + 3 :] for canary in canaries(name, 7))
+
+
+async def test_a_reader_delays_the_scrubbing_to_the_next_look(path: Path, store: SQLiteStore) -> None:
+    """An engineer who reads at the moment of the exit holds the log; a look at the ledger cuts it off afterwards."""
+    store._db.execute("PRAGMA busy_timeout = 20")
+    body, lookup = planted("a", 1)
+    await store.commit([record("a", 1, body=body, lookup=lookup)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM record").fetchone()
+        await store.commit([leave("a", at=LATER)])
+        during = CANARY in raw(path)
+        reader.execute("ROLLBACK")
+    await store.changes(0)
+
+    assert during
+    assert CANARY not in raw(path)
+
+
+async def test_a_process_that_died_before_scrubbing_is_cleaned_up_after(path: Path) -> None:
+    """The exit was committed, the log still holds the rows; the next collector's first look takes them out."""
+    body, lookup = planted("a", 1)
+    script = f"""
+import asyncio, os, pathlib
+from collector.model import Region
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from records import leave, record
+
+async def main():
+    store = SQLiteStore(pathlib.Path({str(path)!r}), Region.GERMANY, ConsentRules())
+    await store.open()
+    await store.commit([record("a", 1, body={body!r}, lookup={lookup!r})])
+    store._scrub = lambda: os._exit(9)
+    await store.commit([leave("a", at={LATER})])
+
+asyncio.run(main())
+"""
+    assert 9 == run(script)
+    assert CANARY in raw(path)
+    async with opened(path) as store:
+        await store.changes(0)
+
+        assert CANARY not in raw(path)
+        assert [] == await readable(store)
+
+
+# Several processes
+
+
+def run(script: str) -> int:
+    """Run *script* in a process of its own; its exit status."""
+    folder = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join([str(folder.parent), str(folder)])
+    return subprocess.run(
+        [sys.executable, "-c", script], check=False, timeout=60, env={**os.environ, "PYTHONPATH": path}
+    ).returncode
+
+
+async def test_an_exit_by_another_process_closes_the_gate_for_the_next_commit(path: Path, store: SQLiteStore) -> None:
+    """The ledger is read inside the transaction, so nothing remembered can keep the gate open (K15)."""
+    await store.commit([record("a", 1), record("b", 1)])
+    script = f"""
+import asyncio, pathlib
+from collector.model import Region
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from records import leave
+
+async def main():
+    store = SQLiteStore(pathlib.Path({str(path)!r}), Region.GERMANY, ConsentRules())
+    await store.open()
+    committed = await store.commit([leave("a", at={LATER})])
+    await store.close()
+    assert committed.erased == 1
+
+asyncio.run(main())
+"""
+    assert 0 == run(script)
+    committed = await store.commit([record("a", 2, at=LATER + 1), record("b", 2, at=LATER + 1)])
+
+    assert (1, {DropReason.WITHDRAWN: 1}) == (committed.stored, dict(committed.dropped))
+    assert ([], [2, 1]) == (await numbers(store, "a"), await numbers(store, "b"))
+
+
+async def test_a_router_that_joins_again_by_another_process_can_be_found(path: Path, store: SQLiteStore) -> None:
+    """What this process remembers of its lookup entries is not what the other has erased."""
+    await store.commit([record("a", 1)])
+    async with opened(path) as other:
+        await other.commit([leave("a", at=LATER), join("a", at=LATER + 1)])
+    await store.commit([record("a", 2, at=LATER + 2)])
+
+    assert [1] == [found.records for found in await store.find([("serial", ref("serial", "a"))])]
+
+
+async def test_an_exit_by_another_process_reaches_the_remembered(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the writer's refresh, without anything to commit: messages are then dropped before any work."""
+    monkeypatch.setattr("collector.stores.writer.REFRESH_SECONDS", 0.01)
+    await store.commit([record("a", 1)])
+    closed = ClosedRouters()
+    writer = Writer(store, WriterSettings(), Metrics(), closed)
+    running = asyncio.create_task(writer.run())
+    async with opened(path) as other, asyncio.timeout(10):
+        await other.commit([leave("a", at=LATER)])
+        while closed.get(router("a").device_ref) is None:
+            await asyncio.sleep(0.01)
+    writer.stop()
+    await running
+    standing = closed.get(router("a").device_ref)
+
+    assert standing is not None
+    assert State.EXITED is standing.state
+
+
+async def test_two_processes_may_commit_at_once(path: Path, store: SQLiteStore) -> None:
+    """The one waits for the other; the chain has no gap and no fork."""
+    async with opened(path) as other:
+        for number in range(0, 20, 2):
+            await asyncio.gather(
+                store.commit([record(f"s{number}", 1), leave(f"s{number}", at=LATER)]),
+                other.commit([record(f"o{number}", 1), leave(f"o{number}", at=LATER)]),
+            )
+        entries = await store.ledger()
+
+    assert 40 == len(entries)
+    assert first_fault(entries) is None
+
+
+async def test_the_busy_time_is_short_enough_for_a_connection_to_live() -> None:
+    """A commit that waits for a lock must give up before the broker does."""
+    assert engine._BUSY_SECONDS < 30
