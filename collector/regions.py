@@ -83,7 +83,7 @@ def load_region_tables(path: Path | None = None) -> RegionTables:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
         return RegionTables.model_validate(document)
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DataFault([f"{path}: {error}"]) from None
     except ValidationError as error:
         raise DataFault.of(path, error, document) from None

@@ -118,9 +118,9 @@ async def readable(store: Store, name: str = "a") -> list[StoredRecord]:
     return [found async for found in store.records(router(name).device_ref)]
 
 
-def number_of(stored: StoredRecord) -> int:
-    """Which report of its router a stored record is, from the body that `record` gives."""
-    return int(stored.body.rpartition(b":")[2].rstrip(b"}"))
+def number_of(stored: StoredRecord | Record) -> int:
+    """Which report of its router a record is, from the body that `record` gives."""
+    return int(stored.body.rpartition(b":")[2].rstrip(b" }"))
 
 
 async def numbers(store: Store, name: str = "a") -> list[int]:

@@ -63,20 +63,20 @@ RECEIVED_AT = milliseconds(NOW)
 # ------------------------------------------------------------------------------------------------------------ rules
 
 
-def settings_of(regions: Sequence[Region] = tuple(Region), **sections: Any) -> Settings:
-    """Settings that serve *regions*; their stores and key files are named and never opened."""
-    served = {region.value: {"store": f"{region}.db", "key_files": [f"{region}.key"]} for region in regions}
+def settings_of(served: Sequence[Region] = tuple(Region), **sections: Any) -> Settings:
+    """Settings that serve these regions; their stores and key files are named and never opened."""
+    places = {region.value: {"store": f"{region}.db", "key_files": [f"{region}.key"]} for region in served}
     own = sections.pop("regions", {})
-    return Settings.model_validate({"regions": {"enabled": [*regions], **served, **own}, **sections})
+    return Settings.model_validate({"regions": {"enabled": [*served], **places, **own}, **sections})
 
 
 def make_rules(
-    regions: Sequence[Region] = tuple(Region), *, keys: Mapping[Region, Sequence[bytes]] | None = None, **sections: Any
+    served: Sequence[Region] = tuple(Region), *, keys: Mapping[Region, Sequence[bytes]] | None = None, **sections: Any
 ) -> Rules:
     """Rules with random keys, or with these; *sections* are those of the settings."""
-    secret = keys or {region: [secrets.token_bytes(32)] for region in regions}
-    pseudonyms = {region: Pseudonymiser([Key(one) for one in secret[region]]) for region in regions}
-    return assemble(settings_of(regions, **sections), pseudonyms)
+    secret = keys or {region: [secrets.token_bytes(32)] for region in served}
+    pseudonyms = {region: Pseudonymiser([Key(one) for one in secret[region]]) for region in served}
+    return assemble(settings_of(served, **sections), pseudonyms)
 
 
 @lru_cache(1)

@@ -137,6 +137,7 @@ def join_by_flag(record: Record, head: Head) -> LedgerEntry:
 
 def entry_of(event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policy: str) -> LedgerEntry:
     """The entry of a consent event; server receipt is when it takes effect (003 IV.4 L52: immediately)."""
+    continues = event.action is Action.JOIN and standing is not None and standing.state is State.JOINED
     regions = event.storage_regions or (standing.storage_regions if standing else (region.value,))
     return _sealed(
         LedgerEntry(
@@ -152,7 +153,8 @@ def entry_of(event: ConsentEvent, standing: Standing | None, head: Head, *, regi
             language=event.language,
             storage_regions=tuple(str(name) for name in regions),
             adult_or_guardian=event.adult_or_guardian,
-            effective_at=event.received_at,
+            # A join by somebody who has joined goes on with the consent that stands, under a newer text perhaps.
+            effective_at=standing.effective_at if standing and continues else event.received_at,
             client_time=event.client_time,
             received_at=event.received_at,
             actor_auth="operator" if event.channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker",

@@ -188,7 +188,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
         return Catalogue.model_validate(document)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataFault([f"{shown}: {error}"]) from None
     except OSError as error:
         raise DataFault([f"{path}: cannot be read: {error.strerror}"]) from None

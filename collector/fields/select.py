@@ -84,7 +84,7 @@ def snapshot_plmn(snapshot: Any) -> str | None:
 def second_text(when: Any) -> Any:
     """RFC 3339 UTC to the second, as fault events have it (catalogue 1.6)."""
     moment = utc(when)
-    return UNSET if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return UNSET if moment is None else moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _complete(compiled: Compiled) -> None:

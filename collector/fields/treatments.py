@@ -86,14 +86,18 @@ def _subnet_overlap(group: Any, _: Surroundings) -> Any:
 def _ssid_ref(name: str) -> Treat:
     def treat(group: Any, around: Surroundings) -> Any:
         ssid = getattr(group, name)
-        # An SSID is at most 32 octets (IEEE 802.11, 9.4.2.2); anything longer is not one.
-        return UNSET if ssid is UNSET or len(ssid.encode()) > 32 else around.pseudonyms.ref("ssid", ssid).hex()  # noqa: PLR2004
+        return around.pseudonyms.ref("ssid", ssid).hex() if _is_ssid(ssid) else UNSET
 
     return treat
 
 
+def _is_ssid(name: Any) -> bool:
+    """An SSID is at most 32 octets (IEEE 802.11, 9.4.2.2); anything longer is not one."""
+    return name is not UNSET and len(name.encode()) <= 32  # noqa: PLR2004
+
+
 def _ssid_is_default(group: Any, around: Surroundings) -> Any:
-    names = [name for name in (group.ssid_2g, group.ssid_5g) if name is not UNSET]
+    names = [name for name in (group.ssid_2g, group.ssid_5g) if _is_ssid(name)]
     if group.ssid_is_default is not UNSET or not names:
         return group.ssid_is_default
     return all(around.products.default_ssid.fullmatch(name) for name in names)
@@ -187,6 +191,8 @@ def overlap(lan: str, wan: str) -> bool:
     return IPv4Interface(lan).network.overlaps(IPv4Interface(wan).network)
 
 
+_CLOCKS_SET_SINCE: Final = 2015
+"""Earlier years come from clocks that were never set: 1970, 0001, a build date."""
 _CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
 
 
@@ -213,6 +219,8 @@ def utc(when: datetime) -> datetime | None:
 
 
 def minute_text(when: datetime) -> Any:
-    """RFC 3339 UTC with the seconds set to zero (U46, U47)."""
+    """RFC 3339 UTC with the seconds set to zero (U46, U47); nothing for a clock that was not set (1.7.8)."""
     moment = utc(when)
-    return UNSET if moment is None else moment.strftime("%Y-%m-%dT%H:%M:00Z")
+    if moment is None or moment.year < _CLOCKS_SET_SINCE:
+        return UNSET
+    return moment.replace(second=0, microsecond=0, tzinfo=None).isoformat() + "Z"

@@ -6,7 +6,7 @@ Rule 2: the country of a join says whose ledger it goes to; an exit goes to ever
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -18,6 +18,8 @@ from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 
 Events = tuple[tuple[Region, ConsentEvent], ...]
+_NEEDED: Final = {"schema_version", "event_id", "action", "channel"}
+"""What makes an exit one."""
 
 
 class ConsentDocument(BaseModel):
@@ -75,9 +77,20 @@ class ConsentDecoder:
             found = parse_object(message.payload, max_depth=self._max_depth)
             if found.get("schema_version") != SCHEMA_VERSION or found["schema_version"] is True:
                 return DropReason.SCHEMA_VERSION
-            return ConsentDocument.model_validate(_readable(found))
+            return _read(_readable(found))
         except (NotStrict, ValidationError):
             return DropReason.MALFORMED
+
+
+def _read(found: dict[str, Any]) -> ConsentDocument:
+    """The document in *found*; of an exit, without what is wrong with it and what it does not need (K35)."""
+    try:
+        return ConsentDocument.model_validate(found)
+    except ValidationError as error:
+        if found.get("action") != "exit":
+            raise
+        wrong = {fault["loc"][0] for fault in error.errors()} - _NEEDED
+        return ConsentDocument.model_validate({name: found[name] for name in found if name not in wrong})
 
 
 def _readable(found: dict[str, Any]) -> dict[str, Any]:

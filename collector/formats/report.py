@@ -22,12 +22,17 @@ from collector.pseudonym import normal_imei
 SCHEMA_VERSION: Final = 1
 FORMAT: Final = "report-v1"
 ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
 _encode: Final = msgspec.json.Encoder().encode
 
 
-@lru_cache(65_536)
 def parse_topic(topic: str) -> tuple[str, str] | None:
     """Router and kind (`report`, `consent`) of a v1 topic, or None if it is not one."""
+    return _parse_topic(topic) if len(topic) <= _LONGEST_TOPIC else None  # the length bounds what the cache may hold
+
+
+@lru_cache(65_536)
+def _parse_topic(topic: str) -> tuple[str, str] | None:
     parts = topic.split("/")
     if len(parts) != 4 or parts[0] != "ueip" or parts[1] != "v1":  # noqa: PLR2004 - ueip/v1/<router>/<kind>
         return None

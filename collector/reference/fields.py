@@ -48,9 +48,10 @@ def fields_page(catalogue: Catalogue) -> str:
 
 def wire_tables(catalogue: Catalogue) -> str:
     """What a router may send, group by group, for the firmware author's guide."""
-    return "\n\n".join(
-        [*(_wire_group(catalogue, group) for group in _GROUPS), "### Kinds of event", _events(catalogue)]
-    )
+    used = {entry.type for group in _GROUPS for entry in on_the_wire(catalogue, group)}
+    types = table(("type", "what it takes"), ((code(name), text) for name, text in TYPES.items() if name in used))
+    groups = (_wire_group(catalogue, group) for group in _GROUPS)
+    return "\n\n".join(["### Types", types, *groups, "### Kinds of event", _events(catalogue)])
 
 
 def _wire_group(catalogue: Catalogue, group: Group) -> str:

@@ -129,8 +129,7 @@ REMOVALS: Final[dict[Removal, tuple[str, Advice]]] = {
         Advice("Compare the spelling with the tables; names are matched letter for letter.", _NONE),
     ),
     Removal.INVALID: (
-        "A known name with a value outside its type or bounds, an event without kind or time, or an event outside "
-        "the time window.",
+        "A known name with a value outside its type or bounds; an event without kind or time or outside the window.",
         Advice("Check the message with the JSON Schema. Leave out what is not measured.", _NONE),
     ),
 }

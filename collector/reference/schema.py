@@ -119,7 +119,7 @@ def _event(catalogue: Catalogue) -> Schema:
 
 def _snapshot(catalogue: Catalogue) -> Schema:
     entry = next((f for f in catalogue.field if f.type == "snapshot"), None)
-    groups = {group: {"$ref": f"#/$defs/{group}"} for group in SNAPSHOT_GROUPS}
+    groups: Schema = {group: {"$ref": f"#/$defs/{group}"} for group in SNAPSHOT_GROUPS}
     return _object("Measured when the network was lost", groups) | ({} if entry is None else _annotations(entry))
 
 

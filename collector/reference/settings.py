@@ -19,7 +19,7 @@ EXAMPLES: Final[dict[str, Any]] = {"store": "data/{region}.sqlite", "key_files":
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
-# Set only what should differ; a line left out keeps its default. Check a file with: ueip check-config --config FILE
+# Set only what should differ; a line left out keeps its default. Check with: ueip check-config
 #
 # In the repository this file is made by `make docs` from the models in collector/config.py."""
 

@@ -32,8 +32,8 @@ TYPES: Final = {
 
 _SHORT: Final = {
     "bool": "`true`, `false`",
-    "ver64": "64 of `A-Z a-z 0-9 . _ + -`",
-    "code32": "32 of `A-Z a-z 0-9 . _ -`",
+    "ver64": "1 to 64 of `A-Z a-z 0-9 . _ + -`",
+    "code32": "1 to 32 of `A-Z a-z 0-9 . _ -`",
     "plmn": "5 or 6 digits",
     "mcc": "3 digits",
     "country": "2 capital letters",

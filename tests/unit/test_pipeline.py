@@ -107,7 +107,18 @@ def test_a_flag_found_elsewhere_is_ignored(elsewhere: Document) -> None:
     [
         *("ueip_opt_in", "ueipEnabled", "ueip-enabled", "ueip_flag", "userExperienceImprovement"),
         *("user_experience_improvement_program", "tr069_user_improv_flag"),
-        *("UEIP_OPT_IN", "UEIP", "Ueip", "uEIP", "ueip ", " ueip", "ueip\u200b", "\ufeffueip", "u\u00adeip", "ｕｅｉｐ"),
+        *(
+            "UEIP_OPT_IN",
+            "UEIP",
+            "Ueip",
+            "uEIP",
+            "ueip ",
+            " ueip",
+            "ueip\u200b",
+            "\ufeffueip",
+            "u\u00adeip",
+            "\uff55\uff45\uff49\uff50",
+        ),
         *("ueip\u0000", "ueip\u2060", "ueip\t"),
         *("tr069_user_improv_notify_flag", "privacy_read_flag", "dm_user_grant_flag", "dm_user_grant_notify_flag"),
         *("HAS_USER_IMPROVEMENT", "HAS_GDPR", "auto_update", "UpgMode", "tr069_PeriodicInformEnable"),
@@ -128,7 +139,7 @@ def test_other_spellings_and_look_alikes_are_not_the_flag(name: str) -> None:
     [
         *("ueip_opt_in", "ueipEnabled", "ueip-enabled", "ueip_flag", "userExperienceImprovement"),
         *("user_experience_improvement_program", "tr069_user_improv_flag"),
-        *("UEIP", "ueip\u200b", "ｕｅｉｐ", "ueip\u2067", "ueip\u180e", "\ufe0fueip"),
+        *("UEIP", "ueip\u200b", "\uff55\uff45\uff49\uff50", "ueip\u2067", "ueip\u180e", "\ufe0fueip"),
     ],
     ids=ascii,
 )
@@ -338,7 +349,9 @@ def test_message_ids_of_the_form_allowed_are_taken(value: str) -> None:
     assert "accepted" == reason_of(minimal_document(message_id=value))
 
 
-@pytest.mark.parametrize("value", ["", "x" * 65, "a b", "a/b", "a\n", "\u00e4", 5, None, True, ["a"], {"a": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["", "x" * 65, "a b", "a/b", "a\n", "\u00e4", 5, None, True, ["a"], {"a": 1}], ids=repr
+)
 def test_message_ids_of_another_form_are_refused(value: Any) -> None:
     """Without an id a redelivery could not be told from a new message (G9)."""
     assert "message_id" == reason_of(minimal_document(message_id=value))
@@ -377,7 +390,20 @@ def test_a_message_that_names_no_policy_counts_for_the_current_one() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["2020-03-15", "2019-01-01", "9999", "", " ", f" {POLICY}", f"{POLICY}\n", "x" * 33, None, 20200314, True, [POLICY]],
+    [
+        "2020-03-15",
+        "2019-01-01",
+        "9999",
+        "",
+        " ",
+        f" {POLICY}",
+        f"{POLICY}\n",
+        "x" * 33,
+        None,
+        20200314,
+        True,
+        [POLICY],
+    ],
     ids=repr,
 )
 def test_a_policy_version_that_is_present_must_be_accepted(value: Any) -> None:
@@ -609,7 +635,9 @@ def test_a_region_that_is_not_served_here_is_refused() -> None:
     assert "accepted" == reason_of(minimal_document(country="US"), rules)
 
 
-@pytest.mark.parametrize("value", ["", "de", "DEU", "Germany", "UK", 276, None, ["DE"], True, "D\u200bE", "x" * 65], ids=repr)
+@pytest.mark.parametrize(
+    "value", ["", "de", "DEU", "Germany", "UK", 276, None, ["DE"], True, "D\u200bE", "x" * 65], ids=repr
+)
 def test_a_country_that_cannot_be_read_is_refused(value: Any) -> None:
     """No default, no guess, no alias (R13)."""
     assert "region_unknown" == reason_of(minimal_document(country=value))

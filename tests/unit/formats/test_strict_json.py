@@ -12,7 +12,9 @@ from collector.formats.strict_json import NotStrict, deeper_than, parse_object
 FINITE = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-TREES = st.recursive(FINITE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner))
+TREES = st.recursive(
+    FINITE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner)
+)
 
 
 @given(st.dictionaries(st.text("abc", max_size=4), TREES, max_size=5), st.booleans())

@@ -1,0 +1,253 @@
+"""Consent events of the wire format v1: a join needs everything in order, an exit needs only to be one."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from support import (
+    NOW,
+    RECEIVED_AT,
+    ROUTER,
+    Document,
+    encode,
+    json_values,
+    make_rules,
+    message,
+    milliseconds,
+    reason_in,
+    standard_rules,
+    text_of,
+    without,
+)
+
+from collector.model import Action, Channel, ConsentChange, ConsentEvent, ConsentRefused, Outcome, Region
+from collector.pipeline import Rules, process
+
+TOPIC = f"ueip/v1/{ROUTER}/consent"
+
+
+def act(action: str, **more: Any) -> Document:
+    """An act of the owner with nothing left out that a join needs."""
+    return {
+        "schema_version": 1,
+        "event_id": "e-1",
+        "action": action,
+        "time": text_of(NOW),
+        "country": "DE",
+        **more,
+    }
+
+
+def outcome_of(payload: Document | bytes | str, rules: Rules | None = None, *, retained: bool = False) -> Outcome:
+    return process(message(payload, topic=TOPIC, retained=retained), rules or standard_rules())
+
+
+def events_of(payload: Document | bytes | str, rules: Rules | None = None) -> dict[Region, ConsentEvent]:
+    found = outcome_of(payload, rules)
+    assert isinstance(found, ConsentChange), reason_in(found)
+    return dict(found.events)
+
+
+def refusal_of(payload: Document | bytes | str, rules: Rules | None = None) -> str:
+    found = outcome_of(payload, rules)
+    assert isinstance(found, ConsentRefused), reason_in(found)
+    return found.reason.value
+
+
+# ------------------------------------------------------------------------------------------------------------ joins
+
+
+def test_a_join_goes_to_the_ledger_of_its_country() -> None:
+    """And to no other; it names what was agreed to, and when by the router's clock."""
+    digest = "0123456789abcdef" * 4
+    rules = standard_rules()
+    more = {"channel": "app", "policy_version": "2020-03-14", "policy_digest": digest, "language": "zh-Hant-TW"}
+    found = events_of(act("join", **more, storage_regions=["germany"], adult_or_guardian="guardian"), rules)
+
+    (region,) = found
+    join = found[region]
+    assert Region.GERMANY is region
+    assert (Action.JOIN, Channel.APP, RECEIVED_AT) == (join.action, join.channel, join.received_at)
+    assert rules.pseudonyms[region].identity(ROUTER) == join.identity
+    assert milliseconds(NOW) == 1000 * ((join.client_time or 0) // 1000)
+    assert ("2020-03-14", digest, "zh-Hant-TW") == (join.policy_version, join.policy_digest, join.language)
+    assert (("germany",), "guardian") == (join.storage_regions, join.adult_or_guardian)
+    assert not join.only_if_joined
+
+
+def test_a_join_that_names_no_storage_region_means_that_of_its_country() -> None:
+    """The text was shown for that country."""
+    for country, region in (("CN", Region.CHINA), ("US", Region.HONG_KONG)):
+        assert (region.value,) == events_of(act("join", country=country))[region].storage_regions
+
+
+@pytest.mark.parametrize(
+    ("reason", "changes"),
+    [
+        ("region_unknown", {"country": None}),
+        ("region_unknown", {"country": "EU"}),
+        ("region_unknown", {"country": "de"}),
+        ("region_unmapped", {"country": "MC"}),
+        ("clock_invalid", {"time": None}),
+        ("malformed", {"time": "2026-11-21T17:00:00"}),
+        ("malformed", {"time": "now"}),
+        ("malformed", {"time": 5}),
+        ("malformed", {"country": 276}),
+        ("malformed", {"event_id": ""}),
+        ("malformed", {"event_id": "a b"}),
+        ("malformed", {"event_id": "e-1\n"}),
+        ("malformed", {"event_id": 7}),
+        ("malformed", {"event_id": "x" * 65}),
+        ("malformed", {"action": "JOIN"}),
+        ("malformed", {"action": "void"}),
+        ("malformed", {"action": None}),
+        ("malformed", {"channel": "rights_desk"}),
+        ("malformed", {"channel": "telemetry_flag"}),
+        ("malformed", {"policy_version": "a b"}),
+        ("malformed", {"policy_version": 2020}),
+        ("malformed", {"policy_digest": "AB" * 32}),
+        ("malformed", {"policy_digest": "ab" * 31}),
+        ("malformed", {"language": "German, please"}),
+        ("malformed", {"storage_regions": ["mars"]}),
+        ("malformed", {"storage_regions": "germany"}),
+        ("malformed", {"adult_or_guardian": "child"}),
+        ("schema_version", {"schema_version": 2}),
+        ("schema_version", {"schema_version": "1"}),
+        ("schema_version", {"schema_version": True}),
+        ("schema_version", {"schema_version": None}),
+    ],
+    ids=str,
+)
+def test_a_join_that_is_not_in_order_is_refused(reason: str, changes: Document) -> None:
+    """A yes has to be plain in every part."""
+    document = {**act("join"), **changes}
+
+    assert reason == refusal_of({name: value for name, value in document.items() if value is not None})
+    assert refusal_of(document) in {reason, "malformed"}
+
+
+@pytest.mark.parametrize("name", ["schema_version", "event_id", "action", "time", "country"])
+def test_a_join_needs_each_of_its_parts(name: str) -> None:
+    """None has a default."""
+    assert isinstance(outcome_of(without(act("join"), name)), ConsentRefused)
+
+
+def test_a_join_for_a_region_not_served_here_is_refused() -> None:
+    """Its ledger is elsewhere."""
+    rules = make_rules([Region.CHINA])
+
+    assert "region_not_here" == refusal_of(act("join"), rules)
+
+
+# ------------------------------------------------------------------------------------------------------------ exits
+
+
+def test_an_exit_goes_to_every_ledger_and_counts_where_the_router_joined() -> None:
+    """In the region of its country always, elsewhere if the router is known as joined there."""
+    found = events_of(act("exit"))
+
+    assert set(Region) == found.keys()
+    assert {Region.GERMANY} == {region for region, left in found.items() if not left.only_if_joined}
+    assert {Action.EXIT} == {left.action for left in found.values()}
+    assert len(Region) == len({left.identity.device_ref for left in found.values()})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": None},
+        {"time": "no time at all"},
+        {"time": "2026-11-21T17:00:00"},
+        {"time": 5},
+        {"time": "9999-12-31T23:59:59-14:00"},
+        {"country": None},
+        {"country": "EU"},
+        {"country": "Germany"},
+        {"country": 276},
+        {"policy_version": "a b"},
+        {"policy_version": 2020},
+        {"policy_digest": "none"},
+        {"language": "German, please"},
+        {"storage_regions": ["mars"]},
+        {"storage_regions": "germany"},
+        {"adult_or_guardian": "child"},
+        {"x": 1},
+    ],
+    ids=str,
+)
+def test_an_exit_is_heard_whatever_else_is_wrong(changes: Document) -> None:
+    """When in doubt the exit is honoured (K35)."""
+    document = {name: value for name, value in act("exit", **changes).items() if value is not None}
+
+    assert set(Region) == events_of(document).keys()
+
+
+@pytest.mark.parametrize("name", ["time", "country"])
+def test_an_exit_needs_neither_time_nor_country(name: str) -> None:
+    """The router and the act are enough."""
+    found = events_of(without(act("exit"), name))
+
+    assert set(Region) == found.keys()
+
+
+@pytest.mark.parametrize("changes", [{"event_id": "a b"}, {"schema_version": 2}, {"channel": "system"}], ids=str)
+def test_an_exit_has_to_be_one(changes: Document) -> None:
+    """A valid channel and an id of its own: what it takes to tell an act from noise (K35)."""
+    assert isinstance(outcome_of(act("exit", **changes)), ConsentRefused)
+
+
+# ---------------------------------------------------------------------------------------------------------- any act
+
+
+def test_an_act_is_known_by_its_id() -> None:
+    """A repetition is the same act, so is a retained copy; another id, router or region is another."""
+    rules = standard_rules()
+    refs = [
+        events_of(document, rules)[Region.GERMANY].event_ref
+        for document in (act("exit"), act("exit", time=None), act("exit", event_id="e-2"))
+    ]
+    retained = outcome_of(act("exit"), rules, retained=True)
+
+    assert refs[0] == refs[1] != refs[2]
+    assert isinstance(retained, ConsentChange)
+    assert len(Region) == len({left.event_ref for _, left in retained.events})
+
+
+@pytest.mark.parametrize(
+    ("reason", "payload"),
+    [
+        ("malformed", b""),
+        ("malformed", b"\xff"),
+        ("malformed", "[]"),
+        ("malformed", '{"action":"exit","action":"exit"}'),
+        ("malformed", '{"schema_version":1,"action":"exit","event_id":"e","x":NaN}'),
+        ("malformed", '{"a":' * 5000),
+        ("schema_version", "{}"),
+        ("oversize", b" " * 65_537),
+    ],
+)
+def test_what_is_no_consent_event_is_refused(reason: str, payload: bytes | str) -> None:
+    """As strict as reports are (G1)."""
+    assert reason == refusal_of(payload)
+
+
+def test_keys_nobody_asked_for_are_left_where_they_are() -> None:
+    """A consent event holds what the model of it holds, whatever else was sent."""
+    (join,) = events_of(act("join", name="canary", phone="canary", router={"serial": "canary"})).values()
+
+    assert "canary" not in repr([getattr(join, name) for name in join.__struct_fields__])
+
+
+@given(json_values())
+@settings(max_examples=150)
+def test_anything_on_the_consent_topic_has_one_outcome(document: Any) -> None:
+    """A change or a refusal, never a failure."""
+    for payload in (
+        encode(document),
+        encode({**act("exit"), "time": document}),
+        encode({**act("join"), "x": document}),
+    ):
+        outcome = outcome_of(payload)
+
+        assert isinstance(outcome, ConsentChange | ConsentRefused)
+        assert "internal_error" != reason_in(outcome)

@@ -1,0 +1,134 @@
+"""The wire format v1: topics, and what a decoded report says before anybody judges it."""
+
+from typing import Any
+
+import pytest
+from support import (
+    IMEI,
+    NOW,
+    RECEIVED_AT,
+    ROUTER,
+    Document,
+    complete_document,
+    event,
+    message,
+    minimal_document,
+    standard_rules,
+    wire_entries,
+)
+
+from collector.fields.catalogue import GROUPS
+from collector.formats import report as report_format
+from collector.formats.report import milliseconds, parse_topic
+from collector.model import DropReason, Flag, Removal, Report
+
+
+def decoded(document: Document | str) -> Report:
+    """The report in a message."""
+    found = standard_rules().reports.decode(message(document), ROUTER)
+    assert isinstance(found, Report)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["report", "consent"])
+def test_a_topic_names_router_and_kind(kind: str) -> None:
+    """The third level is the router, the fourth what it publishes."""
+    assert (ROUTER, kind) == parse_topic(f"ueip/v1/{ROUTER}/{kind}")
+    assert ("x" * 64, kind) == parse_topic(f"ueip/v1/{'x' * 64}/{kind}")
+
+
+def test_topics_that_cannot_be_ours_are_not_remembered() -> None:
+    """Whatever is sent, what is remembered of it is bounded (D22)."""
+    before = report_format._parse_topic.cache_info().currsize
+
+    for number in range(50):
+        assert parse_topic(f"ueip/v1/{number}{'x' * 60_000}/report") is None
+
+    assert before == report_format._parse_topic.cache_info().currsize
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ('{"ueip":true}', Flag.YES),
+        ('{"ueip":false}', Flag.NO),
+        ("{}", Flag.ABSENT),
+        ('{"ueip":1}', Flag.INVALID),
+        ('{"ueip":null}', Flag.INVALID),
+        ('{"ueip":true,"x":1}', Flag.YES),
+        ('{"ueip":false,"x":1}', Flag.NO),
+        ('{"x":1}', Flag.ABSENT),
+        ('{"ueip":true,"ueip_flag":false}', Flag.INVALID),
+        ('{"ueip":false,"ueip_flag":true}', Flag.NO),
+        ('{"ue\\u0069p":true}', Flag.YES),
+    ],
+)
+def test_the_flag_is_read_alike_in_both_ways_of_reading(text: str, flag: Flag) -> None:
+    """A clean message is read by the closed schema, any other key by key; the flag says the same."""
+    assert flag is decoded(text).flag
+
+
+def test_an_empty_object_is_a_report_that_says_nothing() -> None:
+    """Decoding judges nothing."""
+    found = decoded("{}")
+
+    said = (found.message_id, found.schema_version, found.policy_version, found.country, found.time, found.age)
+    assert (None,) * 6 == said
+    assert ((), (), False, False) == (found.plmns, found.removed, found.suspect_plmn, found.names_another)
+
+
+def test_the_networks_of_a_report_are_all_it_names() -> None:
+    """The serving network and those of snapshots: each may refuse."""
+    snapshot = {"network": {"plmn": "20801"}}
+    document = minimal_document(network={"plmn": "26201"}, events=[event(), event(disconnect_snapshot=snapshot)])
+
+    assert ("26201", "20801") == decoded(document).plmns
+
+
+def test_times_and_ages_are_milliseconds() -> None:
+    """Time since 1970, age by uptime."""
+    found = decoded(minimal_document(uptime_at_event_seconds=5, uptime_at_send_seconds=65))
+
+    assert (RECEIVED_AT - 30_000, 60_000) == (found.time, found.age)
+    assert RECEIVED_AT == milliseconds(NOW)
+
+
+@pytest.mark.parametrize("where", [{"router": {"serial": "X", "imei": IMEI}}, {"router": {"imei": IMEI}, "x": 1}])
+def test_another_router_is_noticed_in_both_ways_of_reading(where: Document) -> None:
+    """Noticed when decoding, refused later."""
+    assert decoded(minimal_document(**where)).names_another
+
+
+@pytest.mark.parametrize(
+    ("more", "removed"),
+    [
+        ({"x": 1, "y": {"z": 2}}, {Removal.UNKNOWN: 2}),
+        ({"sms": 1}, {Removal.LOCAL_ONLY: 1}),
+        ({"imsi": 1, "earfcn": 6300}, {Removal.NOT_COLLECTED: 1, Removal.UNKNOWN: 1}),
+        ({"signal": {"rsrp_dbm": "-90"}}, {Removal.INVALID: 1}),
+        ({"x": {"sms": 1, "y": [{"password": 2}]}}, {Removal.UNKNOWN: 1, Removal.LOCAL_ONLY: 2}),
+    ],
+)
+def test_what_is_left_out_is_counted_by_kind(more: Document, removed: dict[Removal, int]) -> None:
+    """Counts by kind, no names."""
+    assert tuple(sorted(removed.items())) == decoded(minimal_document(**more)).removed
+
+
+def test_a_message_that_is_too_large_is_not_decoded() -> None:
+    """The answer is a reason instead of a report."""
+    found: Any = standard_rules().reports.decode(message(b"{" * 65_537), ROUTER)
+
+    assert DropReason.OVERSIZE == found
+
+
+def test_the_complete_report_of_the_tests_is_complete() -> None:
+    """Tests that go through "every field" go through every field of the catalogue."""
+    document = complete_document()
+
+    for group in GROUPS:
+        expected = {entry.name for entry in wire_entries(group)}
+        assert expected - document[group].keys() <= {
+            *("wan_ip_class", "lan_wan_subnet_overlap", "ssid_is_default", "lan_domain_is_default")
+        }
+    on_events = {name for found in document["events"] for name in found}
+    assert {entry.name for entry in wire_entries("event")} | {"event", "time", "disconnect_snapshot"} == on_events

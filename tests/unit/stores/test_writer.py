@@ -1,0 +1,658 @@
+"""What the writer promises: nothing settled before its commit, exits ahead of everything, one outcome each."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import HOUR, MINUTE, START, Receipt, act, join, leave, number_of, numbers, record, router
+
+from collector.acks import AckRing
+from collector.config import WriterSettings
+from collector.consent.ledger import Mode, Result
+from collector.consent.standing import ClosedRouters, Standing, State
+from collector.errors import StoreUnavailable
+from collector.metrics import Metrics
+from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region, Removal
+from collector.stores import Committed
+from collector.stores.memory import MemoryStore
+from collector.stores.plan import ConsentRules
+from collector.stores.writer import Writer
+
+HERE = Region.GERMANY
+LATER = START + HOUR
+
+
+class GatedStore(MemoryStore):
+    """A store in memory whose commits wait until the test lets them through, and which remembers them."""
+
+    def __init__(self, rules: ConsentRules | None = None) -> None:
+        super().__init__(HERE, rules or ConsentRules())
+        self.open_gate = asyncio.Event()
+        self.open_gate.set()
+        self.began = asyncio.Event()
+        self.commits: list[list[Entry]] = []
+        self.poison: Entry | None = None
+
+    async def commit(self, entries: Sequence[Entry]) -> Committed:
+        """Wait for the gate, then commit; fails on a poisoned entry as a bug of ours would."""
+        self.began.set()
+        await self.open_gate.wait()
+        if any(entry is self.poison for entry in entries):
+            raise KeyError("a bug of ours")
+        committed = await super().commit(entries)
+        self.commits.append(list(entries))
+        return committed
+
+
+class Bench(NamedTuple):
+    """A writer, what it writes to, and all that can be seen of it."""
+
+    writer: Writer
+    store: GatedStore
+    metrics: Metrics
+    closed: ClosedRouters
+
+    def put(self, *entries: Entry, size: int = 100) -> list[Receipt]:
+        """Hand entries over as the intake does; a receipt each."""
+        receipts = []
+        for entry in entries:
+            receipt = Receipt()
+            if isinstance(entry, Record):
+                self.metrics.in_flight += 1
+                self.metrics.in_flight_bytes += size
+                self.writer.submit(entry, receipt, size)
+            else:
+                self.writer.submit_event(entry, receipt)
+            receipts.append(receipt)
+        return receipts
+
+    async def step(self) -> None:
+        """One commit of what waits."""
+        await self.writer._commit(*self.writer._take())
+
+    @property
+    def wrote(self) -> list[list[int | Action]]:
+        """What went into each commit: the numbers of reports, the actions of consent events."""
+        return [[e.action if isinstance(e, ConsentEvent) else number_of(e) for e in c] for c in self.store.commits]
+
+    @property
+    def flight(self) -> tuple[int, int]:
+        """Messages and bytes in flight."""
+        return self.metrics.in_flight, self.metrics.in_flight_bytes
+
+    @property
+    def outcomes(self) -> tuple[int, dict[DropReason, int]]:
+        """Stored, and dropped by reason."""
+        return self.metrics.stored[HERE], {reason: n for reason, n in self.metrics.dropped.items() if n}
+
+
+def bench(*, batch: int = 4000, linger: float = 0, mode: Mode = "flag") -> Bench:
+    """A writer that has not started."""
+    store, metrics, closed = GatedStore(ConsentRules(mode=mode)), Metrics(), ClosedRouters()
+    made = Writer(store, WriterSettings(linger_milliseconds=linger, max_batch_rows=batch), metrics, closed)
+    return Bench(made, store, metrics, closed)
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that failed is asked again at once."""
+    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
+
+
+def completed(receipts: Sequence[Receipt]) -> list[int]:
+    """How often each was completed."""
+    return [receipt.completed for receipt in receipts]
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for the running writer to get somewhere."""
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0)
+
+
+# Commit first, then settle
+
+
+async def test_nothing_is_settled_before_the_commit_returned() -> None:
+    """An acknowledgement is the promise that the record is on the disk (D20)."""
+    b = bench()
+    b.store.open_gate.clear()
+    receipts = b.put(record(number=1), record(number=2), join("b"))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    during = (completed(receipts), b.outcomes, b.flight)
+    b.store.open_gate.set()
+    await committing
+
+    assert ([0, 0, 0], (0, {}), (2, 200)) == during
+    assert ([1, 1, 1], (2, {}), (0, 0)) == (completed(receipts), b.outcomes, b.flight)
+
+
+async def test_a_commit_that_failed_is_tried_again_in_the_same_order() -> None:
+    """With the same entries, ahead of what came since; nothing is settled meanwhile, and the outage shows."""
+    b = bench(batch=3)
+    b.store.fail_next = 2
+    receipts = b.put(record(number=1), join("b"), record("b", 1, at=START + 1), record(number=2))
+    await b.step()
+    once = (completed(receipts), b.flight, b.metrics.store_up[HERE], b.metrics.store_failures[HERE])
+    receipts += b.put(record(number=3))
+    await b.step()
+    twice = (completed(receipts), b.flight, b.metrics.store_up[HERE], b.metrics.store_failures[HERE])
+    await b.step()
+    await b.step()
+
+    assert ([0] * 4, (3, 300), False, 1) == once
+    assert ([0] * 5, (4, 400), False, 2) == twice
+    assert [[1, Action.JOIN, 1], [2, 3]] == b.wrote
+    assert ([1] * 5, (0, 0), True) == (completed(receipts), b.flight, b.metrics.store_up[HERE])
+    assert (4, {}) == b.outcomes
+
+
+async def test_every_outcome_of_a_commit_is_counted() -> None:
+    """Stored, dropped by reason, erased, consent by result, keys removed of what was stored and of nothing else."""
+    b = bench(mode="registered")
+    stripped = ((Removal.LOCAL_ONLY, 2),)
+    b.put(join("a"), join("b"), join("b", at=START + 1))
+    b.put(record("a", 1, at=START + 1, stripped=stripped), record("a", 1, at=START + 1, stripped=stripped))
+    b.put(record("c", 1, stripped=stripped), record("b", 1, at=START + 2))
+    await b.step()
+    b.put(leave("b", at=LATER), leave("c", at=LATER, only_if_joined=True))
+    await b.step()
+
+    assert (2, {DropReason.DUPLICATE: 1, DropReason.NO_CONSENT_RECORD: 1}) == b.outcomes
+    assert 1 == b.metrics.erased[HERE]
+    assert {Removal.LOCAL_ONLY: 2} == dict(b.metrics.removed)
+    assert b.metrics.consent == {
+        (HERE, Action.JOIN, Result.RECORDED): 3,
+        (HERE, Action.EXIT, Result.RECORDED): 1,
+        (HERE, Action.EXIT, Result.WITHOUT_EFFECT): 1,
+    }
+    assert [State.EXITED] == [s.state for s in [b.closed.get(router("b").device_ref)] if s]
+
+
+async def test_a_batch_has_no_more_rows_than_it_may() -> None:
+    """The rest waits for the next one."""
+    b = bench(batch=10)
+    receipts = b.put(*(record(number=n) for n in range(25)))
+    for _ in range(3):
+        await b.step()
+
+    assert [10, 10, 5] == [len(entries) for entries in b.store.commits]
+    assert [1] * 25 == completed(receipts)
+
+
+async def test_a_write_releases_acknowledgements_in_one_go() -> None:
+    """All that a commit settles goes out in one write, in order of receipt."""
+    released: list[list[int]] = []
+    ring = AckRing(released.append)
+    b = bench()
+    for packet_id in range(1, 6):
+        b.metrics.in_flight += 1
+        b.writer.submit(record(number=packet_id), ring.token(packet_id), 0)
+    await b.step()
+
+    assert [[1, 2, 3, 4, 5]] == released
+
+
+# Exits
+
+
+async def test_an_exit_drops_what_waits_on_the_spot() -> None:
+    """Counted and let go at once, and once; what others sent stays in its place (D5, K02)."""
+    b = bench()
+    mine, others = b.put(record("a", 1), record("a", 2)), b.put(record("b", 1), record("c", 1))
+    [left] = b.put(leave("a", at=LATER))
+    at_once = (completed(mine), completed(others), left.completed, b.outcomes, b.flight)
+    await b.step()
+
+    assert ([1, 1], [0, 0], 0, (0, {DropReason.WITHDRAWN: 2}), (2, 200)) == at_once
+    assert ([1, 1], [1, 1], 1) == (completed(mine), completed(others), left.completed)
+    assert (2, {DropReason.WITHDRAWN: 2}) == b.outcomes
+    assert (0, 0) == b.flight
+
+
+async def test_an_exit_goes_with_the_next_commit_however_long_the_queue() -> None:
+    """Ahead of all that waits, and beside the rows of a full batch."""
+    b = bench(batch=10)
+    await_first = b.put(record("a", 0))
+    await b.step()
+    receipts = b.put(*(record("b", n) for n in range(50)))
+    [left] = b.put(leave("a", at=LATER))
+    await b.step()
+
+    assert [1] == completed(await_first)
+    assert 1 == left.completed
+    assert [[0], [Action.EXIT, *range(10)]] == b.wrote
+    assert [1] * 10 + [0] * 40 == completed(receipts)
+    assert [] == await numbers(b.store, "a")
+
+
+async def test_an_exit_during_a_commit_erases_what_it_wrote() -> None:
+    """Either before the exit and then erased, or not at all (K03)."""
+    b = bench()
+    b.store.open_gate.clear()
+    [first] = b.put(record("a", 1))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    [left] = b.put(leave("a", at=LATER))
+    [after] = b.put(record("a", 2, at=LATER + 1))
+    b.store.open_gate.set()
+    await committing
+    await b.step()
+
+    assert [1, 1, 1] == completed([first, left, after])
+    assert (1, {DropReason.WITHDRAWN: 1}) == b.outcomes
+    assert 1 == b.metrics.erased[HERE]
+    assert [] == await numbers(b.store, "a")
+
+
+async def test_an_exit_during_a_failing_commit_drops_what_is_put_back() -> None:
+    """The records of a router that left are not written when the store comes back, nor kept waiting for it."""
+    b = bench()
+    b.store.open_gate.clear()
+    b.store.fail_next = 1
+    mine, others = b.put(record("a", 1), record("a", 2)), b.put(record("b", 1))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    [left] = b.put(leave("a", at=LATER))
+    b.store.open_gate.set()
+    await committing
+    at_once = (completed(mine), completed(others), left.completed, b.outcomes)
+    await b.step()
+
+    assert ([1, 1], [0], 0, (0, {DropReason.WITHDRAWN: 2})) == at_once
+    assert (1, {DropReason.WITHDRAWN: 2}) == b.outcomes
+    assert (0, 0) == b.flight
+    assert [[Action.EXIT, 1]] == b.wrote
+
+
+async def test_an_exit_that_failed_is_tried_again_first() -> None:
+    """Nor does it drop what its owner sent after joining again."""
+    b = bench()
+    b.store.fail_next = 1
+    b.put(record("a", 1))
+    receipts = b.put(leave("a", at=START + 1), join("a", at=START + 2), record("a", 2, at=START + MINUTE))
+    await b.step()
+    await b.step()
+
+    assert [1, 1, 1] == completed(receipts)
+    assert (1, {DropReason.WITHDRAWN: 1}) == b.outcomes
+    assert [2] == await numbers(b.store, "a")
+
+
+async def test_a_join_after_an_exit_that_came_during_a_failing_commit_stands() -> None:
+    """What came after the exit stays behind it; only what was in the commit makes way."""
+    b = bench()
+    b.store.open_gate.clear()
+    b.store.fail_next = 1
+    b.put(record("a", 1))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    b.put(leave("a", at=START + 1), join("a", at=START + 2), record("a", 2, at=START + MINUTE))
+    b.store.open_gate.set()
+    await committing
+    await b.step()
+
+    assert (1, {DropReason.WITHDRAWN: 1}) == b.outcomes
+    assert [2] == await numbers(b.store, "a")
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+async def test_an_exit_does_not_overtake_the_join_before_it(failures: int) -> None:
+    """A join that still waits is recorded before the exit that follows it, or the exit would find nothing to close."""
+    b = bench(mode="registered")
+    receipts = b.put(join("a", at=START), record("a", 1, at=START + 1))
+    receipts += b.put(leave("a", at=START + 2, only_if_joined=True))
+    for _ in range(failures):
+        b.store.fail_next = 1
+        await b.step()
+    await b.step()
+    b.put(record("a", 2, at=LATER))
+    await b.step()
+
+    assert [1, 1, 1] == completed(receipts)
+    assert (0, {DropReason.WITHDRAWN: 2}) == b.outcomes
+    assert [Action.JOIN, Action.EXIT] == [entry.action for entry in await b.store.ledger()]
+
+
+async def test_an_exit_during_a_failing_commit_does_not_overtake_the_join_in_it() -> None:
+    """The same when the join was on its way to a store that failed."""
+    b = bench(mode="registered")
+    b.store.open_gate.clear()
+    b.store.fail_next = 1
+    b.put(join("a", at=START), record("a", 1, at=START + 1))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    b.put(leave("a", at=START + 2, only_if_joined=True))
+    b.store.open_gate.set()
+    await committing
+    await b.step()
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == b.outcomes
+    assert [Action.JOIN, Action.EXIT] == [entry.action for entry in await b.store.ledger()]
+    assert State.EXITED is (await b.store.closed())[0].state
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        (Action.EXIT, DropReason.WITHDRAWN),
+        (Action.VOID, DropReason.VOID),
+        (Action.RESTRICT, DropReason.RESTRICTED),
+        (Action.UNBIND, DropReason.WITHDRAWN),
+        (Action.CANCEL, DropReason.WITHDRAWN),
+    ],
+)
+async def test_what_waits_is_dropped_for_what_closed_the_gate(action: Action, reason: DropReason) -> None:
+    """The same reason it would have had a moment later."""
+    b = bench()
+    b.put(record("a", 1), act(action, "a", at=LATER))
+
+    assert (0, {reason: 1}) == b.outcomes
+
+
+async def test_what_opens_the_gate_takes_its_turn() -> None:
+    """A join, or the end of a restriction, does not overtake the records before it."""
+    b = bench()
+    b.put(record("a", 1), act(Action.RESTRICT, "b"), join("a", at=LATER), act(Action.UNRESTRICT, "b", at=LATER))
+    await b.step()
+
+    assert [[Action.RESTRICT, 1, Action.JOIN, Action.UNRESTRICT]] == b.wrote
+    assert (1, {}) == b.outcomes
+
+
+# An entry we choke on
+
+
+async def test_a_record_that_cannot_be_written_does_not_stop_the_others() -> None:
+    """It becomes a counted drop; the order of the rest is kept."""
+    b = bench()
+    entries = [record(number=1), record(number=2), join("b"), record("b", 3, at=START + 1)]
+    b.store.poison = entries[1]
+    receipts = b.put(*entries)
+    await b.step()
+
+    assert [1] * 4 == completed(receipts)
+    assert (2, {DropReason.INTERNAL_ERROR: 1}) == b.outcomes
+    assert (0, 0) == b.flight
+
+
+async def test_an_exit_that_cannot_be_written_is_kept_waiting() -> None:
+    """What an owner wants is not dropped for a bug of ours."""
+    b = bench()
+    entries = [leave("a", at=LATER), record("b", 1)]
+    b.store.poison = entries[0]
+    receipts = b.put(*entries)
+    await b.step()
+    during = completed(receipts)
+    b.store.poison = None
+    await b.step()
+
+    assert [0, 1] == during
+    assert [1, 1] == completed(receipts)
+
+
+async def test_a_store_that_goes_away_meanwhile_keeps_the_order() -> None:
+    """What was not written yet goes back whole: an exit still follows the join before it."""
+    b = bench(mode="registered")
+    entries = [record("z", 1), record("y", 1), join("a", at=START), leave("a", at=START + 1, only_if_joined=True)]
+    b.store.poison = entries[1]
+    receipts = b.put(*entries)
+    b.store.fail_next = 0
+    commit = b.store.commit
+
+    async def failing(some: Sequence[Entry]) -> Committed:
+        if any(isinstance(entry, ConsentEvent) for entry in some) and len(some) == 1:
+            b.store.fail_next = 1
+            b.store.poison = None
+        return await commit(some)
+
+    b.store.commit = failing  # type: ignore[method-assign]
+    await b.step()
+    during = completed(receipts)
+    b.store.commit = commit  # type: ignore[method-assign]
+    b.store.fail_next = 0
+    await b.step()
+
+    assert 0 == during[2] == during[3]
+    assert [1] * 4 == completed(receipts)
+    assert [Action.JOIN, Action.EXIT] == [entry.action for entry in await b.store.ledger()]
+
+
+# Running
+
+
+async def test_it_writes_until_it_is_told_to_stop() -> None:
+    """What is not committed then stays with the broker, unacknowledged (K14)."""
+    b = bench(batch=2)
+    b.store.open_gate.clear()
+    running = asyncio.create_task(b.writer.run())
+    first = b.put(record(number=1), record(number=2))
+    await b.store.began.wait()
+    rest = b.put(record(number=3), leave("z", at=LATER))
+    b.writer.stop()
+    b.store.open_gate.set()
+    began = time.monotonic()
+    await running
+
+    assert [1, 1, 0, 0] == completed(first + rest)
+    assert (1, 100) == b.flight
+    assert time.monotonic() - began < 0.5
+
+
+async def test_it_stops_at_once_when_idle() -> None:
+    """Nobody waits for the next look at the ledger."""
+    b = bench()
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.metrics.store_up[HERE])
+    began = time.monotonic()
+    b.writer.stop()
+    await running
+
+    assert time.monotonic() - began < 0.5
+
+
+async def test_it_stops_though_the_store_never_answered() -> None:
+    """A region that is down from the start does not keep the process from ending."""
+
+    class Away(GatedStore):
+        async def open(self) -> None:
+            raise StoreUnavailable("away")
+
+    metrics = Metrics()
+    writer = Writer(Away(), WriterSettings(), metrics, ClosedRouters())
+    running = asyncio.create_task(writer.run())
+    await until(lambda: metrics.store_failures[HERE] > 3)
+    writer.stop()
+    await running
+
+    assert not metrics.store_up[HERE]
+
+
+async def test_company_is_waited_for_no_longer_than_the_linger() -> None:
+    """What arrives within it shares a commit; a full batch or an exit does not wait."""
+    b = bench(linger=40, batch=5)
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.metrics.store_up[HERE])
+    began = time.monotonic()
+    b.put(record(number=1))
+    await asyncio.sleep(0.01)
+    b.put(record(number=2))
+    await until(lambda: len(b.store.commits) == 1)
+    lingered = time.monotonic() - began
+    began = time.monotonic()
+    b.put(leave("z", at=LATER))
+    await until(lambda: len(b.store.commits) == 2)
+    urgent = time.monotonic() - began
+    began = time.monotonic()
+    b.put(*(record(number=n) for n in range(3, 8)))
+    await until(lambda: len(b.store.commits) == 3)
+    full = time.monotonic() - began
+    b.writer.stop()
+    await running
+
+    assert [2, 1, 5] == [len(entries) for entries in b.store.commits]
+    assert 0.035 < lingered
+    assert urgent < 0.035
+    assert full < 0.035
+
+
+async def test_a_batch_grows_while_the_writer_is_busy() -> None:
+    """What arrives during a commit goes into the next one, all of it."""
+    b = bench()
+    b.store.open_gate.clear()
+    running = asyncio.create_task(b.writer.run())
+    b.put(record(number=0))
+    await b.store.began.wait()
+    for number in range(1, 8):
+        b.put(record(number=number))
+        await asyncio.sleep(0)
+    b.store.open_gate.set()
+    await until(lambda: b.flight == (0, 0))
+    b.writer.stop()
+    await running
+
+    assert [1, 7] == [len(entries) for entries in b.store.commits]
+
+
+async def test_it_knows_the_closed_before_the_first_message() -> None:
+    """From the ledger as it is at the start (K05)."""
+    b = bench()
+    await b.store.commit([record("a"), record("b"), leave("a", at=LATER)])
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.metrics.store_up[HERE])
+    b.writer.stop()
+    await running
+
+    assert b.closed.get(router("a").device_ref) is not None
+    assert b.closed.get(router("b").device_ref) is None
+
+
+async def test_what_others_write_while_it_starts_is_learnt() -> None:
+    """An exit by the command, between the two questions to the ledger, is not overlooked."""
+    b = bench()
+    await b.store.commit([record("a")])
+    ask = b.store.closed
+    asked = 0
+
+    async def closed() -> list[Standing]:
+        nonlocal asked
+        answer = await ask()
+        if not asked:
+            await b.store.commit([leave("a", at=LATER)])
+        asked += 1
+        return answer
+
+    b.store.closed = closed  # type: ignore[method-assign]
+    running = asyncio.create_task(b.writer.run())
+    b.put(record("z"))
+    await until(lambda: b.flight == (0, 0))
+    await until(lambda: b.closed.get(router("a").device_ref) is not None)
+    b.writer.stop()
+    await running
+
+
+async def test_a_ledger_that_cannot_be_read_shows() -> None:
+    """An idle store that no longer answers is seen without a message to write."""
+    b = bench()
+    ask = b.store.changes
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.metrics.store_up[HERE])
+
+    async def away(after: int) -> list[Standing]:
+        raise StoreUnavailable("away")
+
+    b.store.changes = away  # type: ignore[method-assign]
+    b.writer._refreshed = 0
+    b.writer._work.set()
+    await until(lambda: not b.metrics.store_up[HERE])
+    b.store.changes = ask  # type: ignore[method-assign]
+    b.writer._refreshed = 0
+    b.writer._work.set()
+    await until(lambda: b.metrics.store_up[HERE])
+    b.writer.stop()
+    await running
+
+    assert 1 == b.metrics.store_failures[HERE]
+
+
+async def test_pauses_between_attempts_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And start over once the store has answered."""
+    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0.05)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    b = bench()
+    monkeypatch.setattr("collector.stores.writer.asyncio.sleep", sleep)
+    b.put(record(number=1))
+    b.store.fail_next = 9
+    for _ in range(10):
+        await b.step()
+    b.put(record(number=2))
+    b.store.fail_next = 1
+    await b.step()
+
+    assert [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 0.1] == slept
+
+
+# Any order
+
+NAMES = ("a", "b")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from(["record", "exit", "join", "step", "fail", "busy"]), max_size=30), st.randoms())
+def test_in_any_order_everything_is_settled_once_and_no_exit_is_undone(kinds: list[str], rng: object) -> None:
+    """Messages, acts, commits and failures in any order: one outcome each, and what was sent before an exit is gone."""
+    choose = rng.choice  # type: ignore[attr-defined]
+
+    async def play() -> None:
+        b = bench(batch=3)
+        receipts: list[Receipt] = []
+        left, now, busy = dict[str, int](), START, list[asyncio.Task[None]]()
+        for number, kind in enumerate(kinds):
+            now += 1000
+            name = choose(NAMES)
+            if kind == "record":
+                receipts += b.put(record(name, number, at=now))
+            elif kind == "exit":
+                receipts += b.put(leave(name, at=now))
+                left[name] = now
+            elif kind == "join":
+                receipts += b.put(join(name, at=now))
+            elif kind == "busy":
+                # A commit that is under way while what follows arrives.
+                await asyncio.gather(*busy)
+                b.store.open_gate.clear()
+                busy = [asyncio.create_task(b.step())]
+                await asyncio.sleep(0)
+            else:
+                b.store.open_gate.set()
+                await asyncio.gather(*busy)
+                busy = []
+                b.store.fail_next = kind == "fail"
+                await b.step()
+            assert b.metrics.in_flight >= 0
+            b.store.open_gate.set() if kind == "busy" and choose([True, False]) else None
+        b.store.open_gate.set()
+        b.store.fail_next = 0
+        await asyncio.gather(*busy)
+        while b.writer._queue or b.writer._urgent:
+            await b.step()
+
+        assert [1] * len(receipts) == completed(receipts)
+        assert (0, 0) == b.flight
+        assert b.metrics.stored[HERE] + b.metrics.dropped.total() == sum(kind == "record" for kind in kinds)
+        assert not b.writer._waiting
+        for name in NAMES:
+            [*found] = [r async for r in b.store.records(router(name).device_ref)]
+            assert all(r.received_at > left.get(name, 0) for r in found)
+
+    asyncio.run(play())
