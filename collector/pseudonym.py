@@ -15,7 +15,7 @@ from collector.model import Identity
 
 KEY_BYTES: Final = 32
 REF_BYTES: Final = 16
-_CACHED: Final = 65_536
+_CACHED: Final = 32_768
 """Pseudonyms remembered a region, so that a router's identifiers are not hashed anew for every message."""
 
 
