@@ -50,7 +50,9 @@ class Collector:
         """Its counters now, as `name` or `name{labels}`."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
-        return {f"{name}{{{labels}}}" if labels else name: float(value) for name, labels, value in _SAMPLE.findall(text)}
+        return {
+            f"{name}{{{labels}}}" if labels else name: float(value) for name, labels, value in _SAMPLE.findall(text)
+        }
 
     def last_words(self) -> str:
         """The end of what it wrote to its log."""

@@ -91,7 +91,9 @@ def time_text(seconds: float) -> bytes:
 
 def fleet(size: int, seed: int = 1) -> list[Router]:
     """A fleet of *size* routers in all regions; the same seed gives the same fleet."""
-    return [_router(random.Random(f"{seed}/{number}"), f"ZTEB{seed:02d}C{number:06d}", number) for number in range(size)]
+    return [
+        _router(random.Random(f"{seed}/{number}"), f"ZTEB{seed:02d}C{number:06d}", number) for number in range(size)
+    ]
 
 
 def expected(routers: list[Router], numbers: range) -> Iterator[tuple[Router, str]]:

@@ -110,7 +110,7 @@ class Publisher:
                 self._send(batch)
             # With much left to do, only a look at the acknowledgements; else the next tick.
             await asyncio.sleep(0 if batch == _MOST_AT_ONCE else _TICK)
-        while any(connection.open_count for connection in self._connections):
+        while any(connection.open_count for connection in self._connections):  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(_TICK)
 
     def _send(self, batch: int) -> None:

@@ -4,10 +4,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from collector.model import Region
 from installation import Collector
 from load import Run
 from payloads import expected, fleet
+
+from collector.model import Region
 
 
 @dataclass(frozen=True, slots=True)

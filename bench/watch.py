@@ -5,17 +5,19 @@ Rule 1: a probe is an ordinary report of an ordinary router, on a connection of 
 Rule 2: it counts as committed when a read-only connection to the region's file finds its record, never before.
 """
 
+import contextlib
 import socket
 import sqlite3
 import time
 from collections import deque
 from typing import Final, NamedTuple
 
+from mqtt import LAST_ID, Acks, connect_packet, publish_packet
+from payloads import fleet, message_id, time_text
+
 from collector.config import Settings, read_keys
 from collector.model import Region
 from collector.pseudonym import Pseudonymiser
-from mqtt import LAST_ID, Acks, connect_packet, publish_packet
-from payloads import fleet, message_id, time_text
 
 _PROBE_ROUTERS: Final = 15
 _PROBE_SEED: Final = 99
@@ -111,10 +113,8 @@ class Probes:
         while self._due <= now:
             self._publish(self._due)
             self._due += _INTERVAL
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._acks.feed(self._socket.recv(65_536))
-        except BlockingIOError:
-            pass
 
     def _publish(self, due: float) -> None:
         number = len(self.sent)

@@ -101,6 +101,11 @@ class LocalBroker:
         program = find_mosquitto()
         if program is None:
             raise BrokerNotInstalled(f"Mosquitto is not installed. Install it with: {_how_to_install()}")
+        if not is_free(self.port):
+            # What listens there would be taken for our own broker, which could not start.
+            raise CollectorError(
+                f"broker: cannot listen on 127.0.0.1:{self.port}: it is in use. Choose another port or stop what uses it."
+            )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = self.folder / "mosquitto.conf"
         file.write_text(self._configuration or local_configuration(self.folder, self.port))
@@ -165,3 +170,14 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on that TCP port of loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

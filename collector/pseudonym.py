@@ -22,12 +22,13 @@ _CACHED: Final = 32_768
 class Key:
     """A secret of 32 bytes with a public id; the secret never shows in a repr."""
 
-    __slots__ = ("_secret", "key_id")
+    __slots__ = ("_keyed", "_secret", "key_id")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
             raise ValueError(f"found {len(secret)} bytes, expected {KEY_BYTES}")
         self._secret = secret
+        self._keyed = hmac.new(secret, digestmod="sha256")
         self.key_id = sha256(b"ueip key id\0" + secret).hexdigest()[:8]
 
     def __repr__(self) -> str:
@@ -41,7 +42,11 @@ class Key:
 
     def ref(self, namespace: str, value: str) -> bytes:
         """The pseudonym of *value*, 16 bytes; namespaces keep a serial and an IMEI of equal text apart."""
-        return hmac.digest(self._secret, f"{namespace}\0{value}".encode("utf-8", "surrogatepass"), "sha256")[:REF_BYTES]
+        # A copy of a keyed state: quicker than a new one, and unlike `hmac.digest` it does not give the interpreter up
+        # in between, which under load costs more than the hash.
+        made = self._keyed.copy()
+        made.update(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))
+        return made.digest()[:REF_BYTES]
 
 
 class Pseudonymiser:

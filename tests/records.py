@@ -1,6 +1,7 @@
 """What tests of stores, writers and intake are made of: routers, records and acts of their owners, with short names."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from collector.model import Action, Channel, ConsentEvent, Identity, Record, Region, Removal
@@ -126,6 +127,13 @@ def number_of(stored: StoredRecord | Record) -> int:
 async def numbers(store: Store, name: str = "a") -> list[int]:
     """The reports of a router that can be read, newest first."""
     return [number_of(found) for found in await readable(store, name)]
+
+
+async def until(true: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait for something that runs beside the test to get somewhere."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - seen from outside, it tells nobody
+            await asyncio.sleep(0.001)
 
 
 class Receipt:

@@ -1,7 +1,6 @@
 """`ueip up`: broker, collector and, for a demo, the simulated fleet; one Ctrl-C stops all."""
 
 import asyncio
-import socket
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Final
 import click
 import orjson
 
-from collector.broker import LocalBroker, ensure_mosquitto, free_port
+from collector.broker import LocalBroker, ensure_mosquitto, free_port, is_free
 from collector.cli.common import FOLDER, command_name, say
 from collector.cli.running import introduce, run_service
 from collector.cli.setup import make_installation
@@ -77,18 +76,8 @@ def _local(settings: Settings, broker_port: int, http_port: int | None) -> Setti
     broker = settings.broker.model_copy(
         update={"host": "127.0.0.1", "port": broker_port, "tls": False, "username": None, "password_file": None}
     )
-    port = http_port or (settings.http.port if _is_free(settings.http.port) else free_port())
+    port = http_port or (settings.http.port if is_free(settings.http.port) else free_port())
     return settings.model_copy(update={"broker": broker, "http": settings.http.model_copy(update={"port": port})})
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool) -> None:

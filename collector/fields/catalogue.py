@@ -149,14 +149,15 @@ class Catalogue(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        twice = [name for name, n in Counter([*self.fields, *(i.name for i in self.input)]).items() if n > 1]
-        twice += [name for name, n in Counter(f.name for f in self.field).items() if n > 1]
-        if twice:
-            raise ValueError(f"found {', '.join(twice)} more than once, expected every name once")
-        for entry in self.input:
-            for fed in entry.feeds:
-                if fed not in self.fields:
-                    raise ValueError(f"entry '{entry.name}': feeds: found '{fed}', expected the name of a field")
+        values, events = Counter(v.name for v in (*self.field, *self.input)), Counter(e.name for e in self.event)
+        twice = [name for names in (values, events) for name, n in names.items() if n > 1]
+        faults = [f"found {', '.join(twice)} more than once, expected every name once"] if twice else []
+        faults += [
+            f"entry '{entry.name}': feeds: found '{fed}', expected the name of a field"
+            for entry in self.input for fed in entry.feeds if fed not in self.fields
+        ]  # fmt: skip
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
     @cached_property

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Group
-from collector.fields.compiled import ENVELOPE, MAX_EVENTS, Compiled
+from collector.fields.compiled import MAX_EVENTS, Compiled
 from collector.fields.names import RefusedNames, normalise
 from collector.fields.packed import unpack
 from collector.model import Removal
@@ -49,7 +49,7 @@ class Cleaner:
 
     def clean(self, document: dict[str, Any], notes: Notes) -> Any:
         """The wire tree of *document*; everything that is not in it has been told to *notes*."""
-        values = self._values(document, ENVELOPE, "", notes, skip=("ueip", "events", *GROUPS))
+        values = self._values(document, self._compiled.envelope, "", notes, skip=("ueip", "events", *GROUPS))
         for group in GROUPS:
             if group in document and (made := self._group(group, document[group], group, notes)) is not None:
                 values[group] = made
@@ -66,7 +66,7 @@ class Cleaner:
         if not isinstance(value, dict):
             notes.removed(Removal.INVALID, path)
             return None
-        return self._compiled.wire[group](**self._values(value, self._compiled.wire_types[group], path + ".", notes))
+        return self._compiled.wire[group](**self._values(value, self._compiled.values[group], path + ".", notes))
 
     def _values(
         self, found: dict[str, Any], types: dict[str, Any], path: str, notes: Notes, skip: tuple[str, ...] = ()
@@ -83,11 +83,11 @@ class Cleaner:
         return values
 
     def _take(self, values: dict[str, Any], name: str, value: Any, kind: Any, path: str, notes: Notes) -> None:
-        if kind is self._compiled.wire_snapshot:
+        if name == "disconnect_snapshot":
             values[name] = self._snapshot(value, path, notes)
             return
         try:
-            values[name] = msgspec.convert(value, kind)
+            values[name] = msgspec.convert({"value": value}, kind).value
         except msgspec.ValidationError:
             notes.removed(Removal.INVALID, path)
 
@@ -119,8 +119,7 @@ class Cleaner:
         if not isinstance(value, dict):
             notes.removed(Removal.INVALID, path)
             return None
-        types = {**self._compiled.wire_types["event"], **_event_keys(self._compiled)}
-        values = self._values(value, types, path + ".", notes)
+        values = self._values(value, self._compiled.values["event"], path + ".", notes)
         if "event" in values and "time" in values:
             return self._compiled.wire["event"](**values)
         notes.removed(Removal.INVALID, path)
@@ -150,11 +149,6 @@ class Cleaner:
                         waiting.append((child, f"{place}.{name}", left))
                     else:
                         notes.removed(removal, f"{place}.{name}")
-
-
-def _event_keys(compiled: Compiled) -> dict[str, Any]:
-    hints = msgspec.structs.fields(compiled.wire["event"])
-    return {f.name: f.type for f in hints if f.name in {"event", "time"}}
 
 
 def _agrees(value: Any) -> bool:

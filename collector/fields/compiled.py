@@ -34,6 +34,9 @@ ENVELOPE: Final[dict[str, Any]] = {
 """What stands beside the groups at the top of a v1 report."""
 
 
+_EVENT_OWN: Final[dict[str, Any]] = {"time": Annotated[datetime, Meta(tz=True)]}
+
+
 class Compiled:
     """The structs of one catalogue, and the decoder made of them."""
 
@@ -50,19 +53,30 @@ class Compiled:
         self.kept: dict[Group, type[msgspec.Struct]] = {g: self._kept(g) for g in (*GROUPS, "event")}
         self.snapshot = _kept_struct("snapshot", list(SNAPSHOT_GROUPS))
         self.body = _kept_struct("body", [*GROUPS, "events"])
+        # One value at a time, for messages that are not clean. Structs, for msgspec remembers their types between
+        # calls and takes a bare annotation apart anew each time.
+        self.values = {group: _values(types) for group, types in self.wire_types.items()}
+        self.values["event"] |= _values({"event": self._event_kind(), **_EVENT_OWN})
+        self.envelope = _values(ENVELOPE)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self.report).decode
 
     def _wire_event(self) -> type[msgspec.Struct]:
-        kinds = tuple(entry.name for entry in self.catalogue.event)
-        required = [("event", Literal[kinds]), ("time", Annotated[datetime, Meta(tz=True)])]
+        required = [("event", self._event_kind()), *_EVENT_OWN.items()]
         others = [(name, optional(kind), UNSET) for name, kind in self.wire_types["event"].items()]
         return msgspec.defstruct("event", [*required, *others], forbid_unknown_fields=True, gc=False)
+
+    def _event_kind(self) -> Any:
+        return Literal[tuple(entry.name for entry in self.catalogue.event)]
 
     def _kept(self, group: Group) -> type[msgspec.Struct]:
         # What passes untreated comes first, so that a struct is built from one tuple of attributes.
         entries = sorted(self.catalogue.in_group(group), key=passes, reverse=True)
         own = ["event", "time"] if group == "event" else []
         return _kept_struct(group, [*(entry.name for entry in entries), *own])
+
+
+def _values(types: dict[str, Any]) -> dict[str, type[msgspec.Struct]]:
+    return {name: msgspec.defstruct("value", [("value", kind)], gc=False) for name, kind in types.items()}
 
 
 def passes(entry: FieldEntry) -> bool:

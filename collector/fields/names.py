@@ -36,6 +36,15 @@ def normalise_path(path: str) -> str:
     return normalise(_INSTANCE.sub("{i}", path))
 
 
+def _segments(path: str) -> list[str]:
+    """The names in a TR path, instance numbers left out."""
+    return [part for part in _INSTANCE.sub("{i}", path).split(".") if part != "{i}"]
+
+
+def _tail(path: str) -> str:
+    return normalise(".".join(_segments(path)[-2:]))
+
+
 class RefusedNames:
     """The refused names of a catalogue, ready to be asked."""
 
@@ -49,6 +58,7 @@ class RefusedNames:
         self._bare: dict[str, list[RefusedFamily]] = {}
         self._envelopes: dict[str, RefusedFamily] = {}
         self._path_stems: dict[str, RefusedFamily] = {}
+        self._path_tails: dict[str, RefusedFamily] = {}
         self._betrays: dict[str, set[str]] = {}
         for family in catalogue.refused:
             self._learn(family)
@@ -67,6 +77,7 @@ class RefusedNames:
                 self._path_stems.setdefault(normalise_path(path[:-2]), family)
             else:
                 self._family.setdefault(normalise_path(path), family)
+                self._path_tails.setdefault(_tail(path), family)
         for name in family.bare:
             self._bare.setdefault(normalise(name), []).append(family)
         for name in family.siblings:
@@ -83,17 +94,19 @@ class RefusedNames:
         return self._family.get(plain) or self._by_path(name) or self._undecorated(plain)
 
     def _by_path(self, name: str) -> RefusedFamily | None:
+        name = name.replace("/", ".")
         if "." not in name:
             return None
-        path = normalise_path(name)
-        segments = [part for part in _INSTANCE.sub("{i}", name).split(".") if part != "{i}"]
-        tail = normalise(".".join(segments[-2:]))
+        path, tail = normalise_path(name), _tail(name)
         stem = next((f for s, f in self._path_stems.items() if path.startswith(s + "_")), None)
-        return self._family.get(path) or stem or self._family.get(tail) or self._by_last_segment(segments[-1])
+        found = self._family.get(path) or stem or self._family.get(tail) or self._path_tails.get(tail)
+        # UCI names are config.section.option, whatever the section is called.
+        first, last = _segments(name)[0], _segments(name)[-1]
+        return found or self._family.get(normalise(f"{first}.{{i}}.{last}")) or self._by_last_segment(last)
 
     def _by_last_segment(self, segment: str) -> RefusedFamily | None:
         plain = normalise(segment)
-        return None if plain in self._friends else self._family.get(plain)
+        return None if plain in self._friends else self._family.get(plain) or self._undecorated(plain)
 
     def _undecorated(self, plain: str) -> RefusedFamily | None:
         """Strip known decorations, one after another, and ask again (1.7.1, step 5)."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -100,7 +100,12 @@ def _ssid_is_default(group: Any, around: Surroundings) -> Any:
     names = [name for name in (group.ssid_2g, group.ssid_5g) if _is_ssid(name)]
     if group.ssid_is_default is not UNSET or not names:
         return group.ssid_is_default
-    return all(around.products.default_ssid.fullmatch(name) for name in names)
+    return all(_matches(around.products.default_ssid, name) for name in names)
+
+
+@lru_cache(_CACHED)
+def _matches(pattern: re.Pattern[str], name: str) -> bool:
+    return pattern.fullmatch(name) is not None
 
 
 def _lan_domain_is_default(group: Any, around: Surroundings) -> Any:
@@ -176,7 +181,7 @@ AS_SENT: Final = frozenset(
 def wan_class(ipv4: str | None, ipv6: str | None) -> str | None:
     """The class of the WAN addresses (U11), None if what was sent is no address."""
     try:
-        four = _class_of_ipv4(IPv4Interface(ipv4)) if ipv4 else None
+        four = _class_of_ipv4(IPv4Interface(ipv4).ip) if ipv4 else None
         six = _class_of_ipv6(IPv6Address(ipv6.partition("/")[0])) if ipv6 else None
     except ValueError:
         return None
@@ -194,12 +199,13 @@ def overlap(lan: str, wan: str) -> bool:
 _CLOCKS_SET_SINCE: Final = 2015
 """Earlier years come from clocks that were never set: 1970, 0001, a build date."""
 _CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
+_ULA: Final = IPv6Network("fc00::/7")  # RFC 4193; `is_private` would take documentation and Teredo addresses too
 
 
-def _class_of_ipv4(address: IPv4Interface) -> str | None:
+def _class_of_ipv4(address: IPv4Address) -> str | None:
     if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
         return None
-    if address.ip in _CGNAT:
+    if address in _CGNAT:
         return "cgnat_v4"
     return "private_v4" if address.is_private else "public_v4"
 
@@ -207,7 +213,7 @@ def _class_of_ipv4(address: IPv4Interface) -> str | None:
 def _class_of_ipv6(address: IPv6Address) -> str | None:
     if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
         return None
-    return "ula_v6" if address.is_private else "gua_v6"
+    return "ula_v6" if address in _ULA else "gua_v6"
 
 
 def utc(when: datetime) -> datetime | None:

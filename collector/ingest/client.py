@@ -31,6 +31,8 @@ class Client:
         self._read_done = read_done
         self._connection: Connection | None = None
         self._stopping = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self.last_refusal: str | None = None
         metrics.oldest_seconds = self.oldest_seconds
 
@@ -38,6 +40,8 @@ class Client:
         """Stay connected until `stop`."""
         failures = 0
         while not self._stopping.is_set():
+            # While memory is full: a new connection would bring what waits a second time (D22).
+            await self._room.wait()
             self._metrics.connection = "connecting"
             began = time.monotonic()
             try:
@@ -57,6 +61,8 @@ class Client:
             await loop.create_connection(lambda: connection, self._settings.host, self._settings.port, ssl=tls)
         self._connection = connection
         try:
+            if self._stopping.is_set():
+                return
             async with asyncio.timeout(CONNECT_SECONDS):
                 answer = await connection.handshake(topic_filters())
             self._metrics.connection = "connected"
@@ -85,17 +91,20 @@ class Client:
     async def stop(self) -> None:
         """Say goodbye; what is not acknowledged stays with the broker."""
         self._stopping.set()
+        self._room.set()
         if self._connection is not None:
             self._connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
         await asyncio.sleep(0)
 
     def pause(self) -> None:
         """Memory is full: read no more for now."""
+        self._room.clear()
         if self._connection is not None:
             self._connection.pause()
 
     def resume(self) -> None:
         """There is room again."""
+        self._room.set()
         if self._connection is not None:
             self._connection.resume()
 
@@ -126,11 +135,12 @@ class Client:
 
 def connect_packet(settings: BrokerSettings) -> ConnectPacket:
     """CONNECT for a persistent session with a bounded window (D22)."""
-    password = settings.password_file.read_text().splitlines()[0] if settings.password_file else None
+    # An empty file is a wrong password, which the broker will say; it must not end the process.
+    lines = settings.password_file.read_bytes().splitlines() or [b""] if settings.password_file else [None]
     return ConnectPacket(
         settings.client_id,
         username=settings.username,
-        password=password.encode() if password is not None else None,
+        password=lines[0],
         clean_start=False,
         keep_alive=settings.keep_alive_seconds,
         session_expiry_interval=settings.session_expiry_seconds,

@@ -5,6 +5,7 @@ a panic is a `BaseException`, so it is caught here and becomes the protocol erro
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import mqtt5
 from mqtt5 import (
@@ -27,9 +28,13 @@ from mqtt5 import (
 
 __all__ = [
     "ConnAckPacket", "ConnAckReasonCode", "ConnectPacket", "DisconnectPacket", "DisconnectReasonCode", "Packet",
-    "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket", "PublishPacket", "QoS",
-    "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
+    "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket", "PublishPacket",
+    "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
 ]  # fmt: skip
+
+
+LARGEST: Final = 5 + 268_435_455
+"""Bytes of the longest packet that MQTT has."""
 
 
 class ProtocolFault(Exception):
@@ -37,10 +42,12 @@ class ProtocolFault(Exception):
 
 
 class PacketReader:
-    """Cuts a stream of bytes into packets."""
+    """Cuts a stream of bytes into packets of at most *most* bytes."""
 
-    def __init__(self) -> None:
-        self._rest = b""
+    def __init__(self, most: int = LARGEST) -> None:
+        self._most = most
+        self._rest = bytearray()
+        self._wanted = 0
 
     def feed(self, data: bytes) -> Iterator[Packet]:
         """The packets that *data* completes.
@@ -48,7 +55,12 @@ class PacketReader:
         Raises:
             ProtocolFault: the stream is not MQTT 5; the connection is of no more use.
         """
-        buffer = memoryview(self._rest + data if self._rest else data)
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._wanted:
+                return
+            data = bytes(self._rest)
+        buffer = memoryview(data)
         position, end = 0, len(buffer)
         while position < end:
             try:
@@ -63,4 +75,17 @@ class PacketReader:
                 raise
             position += size
             yield packet
-        self._rest = bytes(buffer[position:])
+        self._rest = bytearray(buffer[position:])
+        self._wanted = _size(self._rest)
+        if self._wanted > self._most:
+            raise ProtocolFault
+
+
+def _size(packet: bytearray) -> int:
+    """How long a packet is by its first bytes (MQTT 5, 2.1.4), 0 while they do not say."""
+    length = 0
+    for place, byte in enumerate(packet[1:5]):
+        length |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:  # noqa: PLR2004 - the last byte of the length
+            return 2 + place + length
+    return 0

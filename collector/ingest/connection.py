@@ -13,6 +13,7 @@ from typing import Any, Final
 from collector.acks import NO_TOKEN, AckRing, Token
 from collector.errors import BrokerRefused
 from collector.ingest.codec import (
+    LARGEST,
     ConnAckPacket,
     ConnAckReasonCode,
     ConnectPacket,
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._connect = connect
         self._receive = receive
         self._read_done = read_done
-        self._reader = PacketReader()
+        self._reader = PacketReader(connect.max_packet_size or LARGEST)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

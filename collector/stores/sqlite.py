@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,10 +24,11 @@ from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_pl
 from collector.stores.sqlite_rows import (
     BY_LOOKUP,
     BY_REF,
-    INSERT_RECORD,
+    INSERT_SIZES,
     RECORDS,
     ROUTER_COLUMNS,
     UPSERT_ROUTER,
+    insert_records,
     ledger_row,
     record_row,
     router_row,
@@ -38,6 +40,8 @@ from collector.stores.sqlite_schema import prepare
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5
 _VARIABLES: Final = 500
+_REMEMBERED: Final = 100_000
+"""Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 _decode_entry: Final = msgspec.json.Decoder(LedgerEntry).decode
 
 
@@ -51,6 +55,8 @@ class SQLiteStore:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
         self._connection: sqlite3.Connection | None = None
         self._indexed: set[tuple[int, Any]] = set()
+        self._known: dict[bytes, tuple[int, Standing]] = {}
+        self._known_version = -1
         self._scrub_due = False
 
     async def open(self) -> None:
@@ -108,7 +114,10 @@ class SQLiteStore:
     def _open(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            # A file that is there is left alone: closing any descriptor of it would drop this process's own locks
+            # on it (POSIX), and the next reader to close would take the log away from under us.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise StoreUnavailable(f"{self.path}: cannot be opened: {error.strerror}") from error
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -162,23 +171,32 @@ class SQLiteStore:
                 db.execute("ROLLBACK")
             raise
         self._remember(indexed)
+        self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         if plan.erase:
             self._scrub()
         return committed
 
     def _standings(self, refs: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
-        """What the ledger says, read inside the transaction: the answer that decides (K15)."""
-        ids: dict[bytes, int] = {}
-        standings: dict[bytes, Standing] = {}
-        wanted = list(refs)
+        """What the ledger says, as of this transaction: the answer that decides (K15).
+
+        What this connection read or wrote before still holds, unless another one has committed since; that is what
+        `data_version` tells, and inside an immediate transaction nobody can.
+        """
+        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._known_version or len(self._known) > _REMEMBERED:
+            self._known.clear()
+            self._known_version = version
+        known = self._known
+        self._read_standings([ref for ref in refs if ref not in known])
+        found = {ref: known[ref] for ref in refs if ref in known}
+        return {ref: id_ for ref, (id_, _) in found.items()}, {ref: standing for ref, (_, standing) in found.items()}
+
+    def _read_standings(self, wanted: list[bytes]) -> None:
         for start in range(0, len(wanted), _VARIABLES):
             some = wanted[start : start + _VARIABLES]
             marks = ",".join("?" * len(some))
             sql = f"SELECT {ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
-            for row in self._db.execute(sql, some):
-                standings[row[0]] = standing_of(row)
-                ids[row[0]] = row[-1]
-        return ids, standings
+            self._known.update((row[0], (row[-1], standing_of(row))) for row in self._db.execute(sql, some).fetchall())
 
     def _seen_events(self, entries: Sequence[Entry]) -> set[bytes]:
         refs = [entry.event_ref for entry in entries if isinstance(entry, ConsentEvent) and entry.event_ref]
@@ -210,10 +228,15 @@ class SQLiteStore:
         return list(changed.values())
 
     def _insert(self, inserts: list[Insert], ids: dict[bytes, int]) -> int:
-        if not inserts:
-            return 0
-        rows = (record_row(insert.record, insert.standing, ids[insert.standing.device_ref]) for insert in inserts)
-        return self._db.executemany(INSERT_RECORD, rows).rowcount
+        """Many rows a statement: SQLite gives the interpreter up for each step, and has to win it back."""
+        stored, position = 0, 0
+        for size in INSERT_SIZES:
+            while len(inserts) - position >= size:
+                some = inserts[position : position + size]
+                rows = (record_row(i.record, i.standing, ids[i.standing.device_ref]) for i in some)
+                stored += self._db.execute(insert_records(size), tuple(chain.from_iterable(rows))).rowcount
+                position += size
+        return stored
 
     def _inserted(self, inserts: list[Insert], *, after: int) -> list[Insert]:
         """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
@@ -232,7 +255,7 @@ class SQLiteStore:
         return set(new)
 
     def _remember(self, indexed: set[tuple[int, Any]]) -> None:
-        if len(self._indexed) > 200_000:  # noqa: PLR2004 - bounds memory; forgetting only costs work
+        if len(self._indexed) > _REMEMBERED:
             self._indexed.clear()
         self._indexed |= indexed
 
@@ -267,5 +290,4 @@ def _configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -16384")

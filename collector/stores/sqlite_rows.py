@@ -1,5 +1,6 @@
 """Rows and statements of a SQLite store: how records, standings and entries lie in its tables."""
 
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -19,10 +20,20 @@ UPSERT_ROUTER: Final = f"""
         generation = excluded.generation, effective_at = excluded.effective_at,
         policy_version = excluded.policy_version, storage_regions = excluded.storage_regions
     RETURNING id"""  # noqa: S608 - columns are ours
-INSERT_RECORD: Final = """
-    INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
-        stripped, body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING"""
+INSERT_SIZES: Final = (256, 32, 1)
+"""How many records one statement inserts; a batch is cut into these."""
+
+
+@cache
+def insert_records(size: int) -> str:
+    """The statement that inserts *size* records, each unless it is stored already."""
+    rows = ",".join(["(?,?,?,?,?,?,?,?,?)"] * size)
+    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {rows} ON CONFLICT (record_id) DO NOTHING"  # noqa: S608
+
+
+_RECORD_COLUMNS: Final = (
+    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, body"
+)
 RECORDS: Final = """
     SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
@@ -70,7 +81,7 @@ def router_row(standing: Standing) -> tuple[Any, ...]:
 
 
 def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
-    """A record in the order of `INSERT_RECORD`."""
+    """A record in the order of `insert_records`."""
     return (
         record.record_id,
         router_id,

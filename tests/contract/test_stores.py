@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, Protocol
@@ -123,6 +124,17 @@ async def test_a_duplicate_with_other_content_leaves_nothing(store: Store) -> No
     assert [1, 0] == [len(await store.find([("mac", ref(name))])) for name in ("b1", "b2")]
 
 
+async def test_what_was_left_out_is_counted_of_what_is_stored(store: Store) -> None:
+    """A dropped message leaves its reason and no other count (D7)."""
+    stripped = ((Removal.LOCAL_ONLY, 2), (Removal.INVALID, 1))
+    first = await store.commit([record(number=1, stripped=stripped), record(number=1, stripped=stripped)])
+    second = await store.commit([record(number=1, stripped=stripped), record(number=2, stripped=stripped)])
+    third = await store.commit([record(number=3, stripped=stripped), leave(at=LATER)])
+    left_out = [{name: count for name, count in c.removed.items() if count} for c in (first, second, third)]
+
+    assert [dict(stripped), dict(stripped), {}] == left_out
+
+
 # What opens the gate
 
 
@@ -199,6 +211,20 @@ async def test_events_from_before_the_join_are_cut_from_the_body(open_store: Ope
     assert [{"wifi": {"clients": 2}}, {"wifi": {"clients": 1}, "events": events[1:]}] == bodies
 
 
+async def test_a_second_join_goes_on_with_the_consent_that_stands(open_store: Open) -> None:
+    """Nothing measured under the first is lost to it; what the owner agreed to last counts."""
+    store = await open_store("registered")
+    await store.commit([join(at=START)])
+    await store.commit([join(at=LATER, storage_regions=("germany", "hong_kong"))])
+    committed = await store.commit([record(at=LATER + 1, measured=START + MINUTE)])
+    entries = await store.ledger()
+
+    assert (1, {}) == outcome(committed)
+    assert [START, START] == [entry.effective_at for entry in entries]
+    assert [START, LATER] == [entry.received_at for entry in entries]
+    assert ("germany", "hong_kong") == entries[1].storage_regions
+
+
 async def test_a_consent_that_does_not_name_the_region_keeps_it_closed(open_store: Open) -> None:
     """The owner agreed to storage elsewhere, not here (3.2, step 5)."""
     store = await open_store("registered")
@@ -231,7 +257,12 @@ async def test_an_exit_erases_and_closes(store: Store) -> None:
 
 async def test_an_exit_takes_back_what_its_own_batch_was_to_write(store: Store) -> None:
     """Records ahead of the exit in the same commit are dropped, those of others stay."""
-    entries = [record(number=1), record("b", number=1), leave(at=START + 1), record(number=2, at=START + 2)]
+    entries: list[Entry] = [
+        record(number=1),
+        record("b", number=1),
+        leave(at=START + 1),
+        record(number=2, at=START + 2),
+    ]
     committed = await store.commit(entries)
 
     assert (1, {DropReason.WITHDRAWN: 2}) == outcome(committed)
@@ -530,7 +561,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
             oldest = now + off - draw(st.sampled_from([0, 0, MINUTE]))
             entries.append(record(name, number, at=now, measured=now + off, oldest=oldest))
             continue
-        repeated = draw(st.none() | st.integers(0, 2).map(lambda n, name=name: ref("act", name, n)))
+        repeated = ref("act", name, draw(st.integers(0, 2))) if draw(st.booleans()) else None
         if kind == "join":
             entries.append(join(name, at=now, client_time=draw(st.sampled_from([None, now, now + off]))))
         else:
@@ -541,7 +572,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
 def batches(entries: Sequence[Entry], cuts: set[int]) -> list[list[Entry]]:
     """*entries* cut into commits."""
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(entries)), len(entries)]
-    return [list(entries[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [list(entries[start:end]) for start, end in pairwise(edges)]
 
 
 class Content(msgspec.Struct):

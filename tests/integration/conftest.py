@@ -1,5 +1,6 @@
 """Fixtures of the integration tests: an installation made by the real command, and a site to run it in."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.broker import find_mosquitto
+from collector.broker import LocalBroker, find_mosquitto
+from collector.data import data_path
 
-from .harness import Site, environment, ueip_program
+from .harness import Authority, Site, as_us, environment, ueip_program
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,3 +47,32 @@ def mosquitto_pub() -> str:
     if found is None:
         pytest.skip("mosquitto_pub is not installed (apt-get install mosquitto-clients)")
     return found
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs for broker, routers and collector."""
+    return Authority(tmp_path_factory.mktemp("certificates") / "ours")
+
+
+@pytest.fixture
+def secure(site: Site, authority: Authority) -> Site:
+    """A site whose broker runs config/mosquitto.conf, with our certificates, port and folders in it."""
+    certificate, key = authority.issue("broker", "127.0.0.1", "localhost")
+    access = site.folder.parent / "mosquitto.acl"
+    shutil.copy(data_path("config", "mosquitto.acl"), access)
+    places = {
+        "listener": f"{site.broker.port} 127.0.0.1",
+        "cafile": authority.file,
+        "certfile": certificate,
+        "keyfile": key,
+        "acl_file": access,
+        "persistence_location": f"{site.broker.folder}/",
+    }
+    text = data_path("config", "mosquitto.conf").read_text()
+    for setting, value in places.items():
+        text, count = re.subn(rf"(?m)^{setting} .*$", f"{setting} {value}", text)
+        assert count == 1, f"config/mosquitto.conf names {setting} {count} times"
+    site.broker = LocalBroker(site.broker.folder, port=site.broker.port, configuration=as_us(text))
+    site.trust(authority.file, authority.issue("ueip-collector"))
+    return site

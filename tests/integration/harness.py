@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import time
@@ -24,11 +25,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import pytest
+import trustme
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
@@ -255,6 +256,11 @@ class Site:
         }
         self.config.write_text(_toml(merged | regions))
 
+    def trust(self, authority: Path, own: tuple[Path, Path] | None) -> None:
+        """Let the collector connect over TLS, to a broker that *authority* vouches for, with its own certificate."""
+        identity = {"cert_file": str(own[0]), "key_file": str(own[1])} if own else {}
+        self.configure(broker={"host": "localhost", "tls": True, "ca_file": str(authority), **identity})
+
     def start(self) -> Collector:
         """Start the broker and the collector, and wait until it is ready."""
         self.broker.start()
@@ -306,6 +312,31 @@ class Site:
         return hmac.digest(key, f"record\0{router}\0{message_id}".encode(), "sha256")[:16]
 
 
+class Authority:
+    """A private authority and the certificates it gave out, as files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self._folder = folder
+        folder.mkdir(parents=True)
+        self.file = folder / "ca.crt"
+        self._authority.cert_pem.write_to_path(self.file)
+
+    def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
+        """Certificate and key of *name*, which stands as the common name."""
+        made = self._authority.issue_cert(*(hosts or (f"{name}.test",)), common_name=name)
+        certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
+        certificate.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+        made.private_key_pem.write_to_path(key)
+        return certificate, key
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """How *name* connects."""
+        context = ssl.create_default_context(cafile=self.file)
+        context.load_cert_chain(*self.issue(name))
+        return context
+
+
 class Publisher:
     """A paho client that remembers what the broker answered; connected inside the `with`."""
 
@@ -317,7 +348,7 @@ class Publisher:
         client_id: str = "",
         username: str | None = None,
         password: str | None = None,
-        tls: SSLContext | None = None,
+        tls: ssl.SSLContext | None = None,
         prepare: Callable[[Client], object] = lambda _: None,
     ) -> None:
         self._address = host, port
@@ -393,6 +424,11 @@ class Publisher:
         self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         self.answers[mid] = reason
+
+
+def as_us(configuration: str) -> str:
+    """Started as root, Mosquitto would become another user, who may not read our files."""
+    return configuration + ("\nuser root\n" if os.geteuid() == 0 else "")
 
 
 def now_text(ago: timedelta = timedelta()) -> str:

@@ -1,89 +1,23 @@
 """TLS with client certificates, as config/mosquitto.conf has it, and sign-in by password."""
 
 import json
-import os
 import re
 import shutil
 import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import trustme
 
 from collector.broker import LocalBroker
 from collector.data import data_path
 
-from .harness import Collector, Publisher, Site, report, wait_until
+from .harness import Authority, Collector, Publisher, Site, as_us, report, wait_until
 
 SERIAL: Final = "ZTEAB0A123456"
 OTHER: Final = "ZTEXX0B654321"
-
-
-class Authority:
-    """A private authority and the certificates it gave out, as files."""
-
-    def __init__(self, folder: Path) -> None:
-        self._authority = trustme.CA()
-        self._folder = folder
-        folder.mkdir(parents=True)
-        self.file = folder / "ca.crt"
-        self._authority.cert_pem.write_to_path(self.file)
-
-    def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Certificate and key of *name*, which stands as the common name."""
-        made = self._authority.issue_cert(*(hosts or (f"{name}.test",)), common_name=name)
-        certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
-        certificate.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
-        made.private_key_pem.write_to_path(key)
-        return certificate, key
-
-    def context(self, name: str) -> ssl.SSLContext:
-        """How *name* connects."""
-        context = ssl.create_default_context(cafile=self.file)
-        context.load_cert_chain(*self.issue(name))
-        return context
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs for broker, routers and collector."""
-    return Authority(tmp_path_factory.mktemp("certificates") / "ours")
-
-
-@pytest.fixture
-def secure(site: Site, authority: Authority) -> Site:
-    """A site whose broker runs config/mosquitto.conf, with our certificates, port and folders in it."""
-    certificate, key = authority.issue("broker", "127.0.0.1", "localhost")
-    access = site.folder.parent / "mosquitto.acl"
-    shutil.copy(data_path("config", "mosquitto.acl"), access)
-    places = {
-        "listener": f"{site.broker.port} 127.0.0.1",
-        "cafile": authority.file,
-        "certfile": certificate,
-        "keyfile": key,
-        "acl_file": access,
-        "persistence_location": f"{site.broker.folder}/",
-    }
-    text = data_path("config", "mosquitto.conf").read_text()
-    for setting, value in places.items():
-        text, count = re.subn(rf"(?m)^{setting} .*$", f"{setting} {value}", text)
-        assert count == 1, f"config/mosquitto.conf names {setting} {count} times"
-    site.broker = LocalBroker(site.broker.folder, port=site.broker.port, configuration=_as_us(text))
-    _trust(site, authority.file, authority.issue("ueip-collector"))
-    return site
-
-
-def _as_us(configuration: str) -> str:
-    """Started as root, Mosquitto would become another user, who may not read our files."""
-    return configuration + ("\nuser root\n" if os.geteuid() == 0 else "")
-
-
-def _trust(site: Site, authority: Path, own: tuple[Path, Path] | None, **more: Any) -> None:
-    identity = {"cert_file": str(own[0]), "key_file": str(own[1])} if own else {}
-    site.configure(broker={"host": "localhost", "tls": True, "ca_file": str(authority), **identity, **more})
 
 
 def _never_ready(collector: Collector) -> dict[str, str]:
@@ -164,7 +98,7 @@ def test_a_router_without_a_certificate_is_not_let_in(secure: Site, authority: A
 
 def test_a_broker_of_an_unknown_authority_is_not_trusted(secure: Site, tmp_path: Path, authority: Authority) -> None:
     """With the wrong authority the collector stays up, is not ready, and says which error it was."""
-    _trust(secure, Authority(tmp_path / "theirs").file, authority.issue("ueip-collector"))
+    secure.trust(Authority(tmp_path / "theirs").file, authority.issue("ueip-collector"))
     secure.broker.start()
 
     _never_ready(secure.collector.start())
@@ -188,13 +122,13 @@ def test_a_broker_of_another_name_is_not_trusted(secure: Site, authority: Author
 
 def test_a_collector_without_its_certificate_is_not_let_in(secure: Site, authority: Authority) -> None:
     """It waits without a crash, and works once it has the right one."""
-    _trust(secure, authority.file, None)
+    secure.trust(authority.file, None)
     secure.broker.start()
     collector = secure.collector.start()
 
     _never_ready(collector)
     collector.stop()
-    _trust(secure, authority.file, authority.issue("ueip-collector"))
+    secure.trust(authority.file, authority.issue("ueip-collector"))
     collector.start().wait_ready()
 
 
@@ -212,7 +146,7 @@ def signed_in(site: Site) -> Callable[[str], None]:
         f"listener {site.broker.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
         f"acl_file {data_path('config', 'mosquitto.acl')}\nmax_queued_messages 0\nmax_inflight_messages 0\n"
     )
-    site.broker = LocalBroker(site.broker.folder, port=site.broker.port, configuration=_as_us(text))
+    site.broker = LocalBroker(site.broker.folder, port=site.broker.port, configuration=as_us(text))
     secret = site.folder / "password"
 
     def configure(password: str) -> None:

@@ -122,8 +122,8 @@ WORDS: dict[str, str] = {
 
 TREATMENTS = {
     "pseudonymise": "device_ref serial_ref sim_ref mac_ref ssid_2g_ref ssid_5g_ref cell_ref",
-    "derive": "home_mcc wan_ip_class ssid_is_default lan_wan_subnet_overlap apn_class lan_domain_is_default carrier_name "
-    "wifi_password_strength_2g wifi_password_strength_5g wifi_password_strength_guest",
+    "derive": "home_mcc wan_ip_class ssid_is_default lan_wan_subnet_overlap apn_class lan_domain_is_default "
+    "carrier_name wifi_password_strength_2g wifi_password_strength_5g wifi_password_strength_guest",
     "coarsen": "wan_rx_bytes_month wan_tx_bytes_month wifi_station_rssi_dbm_min wifi_station_rssi_dbm_median "
     "wifi_association_failures_total acs_session_start_time acs_session_end_time fault_code fault_component "
     "fault_severity fault_count disconnect_snapshot",
@@ -180,7 +180,8 @@ def test_treatments_are_those_of_the_notice() -> None:
     """Every field that is more than kept, and no other."""
     expected = {treatment: set(names.split()) for treatment, names in TREATMENTS.items()}
     found = {
-        treatment: {entry.name for entry in catalogue().field if entry.treatment == treatment} for treatment in TREATMENTS
+        treatment: {entry.name for entry in catalogue().field if entry.treatment == treatment}
+        for treatment in TREATMENTS
     }
 
     assert expected == found
@@ -202,7 +203,21 @@ def test_no_field_is_free_text() -> None:
     kinds = {entry.type for entry in catalogue().field}
 
     assert kinds <= {
-        *("bool", "int", "number", "enum", "list", "ver64", "code32", "plmn", "mcc", "country", "time", "ref", "snapshot")
+        *(
+            "bool",
+            "int",
+            "number",
+            "enum",
+            "list",
+            "ver64",
+            "code32",
+            "plmn",
+            "mcc",
+            "country",
+            "time",
+            "ref",
+            "snapshot",
+        )
     }
     assert [] == [entry.name for entry in catalogue().field if entry.type == "list" and entry.values_from is None]
 

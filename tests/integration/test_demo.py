@@ -1,0 +1,205 @@
+"""`ueip up`: one command, an empty folder, and there is something to see; and nothing left behind."""
+
+import contextlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from collector.broker import free_port
+
+from .harness import PATIENCE, REGIONS, Site, environment, find_processes, ueip_program, wait_until
+
+_SUM: Final = re.compile(r"^received (\d+) = stored (.*?) \+ dropped (\d+) \+ in flight (\d+)$", re.MULTILINE)
+_INTRODUCED: Final = re.compile(r"^  serial (\S+)  IMEI (\d{15})  ([A-Z]{2})  .*$", re.MULTILINE)
+_IDENTIFIER: Final = re.compile(
+    r"ZTE[A-Z]{2}[0-9][A-Z][0-9]{6}|(?<![0-9])[0-9]{14,20}(?![0-9])|[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9a-f]{32}"
+)
+
+
+class Demo:
+    """`ueip up` in a folder of its own; stopped with the test, and its broker with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder / "said"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *words: str, **changes: str) -> "Demo":
+        """Start it."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [ueip_program(), "up", *words], cwd=self.folder, env=environment(**changes),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+            )  # fmt: skip
+        return self
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process."""
+        assert self._process is not None
+        return self._process
+
+    def said(self) -> str:
+        """What it wrote to standard error so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_said(self, pattern: str) -> re.Match[str]:
+        """Wait until it has written something."""
+        return wait_until(lambda: re.search(pattern, self.said(), re.MULTILINE), what=pattern)
+
+    def wait_end(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        return self.process.wait(60)
+
+    def brokers(self) -> list[int]:
+        """The processes of its broker."""
+        return find_processes(str(self.folder / ".ueip" / "broker")) + find_processes(".ueip/broker/mosquitto.conf")
+
+    def end(self) -> None:
+        """Make sure it is gone."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE)
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """An empty folder to run it in."""
+    made = Demo(tmp_path)
+    yield made
+    made.end()
+
+
+SHORT: Final = ("--demo", "--rounds", "3", "--interval", "0.5")
+
+
+def test_the_demo_shows_all_there_is_and_ends_by_itself(demo: Demo) -> None:
+    """Exit code 0; records in every region, drops for many reasons, a timeline by serial, and the sum holds."""
+    code = demo.start(*SHORT).wait_end()
+    said = demo.said()
+    introduced = _INTRODUCED.findall(said)
+    answers = [
+        subprocess.run([ueip_program(), "find", word, "--json"], cwd=demo.folder, env=environment(),
+                       capture_output=True, text=True, check=False, timeout=60)
+        for serial, imei, _ in introduced[:3] for word in (serial, imei)
+    ]  # fmt: skip
+    timeline = subprocess.run(
+        [ueip_program(), "find", introduced[0][0]], cwd=demo.folder, env=environment(),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+    assert 0 == code, said
+    received, stored, dropped, in_flight = _SUM.findall(said)[-1]
+    by_region = {region: int(count) for region, count in (part.split("=") for part in stored.split())}
+    assert set(REGIONS) == set(by_region)
+    assert all(by_region.values())
+    assert "0" == in_flight
+    assert int(received) == sum(by_region.values()) + int(dropped)
+    reasons = re.findall(r"^  dropped (\w+): (\d+) ", said, re.MULTILINE)
+    assert len(reasons) >= 4
+    assert int(dropped) == sum(int(count) for _, count in reasons)
+    assert "local_only" in said
+    assert [0] * 6 == [answer.returncode for answer in answers]
+    assert 0 == timeline.returncode
+    assert "timeline, newest first" in timeline.stdout
+    assert [] == demo.brokers()
+
+
+def test_the_demo_names_nobody_but_those_it_introduces(demo: Demo) -> None:
+    """Beside the introduction there is no serial, IMEI, MAC or pseudonym on standard error."""
+    demo.start(*SHORT).wait_end()
+    said = demo.said()
+
+    assert len(_INTRODUCED.findall(said)) == 5
+    assert _IDENTIFIER.search(said), "the pattern finds those that are introduced"
+    assert None is _IDENTIFIER.search(_INTRODUCED.sub("", said))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_it_starts_again(demo: Demo, number: signal.Signals) -> None:
+    """One Ctrl-C stops collector, fleet and broker; a second start on the same folder goes on with the same stores."""
+    sums = []
+    for turn in range(2):
+        demo.start("--demo", "--interval", "0.1", "--routers", "10")
+        demo.wait_said(r"^received \d+ = stored .*hong_kong=[1-9]")
+        assert len(set(demo.brokers())) == 1
+        demo.process.send_signal(number)
+        assert 0 == demo.wait_end(), demo.said()
+        wait_until(lambda: not demo.brokers(), what="the end of the broker")
+        assert ("made a new installation" in demo.said()) == (turn == 0)
+        assert "Traceback" not in demo.said()
+        sums.append(_SUM.findall(demo.said())[-1])
+
+    for received, stored, dropped, in_flight in sums:
+        kept = sum(int(count) for count in re.findall(r"=(\d+)", stored))
+        assert int(received) == kept + int(dropped) + int(in_flight)
+    serial, _, _ = _INTRODUCED.findall(demo.said())[0]
+    found = subprocess.run([ueip_program(), "find", serial], cwd=demo.folder, env=environment(),
+                           capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
+    assert 0 == found.returncode
+
+
+@contextlib.contextmanager
+def taken(port: int) -> Iterator[int]:
+    """A port that somebody listens on."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # then somebody else has it, which is as good
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        yield port
+
+
+def test_a_taken_http_port_is_avoided(demo: Demo) -> None:
+    """The configured port of /metrics is in use: another one is taken and told."""
+    with taken(9464):
+        code = demo.start("--demo", "--rounds", "1", "--interval", "0", "--routers", "5").wait_end()
+
+    told = re.search(r"http://127\.0\.0\.1:(\d+)/metrics", demo.said())
+    assert 0 == code, demo.said()
+    assert told
+    assert "9464" != told[1]
+
+
+def test_a_taken_broker_port_is_a_sentence(demo: Demo) -> None:
+    """A port that was asked for and is in use ends the command with a reason, not with somebody else's broker."""
+    with taken(free_port()) as port:
+        code = demo.start("--demo", "--rounds", "1", "--broker-port", str(port)).wait_end()
+
+    assert 2 == code, demo.said()
+    assert f"cannot listen on 127.0.0.1:{port}" in demo.said()
+    assert "Traceback" not in demo.said()
+    assert [] == demo.brokers()
+
+
+def test_run_with_a_taken_http_port_ends_with_a_sentence(site: Site) -> None:
+    """`ueip run` takes the port it was told to or ends with exit code 2, before it connects to anything."""
+    with taken(free_port()) as port:
+        site.configure(http={"port": port})
+        ended = site.ueip("run", "-c", str(site.config))
+
+    assert 2 == ended.returncode
+    assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
+    assert "Choose another http.port" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_mosquitto_it_says_how_to_install_it(demo: Demo) -> None:
+    """Where there is none, exit code 3 and the command to type."""
+    elsewhere = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/opt/homebrew/bin"
+    if found := shutil.which("mosquitto", path=elsewhere):
+        pytest.skip(f"the broker is at {found}, where it is found without PATH")
+    code = demo.start("--demo", PATH=str(demo.folder)).wait_end()
+
+    assert 3 == code
+    assert "Install it with" in demo.said()
