@@ -8,6 +8,7 @@ Every message is accounted for; a run in which one is lost, stored twice or not 
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -30,6 +31,7 @@ _BEHIND_SECONDS: Final = 0.25
 def measure(load: Load, changes: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
     """Run one load on a fresh installation in *folder*; the figures, flat."""
     (folder / "broker").mkdir()
+    others = os.getloadavg()[0]
     with LocalBroker(folder / "broker") as broker, Collector(folder / "ueip", broker.port, changes) as collector:
         run = Run(collector, broker.port, load)
         run.warm_up()
@@ -37,7 +39,7 @@ def measure(load: Load, changes: dict[str, dict[str, Any]], folder: Path) -> dic
         memory = peak_mebibytes(collector.pid)
         verdict = verify(run, collector, load.routers)
         run.publisher.end()
-    return _figures(load, measured, verdict, memory)
+    return {"load_average_before": round(others, 2), **_figures(load, measured, verdict, memory)}
 
 
 def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) ->
         "offered_per_second": load.rate,
         "published_per_second": round(measured.messages / measured.publishing_seconds),
         "sustained_per_second": round(sustained),
-        "held": load.rate is None or measured.seconds - load.seconds <= _BEHIND_SECONDS,
+        "held": None if load.rate is None else measured.seconds - load.seconds <= _BEHIND_SECONDS,
         "routers": load.routers,
         "seconds": round(measured.seconds, 2),
         "messages": measured.messages,
@@ -77,8 +79,9 @@ def show(figures: dict[str, Any]) -> None:
         "publish to commit p50 / p99 / max, ms": " / ".join(str(figures[f"latency_{p}_ms"]) for p in _POINTS),
         **{f"CPU of the {name}, us/message": seconds for name, seconds in cpu.items()},
         "memory of the collector at its peak, MiB": figures["collector_rss_peak_mib"],
-        "stored": figures["stored"],
-        "dropped": ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or 0,
+        "load average of the machine before": figures["load_average_before"],
+        "stored, warm-up included": figures["stored"],
+        "dropped, warm-up included": ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or 0,
         "lost / duplicated / unexpected": " / ".join(str(figures[n]) for n in ("lost", "duplicated", "unexpected")),
         "received = stored + dropped + in flight": f"{figures['received']}, in flight {figures['in_flight']}",
     }
@@ -87,7 +90,7 @@ def show(figures: dict[str, Any]) -> None:
     Console(width=100).print(table)
     for fault in figures["faults"]:
         print(f"FAULT: {fault}")
-    if not figures["held"]:
+    if figures["held"] is False:
         print(f"NOT HELD: {figures['sustained_per_second']} of {offered:.0f} messages/s")
 
 
