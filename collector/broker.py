@@ -104,7 +104,8 @@ class LocalBroker:
         if not is_free(self.port):
             # What listens there would be taken for our own broker, which could not start.
             raise CollectorError(
-                f"broker: cannot listen on 127.0.0.1:{self.port}: it is in use. Choose another port or stop what uses it."
+                f"broker: cannot listen on 127.0.0.1:{self.port}: it is in use. "
+                f"Choose another port or stop what uses it."
             )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = self.folder / "mosquitto.conf"

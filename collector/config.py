@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BrokerSettings(_Section):
@@ -235,8 +235,8 @@ def _file_faults(settings: Settings) -> list[str]:
     faults = []
     for name in ("password_file", "ca_file", "cert_file", "key_file"):
         file: Path | None = getattr(settings.broker, name)
-        if file is not None and not file.is_file():
-            faults.append(f"broker.{name}: {file}: no such file. Correct the path.")
+        if file is not None and isinstance(found := _content(file), str):
+            faults.append(f"broker.{name}: {file}: {found}. Correct the path.")
     for region in settings.regions.enabled:
         for file in settings.regions.of(region).key_files:
             faults += _key_faults(region, file)
@@ -248,14 +248,26 @@ def _key_faults(region: Region, file: Path) -> list[str]:
     try:
         found = file.stat()
         secret = file.read_bytes()
+    except FileNotFoundError:
+        return [f"{where}: {file}: no such file. Create it with: {command}"]
     except OSError as error:
-        return [f"{where}: {file}: {error.strerror}. Create it with: {command}"]
+        return [f"{where}: {file}: {error.strerror}. Make it a file that the collector can read."]
     faults = []
     if len(secret) != KEY_BYTES:
         faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}. Create one with: {command}")
     if found.st_mode & 0o077:
         faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
     return faults
+
+
+def _content(file: Path) -> bytes | str:
+    """What is in a file, or why it cannot be read."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return str(error.strerror)
 
 
 def _shared_faults(settings: Settings) -> list[str]:
@@ -269,7 +281,8 @@ def _shared_faults(settings: Settings) -> list[str]:
                 f"regions.{region}.store: {own.store}: is also the store of {other}. Give each region its own."
             )
         for file in own.key_files:
-            other = keys.setdefault(file.read_bytes(), region) if file.is_file() else region
+            secret = _content(file)
+            other = keys.setdefault(secret, region) if isinstance(secret, bytes) else region
             if other is not region:
                 faults.append(
                     f"regions.{region}.key_files: {file}: is also a key of {other}, so pseudonyms could be joined "

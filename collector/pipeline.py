@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from collector.consent.gate import GateRules, consent, flag_refusal
 from collector.consent.standing import ClosedRouters
@@ -180,4 +181,12 @@ def _exit(pseudonyms: Pseudonymiser, router: str, received_at: int) -> ConsentEv
 
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
     read = rules.consents.decode(message, router, rules.regions, rules.pseudonyms)
-    return ConsentRefused(read) if isinstance(read, DropReason) else ConsentChange(read)
+    if isinstance(read, DropReason):
+        return ConsentRefused(read)
+    if all(event.policy_version in {None, *rules.gate.accepted_policies} for _, event in read):
+        return ConsentChange(read)
+    # A version that is not accepted is no notice of ours but text that a router chose: it joins nothing (G5), and an
+    # exit is honoured without it (F8).
+    if any(event.action is Action.JOIN for _, event in read):
+        return ConsentRefused(DropReason.POLICY_OUTDATED)
+    return ConsentChange(tuple((region, replace(event, policy_version=None)) for region, event in read))

@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -12,6 +14,7 @@ from collector.errors import DataFault
 from collector.fields.treatments import Products
 
 Listed = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")]
+_REMEMBERED = 32_768
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -51,9 +54,15 @@ def load_products(products: Path | None = None, carriers: Path | None = None) ->
         manufacturers=frozenset(tables.manufacturers),
         models=frozenset(tables.models),
         carriers=names.carriers,
-        default_ssid=re.compile("|".join(f"(?:{pattern})" for pattern in tables.default_ssid_patterns)),
+        is_default_ssid=_matcher(tables.default_ssid_patterns),
         default_lan_domains=frozenset(name.lower() for name in tables.default_lan_domains),
     )
+
+
+def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches one of *patterns*; remembers, for a router sends the same name with every report."""
+    pattern = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+    return lru_cache(_REMEMBERED)(lambda name: pattern.fullmatch(name) is not None)
 
 
 def _load(model: type[M], path: Path) -> M:

@@ -6,7 +6,6 @@ Rule 2: every field whose treatment is more than `keep` is named here, in `TREAT
 Rule 3: a raw identifier or address leaves a treatment as a pseudonym, a class or nothing.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -30,7 +29,7 @@ class Products(Sealed, frozen=True):
     manufacturers: frozenset[str]
     models: frozenset[str]
     carriers: Mapping[str, str]
-    default_ssid: re.Pattern[str]
+    is_default_ssid: Callable[[str], bool]
     default_lan_domains: frozenset[str]
 
 
@@ -100,12 +99,7 @@ def _ssid_is_default(group: Any, around: Surroundings) -> Any:
     names = [name for name in (group.ssid_2g, group.ssid_5g) if _is_ssid(name)]
     if group.ssid_is_default is not UNSET or not names:
         return group.ssid_is_default
-    return all(_matches(around.products.default_ssid, name) for name in names)
-
-
-@lru_cache(_CACHED)
-def _matches(pattern: re.Pattern[str], name: str) -> bool:
-    return pattern.fullmatch(name) is not None
+    return all(around.products.is_default_ssid(name) for name in names)
 
 
 def _lan_domain_is_default(group: Any, around: Surroundings) -> Any:

@@ -40,8 +40,6 @@ class Client:
         """Stay connected until `stop`."""
         failures = 0
         while not self._stopping.is_set():
-            # While memory is full: a new connection would bring what waits a second time (D22).
-            await self._room.wait()
             self._metrics.connection = "connecting"
             began = time.monotonic()
             try:
@@ -51,6 +49,8 @@ class Client:
             lasted = time.monotonic() - began > self._settings.reconnect_max_seconds
             failures = 0 if lasted else failures + 1
             await self._pause(failures)
+            # While memory is full: a new connection would bring what waits a second time (D22).
+            await self._room.wait()
         self._metrics.connection = "stopped"
 
     async def _session(self) -> None:

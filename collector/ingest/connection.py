@@ -125,7 +125,12 @@ class Connection(asyncio.Protocol):
             raise BrokerRefused(f"the broker refused the connection: {_words(answer.reason_code)}")
         self._send(SubscribePacket(_SUBSCRIBE_ID, filters).write())
         granted = await self.subscribed
-        for wanted, code in zip(filters, granted.reason_codes, strict=False):
+        codes = granted.reason_codes
+        if len(codes) != len(filters):
+            raise BrokerRefused(
+                f"the broker answered {len(codes)} of {len(filters)} subscriptions; messages could be lost"
+            )
+        for wanted, code in zip(filters, codes, strict=True):
             # The stub calls the codes IntEnum; at run time they only convert to int.
             if int(code) >= 0x80:  # noqa: PLR2004 - MQTT 5, 3.9.3: refusals
                 raise BrokerRefused(f"the broker refused the subscription to {wanted.pattern}: {_words(code)}")

@@ -62,8 +62,11 @@ _ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CAN
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
     """Every pseudonym whose standing `make_plan` will ask for, those by older keys included."""
-    identities = {entry.identity for entry in entries}
-    return {ref for identity in identities for ref in (identity.device_ref, *identity.older)}
+    refs = {entry.identity.device_ref for entry in entries}
+    for entry in entries:
+        if entry.identity.older:
+            refs.update(entry.identity.older)
+    return refs
 
 
 def removed_from(inserts: Iterable[Insert]) -> Counter[Removal]:

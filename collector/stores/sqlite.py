@@ -54,7 +54,7 @@ class SQLiteStore:
         self._rules = rules
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
         self._connection: sqlite3.Connection | None = None
-        self._indexed: set[tuple[int, Any]] = set()
+        self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrub_due = False
@@ -164,13 +164,13 @@ class SQLiteStore:
                 standings=standings,
                 seen_events=self._seen_events(entries),
             )
-            committed, indexed = self._write(plan, ids)
+            committed = self._write(plan, ids)
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        self._remember(indexed)
+        self._remember(plan.inserts)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         if plan.erase:
             self._scrub()
@@ -205,7 +205,7 @@ class SQLiteStore:
         )
         return {row[0] for row in found if row}
 
-    def _write(self, plan: Plan, ids: dict[bytes, int]) -> tuple[Committed, set[tuple[int, Any]]]:
+    def _write(self, plan: Plan, ids: dict[bytes, int]) -> Committed:
         changed = self._append(plan, ids)
         erased = sum(self._erase(ids[ref]) for ref in plan.erase if ref in ids)
         last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
@@ -214,8 +214,9 @@ class SQLiteStore:
         if stored < len(plan.inserts):
             plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
             new = self._inserted(plan.inserts, after=last)
-        indexed = self._index(new, ids)
-        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new)), indexed
+            plan.inserts = new
+        self._index(new, ids)
+        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new))
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:
         """Write the plan's ledger entries and what they say of their routers."""
@@ -246,18 +247,17 @@ class SQLiteStore:
             first.setdefault(insert.record.record_id, insert)
         return [insert for record_id, insert in first.items() if record_id in written]
 
-    def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> set[tuple[int, Any]]:
+    def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> None:
         """Make the routers findable. What was written under the same consent before is there already."""
-        new = {(i.standing.seq, i.record.lookup): i for i in inserts}
-        missing = [i for key, i in new.items() if key not in self._indexed]
-        rows = [(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup]
+        indexed = self._indexed
+        missing = [i for i in inserts if indexed.get(i.standing.seq) != i.record.lookup]
+        rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
         self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
-        return set(new)
 
-    def _remember(self, indexed: set[tuple[int, Any]]) -> None:
+    def _remember(self, inserts: list[Insert]) -> None:
         if len(self._indexed) > _REMEMBERED:
             self._indexed.clear()
-        self._indexed |= indexed
+        self._indexed.update((insert.standing.seq, insert.record.lookup) for insert in inserts)
 
     def _erase(self, router_id: int) -> int:
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))

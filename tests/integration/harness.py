@@ -51,7 +51,7 @@ _RUN: Final = f"{time.time_ns():x}"
 _numbers: Final = itertools.count(1)
 
 
-def wait_until(condition: Callable[[], T], seconds: float = PATIENCE, *, what: str = "the condition") -> T:
+def wait_until(condition: Callable[[], T | None], seconds: float = PATIENCE, *, what: str = "the condition") -> T:
     """Return the first true answer of *condition*; fails if there is none within *seconds*."""
     deadline = time.monotonic() + seconds
     while True:

@@ -97,7 +97,8 @@ def _crowded(router: str) -> dict[str, Any]:
     snapshot: dict[str, Any] = {group: {} for group in SNAPSHOT_GROUPS}
     snapshot["signal"]["rsrp_dbm"] = -120
     event = {"event": "wan_unexpected_disconnect", "time": now_text(), "disconnect_snapshot": snapshot}
-    document = report(router, events=[event], **{CANARY: CANARY, f"{CANARY}2": [CANARY, {CANARY: [CANARY]}]})
+    unknown: dict[str, Any] = {CANARY: CANARY, f"{CANARY}2": [CANARY, {CANARY: [CANARY]}]}
+    document = report(router, events=[event], **unknown)
     return {**{group: {} for group in GROUPS}, **document}
 
 
@@ -116,10 +117,10 @@ def smuggled(router: str) -> dict[str, tuple[dict[str, Any], str]]:
     """Canaries as values of what may be kept or is worked with, and what becomes of the message."""
     spoken = f"{CANARY} is here"
     ids = {"serial": CANARY, "imei": router, "mac": spoken}
-    versions = {name: spoken for name in ("software_version", "hardware_version", "manufacturer", "model_name")}
+    versions = dict.fromkeys(("software_version", "hardware_version", "manufacturer", "model_name"), spoken)
     event = {"event": "abnormal_data", "time": now_text(), "fault_code": spoken, "fault_component": CANARY,
              "available_software_version": spoken, "cell_id": NUMBER % 2**36}  # fmt: skip
-    good = {
+    good: dict[str, Any] = {
         "router": ids | versions | {"device_type": CANARY, "uptime_seconds": CANARY},
         "sim": {"imsi": str(NUMBER), "iccid": f"8949{NUMBER}"},
         "network": {"wan_ipv4": ADDRESS, "lan_ipv4": ADDRESS, "wan_ipv6": f"2001:db8::{CANARY}", "rat": CANARY,
@@ -139,6 +140,7 @@ def smuggled(router: str) -> dict[str, tuple[dict[str, Any], str]]:
         "plmn": (report(router, router=None, network={"plmn": CANARY}), "region_unknown"),
         "time": (report(router, router=None, time=CANARY), "clock_invalid"),
         "flag": (report(router, router=None, ueip=CANARY), "flag_invalid"),
+        "flag in a user property only": (report(router, router=None, ueip=None), "flag_absent"),
         "another router": (report(router, router={"serial": CANARY}), "identity_mismatch"),
         "a list": (report(router, router=None, signal=[CANARY], wifi=CANARY, events=[CANARY]), "stored"),
     }
@@ -146,8 +148,8 @@ def smuggled(router: str) -> dict[str, tuple[dict[str, Any], str]]:
 
 def carried() -> Properties:
     """Canaries in everything MQTT 5 lets a message carry beside its payload."""
-    made = Properties(PacketTypes.PUBLISH)
-    made.UserProperty = [(CANARY, CANARY), ("sms", CANARY)]
+    made = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    made.UserProperty = [(CANARY, CANARY), ("sms", CANARY), ("ueip", "true")]
     made.ResponseTopic = f"ueip/v1/{CANARY}/answer"
     made.CorrelationData = CANARY.encode()
     made.ContentType = f"text/{CANARY}"
@@ -157,7 +159,7 @@ def carried() -> Properties:
 
 def leave_a_will(client: Client) -> None:
     """A last will that holds canaries."""
-    properties = Properties(PacketTypes.WILLMESSAGE)
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
     properties.UserProperty = (CANARY, CANARY)
     client.will_set(f"ueip/v1/{CANARY}/report", f"{CANARY} says goodbye", qos=1, properties=properties)
 
@@ -192,20 +194,24 @@ def test_no_canary_is_found_behind_the_collector(site: Site) -> None:
             expected[outcome] = expected.get(outcome, 0) + 1
         router.publish(f"ueip/v1/{CANARY}/{CANARY}", CANARY, properties=carried())
         router.publish(f"ueip/v1/{CANARY}/report", CANARY * 4000, properties=carried())
-        event = consent("join", event_id=CANARY, channel="app", note=CANARY, **{CANARY: {CANARY: [CANARY]}})
+        extra: dict[str, Any] = {"note": CANARY, CANARY: {CANARY: [CANARY]}}
+        event = consent("join", event_id=CANARY, channel="app", **extra)
         router.publish(f"ueip/v1/{CANARY}/consent", event, retain=True, properties=carried())
         router.publish(f"ueip/v1/{CANARY}/consent", consent("join", language=f"{CANARY} text"))
         router.publish(f"ueip/v1/{CANARY}/consent", consent(CANARY))
-        # Some brokers deliver once for each subscription that matches, so at least two.
-        wait_until(lambda: collector.metrics().total("collector_consent_messages_refused_total") >= 2)
+        router.publish(f"ueip/v1/{CANARY}/consent", consent("join", policy_version=CANARY))
+        router.publish(f"ueip/v1/{CANARY}-left/consent", consent("exit", policy_version=CANARY))
+        # The last to be sent, and the only exit: with it, all consent events are settled.
+        wait_until(lambda: collector.metrics().total("collector_consent_events_total", action="exit"), what="the exit")
         # Without a goodbye, so that the broker publishes the will.
         connection = router.client.socket()
-        assert connection is not None
+        assert isinstance(connection, socket.socket)
         router.settle()
         router.client.loop_stop()
         connection.shutdown(socket.SHUT_RDWR)
         found = collector.wait_settled(sum(expected.values()) + 3)
 
+    assert {"malformed", "policy_outdated"} == set(found.by("collector_consent_messages_refused_total", "reason"))
     stored = expected.pop("stored")
     assert stored == sum(found.stored.values()) == site.count("germany")
     assert expected | {"unknown_topic": 1, "oversize": 1, "malformed": 1} == {**found.dropped}

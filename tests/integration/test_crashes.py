@@ -1,4 +1,4 @@
-"""Crashes and outages: nothing the broker acknowledged is lost, nothing is stored twice, memory stays bounded (D20, D22).
+"""Crashes and outages: nothing the broker acknowledged is lost or stored twice, and memory stays bounded (D20, D22).
 
 The oracle is the publisher: what the broker acknowledged to it must be in exactly one store, once, under the id that
 the region's key gives it.
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from .harness import COUNTRY_OF, PATIENCE, REGIONS, Collector, Publisher, Site, Samples, report, wait_until
+from .harness import COUNTRY_OF, PATIENCE, REGIONS, Collector, Publisher, Samples, Site, report, wait_until
 
 DRAINED: Final = 60.0
 """Seconds for a backlog of thousands to drain on a slow machine that is shared."""

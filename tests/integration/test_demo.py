@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,13 @@ class Demo:
         """Wait until it has ended by itself; its exit code."""
         return self.process.wait(60)
 
+    def ueip(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another command in the same folder."""
+        return subprocess.run(
+            [ueip_program(), *words], cwd=self.folder, env=environment(),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
     def brokers(self) -> list[int]:
         """The processes of its broker."""
         return find_processes(str(self.folder / ".ueip" / "broker")) + find_processes(".ueip/broker/mosquitto.conf")
@@ -80,49 +88,82 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     made.end()
 
 
-SHORT: Final = ("--demo", "--rounds", "3", "--interval", "0.5")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """A short demo in an empty folder that has come to its end."""
+    made = Demo(tmp_path_factory.mktemp("demo")).start("--demo", "--rounds", "3", "--interval", "0.5")
+    try:
+        assert 0 == made.wait_end(), made.said()
+    finally:
+        made.end()
+    return made
 
 
-def test_the_demo_shows_all_there_is_and_ends_by_itself(demo: Demo) -> None:
-    """Exit code 0; records in every region, drops for many reasons, a timeline by serial, and the sum holds."""
-    code = demo.start(*SHORT).wait_end()
-    said = demo.said()
-    introduced = _INTRODUCED.findall(said)
-    answers = [
-        subprocess.run([ueip_program(), "find", word, "--json"], cwd=demo.folder, env=environment(),
-                       capture_output=True, text=True, check=False, timeout=60)
-        for serial, imei, _ in introduced[:3] for word in (serial, imei)
-    ]  # fmt: skip
-    timeline = subprocess.run(
-        [ueip_program(), "find", introduced[0][0]], cwd=demo.folder, env=environment(),
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-
-    assert 0 == code, said
+def test_the_demo_fills_every_region_and_its_last_line_adds_up(finished: Demo) -> None:
+    """Records in all three regions, drops for many reasons, each with its count, and nothing in flight at the end."""
+    said = finished.said()
     received, stored, dropped, in_flight = _SUM.findall(said)[-1]
     by_region = {region: int(count) for region, count in (part.split("=") for part in stored.split())}
+    reasons = re.findall(r"^  dropped (\w+): (\d+) ", said, re.MULTILINE)
+
     assert set(REGIONS) == set(by_region)
     assert all(by_region.values())
     assert "0" == in_flight
     assert int(received) == sum(by_region.values()) + int(dropped)
-    reasons = re.findall(r"^  dropped (\w+): (\d+) ", said, re.MULTILINE)
     assert len(reasons) >= 4
     assert int(dropped) == sum(int(count) for _, count in reasons)
     assert "local_only" in said
-    assert [0] * 6 == [answer.returncode for answer in answers]
+    assert [] == finished.brokers()
+
+
+def test_the_routers_it_introduces_can_be_looked_up(finished: Demo) -> None:
+    """By serial and by IMEI, once it has ended; one whose owner stayed has a timeline."""
+    introduced = _INTRODUCED.findall(finished.said())
+    codes = [finished.ueip("find", word, "--json").returncode for serial, imei, _ in introduced[:2]
+             for word in (serial, imei)]  # fmt: skip
+    timeline = finished.ueip("find", introduced[0][0])
+
+    assert [0] * 4 == codes
     assert 0 == timeline.returncode
     assert "timeline, newest first" in timeline.stdout
-    assert [] == demo.brokers()
 
 
-def test_the_demo_names_nobody_but_those_it_introduces(demo: Demo) -> None:
+def test_the_demo_names_nobody_but_those_it_introduces(finished: Demo) -> None:
     """Beside the introduction there is no serial, IMEI, MAC or pseudonym on standard error."""
-    demo.start(*SHORT).wait_end()
-    said = demo.said()
+    said = finished.said()
 
     assert len(_INTRODUCED.findall(said)) == 5
     assert _IDENTIFIER.search(said), "the pattern finds those that are introduced"
     assert None is _IDENTIFIER.search(_INTRODUCED.sub("", said))
+
+
+def answers(address: str) -> bool:
+    """Whether a page answers with 200."""
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_what_it_tells_to_try_next_works_as_printed(demo: Demo, mosquitto_pub: str) -> None:
+    """Each command line it prints, typed in another terminal, does what it says."""
+    demo.start()
+    demo.wait_said("^Ctrl-C stops everything")
+    ready = demo.wait_said(r"(http://\S+)/metrics")[1] + "/readyz"
+    wait_until(lambda: answers(ready), what="/readyz")
+    pattern = r"^ +((?:\S*ueip|mosquitto_pub) .*?)(?:   .*)?$"
+    lines = re.findall(pattern, demo.said().partition("try next")[2], re.MULTILINE)
+    path = f"{Path(ueip_program()).parent}:{Path(mosquitto_pub).parent}:/usr/bin:/bin"
+
+    def code_of(line: str) -> int:
+        done = subprocess.run(["sh", "-c", line], cwd=demo.folder, env=environment(PATH=path),
+                              capture_output=True, check=False, timeout=60)  # fmt: skip
+        return done.returncode
+
+    assert len(lines) >= 3
+    for line in lines:
+        wait_until(lambda typed=line: code_of(typed) == 0, what=line)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -144,9 +185,7 @@ def test_a_signal_stops_everything_and_it_starts_again(demo: Demo, number: signa
         kept = sum(int(count) for count in re.findall(r"=(\d+)", stored))
         assert int(received) == kept + int(dropped) + int(in_flight)
     serial, _, _ = _INTRODUCED.findall(demo.said())[0]
-    found = subprocess.run([ueip_program(), "find", serial], cwd=demo.folder, env=environment(),
-                           capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
-    assert 0 == found.returncode
+    assert 0 == demo.ueip("find", serial).returncode
 
 
 @contextlib.contextmanager

@@ -322,7 +322,9 @@ def test_every_kind_of_bad_input_is_one_counted_drop_and_nothing_else(site: Site
 
 def test_wrong_values_cost_the_field_and_not_the_record(site: Site) -> None:
     """A field outside its type or bounds is left out and counted (F3)."""
-    document = report(SERIAL, signal={"rsrp_dbm": "-97", "sinr_db": 1e300, "signal_bars": 4}, power=[1], events={"a": 1})
+    document = report(
+        SERIAL, signal={"rsrp_dbm": "-97", "sinr_db": 1e300, "signal_bars": 4}, power=[1], events={"a": 1}
+    )
     collector = site.start()
     with site.publisher() as router:
         router.report(document)

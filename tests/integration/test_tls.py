@@ -62,7 +62,7 @@ def test_mosquitto_pub_publishes_over_tls(secure: Site, authority: Authority, mo
 
 
 def test_a_router_cannot_publish_as_another(secure: Site, authority: Authority) -> None:
-    """The broker's access rules tie the topic to the certificate: nothing of the forgery reaches the collector (K34)."""
+    """The broker's access rules tie topic to certificate: nothing of the forgery reaches the collector (K34)."""
     collector = secure.start()
     with Publisher(secure.broker.port, host="localhost", tls=authority.context(SERIAL)) as router:
         for kind in ("report", "consent"):

@@ -224,32 +224,24 @@ def test_a_flagged_message_with_refused_fields_is_stripped_and_kept() -> None:
     assert {"local_only": 1} == removed_of(minimal_document(sms=[{"content": "x"}]))
 
 
-@pytest.mark.parametrize(
-    ("reason", "changes"),
-    [
-        ("identity_mismatch", {"router": {"serial": "OTHER"}}),
-        ("flag_invalid", {"ueip": "yes"}),
-        ("schema_version", {"schema_version": 2}),
-        ("message_id", {"message_id": "no spaces"}),
-        ("region_unknown", {"country": "EU"}),
-        ("policy_outdated", {"policy_version": "1999-01-01"}),
-        ("clock_invalid", {"time": None}),
-    ],
-)
-def test_the_first_of_several_faults_is_the_reason(reason: str, changes: Document) -> None:
+FAULTS: dict[str, Document] = {
+    "identity_mismatch": {"router": {"serial": "OTHER"}},
+    "flag_invalid": {"ueip": "yes"},
+    "schema_version": {"schema_version": 2},
+    "message_id": {"message_id": "no spaces"},
+    "region_unknown": {"country": "EU"},
+    "policy_outdated": {"policy_version": "1999-01-01"},
+    "clock_invalid": {"time": None},
+}
+"""Reasons in the order in which they are looked for, each with what brings it about."""
+
+
+@pytest.mark.parametrize("reason", FAULTS)
+def test_the_first_of_several_faults_is_the_reason(reason: str) -> None:
     """A message with this fault and every later one is dropped for this one."""
-    order = [
-        {"router": {"serial": "OTHER"}},
-        {"ueip": "yes"},
-        {"schema_version": 2},
-        {"message_id": "no spaces"},
-        {"country": "EU"},
-        {"policy_version": "1999-01-01"},
-        {"time": None},
-    ]
     document = minimal_document()
-    for later in order[order.index(changes) :]:
-        document.update(later)
+    for later in [*FAULTS][[*FAULTS].index(reason) :]:
+        document.update(FAULTS[later])
 
     assert reason == reason_of(document)
 

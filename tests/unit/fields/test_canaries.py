@@ -81,6 +81,8 @@ DEEPER: dict[str, Plant] = {
 }
 """Where a key may be hidden: it is found there too, though nothing of it would be kept anyway."""
 
+EVERYWHERE = PLACES | DEEPER
+
 VALUES: list[Any] = [
     CANARY,
     [CANARY],
@@ -155,21 +157,21 @@ def test_a_refused_name_that_is_hidden_is_found_and_its_value_is_not(place: str)
     assert [] == missed
 
 
-@pytest.mark.parametrize("place", {**PLACES, **DEEPER})
+@pytest.mark.parametrize("place", EVERYWHERE)
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: json.dumps(value)[:30])
 def test_no_form_of_a_value_gets_through(place: str, value: Any) -> None:
     """One name of each family and every bare name, with the canary in every form."""
-    plant = {**PLACES, **DEEPER}[place]
+    plant = EVERYWHERE[place]
     names = [next(iter((*family.names, *map(spelled, family.paths)))) for family in catalogue().refused]
     leaks = [name for name in (*names, *BARE) if list(traces_in(decide(plant(name, value))))]
 
     assert [] == leaks
 
 
-@pytest.mark.parametrize("place", {**PLACES, **DEEPER})
+@pytest.mark.parametrize("place", EVERYWHERE)
 def test_a_canary_in_a_key_is_found_nowhere(place: str) -> None:
     """Keys can be personal data: `{"contacts": {"Alice": ...}}` (F4)."""
-    plant = {**PLACES, **DEEPER}[place]
+    plant = EVERYWHERE[place]
     keys = [
         CANARY,
         f"contacts.{CANARY}",
@@ -206,12 +208,9 @@ def test_a_canary_in_a_field_or_input_that_keeps_no_free_text_is_found_nowhere()
         if entry.type in {"ver64", "code32"} or entry.name in {"plmn", "serial", "imei"}:
             continue
         for value in (CANARY, f"{CANARY}.example", [CANARY], {CANARY: CANARY}):
-            group = {"wifi_station_count": 9, entry.name: value}
-            document = (
-                minimal_document(events=[event(**{entry.name: value})])
-                if entry.group == "event"
-                else minimal_document(**{entry.group: group})
-            )
+            content: Document = {"wifi_station_count": 9, entry.name: value}
+            on_event = minimal_document(events=[{**event(), **content}])
+            document = on_event if entry.group == "event" else minimal_document(**{entry.group: content})
             leaks += [entry.name for _ in traces_in(decide(document))]
 
     assert [] == leaks

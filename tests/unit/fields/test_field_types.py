@@ -18,8 +18,8 @@ from collector.fields.treatments import TREATED
 Entry = FieldEntry | InputEntry
 
 SENT = [entry for entry in catalogue().field if entry.on_the_wire and entry.type != "snapshot"]
-INPUTS = list(catalogue().input)
-NUMBERS = [entry for entry in (*SENT, *INPUTS) if entry.type in {"int", "number"}]
+ALL_SENT: list[Entry] = [*SENT, *catalogue().input]
+NUMBERS = [entry for entry in ALL_SENT if entry.type in {"int", "number"}]
 GENERIC: list[Any] = [None, [], {}, [1], {"value": 1}]
 
 
@@ -62,11 +62,11 @@ def assert_dropped(entry: Entry, value: Any) -> None:
 
 
 def by_name(*names: str) -> list[Entry]:
-    return [entry for entry in (*SENT, *INPUTS) if entry.name in names]
+    return [entry for entry in ALL_SENT if entry.name in names]
 
 
 def of_type(*kinds: str) -> list[Entry]:
-    return [entry for entry in (*SENT, *INPUTS) if entry.type in kinds]
+    return [entry for entry in ALL_SENT if entry.type in kinds]
 
 
 def named(entry: Any) -> str:

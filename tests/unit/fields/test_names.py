@@ -83,7 +83,7 @@ def test_any_text_has_one_spelling(text: str) -> None:
     [
         ("Device.PPP.Interface.1.Password", "device_ppp_interface_{i}_password"),
         ("Device.PPP.Interface.{i}.Password", "device_ppp_interface_{i}_password"),
-        ("Device.WiFi.AccessPoint.12.AssociatedDevice.3.MACAddress", "device_wi_fi_access_point_{i}_associated_device_{i}_mac_address"),
+        ("Device.WiFi.SSID.12.Stats.3.MACAddress", "device_wi_fi_ssid_{i}_stats_{i}_mac_address"),
         ("A.1.2.B.3", "a_{i}_{i}_b_{i}"),
         ("WEPKey.4", "wep_key_{i}"),
         ("X.5G.1", "x_5g_{i}"),
@@ -247,7 +247,7 @@ def test_what_stands_in_an_envelope_counts_with_it() -> None:
     assert {"unknown": 1, "local_only": 1} == removed_of(minimal_document(data=sms))
 
 
-# --------------------------------------------------------------------------------------------------------- what it costs
+# ------------------------------------------------------------------------------------------------------ what it costs
 
 
 def test_long_keys_are_nobodys_name_and_are_not_remembered() -> None:

@@ -237,7 +237,7 @@ def test_ten_megabytes_are_one_drop() -> None:
 def test_a_message_full_of_keys_is_read_in_time_that_fits_its_size() -> None:
     """The most keys that fit into 64 KiB, and strings made to be slow to look into."""
     bare = ["id" + "".join(ending) for ending in itertools.product(" -._/:\t", repeat=4)]
-    crowded = [
+    crowded: list[Document] = [
         {f"k{i}": 0 for i in range(5500)},
         {f"m_ex_ipv6_network_{i}": 0 for i in range(2000)},
         {"x": "a" * 60_000},

@@ -139,6 +139,12 @@ def test_a_join_for_a_region_not_served_here_is_refused() -> None:
     assert "region_not_here" == refusal_of(act("join"), rules)
 
 
+def test_a_join_to_a_text_that_is_not_ours_is_refused() -> None:
+    """A version that is not accepted was never shown (G5)."""
+    assert "policy_outdated" == refusal_of(act("join", policy_version="2099-01-01"))
+    assert {Region.GERMANY} == events_of(act("join", policy_version="2020-03-14")).keys()
+
+
 # ------------------------------------------------------------------------------------------------------------ exits
 
 
@@ -180,6 +186,16 @@ def test_an_exit_is_heard_whatever_else_is_wrong(changes: Document) -> None:
     document = {name: value for name, value in act("exit", **changes).items() if value is not None}
 
     assert set(Region) == events_of(document).keys()
+
+
+def test_an_exit_keeps_what_is_right_about_it_and_nothing_a_router_made_up() -> None:
+    """A valid part stays beside a wrong one; a version that is not accepted is text of the router's own (F8)."""
+    kept_parts = events_of(act("exit", policy_version="2020-03-14", language="not a language"))
+    made_up = events_of(act("exit", policy_version="2099-01-01"))
+
+    assert {("2020-03-14", None)} == {(left.policy_version, left.language) for left in kept_parts.values()}
+    assert {None} == {left.policy_version for left in made_up.values()}
+    assert set(Region) == made_up.keys()
 
 
 @pytest.mark.parametrize("name", ["time", "country"])
