@@ -187,7 +187,7 @@ class Record(Sealed, frozen=True, gc=False):
     """What is stored: the envelope of catalogue 1.6 and a body of canonical fields, as JSON.
 
     `event_time` is to the minute, as periodic samples are stored; `measured_at` is what the router said, for the gate
-    only. `oldest` is the earliest time that anything in the body speaks of; the ledger compares it with the join.
+    only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
     """
 

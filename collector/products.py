@@ -70,7 +70,7 @@ def _load(model: type[M], path: Path) -> M:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
         return model.model_validate(document)
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise DataFault([f"{path}: {error}"]) from None
     except ValidationError as error:
         raise DataFault.of(path, error, document) from None

@@ -51,6 +51,7 @@ class _Countries(BaseModel):
 
 _EU = "AT BE BG HR CY CZ DE DK EE ES FI FR GR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 _CLOSE_TO_EU = "AX GF GP MQ RE YT MF IS LI NO GB CH GI IM JE GG AD MC SM VA SJ FO GL".split()
+_CLAIMING = {"460": "CN", "461": "CN", "454": "HK"}
 _NEVER = {"germany": ["CN", "HK", "MO", "TW"], "hong_kong": ["CN", *_EU, *_CLOSE_TO_EU]}
 
 
@@ -70,6 +71,17 @@ class RegionTables(BaseModel):
     countries: _Countries
     mcc: dict[Mcc, tuple[Country, ...]]
     mcc_special: _Special = _Special()
+
+    @model_validator(mode="after")
+    def _claims_stand(self) -> Self:
+        """The networks of China and Hong Kong speak against other regions' routers (R15 to R17), whatever is set."""
+        for mcc, country in _CLAIMING.items():
+            if self.mcc.get(mcc) != (country,):
+                raise ValueError(f'mcc.{mcc}: found {list(self.mcc.get(mcc, ()))}, expected ["{country}"]')
+        for mcc in (*self.mcc_special.neutral, *self.mcc_special.refused):
+            if mcc in self.mcc:
+                raise ValueError(f"mcc_special: found {mcc}, which countries use, expected codes of no country")
+        return self
 
 
 def load_region_tables(path: Path | None = None) -> RegionTables:

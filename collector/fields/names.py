@@ -56,7 +56,6 @@ class RefusedNames:
         self._friends = {normalise(name) for name in rules.false_friends}
         self._family: dict[str, RefusedFamily] = {}
         self._bare: dict[str, list[RefusedFamily]] = {}
-        self._envelopes: dict[str, RefusedFamily] = {}
         self._path_stems: dict[str, RefusedFamily] = {}
         self._path_tails: dict[str, RefusedFamily] = {}
         self._betrays: dict[str, set[str]] = {}
@@ -70,8 +69,6 @@ class RefusedNames:
     def _learn(self, family: RefusedFamily) -> None:
         for name in (*family.names, *family.envelopes):
             self._family.setdefault(normalise(name), family)
-        for name in family.envelopes:
-            self._envelopes.setdefault(normalise(name), family)
         for path in family.paths:
             if path.endswith(".*"):
                 self._path_stems.setdefault(normalise_path(path[:-2]), family)
@@ -133,11 +130,12 @@ class RefusedNames:
                 return plain.removeprefix(prefix)
         return plain.rstrip("0123456789").rstrip("_")
 
-    def bare_family(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None) -> RefusedFamily | None:
-        """The family of a generic key: under one of its envelopes, or beside one of its names (1.7.1, rule 7)."""
+    def bare_family(self, name: str, siblings: frozenset[str]) -> RefusedFamily | None:
+        """The family of a generic key beside one of its names (1.7.1, rule 7).
+
+        What lies under a refused envelope is refused with it, as a whole, and is never asked about.
+        """
         for family in self._bare.get(normalise(name), ()) if len(name) <= _LONGEST_NAME else ():
-            if inside is not None and inside.family == family.family:
-                return family
             if family.family in self._families_beside(siblings):
                 return family
         return None
@@ -148,7 +146,7 @@ class RefusedNames:
         found = {family.family for name in short if (family := self.family_of(name))}
         return frozenset(found.union(*(self._betrays.get(normalise(name), ()) for name in short)))
 
-    def removal_of(self, name: str, siblings: frozenset[str], inside: RefusedFamily | None = None) -> Removal:
+    def removal_of(self, name: str, siblings: frozenset[str]) -> Removal:
         """How a key that is not in the catalogue is counted."""
-        family = self.family_of(name) or self.bare_family(name, siblings, inside)
+        family = self.family_of(name) or self.bare_family(name, siblings)
         return Removal(family.treatment) if family else Removal.UNKNOWN

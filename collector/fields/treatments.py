@@ -192,6 +192,7 @@ def overlap(lan: str, wan: str) -> bool:
 
 _CLOCKS_SET_SINCE: Final = 2015
 """Earlier years come from clocks that were never set: 1970, 0001, a build date."""
+_CLOCKS_GONE_WILD: Final = 2100
 _CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
 _ULA: Final = IPv6Network("fc00::/7")  # RFC 4193; `is_private` would take documentation and Teredo addresses too
 
@@ -221,6 +222,6 @@ def utc(when: datetime) -> datetime | None:
 def minute_text(when: datetime) -> Any:
     """RFC 3339 UTC with the seconds set to zero (U46, U47); nothing for a clock that was not set (1.7.8)."""
     moment = utc(when)
-    if moment is None or moment.year < _CLOCKS_SET_SINCE:
+    if moment is None or not _CLOCKS_SET_SINCE <= moment.year < _CLOCKS_GONE_WILD:
         return UNSET
     return moment.replace(second=0, microsecond=0, tzinfo=None).isoformat() + "Z"

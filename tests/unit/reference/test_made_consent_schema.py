@@ -28,8 +28,9 @@ def outcome(document: Document) -> Any:
 
 
 def complete(document: Document) -> Document:
-    """The document with what its action needs, and a country that has a region."""
-    return {**document, "time": JOIN["time"], "country": "DE"} if document["action"] == "join" else document
+    """The document with what its action needs: a country that has a region, a version of the notice that exists."""
+    needed = {"time": JOIN["time"], "country": "DE", "policy_version": "2020-03-14"}
+    return {**document, **needed} if document["action"] == "join" else document
 
 
 def test_the_schema_is_valid_by_the_meta_schema() -> None:

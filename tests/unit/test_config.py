@@ -1,0 +1,540 @@
+"""Every fault of a configuration is found at the start, all at once, in a sentence; and no setting opens the gate."""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from collector.config import BrokerSettings, Settings, is_loopback, load_settings, read_keys
+from collector.errors import DataFault
+from collector.model import Accepted, Message, Region
+from collector.pipeline import process
+from collector.pseudonym import Key, Pseudonymiser
+from collector.rules import assemble
+
+REGIONS = "\n".join(
+    f'[regions.{region}]\nstore = "data/{region}.sqlite"\nkey_files = ["keys/{region}.key"]' for region in Region
+)
+
+
+class Folder:
+    """A folder with a configuration file and sound keys for every region."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = path / "collector.toml"
+        for number, region in enumerate(Region, start=1):
+            self.key(f"{region}.key", bytes([number]) * 32)
+
+    def key(self, name: str, content: bytes = b"k" * 32, mode: int = 0o600) -> Path:
+        """Write a key file."""
+        file = self.path / "keys" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        file.chmod(mode)
+        return file
+
+    def load(self, text: str = "", *, regions: str = REGIONS) -> Settings:
+        """Load a configuration of this text and these regions."""
+        self.file.write_text(f"{text}\n{regions}\n")
+        return load_settings(self.file)
+
+    def faults(self, text: str = "", *, regions: str = REGIONS) -> list[str]:
+        """What is wrong with it, each without the file's name."""
+        with pytest.raises(DataFault) as found:
+            self.load(text, regions=regions)
+        assert str(found.value) == "\n".join(found.value.faults)
+        assert all(fault.startswith(f"{self.file}: ") for fault in found.value.faults)
+        return [fault.removeprefix(f"{self.file}: ") for fault in found.value.faults]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Where the test's configuration is."""
+    return Folder(tmp_path)
+
+
+# What is good
+
+
+def test_a_region_and_its_keys_are_all_that_must_be_said(folder: Folder) -> None:
+    """Everything else has a default, and the defaults are those of the decisions."""
+    settings = folder.load()
+
+    assert tuple(Region) == settings.regions.enabled
+    assert ("flag", "erase", ("2020-03-14",)) == (
+        settings.consent.mode,
+        settings.consent.on_exit,
+        settings.consent.policy_versions,
+    )
+    assert 168.0 == settings.limits.max_age_hours
+    assert ("127.0.0.1", "127.0.0.1") == (settings.broker.host, settings.http.host)
+    assert () == settings.regions.blocked
+
+
+def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the collector is started from; absolute ones stay."""
+    for name in ("ca.pem", "cert.pem", "key.pem", "password"):
+        (folder.path / name).write_text("x")
+    (folder.path / "deep").mkdir()
+    monkeypatch.chdir(folder.path / "deep")
+    absolute = folder.key("elsewhere.key", b"e" * 32)
+    files = {"ca_file": "ca.pem", "cert_file": "cert.pem", "key_file": "key.pem", "password_file": "password"}
+    text = "\n".join(["[broker]", "tls = true", *(f'{name} = "{file}"' for name, file in files.items())])
+    folder.file.write_text(
+        f"{text}\n"
+        + REGIONS.replace('"keys/germany.key"', f'"keys/germany.key", "{absolute}"').replace(
+            "[regions.hong_kong]", '[regions]\ntables = "tables.toml"\n[regions.hong_kong]'
+        )
+    )
+    settings = load_settings(Path("../collector.toml"))
+    germany = settings.regions.of(Region.GERMANY)
+
+    assert folder.path / "data/germany.sqlite" == germany.store
+    assert (folder.path / "keys/germany.key", absolute) == germany.key_files
+    assert folder.path / "tables.toml" == settings.regions.tables
+    assert [folder.path / name for name in ("ca.pem", "cert.pem", "key.pem", "password")] == [
+        settings.broker.ca_file,
+        settings.broker.cert_file,
+        settings.broker.key_file,
+        settings.broker.password_file,
+    ]
+
+
+def test_the_first_key_is_the_current_one(folder: Folder) -> None:
+    """The others find what was stored under them."""
+    folder.key("old.key", b"o" * 32)
+    settings = folder.load(regions=REGIONS.replace('["keys/germany.key"]', '["keys/germany.key", "keys/old.key"]'))
+
+    assert [Key(bytes([2]) * 32), Key(b"o" * 32)] == read_keys(settings.regions.of(Region.GERMANY))
+
+
+def test_regions_that_are_not_served_need_no_section(folder: Folder) -> None:
+    """Nor keys (D18)."""
+    only = '[regions]\nenabled = ["china"]\n[regions.china]\nstore = "c.db"\nkey_files = ["keys/china.key"]'
+
+    assert (Region.CHINA,) == folder.load(regions=only).regions.enabled
+
+
+# Faults of the file
+
+
+def test_a_file_that_is_not_there(folder: Folder) -> None:
+    """Says how to make one."""
+    with pytest.raises(DataFault) as found:
+        load_settings(folder.file)
+
+    assert f"{folder.file}: no such file. Make one with: ueip init {folder.path}" == str(found.value)
+
+
+@pytest.mark.parametrize("content", [b"[broker\n", b"\xff\xfe", b"a = 1\na = 2\n"])
+def test_a_file_that_is_not_toml(folder: Folder, content: bytes) -> None:
+    """One sentence with its name, no trace."""
+    folder.file.write_bytes(content)
+    with pytest.raises(DataFault) as found:
+        load_settings(folder.file)
+
+    assert 1 == len(found.value.faults)
+    assert str(found.value).startswith(f"{folder.file}: ")
+
+
+def test_a_folder_is_no_file(folder: Folder) -> None:
+    """Also a sentence."""
+    with pytest.raises(DataFault, match="Is a directory"):
+        load_settings(folder.path)
+
+
+# Faults of settings
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[brokr]", "brokr: unknown setting. Check the spelling or remove it."),
+        ("[broker]\nhots = 'x'", "broker.hots: unknown setting. Check the spelling or remove it."),
+        ("[broker]\nport = 'many'", "broker.port: found 'many', expected "),
+        ("[broker]\nport = 70000", "broker.port: found 70000, expected less than or equal to 65535"),
+        ("[broker]\nclient_id = 'a b'", "broker.client_id: found 'a b', expected "),
+        ("[broker]\nreceive_maximum = 1", "broker.receive_maximum: found 1, expected greater than or equal to 10"),
+        ("[broker]\nkeep_alive_seconds = [30]", "broker.keep_alive_seconds: found [30], expected a valid integer"),
+        ("broker = 3", "broker: found 3, expected "),
+        ("[consent]\nmode = 'off'", "consent.mode: found 'off', expected 'flag' or 'registered'"),
+        ("[consent]\nmode = false", "consent.mode: found False, expected 'flag' or 'registered'"),
+        ("[consent]\non_exit = 'ignore'", "consent.on_exit: found 'ignore', expected 'erase' or 'keep'"),
+        ("[consent]\npolicy_versions = []", "consent.policy_versions: found [], expected "),
+        ("[consent]\non_exit = 'keep'\nkeep_reason = 'why not'", "consent.keep_reason: found 'why not', expected "),
+        ("[limits]\nmax_age_hours = 0", "limits.max_age_hours: found 0, expected greater than 0"),
+        ("[limits]\nmax_age_hours = inf", "limits.max_age_hours: found inf, expected a finite number"),
+        ("[limits]\nmax_age_hours = nan", "limits.max_age_hours: found nan, expected a finite number"),
+        ("[limits]\nmax_ahead_seconds = inf", "limits.max_ahead_seconds: found inf, expected a finite number"),
+        ("[limits]\nmax_message_bytes = 1e99", "limits.max_message_bytes: found 1e+99, expected "),
+        ("[writer]\nmax_batch_rows = 0", "writer.max_batch_rows: found 0, expected greater than or equal to 1"),
+        ("[log]\nlevel = 'loud'", "log.level: found 'loud', expected 'debug', 'info', 'warning' or 'error'"),
+        ("[http]\nport = -1", "http.port: found -1, expected greater than or equal to 0"),
+    ],
+)
+def test_a_setting_that_is_wrong_says_what_was_expected(folder: Folder, text: str, fault: str) -> None:
+    """Where, what was found, what was expected."""
+    [found] = folder.faults(text)
+
+    assert found.startswith(fault)
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("region", list(Region))
+@pytest.mark.parametrize("name", ["store", "key_files"])
+def test_a_region_says_where_it_is_stored_and_under_which_keys(folder: Folder, region: Region, name: str) -> None:
+    """There is no default for either."""
+    lines = REGIONS.splitlines()
+    at = lines.index(f"[regions.{region}]")
+    gone = next(n for n in (at + 1, at + 2) if lines[n].startswith(name))
+
+    assert [f"regions.{region}.{name}: missing. Add it."] == folder.faults(
+        regions="\n".join(lines[:gone] + lines[gone + 1 :])
+    )
+
+
+def test_a_region_that_is_served_has_a_section(folder: Folder) -> None:
+    """All that lack one are named."""
+    only = '[regions]\nenabled = ["china", "germany", "hong_kong"]\n' + REGIONS[REGIONS.index("[regions.china]") :]
+
+    assert [
+        "regions: enabled: found germany, hong_kong without a section, expected [regions.germany]"
+    ] == folder.faults(regions=only)
+    assert ["regions: missing. Add it."] == folder.faults(regions="")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('enabled = ["mars", "china"]', "regions.enabled.entry 1: found 'mars', expected "),
+        ("enabled = []", "regions.enabled: found [], expected "),
+        ('blocked = ["Germany"]', "regions.blocked.entry 1: found 'Germany', expected "),
+        ("default = 'hong_kong'", "regions.default: unknown setting. Check the spelling or remove it."),
+        ("[regions.mars]\nstore = 'm.db'", "regions.mars: unknown setting. Check the spelling or remove it."),
+    ],
+)
+def test_there_are_three_regions_and_no_default(folder: Folder, text: str, fault: str) -> None:
+    """No grammar gives a country a region it does not have (lesson 21)."""
+    [found] = folder.faults(regions=f"[regions]\n{text}\n{REGIONS}")
+
+    assert found.startswith(fault)
+
+
+def test_keeping_records_after_an_exit_needs_a_reason(folder: Folder) -> None:
+    """In a sentence, in the configuration (D5)."""
+    assert [
+        'consent: keep_reason: found none, expected the ground for on_exit = "keep" in a sentence (D5)'
+    ] == folder.faults('[consent]\non_exit = "keep"')
+    assert "keep" == folder.load('[consent]\non_exit = "keep"\nkeep_reason = "order of 2026-03-01"').consent.on_exit
+
+
+@pytest.mark.parametrize("host", ["broker.example", "192.0.2.7", "0.0.0.0", "::", "localhost.example", "10.0.0.1"])
+def test_plain_mqtt_leaves_this_machine_never(folder: Folder, host: str) -> None:
+    """Payloads would be readable on the way (O78)."""
+    sentence = (
+        f"broker: host: found '{host}' without TLS, expected tls = true for a broker on another machine (O78). "
+        f"Set tls = true and, for a private authority, ca_file."
+    )
+
+    assert [sentence] == folder.faults(f'[broker]\nhost = "{host}"')
+    assert folder.load(f'[broker]\nhost = "{host}"\ntls = true').broker.tls
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "mqtt.localhost"])
+def test_plain_mqtt_is_for_this_machine(host: str) -> None:
+    """By any of its names."""
+    assert is_loopback(host)
+    assert not BrokerSettings(host=host).tls
+
+
+@pytest.mark.parametrize("name", ["cert_file", "key_file"])
+def test_half_a_certificate_is_a_fault(folder: Folder, name: str) -> None:
+    """A certificate without its key proves nothing."""
+    (folder.path / "one.pem").write_text("x")
+
+    assert ["broker: cert_file and key_file: found one of the two, expected both or none"] == folder.faults(
+        f'[broker]\n{name} = "one.pem"'
+    )
+
+
+# Faults of files
+
+
+def test_all_faults_are_told_at_once(folder: Folder) -> None:
+    """Nobody mends one to find the next: those of the settings, and then those of the files."""
+    of_settings = folder.faults("[broker]\nport = 0\nhots = 'x'\n[consent]\nmode = 'off'\n[log]\nstyle = 'loud'")
+    folder.key("germany.key", b"k" * 16, 0o644)
+    (folder.path / "keys" / "china.key").unlink()
+    of_files = folder.faults('[broker]\npassword_file = "password"\nca_file = "ca.pem"')
+
+    assert ["broker.port", "broker.hots", "consent.mode", "log.style"] == [f.split(":")[0] for f in of_settings]
+    assert [
+        "broker.password_file",
+        "broker.ca_file",
+        "regions.germany.key_files",
+        "regions.germany.key_files",
+        "regions.china.key_files",
+    ] == [fault.split(":")[0] for fault in of_files]
+
+
+@pytest.mark.parametrize("name", ["password_file", "ca_file"])
+def test_a_file_that_is_named_must_be_there(folder: Folder, name: str) -> None:
+    """And be a file."""
+    (folder.path / "folder").mkdir()
+
+    assert [f"broker.{name}: {folder.path}/gone: no such file. Correct the path."] == folder.faults(
+        f'[broker]\n{name} = "gone"'
+    )
+    assert [f"broker.{name}: {folder.path}/folder: Is a directory. Correct the path."] == folder.faults(
+        f'[broker]\n{name} = "folder"'
+    )
+
+
+def test_a_key_that_is_not_there_can_be_made(folder: Folder) -> None:
+    """With the command that is given."""
+    file = folder.path / "keys" / "germany.key"
+    file.unlink()
+    sentence = (
+        f"regions.germany.key_files: {file}: no such file. "
+        f"Create it with: openssl rand -out {file} 32 && chmod 600 {file}"
+    )
+
+    assert [sentence] == folder.faults()
+
+
+@pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
+def test_a_key_has_32_bytes(folder: Folder, length: int) -> None:
+    """No more, no less; a hex text of it is none."""
+    file = folder.key("germany.key", b"k" * length)
+    sentence = (
+        f"regions.germany.key_files: {file}: found {length} bytes, expected 32. "
+        f"Create one with: openssl rand -out {file} 32 && chmod 600 {file}"
+    )
+
+    assert [sentence] == folder.faults()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o660, 0o604, 0o601])
+def test_a_key_is_its_owners_alone(folder: Folder, mode: int) -> None:
+    """Whoever has it can turn pseudonyms back by trying."""
+    file = folder.key("china.key", bytes([3]) * 32, mode)
+
+    assert [
+        f"regions.china.key_files: {file}: found mode {mode:o}, expected 600. Run: chmod 600 {file}"
+    ] == folder.faults()
+
+
+def test_two_regions_share_no_store(folder: Folder) -> None:
+    """Not by another spelling or a link either (D18)."""
+    (folder.path / "data").mkdir()
+    (folder.path / "link.sqlite").symlink_to(folder.path / "data/germany.sqlite")
+    expected = "is also the store of germany. Give each region its own."
+    for spelling in ("data/germany.sqlite", "data/../data/germany.sqlite", "link.sqlite"):
+        regions = REGIONS.replace("data/china.sqlite", spelling)
+
+        assert [f"regions.china.store: {folder.path}/{spelling}: {expected}"] == folder.faults(regions=regions)
+
+
+@pytest.mark.parametrize("how", ["the same file", "a copy", "an old key"])
+def test_two_regions_share_no_key(folder: Folder, how: str) -> None:
+    """By content, not by name, and old keys too: pseudonyms could be joined across borders."""
+    if how == "the same file":
+        regions, file = REGIONS.replace("keys/china.key", "keys/germany.key"), folder.path / "keys/germany.key"
+    elif how == "a copy":
+        regions, file = REGIONS, folder.key("china.key", bytes([2]) * 32)
+    else:
+        file = folder.key("old.key", bytes([2]) * 32)
+        regions = REGIONS.replace('["keys/china.key"]', '["keys/china.key", "keys/old.key"]')
+    sentence = (
+        f"regions.china.key_files: {file}: is also a key of germany, so pseudonyms could be joined "
+        f"across borders. Give each region its own."
+    )
+
+    assert [sentence] == folder.faults(regions=regions)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while, if we are root: root may read anything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_key_that_cannot_be_read_is_a_sentence() -> None:
+    """And no advice to write a new one over it."""
+    with TemporaryDirectory() as place:
+        folder = Folder(Path(place))
+        folder.path.chmod(0o755)
+        (folder.path / "keys").chmod(0o755)
+        for file in (folder.path / "keys").iterdir():
+            file.chmod(0o000)
+        folder.file.write_text(REGIONS)
+        with without_privileges(), pytest.raises(DataFault) as found:
+            load_settings(folder.file)
+
+    assert list(found.value.faults) == [
+        f"{folder.file}: regions.{region}.key_files: {folder.path}/keys/{region}.key: Permission denied. "
+        f"Make it a file that the collector can read."
+        for region in Region
+    ]
+
+
+# The gate
+
+ALLOWED = {
+    "broker.host": "where routers publish",
+    "broker.port": "where routers publish",
+    "broker.client_id": "names the session",
+    "broker.username": "signs in",
+    "broker.password_file": "signs in",
+    "broker.tls": "protects the way; needed beyond this machine",
+    "broker.ca_file": "whom to trust",
+    "broker.cert_file": "who we are",
+    "broker.key_file": "who we are",
+    "broker.keep_alive_seconds": "when to ping",
+    "broker.session_expiry_seconds": "how long the broker keeps messages",
+    "broker.receive_maximum": "bounds memory",
+    "broker.max_packet_bytes": "bounds memory",
+    "broker.reconnect_max_seconds": "paces reconnects",
+    "regions.enabled": "can only refuse: what is not served here is dropped",
+    "regions.blocked": "can only refuse",
+    "regions.tables": "country to region; the notice's own lines are checked against it",
+    "regions.hong_kong.store": "where records are stored",
+    "regions.hong_kong.key_files": "makes pseudonyms",
+    "regions.germany.store": "where records are stored",
+    "regions.germany.key_files": "makes pseudonyms",
+    "regions.china.store": "where records are stored",
+    "regions.china.key_files": "makes pseudonyms",
+    "consent.mode": "flag needs a flagged message, registered needs a join event before it: neither lets in without",
+    "consent.on_exit": "what becomes of records stored with consent; they are unreadable either way",
+    "consent.keep_reason": "a text for people",
+    "consent.policy_versions": "can only refuse what names another version",
+    "limits.max_message_bytes": "can only refuse",
+    "limits.max_depth": "can only refuse",
+    "limits.max_age_hours": "how old a flagged message may be; the join still bounds it (G7)",
+    "limits.max_ahead_seconds": "how far ahead a flagged message's clock may be",
+    "limits.max_in_flight_bytes": "bounds memory",
+    "writer.linger_milliseconds": "paces commits",
+    "writer.max_batch_rows": "paces commits",
+    "http.host": "serves counts",
+    "http.port": "serves counts",
+    "log.style": "how logs look",
+    "log.level": "how much is logged; no level logs what a router sent",
+}
+"""Every setting there may be, and why it cannot let anything in without consent. A new one needs a line here (D6)."""
+
+OPENERS = {
+    "allow", "always", "anonymous", "assume", "bypass", "debug", "default", "disable", "dry", "fallback", "force",
+    "ignore", "implicit", "insecure", "opt", "override", "permissive", "self", "skip", "test", "trust", "unsafe",
+    "verify",
+}  # fmt: skip
+"""Words of settings that open gates."""
+
+
+def walk(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The names of all settings, sections resolved."""
+    for name, field in model.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        if section is None:
+            yield f"{path}{name}"
+        else:
+            yield from walk(section, f"{path}{name}.")
+
+
+def test_every_setting_is_one_that_was_decided_on() -> None:
+    """There is none that stores a message without consent (O09)."""
+    assert list(ALLOWED) == list(walk(Settings))
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_no_setting_is_called_like_one_that_opens_the_gate(name: str) -> None:
+    """A name is a promise too."""
+    assert not OPENERS & set(name.replace(".", "_").split("_"))
+
+
+def test_settings_cannot_be_changed_while_the_collector_runs(folder: Folder) -> None:
+    """Nor can one be added."""
+    settings = folder.load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.consent.mode = "registered"  # type: ignore[misc]
+    with pytest.raises(ValueError, match=r"frozen|no field"):
+        settings.consent.bypass = True  # type: ignore[attr-defined]
+
+
+MOST_PERMISSIVE = """
+[consent]
+mode = "{mode}"
+on_exit = "keep"
+keep_reason = "as permissive as it can be made"
+policy_versions = ["1", "2", "2020-03-14"]
+[limits]
+max_message_bytes = 16777216
+max_depth = 64
+max_age_hours = 1e9
+max_ahead_seconds = 1e9
+"""
+
+NOT_A_YES: list[str] = [
+    "{}",
+    *(
+        f'{{"ueip": {value}}}'
+        for value in (
+            "false", "null", "0", "1", "1.0", "2", "-1", '"0"', '"1"', '"true"', '"True"', '"yes"', '"on"', '""', '" "',
+            '"true "', "[]", "[true]", "{}", '{"value": true}',
+        )
+    ),
+    '{"ueip": false, "ueip": true}',
+    '{"ueip": true, "ueip": false}',
+    '{"UEIP": true}',
+    '{"ueip\\u200b": true}',
+    '{"ueip ": true}',
+    '{"consent": {"ueip": true}}',
+    '{"ueip_opt_in": true}',
+]  # fmt: skip
+"""Catalogue 4.2: the values that must drop."""
+
+
+@pytest.mark.parametrize("mode", ["flag", "registered"])
+def test_the_most_permissive_settings_let_in_nothing_without_a_yes(folder: Folder, mode: str) -> None:
+    """With everything as open as it goes, only the plain yes of the control passes."""
+    settings = folder.load(MOST_PERMISSIVE.format(mode=mode))
+    rules = assemble(settings, {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in Region})
+    rest = '"schema_version": 1, "message_id": "m-1", "country": "DE", "time": "2025-11-21T14:00:00Z"'
+
+    def passes(flag: str) -> bool:
+        payload = "{" + ", ".join(part for part in (flag.strip()[1:-1], rest) if part) + "}"
+        message = Message("ueip/v1/r1/report", payload.encode(), retained=False, received_at=1_763_733_600_000)
+        json.loads(payload)
+        return isinstance(process(message, rules), Accepted)
+
+    assert [True, *(False for _ in NOT_A_YES)] == [passes(flag) for flag in ('{"ueip": true}', *NOT_A_YES)]
+
+
+def test_the_shipped_configuration_names_no_setting_that_is_not_decided_on() -> None:
+    """The example people start from has the same names, and comments them."""
+    shipped = Path(__file__).resolve().parents[2] / "config" / "collector.toml"
+    document: dict[str, Any] = tomllib.loads(shipped.read_text("utf-8"))
+
+    def names(table: dict[str, Any], path: str = "") -> Iterator[str]:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                yield from names(value, f"{path}{name}.")
+            else:
+                yield f"{path}{name}"
+
+    assert set(names(document)) <= set(ALLOWED)

@@ -1,0 +1,169 @@
+"""The operators' pages, served for real on a free port."""
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http.client import HTTPConnection
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from records import until
+
+from collector.config import HttpSettings
+from collector.errors import CollectorError
+from collector.http import READY, HttpServer
+from collector.metrics import Metrics
+
+
+class Answer(NamedTuple):
+    """What a page said."""
+
+    status: int
+    kind: str
+    text: str
+
+    def json(self) -> Any:
+        """The text as JSON."""
+        return json.loads(self.text)
+
+
+Get = Callable[..., Any]
+
+
+@asynccontextmanager
+async def served(
+    parts: Callable[[], dict[str, str]], metrics: Metrics | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[Get]:
+    """The pages, and a way to look at them."""
+    server = HttpServer(HttpSettings(host=host, port=0), (metrics or Metrics()).registry, parts)
+    place = urlsplit(server.address)
+
+    def ask(path: str, method: str) -> Answer:
+        connection = HTTPConnection(place.hostname or "", place.port, timeout=10)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers.get("content-type", ""), answer.read().decode())
+        finally:
+            connection.close()
+
+    async def get(path: str, method: str = "GET") -> Answer:
+        return await asyncio.to_thread(ask, path, method)
+
+    running = asyncio.create_task(server.run())
+    await until(lambda: server._server.started)
+    yield get
+    await server.stop()
+    async with asyncio.timeout(10):
+        await running
+
+
+async def test_metrics_are_what_prometheus_reads() -> None:
+    """In its text format, as they are at the moment of asking."""
+    metrics = Metrics()
+    async with served(dict, metrics) as get:
+        metrics.received = 3
+        answer = await get("/metrics")
+        metrics.received = 4
+        again = await get("/metrics")
+    pages = [{f.name: f for f in text_string_to_metric_families(page.text)} for page in (answer, again)]
+
+    assert 200 == answer.status
+    assert answer.kind.startswith("text/plain; version=")
+    assert [3, 4] == [page["collector_messages_received"].samples[0].value for page in pages]
+
+
+async def test_it_is_alive_while_it_serves() -> None:
+    """Whatever its parts say: a store that is down is no reason to restart the collector."""
+    async with served(lambda: {"broker": "waiting"}) as get:
+        answer = await get("/healthz")
+
+    assert (200, "alive\n") == (answer.status, answer.text)
+
+
+async def test_it_is_ready_when_all_its_parts_are() -> None:
+    """Each is named."""
+    async with served(lambda: {"broker": READY, "store_germany": READY}) as get:
+        answer = await get("/readyz")
+
+    assert 200 == answer.status
+    assert {"ready": True, "parts": {"broker": "ready", "store_germany": "ready"}} == answer.json()
+
+
+async def test_a_part_that_is_not_ready_is_named() -> None:
+    """With what it says; 503 tells the balancer, and a later look tells that it is over."""
+    refusal = "the broker refused the connection: not authorized"
+    parts = {"broker": refusal, "store_china": READY}
+    async with served(lambda: parts) as get:
+        before = await get("/readyz")
+        parts["broker"] = READY
+        after = await get("/readyz")
+
+    assert 503 == before.status
+    assert {"ready": False, "parts": {"broker": refusal, "store_china": "ready"}} == before.json()
+    assert 200 == after.status
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/metricsx", "/../etc/passwd", "/records", "/openapi.json"])
+async def test_there_is_nothing_else(path: str) -> None:
+    """Three pages and no more."""
+    async with served(dict) as get:
+        answer = await get(path)
+
+    assert 404 == answer.status
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_there_is_nothing_to_write(path: str, method: str) -> None:
+    """The pages are for reading."""
+    async with served(dict) as get:
+        answer = await get(path, method)
+
+    assert 405 == answer.status
+
+
+async def test_it_can_listen_on_the_newer_address_family() -> None:
+    """And says its address as browsers take it."""
+    async with served(dict, host="::1") as get:
+        answer = await get("/healthz")
+
+    assert 200 == answer.status
+
+
+def test_a_port_in_use_is_a_sentence() -> None:
+    """At the start, before anything else is begun."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(CollectorError) as refused:
+            HttpServer(HttpSettings(port=port), Metrics().registry, dict)
+
+    assert str(refused.value) == (
+        f"http: cannot listen on 127.0.0.1:{port}: Address already in use. "
+        f"Choose another http.port (0 for a free one) or stop what uses it."
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "host.invalid"])
+def test_an_address_that_is_not_ours_is_a_sentence(host: str) -> None:
+    """Another machine's, or a name that means nothing."""
+    with pytest.raises(CollectorError, match=rf"^http: cannot listen on {host}:9464: .+\. Choose another http\.port"):
+        HttpServer(HttpSettings(host=host), Metrics().registry, dict)
+
+
+async def test_it_leaves_the_signals_to_the_service() -> None:
+    """A stop is in order, and the pages are the last to go: they take no signal for themselves."""
+    watched = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in watched]
+    async with served(dict) as get:
+        await get("/healthz")
+        during = [signal.getsignal(number) for number in watched]
+
+    assert before == during == [signal.getsignal(number) for number in watched]
