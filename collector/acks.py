@@ -20,23 +20,20 @@ class Settling(Protocol):
 class Token:
     """The promise to acknowledge one message once it is settled: stored durably, or dropped."""
 
-    __slots__ = ("_ring", "done", "packet_id", "received")
+    __slots__ = ("done", "packet_id", "received", "ring")
 
     def __init__(self, ring: "AckRing | None", packet_id: int, received: float) -> None:
-        self._ring = ring
+        self.ring = ring
         self.packet_id = packet_id
         self.received = received
         self.done = False
 
-    def mark(self) -> "AckRing | None":
-        """Note that the message is settled; the ring it is in has still to be told."""
-        self.done = True
-        return self._ring
-
     def complete(self) -> None:
         """The message is settled."""
-        if not self.done and (ring := self.mark()) is not None:
-            ring.settle()
+        if not self.done:
+            self.done = True
+            if self.ring is not None:
+                self.ring.settle()
 
 
 class Countdown:
@@ -113,9 +110,11 @@ def complete_all(tokens: Iterable[Settling]) -> None:
     """Settle many messages; each connection's releases go out in one write."""
     rings: set[AckRing] = set()
     for token in tokens:
-        if not isinstance(token, Token):
+        if type(token) is not Token:
             token.complete()
-        elif not token.done and (ring := token.mark()) is not None:
-            rings.add(ring)
+        elif not token.done:
+            token.done = True
+            if token.ring is not None:
+                rings.add(token.ring)
     for ring in rings:
         ring.settle()

@@ -5,6 +5,7 @@ a panic is a `BaseException`, so it is caught here and becomes the protocol erro
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import mqtt5
@@ -29,12 +30,18 @@ from mqtt5 import (
 __all__ = [
     "ConnAckPacket", "ConnAckReasonCode", "ConnectPacket", "DisconnectPacket", "DisconnectReasonCode", "Packet",
     "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket", "PublishPacket",
-    "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
+    "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter", "puback",
 ]  # fmt: skip
 
 
 LARGEST: Final = 5 + 268_435_455
 """Bytes of the longest packet that MQTT has."""
+
+
+@cache
+def puback(packet_id: int) -> bytes:
+    """PUBACK with success for a packet id (MQTT 5, 3.4); there are 65,535 of them, so each is made once."""
+    return PubAckPacket(packet_id).write()
 
 
 class ProtocolFault(Exception):

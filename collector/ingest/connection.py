@@ -24,12 +24,12 @@ from collector.ingest.codec import (
     PingReqPacket,
     PingRespPacket,
     ProtocolFault,
-    PubAckPacket,
     PublishPacket,
     QoS,
     SubAckPacket,
     SubscribePacket,
     TopicFilter,
+    puback,
 )
 from collector.log import LOG
 from collector.model import Message
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _acknowledge(self, packet_ids: list[int]) -> None:
-        self._send(b"".join([PubAckPacket(packet_id).write() for packet_id in packet_ids]))
+        self._send(b"".join(map(puback, packet_ids)))
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -243,13 +243,13 @@ class Writer:
 
     def _settle(self, items: list[Item], *, stored: int, dropped: Counter[DropReason]) -> None:
         """Count the outcomes and let the messages go, in one step: the sum of outcomes holds at every moment."""
-        records = [item for item in items if isinstance(item.entry, Record)]
+        sizes = [item.size for item in items if type(item.entry) is Record]
         metrics = self._metrics
         metrics.stored[self.region] += stored
         metrics.dropped.update(dropped)
-        metrics.in_flight -= len(records)
-        metrics.in_flight_bytes -= sum(item.size for item in records)
-        complete_all(item.token for item in items)
+        metrics.in_flight -= len(sizes)
+        metrics.in_flight_bytes -= sum(sizes)
+        complete_all([item.token for item in items])
         self._settled()
 
     def _failed(self, error: Exception) -> None:
