@@ -128,8 +128,7 @@ def test_kill_9_loses_nothing_and_stores_nothing_twice(site: Site, load: Load) -
     """Killed again and again under load of 20 000 messages: each acknowledged one is stored exactly once (K11, K12)."""
     count, kills = 20_000, 5
     slowly(site)
-    site.broker.start()
-    collector = site.collector.start()
+    collector = site.start()
     with site.publisher() as router:
         with in_background(threading.Thread(target=load.send, args=(router, count))):
             for kill in range(1, kills + 1):
@@ -153,8 +152,7 @@ def test_sigterm_under_load_ends_in_order(site: Site, load: Load) -> None:
     """Exit code 0 soon; what was not committed comes again at the next start, nothing is lost or doubled (K14)."""
     count = 6000
     slowly(site)
-    site.broker.start()
-    collector = site.collector.start()
+    collector = site.start()
     with site.publisher() as router:
         with in_background(threading.Thread(target=load.send, args=(router, count))):
             for turn in range(1, 4):

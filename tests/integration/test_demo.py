@@ -8,12 +8,15 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from collector import broker
 from collector.broker import free_port
+from collector.simulator import Fleet
 
 from .harness import PATIENCE, REGIONS, Site, environment, find_processes, ueip_program, wait_until
 
@@ -122,6 +125,18 @@ def test_the_demo_fills_every_region_and_its_last_line_adds_up(finished: Demo) -
     assert int(dropped) == sum(int(count) for _, count in reasons)
     assert "local_only" in said
     assert [] == finished.brokers()
+
+
+def test_the_demo_receives_every_report_its_fleet_sends(finished: Demo) -> None:
+    """The fleet begins when the collector listens: as many reports arrive as such a fleet has to send."""
+    began = datetime.now(UTC)
+    fleet = Fleet(size=60, seed=1, start=began - timedelta(hours=2), owners_act_from=began)
+    past = [began - timedelta(hours=2) + number * timedelta(minutes=5) for number in range(24)]
+    sent = [publication for moment in [*past, *[began] * 3] for publication in fleet.round(moment)]
+
+    assert (
+        str(sum(publication.expectation != "consent" for publication in sent)) == _SUM.findall(finished.said())[-1][0]
+    )
 
 
 def test_the_routers_it_introduces_can_be_looked_up(finished: Demo) -> None:
@@ -243,8 +258,7 @@ def test_run_with_a_taken_http_port_ends_with_a_sentence(site: Site) -> None:
 
 def test_without_mosquitto_it_says_how_to_install_it(demo: Demo) -> None:
     """Where there is none, exit code 3 and the command to type."""
-    elsewhere = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/opt/homebrew/bin"
-    if found := shutil.which("mosquitto", path=elsewhere):
+    if found := shutil.which("mosquitto", path=broker._ELSEWHERE):
         pytest.skip(f"the broker is at {found}, where it is found without PATH")
     code = demo.start("--demo", PATH=str(demo.folder)).wait_end()
 
