@@ -15,8 +15,9 @@ from collector.log import LOG
 from collector.metrics import Metrics
 
 CONNECT_SECONDS: Final = 10.0
-FILTERS: Final = ("ueip/v1/+/consent", "ueip/v1/#")
-"""Consent first. The second is wider than the topics of the format, so that a misspelt topic is a counted drop."""
+FILTER: Final = "ueip/v1/#"
+"""One filter, wider than the topics of the format: a misspelt topic is a counted drop, and with a second filter brokers
+would deliver what both match twice."""
 
 
 class Client:
@@ -150,14 +151,8 @@ def connect_packet(settings: BrokerSettings) -> ConnectPacket:
 
 
 def topic_filters() -> list[TopicFilter]:
-    """What is subscribed to. Retained consent events are wanted at every connect; other retained messages are not."""
-    consent, everything = FILTERS
-    return [
-        TopicFilter(consent, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS),
-        TopicFilter(
-            everything, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_IF_SUBSCRIPTION_NOT_EXISTS
-        ),
-    ]
+    """What is subscribed to; what is retained comes at every connect, for consent events are wanted then."""
+    return [TopicFilter(FILTER, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
 
 
 def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
