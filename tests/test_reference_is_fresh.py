@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from click.testing import CliRunner
 from support import ROOT
@@ -111,11 +110,7 @@ def without_field(catalogue: Catalogue) -> Catalogue:
 
 def decodes(catalogue: Catalogue, payload: bytes) -> bool:
     """Whether the decoder of the message path, made from *catalogue*, takes the payload."""
-    try:
-        Compiled(catalogue).decode(payload)
-    except msgspec.ValidationError:
-        return False
-    return True
+    return Compiled(catalogue).decode(payload) is not None
 
 
 def test_the_decoder_is_made_from_the_catalogue() -> None:

@@ -4,8 +4,10 @@ Two trees are made. The *wire* tree is what a message may hold: keys outside it 
 is what a record may hold: it has no place for an input, so what is not copied into it is gone.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
@@ -14,7 +16,7 @@ from msgspec import UNSET, Meta
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
 from collector.fields.treatments import TREATED
-from collector.fields.types import annotation, optional
+from collector.fields.types import annotation, optional, pattern_of
 
 MAX_EVENTS: Final = 32
 MESSAGE_ID: Final = r"^[A-Za-z0-9._:-]{1,64}$"
@@ -34,6 +36,8 @@ ENVELOPE: Final[dict[str, Any]] = {
 """What stands beside the groups at the top of a v1 report."""
 
 
+_REMEMBERED: Final = 16_384
+_LONGEST: Final = 64
 _EVENT_OWN: Final[dict[str, Any]] = {"time": Annotated[datetime, Meta(tz=True)]}
 
 
@@ -58,7 +62,18 @@ class Compiled:
         self.values = {group: _values(types) for group, types in self.wire_types.items()}
         self.values["event"] |= _values({"event": self._event_kind(), **_EVENT_OWN})
         self.envelope = _values(ENVELOPE)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(self.report).decode
+        self.patterns = RememberedPatterns(catalogue)
+        at_once: dict[str, Any] = {g: _struct(g, self.wire_types[g] | self.patterns.types_of(g)) for g in GROUPS}
+        report = _struct("report", {**ENVELOPE, **at_once, "events": events})
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(report).decode
+
+    def decode(self, payload: bytes) -> Any:
+        """The wire tree of a payload in which every key is known and every value within its bounds, or None."""
+        try:
+            tree = self._decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        return tree if self.patterns.hold(tree) else None
 
     def _wire_event(self) -> type[msgspec.Struct]:
         required = [("event", self._event_kind()), *_EVENT_OWN.items()]
@@ -73,6 +88,47 @@ class Compiled:
         entries = sorted(self.catalogue.in_group(group), key=passes, reverse=True)
         own = ["event", "time"] if group == "event" else []
         return _kept_struct(group, [*(entry.name for entry in entries), *own])
+
+
+_Check = tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]], list[Callable[[str], bool]]]
+"""How to find a group in a report, read its texts, and ask each for its pattern."""
+
+
+class RememberedPatterns:
+    """The patterns of the groups' texts, asked once a value: a router sends the same ones with every report.
+
+    Left to the decoder, the patterns of a message cost as much as all the rest of its decoding.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._types: dict[Group, dict[str, Any]] = {}
+        self._checks: list[_Check] = []
+        for group in GROUPS:
+            patterned = {entry: pattern for entry in _entries(catalogue, group) if (pattern := pattern_of(entry))}
+            self._types[group] = {e.name: Annotated[str, Meta(max_length=e.max_length or _LONGEST)] for e in patterned}
+            if patterned:
+                read = getter([entry.name for entry in patterned])
+                self._checks.append((attrgetter(group), read, [_matcher(pattern) for pattern in patterned.values()]))
+
+    def types_of(self, group: Group) -> dict[str, Any]:
+        """The annotations, without their patterns, of the texts of a group."""
+        return self._types[group]
+
+    def hold(self, tree: Any) -> bool:
+        """Whether every text in the groups of *tree* has its pattern."""
+        for group_of, read, matchers in self._checks:
+            group = group_of(tree)
+            if group is not UNSET:
+                for value, matches in zip(read(group), matchers, strict=True):
+                    if value is not UNSET and not matches(value):
+                        return False
+        return True
+
+
+@cache
+def _matcher(pattern: str) -> Callable[[str], bool]:
+    compiled = re.compile(pattern)
+    return lru_cache(_REMEMBERED)(lambda text: compiled.search(text) is not None)
 
 
 def _values(types: dict[str, Any]) -> dict[str, type[msgspec.Struct]]:
@@ -95,9 +151,12 @@ def getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _wire_types(catalogue: Catalogue, group: Group) -> dict[str, Any]:
+    return {entry.name: annotation(entry) for entry in _entries(catalogue, group)}
+
+
+def _entries(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
     fields = [f for f in catalogue.in_group(group) if f.on_the_wire and f.type != "snapshot"]
-    entries: list[FieldEntry | InputEntry] = [*fields, *catalogue.inputs_of(group)]
-    return {entry.name: annotation(entry) for entry in entries}
+    return [*fields, *catalogue.inputs_of(group)]
 
 
 def _struct(name: str, types: dict[str, Any]) -> type[msgspec.Struct]:

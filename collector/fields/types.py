@@ -45,12 +45,17 @@ def annotation(entry: FieldEntry | InputEntry) -> Any:
             return Literal[entry.values]
         case "list" | "ssid":
             return Annotated[str, Meta(min_length=1, max_length=entry.max_length)]
-        case "digits":
-            return Annotated[str, Meta(pattern=rf"^[0-9]{{{entry.min_length},{entry.max_length}}}\Z")]
         case "time":
             return Annotated[datetime, Meta(tz=True)]
-        case kind:
-            return Annotated[str, Meta(pattern=strict(PATTERNS[kind]), max_length=entry.max_length)]
+        case _:
+            return Annotated[str, Meta(pattern=pattern_of(entry), max_length=entry.max_length)]
+
+
+def pattern_of(entry: FieldEntry | InputEntry) -> str | None:
+    """The pattern that a value of *entry* must have, for Python, or None for a type without one."""
+    if entry.type == "digits":
+        return rf"^[0-9]{{{entry.min_length},{entry.max_length}}}\Z"
+    return strict(PATTERNS[entry.type]) if entry.type in PATTERNS else None
 
 
 def optional(kind: Any) -> Any:

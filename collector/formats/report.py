@@ -70,11 +70,8 @@ class ReportDecoder:
         """
         if b"\\" in payload:
             return None
-        try:
-            tree = self._decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        return tree if payload.count(b'"') == _encode(tree).count(b'"') else None
+        tree = self._decode(payload)
+        return tree if tree is not None and payload.count(b'"') == _encode(tree).count(b'"') else None
 
     def decode_slowly(self, message: Message, router: str, notes: Notes) -> Report | DropReason:
         """As `decode`, key by key; *notes* is told what is removed."""
