@@ -7,11 +7,14 @@ Rule 2: of an exception only its type and place are logged; its text may quote w
 
 import logging
 import sys
+import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import orjson
 
+_SELDOM_SECONDS: Final = 10.0
 Fact = str | int | float | bool | None
 
 
@@ -20,6 +23,8 @@ class Logger:
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
+        self._times: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
 
     def debug(self, event: str, **facts: Fact) -> None:
         """What only a developer wants to see."""
@@ -36,6 +41,14 @@ class Logger:
     def error(self, event: str, **facts: Fact) -> None:
         """Something is wrong that a person has to look at."""
         self._write(logging.ERROR, event, facts)
+
+    def seldom(self, event: str, **facts: Fact) -> None:
+        """An error that may come with every message: told at most every ten seconds, with how often it came."""
+        self._times[event] += 1
+        now = time.monotonic()
+        if now >= self._quiet_until.get(event, 0.0):
+            self._quiet_until[event] = now + _SELDOM_SECONDS
+            self.error(event, times=self._times.pop(event), **facts)
 
     def _write(self, level: int, event: str, facts: dict[str, Fact]) -> None:
         if self._logger.isEnabledFor(level):

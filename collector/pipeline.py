@@ -59,7 +59,7 @@ def process(message: Message, rules: Rules) -> Outcome:
     try:
         return _process(message, rules)
     except Exception as error:  # noqa: BLE001 - bad input never stops the process, nor does a bug it finds
-        LOG.error("message_failed", error=type(error).__name__, at=where(error))
+        LOG.seldom("message_failed", error=type(error).__name__, at=where(error))
         return Dropped(DropReason.INTERNAL_ERROR)
 
 

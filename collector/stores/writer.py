@@ -191,7 +191,7 @@ class Writer:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - see above
-            LOG.error("entry_failed", region=self.region, error=type(error).__name__, at=where(error))
+            LOG.seldom("entry_failed", region=self.region, error=type(error).__name__, at=where(error))
             if isinstance(item.entry, Record):
                 self._settle([item], stored=0, dropped=Counter({DropReason.INTERNAL_ERROR: 1}))
             else:
