@@ -5,8 +5,10 @@ acknowledged ones when the collector lags) and no log that names clients.
 """
 
 import contextlib
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -112,7 +114,11 @@ class LocalBroker:
         file.write_text(self._configuration or local_configuration(self.folder, self.port))
         # A session of its own: Ctrl-C is for the collector, which stops the broker after it has said goodbye.
         self._process = subprocess.Popen(  # noqa: S603 - our own configuration
-            [program, "-c", str(file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+            [program, "-c", str(file)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to the kernel, no lock is held here
         )
         self._wait(self._process)
         return self
@@ -156,6 +162,12 @@ class LocalBroker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _end_with_parent() -> None:
+    """Where the kernel can: do not outlive a parent that was killed (Linux, prctl PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def local_configuration(folder: Path, port: int) -> str:

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from collector.config_files import file_faults
 from collector.data import data_path
 from collector.errors import DataFault
 from collector.model import Region
-from collector.pseudonym import KEY_BYTES, Key
+from collector.pseudonym import Key
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -198,7 +199,7 @@ def load_settings(path: Path) -> Settings:
         settings = Settings.model_validate(_absolute(document, path.resolve().parent))
     except ValidationError as error:
         raise DataFault.of(path, error, document) from None
-    if faults := [*_file_faults(settings), *_shared_faults(settings)]:
+    if faults := file_faults(settings):
         raise DataFault(f"{path}: {fault}" for fault in faults)
     return settings
 
@@ -229,63 +230,3 @@ def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:
         return value
 
     return {name: made(name, value) for name, value in document.items()}
-
-
-def _file_faults(settings: Settings) -> list[str]:
-    faults = []
-    for name in ("password_file", "ca_file", "cert_file", "key_file"):
-        file: Path | None = getattr(settings.broker, name)
-        if file is not None and isinstance(found := _content(file), str):
-            faults.append(f"broker.{name}: {file}: {found}. Correct the path.")
-    for region in settings.regions.enabled:
-        for file in settings.regions.of(region).key_files:
-            faults += _key_faults(region, file)
-    return faults
-
-
-def _key_faults(region: Region, file: Path) -> list[str]:
-    where, command = f"regions.{region}.key_files", f"openssl rand -out {file} {KEY_BYTES} && chmod 600 {file}"
-    try:
-        found = file.stat()
-        secret = file.read_bytes()
-    except FileNotFoundError:
-        return [f"{where}: {file}: no such file. Create it with: {command}"]
-    except OSError as error:
-        return [f"{where}: {file}: {error.strerror}. Make it a file that the collector can read."]
-    faults = []
-    if len(secret) != KEY_BYTES:
-        faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}. Create one with: {command}")
-    if found.st_mode & 0o077:
-        faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
-    return faults
-
-
-def _content(file: Path) -> bytes | str:
-    """What is in a file, or why it cannot be read."""
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as error:
-        return str(error.strerror)
-
-
-def _shared_faults(settings: Settings) -> list[str]:
-    """Two regions must share no store and no key, or their records could meet (D18)."""
-    faults, stores, keys = [], dict[Path, Region](), dict[bytes, Region]()
-    for region in settings.regions.enabled:
-        own = settings.regions.of(region)
-        other = stores.setdefault(own.store.resolve(), region)
-        if other is not region:
-            faults.append(
-                f"regions.{region}.store: {own.store}: is also the store of {other}. Give each region its own."
-            )
-        for file in own.key_files:
-            secret = _content(file)
-            other = keys.setdefault(secret, region) if isinstance(secret, bytes) else region
-            if other is not region:
-                faults.append(
-                    f"regions.{region}.key_files: {file}: is also a key of {other}, so pseudonyms could be joined "
-                    f"across borders. Give each region its own."
-                )
-    return faults

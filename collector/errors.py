@@ -39,6 +39,10 @@ class BrokerRefused(CollectorError):
     """The broker refused the connection or a subscription; the text gives its reason."""
 
 
+class BrokerUnreachable(CollectorError):
+    """The broker was asked for once, by a command, and did not let us in."""
+
+
 class BrokerNotInstalled(CollectorError):
     """No Mosquitto was found on this machine; the text says how to install one."""
 

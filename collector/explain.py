@@ -76,10 +76,12 @@ def rules_for_explaining(settings: Settings) -> Rules:
 def explain(message: Message, rules: Rules, catalogue: Catalogue | None = None) -> Explanation:
     """Run *message* through `process`, as a router's first one, and say what becomes of each key."""
     outcome = process(message, rules)
-    findings = tuple(_findings(message, rules, catalogue or load_catalogue()))
+    catalogue = catalogue or load_catalogue()
+    findings = tuple(_findings(message, rules, catalogue))
     if isinstance(outcome, Accepted):
-        record = outcome.record
-        return Explanation("stored", _WHY_STORED, record.region, findings, orjson.loads(record.body))
+        stored = orjson.loads(outcome.record.body)
+        told = tuple(_checked(finding, stored, catalogue) for finding in findings)
+        return Explanation("stored", _WHY_STORED, outcome.record.region, told, stored)
     if isinstance(outcome, Dropped):
         more = " It also counts as an exit of this router." if outcome.exits else ""
         return Explanation(f"dropped: {outcome.reason}", outcome.reason.meaning + more, None, findings, None)
@@ -110,6 +112,45 @@ def _findings(message: Message, rules: Rules, catalogue: Catalogue) -> Iterator[
         yield _finding(path, name, recorder.paths.get(path), catalogue, names)
 
 
+def _checked(finding: Finding, stored: dict[str, Any], catalogue: Catalogue) -> Finding:
+    """The finding, unless the body says otherwise: a treatment may also leave a value out."""
+    group, _, name = finding.path.rpartition(".")
+    if finding.verdict in {"removed", "envelope"} or not group:
+        return finding
+    given = next((i for i in catalogue.input if i.name == name), None)
+    wanted = given.feeds if given else (name,)
+    if any(catalogue.fields[target].place != "body" for target in wanted):
+        return finding
+    if any(target in _texts_of(stored, group) for target in wanted):
+        return finding
+    return Finding(finding.path, "removed", "left out: " + _why_left_out(finding.path, name), finding.clause)
+
+
+def _texts_of(stored: dict[str, Any], group: str) -> dict[str, Any]:
+    """What the body holds where *group* was in the message; any event, for events may have been left out before it."""
+    if not group.startswith("events["):
+        found: dict[str, Any] = stored.get(group, {})
+        return found
+    inner = group.partition("].")[2]
+    merged: dict[str, Any] = {}
+    for event in stored.get("events", ()):
+        node = event
+        for step in inner.split(".") if inner else ():
+            node = node.get(step, {})
+        merged |= node
+    return merged
+
+
+def _why_left_out(path: str, name: str) -> str:
+    if name.startswith(("wifi_station_", "wifi_association_")):
+        return "fewer than 3 stations are connected"
+    if name == "cell_id":
+        return "no plmn beside it"
+    if path.startswith("events["):
+        return "its event is outside the time window"
+    return "the value says nothing that may be stored"
+
+
 def _leaves(document: dict[str, Any], removed: dict[str, Removal], path: str = "") -> Iterator[tuple[str, str]]:
     """Path and name of every key that has a fate of its own: values, and whatever was removed whole."""
     for name, value in document.items():
@@ -133,6 +174,8 @@ def _finding(path: str, name: str, removal: Removal | None, catalogue: Catalogue
         return Finding(path, _DONE[entry.treatment], name, entry.clause)
     if given := next((i for i in catalogue.input if i.name == name), None):
         return Finding(path, _DONE[given.treatment], "to " + ", ".join(given.feeds), given.clause)
+    if path.startswith("events[") and name == "time":
+        return Finding(path, "envelope", "kept, to the second", "")
     return Finding(path, "envelope", _ENVELOPE.get(name, ""), "")
 
 

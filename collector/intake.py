@@ -45,21 +45,21 @@ class Intake:
         elif isinstance(outcome, Dropped):
             self._metrics.received += 1
             self._metrics.drop(outcome.reason)
-            self._events(outcome.exits, token)
+            self._events(outcome.exits, token, len(message.payload))
         elif isinstance(outcome, ConsentChange):
-            self._events(outcome.events, token)
+            self._events(outcome.events, token, len(message.payload))
         else:
             self._metrics.consent_refused[outcome.reason] += 1
             token.complete()
 
-    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Token) -> None:
+    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Token, size: int) -> None:
         """To the ledgers; the message is acknowledged when all of them have it."""
         if not events:
             token.complete()
             return
         waiting: Settling = token if len(events) == 1 else Countdown(token, len(events))
         for region, event in events:
-            self._writers[region].submit_event(event, waiting)
+            self._writers[region].submit_event(event, waiting, size + _OVERHEAD)
 
     def read_done(self) -> None:
         """After each read of the socket: stop reading while memory is full."""

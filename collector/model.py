@@ -123,12 +123,16 @@ class Removal(StrEnum):
 
 
 class Message(Sealed, frozen=True, gc=False):
-    """What arrived: nothing of it is trusted, and nothing but topic and payload is ever read."""
+    """What arrived: nothing of it is trusted, and nothing but topic and payload is ever read.
+
+    `replayed` is true of a retained message that came with the subscription: how long the broker had it nobody knows.
+    """
 
     topic: str
     payload: bytes
     retained: bool
     received_at: int
+    replayed: bool = False
 
 
 class Identity(Sealed, frozen=True, gc=False):
@@ -188,6 +192,7 @@ class Record(Sealed, frozen=True, gc=False):
 
     `event_time` is to the minute, as periodic samples are stored; `measured_at` is what the router said, for the gate
     only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
+    `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
     """
 
@@ -203,6 +208,7 @@ class Record(Sealed, frozen=True, gc=False):
     body: bytes
     stripped: tuple[tuple[Removal, int], ...] = ()
     lookup: tuple[tuple[str, bytes], ...] = ()
+    older_ids: tuple[bytes, ...] = ()
 
 
 class Action(StrEnum):
@@ -230,7 +236,8 @@ class Channel(StrEnum):
 class ConsentEvent(Sealed, frozen=True, gc=False):
     """One act of the owner, for the ledger of one region.
 
-    `event_ref` is the pseudonym of the act's own id: an act counts once. `only_if_joined` keeps a refusal by somebody
+    `event_ref` is the pseudonym of the act's own id: an act counts once, also under keys since rotated. `replayed` acts
+    were kept by the broker for nobody knows how long. `only_if_joined` keeps a refusal by somebody
     who never joined from leaving a trace.
     """
 
@@ -239,6 +246,8 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
     identity: Identity
     received_at: int
     event_ref: bytes | None = None
+    older_event_refs: tuple[bytes, ...] = ()
+    replayed: bool = False
     client_time: int | None = None
     policy_version: str | None = None
     policy_digest: str | None = None

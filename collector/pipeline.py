@@ -111,8 +111,10 @@ def build_record(consented: Consented, rules: Rules) -> Record:
     pseudonyms = rules.pseudonyms[consented.region]
     events, removed, oldest = _timely_events(consented, rules.gate)
     around = Surroundings(pseudonyms=pseudonyms, products=rules.products, plmn=_serving(tree))
+    named = f"{report.router}\0{report.message_id}"
     return Record(
-        record_id=pseudonyms.uncached_ref("record", f"{report.router}\0{report.message_id}"),
+        record_id=pseudonyms.uncached_ref("record", named),
+        older_ids=pseudonyms.older_refs("record", named),
         identity=consented.identity,
         region=consented.region,
         event_time=consented.event_time // 60_000 * 60_000,
@@ -164,25 +166,37 @@ def _implicit_exits(report: Report, message: Message, rules: Rules) -> tuple[tup
     Not only in the region the message names: a router may leave with a country it never joined with.
     """
     return tuple(
-        (region, _exit(pseudonyms, report.router, message.received_at))
-        for region, pseudonyms in rules.pseudonyms.items()
+        (region, _exit(pseudonyms, report, message.received_at)) for region, pseudonyms in rules.pseudonyms.items()
     )
 
 
-def _exit(pseudonyms: Pseudonymiser, router: str, received_at: int) -> ConsentEvent:
+def _exit(pseudonyms: Pseudonymiser, report: Report, received_at: int) -> ConsentEvent:
+    # The same report delivered again must not undo a join that came after it. Without an id and a time nobody can
+    # tell, and the exit is honoured.
+    told = report.message_id is not None and report.time is not None
+    name = f"{report.router}\0{report.message_id}\0{report.time}"
     return ConsentEvent(
         action=Action.EXIT,
         channel=Channel.TELEMETRY_FLAG,
-        identity=pseudonyms.identity(router),
+        identity=pseudonyms.identity(report.router),
         received_at=received_at,
+        event_ref=pseudonyms.uncached_ref("refusing report", name) if told else None,
+        older_event_refs=pseudonyms.older_refs("refusing report", name) if told else (),
         only_if_joined=True,
     )
+
+
+def _is_ahead(event: ConsentEvent, most: int) -> bool:
+    """Whether a join says a time ahead of ours: it could outlast an exit that has not happened yet."""
+    return event.action is Action.JOIN and (event.client_time or 0) > event.received_at + most
 
 
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
     read = rules.consents.decode(message, router, rules.regions, rules.pseudonyms)
     if isinstance(read, DropReason):
         return ConsentRefused(read)
+    if any(_is_ahead(event, rules.gate.max_ahead) for _, event in read):
+        return ConsentRefused(DropReason.FUTURE)
     if all(event.policy_version in {None, *rules.gate.accepted_policies} for _, event in read):
         return ConsentChange(read)
     # A version that is not accepted is no notice of ours but text that a router chose: it joins nothing (G5), and an

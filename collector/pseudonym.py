@@ -82,6 +82,10 @@ class Pseudonymiser:
         """As `ref`, for values that never come twice, such as message ids."""
         return self._current.ref(namespace, value)
 
+    def older_refs(self, namespace: str, value: str) -> tuple[bytes, ...]:
+        """The pseudonyms of *value* by the older live keys; none when there is one key."""
+        return tuple(key.ref(namespace, value) for key in self._older) if self._older else ()
+
     def all_refs(self, namespace: str, value: str) -> list[bytes]:
         """The pseudonyms of *value* by every live key, the current one first, for looking up old records."""
         return [key.ref(namespace, value) for key in (self._current, *self._older)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collector.config import Settings, read_keys
 from collector.consent.gate import GateRules
 from collector.consent.standing import ClosedRouters
+from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
@@ -56,6 +57,13 @@ def region_map(settings: Settings) -> RegionMap:
     """The region tables, with the countries that the settings block."""
     tables = load_region_tables(settings.regions.tables)
     blocked = tuple(dict.fromkeys((*tables.blocked, *settings.regions.blocked)))
+    known = {country for countries in tables.countries.model_dump().values() for country in countries}
+    if unknown := [country for country in blocked if country not in known]:
+        raise DataFault(
+            f"regions.blocked: found {country!r}, expected a country code of ISO 3166-1 (the United Kingdom is GB). "
+            f"Correct it, or remove it: routers of no country are refused anyway."
+            for country in unknown
+        )
     return RegionMap(tables.model_copy(update={"blocked": blocked}))
 
 

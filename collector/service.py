@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from collector.acks import Token
-from collector.config import Settings
+from collector.config import Settings, read_keys
 from collector.errors import StoreUnavailable
 from collector.http import READY, HttpServer
 from collector.ingest.client import Client
@@ -117,7 +117,8 @@ class Service:
 
 def open_store(settings: Settings, region: Region) -> Store:
     """The store of an enabled region, not opened yet."""
-    return SQLiteStore(settings.regions.of(region).store, region, consent_rules(settings))
+    own = settings.regions.of(region)
+    return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)])
 
 
 def _calm_garbage_collector() -> None:
@@ -136,10 +137,10 @@ def _no_core_dumps() -> None:
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)

@@ -53,7 +53,7 @@ def settings_path(given: Path | None) -> Path:
         return given
     found = next((path for path in CANDIDATES if path.is_file()), None)
     if found is None:
-        places = " or ".join(f"./{path}" for path in CANDIDATES)
+        places = " nor ".join(f"./{path}" for path in CANDIDATES)
         raise CollectorError(
             f"no configuration: found neither {places}. Make one with: {command_name()} init "
             f"(or try everything with: {command_name()} up --demo)"

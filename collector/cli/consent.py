@@ -8,7 +8,7 @@ import click
 
 from collector.cli.common import config_option, say, settings_of
 from collector.config import Settings
-from collector.errors import CollectorError
+from collector.errors import CollectorError, StoreUnavailable
 from collector.lookup import opened, refs_of
 from collector.model import Action, Channel, ConsentEvent, DropReason, Identity, Region
 from collector.rules import region_map
@@ -26,11 +26,17 @@ def exit_command(router: str, config: Path | None, country: str | None) -> None:
     """
     settings = settings_of(config)
     given = _region(settings, country) if country else None
-    done = [
-        line for region in settings.regions.enabled for line in asyncio.run(_leave(settings, region, router, given))
-    ]
-    for line in done:
+    done, away = [], []
+    for region in settings.regions.enabled:
+        try:
+            done += asyncio.run(_leave(settings, region, router, given))
+        except StoreUnavailable as error:
+            # The others must not wait for it: an exit that reaches two of three ledgers is better than one of none.
+            away.append(f"{region}: not done: {error}")
+    for line in [*done, *away]:
         say(line)
+    if away:
+        raise StoreUnavailable("the gate may still be open there; repeat the exit when the store is back")
     if not done:
         say("no region served here knows that router; give --country to close its gate before it is ever seen")
         raise SystemExit(1)

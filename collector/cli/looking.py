@@ -10,6 +10,7 @@ from typing import Any
 import click
 import orjson
 from rich.table import Table
+from rich.text import Text
 
 from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
 from collector.config import Settings
@@ -47,10 +48,13 @@ def _show(found: Found) -> None:
     standing, console = found.router.standing, out()
     console.print(
         f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {standing.state.value} since "
-        f"{rfc3339(standing.effective_at)}, {found.router.records} records"
+        f"{rfc3339(standing.effective_at)}, {found.router.records} record{'' if found.router.records == 1 else 's'}"
     )
     if not is_readable(found):
         console.print("It is not in the programme now; nothing of it may be read.")
+        return
+    if not found.records:
+        console.print("No record of it in that time.")
         return
     console.print(_state_table(found.records))
     console.print(_timeline(found.records))
@@ -65,6 +69,9 @@ def _state_table(records: list[StoredRecord]) -> Table:
     return table
 
 
+_WIDE = 120
+_ALWAYS = 5
+"""Columns that fit a narrow terminal; time and events are never cut for the others."""
 _COLUMNS = (
     ("RAT", "network", "rat"),
     ("state", "network", "wan_connection_state"),
@@ -79,15 +86,24 @@ _COLUMNS = (
 
 def _timeline(records: list[StoredRecord]) -> Table:
     table = Table(title="timeline, newest first", title_justify="left")
-    table.add_column("time")
-    for title, _, _ in _COLUMNS:
+    columns = _COLUMNS if out().width >= _WIDE else _COLUMNS[:_ALWAYS]
+    table.add_column("time, UTC", no_wrap=True, min_width=_TIME_WIDTH)
+    for title, _, _ in columns:
         table.add_column(title, justify="right")
     table.add_column("events", style="yellow", overflow="fold")
     for record in records:
         body = orjson.loads(record.body)
-        cells = [_short(body.get(group, {}).get(name)) for _, group, name in _COLUMNS]
-        table.add_row(rfc3339(record.event_time), *cells, "; ".join(map(_event, body.get("events", ()))))
+        cells = [_short(body.get(group, {}).get(name)) for _, group, name in columns]
+        table.add_row(_short_time(record.event_time), *cells, "; ".join(map(_event, body.get("events", ()))))
     return table
+
+
+_TIME_WIDTH = 16
+
+
+def _short_time(milliseconds: int) -> str:
+    """A time to the minute, for a narrow column."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _event(event: dict[str, Any]) -> str:
@@ -104,10 +120,13 @@ def _short(value: Any) -> str:
     return f"{text[:8]}…" if len(text) == 32 else text  # noqa: PLR2004 - a pseudonym
 
 
+_TIMES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
+
+
 @click.command("explain")
 @click.argument("file", type=click.File("rb"))
 @click.option("--topic", help="Topic it would come on; made from the message's serial when not given.")
-@click.option("--at", type=click.DateTime(), help="Receipt time, UTC; now when not given.")
+@click.option("--at", type=click.DateTime(_TIMES), help="Receipt time, UTC; now when not given.")
 @click.option("--retained", is_flag=True, help="As if it had the retain flag.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
 @config_option
@@ -159,6 +178,11 @@ def _document(found: Explanation) -> dict[str, Any]:
     }
 
 
+def _plain(text: str) -> Text:
+    """Text from a message: neither markup nor control characters of it reach the terminal."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
 _COLOURS = {"kept": "green", "removed": "red", "envelope": "dim"}
 
 
@@ -168,9 +192,11 @@ def _print(found: Explanation) -> None:
     console.print(f"[bold]{found.outcome}[/]{where}\n{found.reason}")
     if not found.findings:
         return
+    if found.stored is None:
+        console.print("Nothing of it is kept. If it were let in, this would become of its keys:")
     table = Table()
     for title in ("key", "what happens", "as what, or why", "clause"):
         table.add_column(title, overflow="fold")
     for f in found.findings:
-        table.add_row(f.path, f.verdict, f.as_what, f.clause, style=_COLOURS.get(f.verdict, "cyan"))
+        table.add_row(_plain(f.path), f.verdict, _plain(f.as_what), f.clause, style=_COLOURS.get(f.verdict, "cyan"))
     console.print(table)

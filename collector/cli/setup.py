@@ -9,7 +9,7 @@ import click
 from collector.broker import find_mosquitto
 from collector.cli.common import command_name, config_option, say, settings_path
 from collector.config import BrokerSettings, Settings, default_settings_path, load_settings
-from collector.errors import BrokerRefused, CollectorError
+from collector.errors import BrokerRefused, BrokerUnreachable, CollectorError
 from collector.ingest.client import check_broker
 from collector.ingest.connection import ConnectionLost
 from collector.model import Region
@@ -26,11 +26,22 @@ def make_installation(folder: Path) -> list[str]:
     try:
         (folder / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "data").mkdir(exist_ok=True, mode=0o700)
-        made = [_write(folder / "keys" / f"{region}.key", os.urandom(KEY_BYTES)) for region in Region]
+        made = [_key(folder, region) for region in Region]
         made.append(_write(folder / "collector.toml", default_settings_path().read_bytes()))
     except OSError as error:
         raise CollectorError(f"{folder}: cannot be written: {error.strerror}. Choose another folder.") from None
     return [name for name in made if name]
+
+
+def _key(folder: Path, region: Region) -> str | None:
+    """A region's key where there is none yet; never one for a store that was made with another."""
+    key, store = folder / "keys" / f"{region}.key", folder / "data" / f"{region}.sqlite"
+    if store.exists() and not key.exists():
+        raise CollectorError(
+            f"{key}: missing, while {store} exists. Restore the key from your backup: under a new one nobody in that "
+            f"store could be found, and routers that left would be let in again."
+        )
+    return _write(key, os.urandom(KEY_BYTES))
 
 
 def _write(path: Path, content: bytes) -> str | None:
@@ -84,15 +95,20 @@ def _check_broker(settings: Settings) -> None:
     try:
         facts = asyncio.run(check_broker(settings.broker))
     except BrokerRefused as error:
-        raise CollectorError(f"{where}: {error}. Check user name, password and access rules.") from None
+        raise BrokerUnreachable(f"{where}: {error}. Check user name, password and access rules.") from None
     except (OSError, TimeoutError, ConnectionLost) as error:
-        raise CollectorError(f"{where}: cannot be reached ({type(error).__name__}). Is it running?") from None
+        raise BrokerUnreachable(f"{where}: cannot be reached ({_why(error)}). Is it running?") from None
     say(f"{where}: connected, subscriptions granted at QoS 1 ({facts})")
     say(
         "note: a broker that limits its queue loses acknowledged messages while the collector is away. "
         "For Mosquitto set max_queued_messages 0 and persistence true (see config/mosquitto.conf).",
         style="yellow",
     )
+
+
+def _why(error: Exception) -> str:
+    words = {ConnectionRefusedError: "connection refused", TimeoutError: "no answer", ConnectionLost: "connection lost"}
+    return words.get(type(error), type(error).__name__)
 
 
 def _spelt(broker: BrokerSettings) -> str:

@@ -1,6 +1,7 @@
 """`ueip up`: broker, collector and, for a demo, the simulated fleet; one Ctrl-C stops all."""
 
 import asyncio
+import shutil
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -177,21 +178,23 @@ class _Fleet:
         """How it stands, on one line that rewrites itself; every round a line where nobody watches."""
         line = _sum(self._service.metrics)
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[K{line}")
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[K{line[:width]}")
         else:
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
 
 def _sum(metrics: Metrics) -> str:
-    stored = " ".join(f"{region}={count}" for region, count in sorted(metrics.stored.items()))
-    dropped = sum(metrics.dropped.values())
-    return f"received {metrics.received} = stored {stored or 0} + dropped {dropped} + in flight {metrics.in_flight}"
+    stored, dropped = sum(metrics.stored.values()), sum(metrics.dropped.values())
+    return f"received {metrics.received} = stored {stored} + dropped {dropped} + in flight {metrics.in_flight}"
 
 
 def _summary(metrics: Metrics) -> None:
     say()
     say(_sum(metrics))
+    for region, count in sorted(metrics.stored.items()):
+        say(f"  stored in {region}: {count}")
     for reason, count in sorted(metrics.dropped.items()):
         say(f"  dropped {reason}: {count}   {reason.meaning}")
     removed = ", ".join(f"{treatment} {count}" for treatment, count in sorted(metrics.removed.items()))

@@ -18,6 +18,8 @@ from collector.consent.standing import Standing, State
 from collector.model import PURPOSE, Action, Channel, ConsentEvent, Record, Region, Sealed
 
 POLICY_ID: Final = "ueip"
+CLOCK_DOUBT: Final = 300_000
+"""How far ahead a router's clock may be, in milliseconds, where only that clock says when something was (G7)."""
 GENESIS: Final = "0" * 64
 Mode = Literal["flag", "registered"]
 
@@ -166,7 +168,7 @@ def entry_of(event: ConsentEvent, standing: Standing | None, head: Head, *, regi
 
 def result_of(event: ConsentEvent, standing: Standing | None, seen: Collection[bytes]) -> Result:
     """Whether a consent event goes into the ledger, and if not, why."""
-    if event.event_ref is not None and event.event_ref in seen:
+    if any(ref in seen for ref in (event.event_ref, *event.older_event_refs) if ref is not None):
         return Result.REPEATED
     if event.action is Action.JOIN:
         return Result.STALE if standing is not None and _is_stale(event, standing) else Result.RECORDED
@@ -181,7 +183,9 @@ def _is_stale(join: ConsentEvent, standing: Standing) -> bool:
     if standing.state is State.JOINED:
         return False
     said = join.received_at if join.client_time is None else join.client_time
-    return min(join.received_at, said) <= standing.effective_at
+    # When a replayed join came to the broker nobody knows; its own clock may be ahead by as much as is allowed.
+    doubt = CLOCK_DOUBT if join.replayed else 0
+    return min(join.received_at, said - doubt) <= standing.effective_at
 
 
 def _sealed(entry: LedgerEntry) -> LedgerEntry:

@@ -1,6 +1,6 @@
 """What the ledger of a region says about one router now."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from enum import Enum
 from typing import Final
@@ -57,10 +57,21 @@ class ClosedRouters:
     def __init__(self, most: int = 200_000) -> None:
         self._most = most
         self._closed: OrderedDict[bytes, Standing] = OrderedDict()
+        self._joining: Counter[bytes] = Counter()
 
     def get(self, device_ref: bytes) -> Standing | None:
-        """The standing of a closed router, None for any other."""
-        return self._closed.get(device_ref)
+        """The standing of a closed router, None for any other, and for one whose join waits to be committed."""
+        return None if device_ref in self._joining else self._closed.get(device_ref)
+
+    def join_waits(self, device_ref: bytes) -> None:
+        """A join was received: what follows it is for the ledger to decide, at the commit."""
+        self._joining[device_ref] += 1
+
+    def join_settled(self, device_ref: bytes) -> None:
+        """The ledger has decided on the join."""
+        self._joining[device_ref] -= 1
+        if self._joining[device_ref] <= 0:
+            del self._joining[device_ref]
 
     def learn(self, standings: Iterable[Standing]) -> None:
         """Take what a commit changed, or what other processes wrote to the ledger."""

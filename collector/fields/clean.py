@@ -16,6 +16,10 @@ from collector.fields.packed import unpack
 from collector.model import Removal
 
 _UNPACK_DEPTH = 4
+_LONGEST_PLACE = 256
+"""Characters kept of where something was found: a key may be as long as the message, and have as many below it."""
+_LONGEST_FLAG = 128
+"""Longer keys are no spelling of the flag; normalising one could take the square of its length."""
 _AGREEING: tuple[Any, ...] = (True, 1, "1")
 """Values by which another spelling of the flag says yes too (1.7.2)."""
 
@@ -59,7 +63,8 @@ class Cleaner:
 
     def flags_disagree(self, document: dict[str, Any]) -> bool:
         """Whether another spelling of the flag stands at the top and does not say yes (1.7.2)."""
-        others = (key for key in document if key != "ueip" and normalise(key) in self._refused.flag_spellings)
+        spelt = (key for key in document if key != "ueip" and len(key) <= _LONGEST_FLAG)
+        others = (key for key in spelt if normalise(key) in self._refused.flag_spellings)
         return any(not _agrees(document[key]) for key in others)
 
     def _group(self, group: Group, value: Any, path: str, notes: Notes) -> Any:
@@ -139,16 +144,18 @@ class Cleaner:
             node, place, left = waiting.popleft()
             if isinstance(node, str):
                 node, left = (unpack(node) if left else None), left - 1
+            place = place[-_LONGEST_PLACE:]
             if isinstance(node, list):
-                waiting.extend((child, place + "[]", left) for child in node)
+                inner = place + "[]"
+                waiting.extend((child, inner, left) for child in node if isinstance(child, str | list | dict))
             elif isinstance(node, dict):
                 siblings = frozenset(node)
                 for name, child in node.items():
                     removal = self._refused.removal_of(name, siblings)
-                    if removal is Removal.UNKNOWN:
-                        waiting.append((child, f"{place}.{name}", left))
-                    else:
-                        notes.removed(removal, f"{place}.{name}")
+                    if removal is not Removal.UNKNOWN:
+                        notes.removed(removal, f"{place}.{name[:_LONGEST_PLACE]}")
+                    elif isinstance(child, str | list | dict):
+                        waiting.append((child, f"{place}.{name[:_LONGEST_PLACE]}", left))
 
 
 def _agrees(value: Any) -> bool:

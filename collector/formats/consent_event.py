@@ -44,8 +44,11 @@ class ConsentDocument(BaseModel):
     language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")] | None = Field(
         default=None, description="Language of the text that was shown, BCP 47."
     )
-    storage_regions: Annotated[tuple[Annotated[Region, Field(strict=False)], ...], Field(strict=False)] = Field(
-        default=(), description="Storage regions the text named; the country's own when absent."
+    storage_regions: Annotated[
+        tuple[Annotated[Region, Field(strict=False)], ...], Field(strict=False, max_length=len(Region))
+    ] = Field(
+        default=(),
+        description="Storage regions the text named; the country's own when absent.",
     )
     adult_or_guardian: Literal["adult", "guardian"] | None = Field(
         default=None, description="Who attested to be old enough."
@@ -142,6 +145,8 @@ def _event(
         identity=pseudonyms.identity(router),
         received_at=message.received_at,
         event_ref=pseudonyms.uncached_ref("consent event", f"{router}\0{document.event_id}"),
+        older_event_refs=pseudonyms.older_refs("consent event", f"{router}\0{document.event_id}"),
+        replayed=message.replayed,
         client_time=None if document.time is None else milliseconds(document.time),
         policy_version=document.policy_version,
         policy_digest=document.policy_digest,

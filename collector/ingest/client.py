@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import Callable
 from typing import Final
 
 from collector.config import BrokerSettings
-from collector.errors import BrokerRefused, where
+from collector.config_files import tls_context
+from collector.errors import BrokerRefused
 from collector.ingest.codec import ConnectPacket, DisconnectReasonCode, QoS, RetainHandling, TopicFilter
 from collector.ingest.connection import Connection, ConnectionLost, Receive
 from collector.log import LOG
@@ -45,7 +45,7 @@ class Client:
             began = time.monotonic()
             try:
                 await self._session()
-            except (OSError, BrokerRefused, ConnectionLost, TimeoutError, ssl.SSLError) as error:
+            except (OSError, BrokerRefused, ConnectionLost, TimeoutError, UnicodeError) as error:
                 self._tell(error)
             lasted = time.monotonic() - began > self._settings.reconnect_max_seconds
             failures = 0 if lasted else failures + 1
@@ -131,7 +131,9 @@ class Client:
             LOG.error("broker_refused", what=str(error))
         else:
             self.last_refusal = None
-            LOG.warning("broker_unreachable", error=type(error).__name__, at=where(error))
+            LOG.warning(
+                "broker_unreachable", host=self._settings.host, port=self._settings.port, error=type(error).__name__
+            )
 
 
 def connect_packet(settings: BrokerSettings) -> ConnectPacket:
@@ -153,17 +155,6 @@ def connect_packet(settings: BrokerSettings) -> ConnectPacket:
 def topic_filters() -> list[TopicFilter]:
     """What is subscribed to; what is retained comes at every connect, for consent events are wanted then."""
     return [TopicFilter(FILTER, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
-
-
-def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with a verified peer (O78), or None for a broker on this machine without TLS."""
-    if not settings.tls:
-        return None
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.cert_file is not None:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
 
 
 async def check_broker(settings: BrokerSettings) -> str:

@@ -35,6 +35,8 @@ from collector.log import LOG
 from collector.model import Message
 
 Receive = Callable[[Message, Token], None]
+REPLAY_SECONDS: Final = 2.0
+"""So long after subscribing, a message with the retain flag is taken for one the broker had before."""
 _SUBSCRIBE_ID: Final = 1
 
 
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         self.acks = AckRing(self._acknowledge)
         self.last_sent = self.last_received = time.monotonic()
         self.paused = False
+        self._replay_until = 0
         self._connect = connect
         self._receive = receive
         self._read_done = read_done
@@ -96,7 +99,8 @@ class Connection(asyncio.Protocol):
     def _publish(self, packet: PublishPacket, received_at: int) -> None:
         token = NO_TOKEN if packet.packet_id is None else self.acks.token(packet.packet_id)
         # Only topic, payload and retain flag are taken: everything else of the packet is data too (F9).
-        message = Message(packet.topic, packet.payload, packet.retain, received_at)
+        replayed = packet.retain and received_at < self._replay_until
+        message = Message(packet.topic, packet.payload, packet.retain, received_at, replayed)
         self._receive(message, token)
 
     def _handle(self, packet: Packet) -> None:
@@ -123,6 +127,7 @@ class Connection(asyncio.Protocol):
         answer = await self.connected
         if answer.reason_code != ConnAckReasonCode.SUCCESS:
             raise BrokerRefused(f"the broker refused the connection: {_words(answer.reason_code)}")
+        self._replay_until = int((time.time() + REPLAY_SECONDS) * 1000)
         self._send(SubscribePacket(_SUBSCRIBE_ID, filters).write())
         granted = await self.subscribed
         codes = granted.reason_codes

@@ -7,7 +7,7 @@ from collector.formats.consent_event import ConsentDocument
 from collector.formats.report import SCHEMA_VERSION
 from collector.reference.schema import DIALECT, Schema, time_schema
 
-_KEPT: Final = ("type", "const", "enum", "pattern", "format", "items", "default", "description")
+_KEPT: Final = ("type", "const", "enum", "pattern", "format", "items", "maxItems", "default", "description")
 _NEEDED_TO_JOIN: Final = ("time", "country")
 """What a join cannot do without, though the model, which also reads exits, has them optional."""
 

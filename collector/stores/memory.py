@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable
-from collector.model import DropReason, Entry, Region, Removal
+from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, make_plan, removed_from
 
@@ -21,6 +21,7 @@ class MemoryStore:
         self._entries: list[LedgerEntry] = []
         self._standings: dict[bytes, Standing] = {}
         self._records: dict[bytes, Insert] = {}
+        self._erased: set[bytes] = set()
         self._lookup: dict[tuple[str, bytes], set[bytes]] = {}
 
     async def open(self) -> None:
@@ -42,16 +43,23 @@ class MemoryStore:
             head=self._head,
             standings=self._standings,
             seen_events=seen,
+            spent_ids=self._spent_ids(entries),
+            stored_ids={e.record_id for e in entries if isinstance(e, Record) and e.record_id in self._records},
         )
         self._entries += plan.appends
         self._head = plan.head
         changed = [entry.standing() for entry in plan.appends]
         self._standings.update({standing.device_ref: standing for standing in changed})
         erased = sum(self._erase(ref) for ref in plan.erase)
+        self._erased.update(plan.bury)
         new = [insert for insert in plan.inserts if self._insert(insert)]
         if len(plan.inserts) > len(new):
             plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - len(new)
         return Committed(len(new), plan.dropped, plan.results, erased, changed, removed_from(new))
+
+    def _spent_ids(self, entries: Sequence[Entry]) -> set[bytes]:
+        older = {ref for entry in entries if isinstance(entry, Record) for ref in entry.older_ids}
+        return self._erased | (older & self._records.keys())
 
     def _insert(self, insert: Insert) -> bool:
         record = insert.record
@@ -64,6 +72,7 @@ class MemoryStore:
 
     def _erase(self, device_ref: bytes) -> int:
         mine = [key for key, insert in self._records.items() if insert.standing.device_ref == device_ref]
+        self._erased.update(mine)
         for key in mine:
             del self._records[key]
         for known in self._lookup.values():

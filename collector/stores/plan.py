@@ -38,6 +38,8 @@ class Plan(msgspec.Struct):
     inserts: list[Insert] = msgspec.field(default_factory=list)
     appends: list[LedgerEntry] = msgspec.field(default_factory=list)
     erase: list[bytes] = msgspec.field(default_factory=list)
+    bury: list[bytes] = msgspec.field(default_factory=list)
+    """Ids of records taken back before they were written; like erased ones they must not come again."""
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     results: Counter[tuple[Action, Result]] = msgspec.field(default_factory=Counter)
     head: Head = msgspec.field(default_factory=Head)
@@ -86,9 +88,15 @@ def make_plan(
     head: Head,
     standings: Mapping[bytes, Standing],
     seen_events: Collection[bytes],
+    spent_ids: Collection[bytes] = (),
+    stored_ids: Collection[bytes] = (),
 ) -> Plan:
-    """Decide what of *entries* is written. The order of *entries* is the order of decision."""
-    deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events))
+    """Decide what of *entries* is written. The order of *entries* is the order of decision.
+
+    *spent_ids* are record ids that must not be written again: erased ones, and those stored under an older key.
+    *stored_ids* are those of *entries* that are stored now; an exit among the entries spends them.
+    """
+    deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events), set(spent_ids), stored_ids)
     for entry in entries:
         if isinstance(entry, Record):
             deciding.record(entry)
@@ -101,13 +109,22 @@ class _Deciding:
     """The state of `make_plan` while it walks the entries."""
 
     def __init__(
-        self, region: Region, rules: ConsentRules, plan: Plan, standings: dict[bytes, Standing], seen: set[bytes]
+        self,
+        region: Region,
+        rules: ConsentRules,
+        plan: Plan,
+        standings: dict[bytes, Standing],
+        seen: set[bytes],
+        spent: set[bytes],
+        stored: Collection[bytes],
     ) -> None:
         self.plan = plan
         self._region = region
         self._rules = rules
         self._standings = standings
         self._seen = seen
+        self._spent = spent
+        self._stored = stored
 
     def record(self, record: Record) -> None:
         standing = self._standing(record.identity)
@@ -121,6 +138,9 @@ class _Deciding:
         reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
         if reason is not None:
             self.plan.dropped[reason] += 1
+            return
+        if self._spent and not self._spent.isdisjoint((record.record_id, *record.older_ids)):
+            self.plan.dropped[DropReason.DUPLICATE] += 1
             return
         if record.oldest < standing.effective_at:
             record = without_events_before(record, standing.effective_at)
@@ -150,6 +170,8 @@ class _Deciding:
             self.plan.dropped[standing.state.refusal] += len(mine)
         if erase:
             self.plan.erase.append(standing.device_ref)
+            self.plan.bury += [i.record.record_id for i in mine]
+            self._spent.update(self.plan.bury, self._stored)
 
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)

@@ -6,7 +6,8 @@ All work is done on one thread of the store's own, so that a slow disk delays th
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
@@ -16,30 +17,35 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from collector.consent.ledger import GENESIS, Head, LedgerEntry
-from collector.consent.standing import Standing
+from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.sqlite_rows import (
-    BY_LOOKUP,
-    BY_REF,
     INSERT_SIZES,
     RECORDS,
     ROUTER_COLUMNS,
     UPSERT_ROUTER,
+    VARIABLES,
+    bury,
+    find_routers,
     insert_records,
+    inserted,
     ledger_row,
     record_row,
     router_row,
+    spent_ids,
     standing_of,
+    stored_ids,
     stored_record,
 )
-from collector.stores.sqlite_schema import prepare
+from collector.stores.sqlite_schema import check_keys, configure, prepare
 
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 5
-_VARIABLES: Final = 500
+_TOMBSTONE_LIFE: Final = 90 * 86_400_000
+"""Longer than a message may be old, and than a broker keeps one."""
 _REMEMBERED: Final = 100_000
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 _decode_entry: Final = msgspec.json.Decoder(LedgerEntry).decode
@@ -48,8 +54,10 @@ _decode_entry: Final = msgspec.json.Decoder(LedgerEntry).decode
 class SQLiteStore:
     """One region in one file, mode 0600. See `Store` for what is promised."""
 
-    def __init__(self, path: Path, region: Region, rules: ConsentRules) -> None:
+    def __init__(self, path: Path, region: Region, rules: ConsentRules, key_ids: Collection[str] = ()) -> None:
+        """*key_ids* name the region's live keys; a store that holds routers of another key is refused. None: any."""
         self.region = region
+        self._key_ids = key_ids
         self.path = path
         self._rules = rules
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
@@ -77,9 +85,11 @@ class SQLiteStore:
     async def changes(self, after: int) -> list[Standing]:
         """As `Store.changes`."""
         rows = await self._do(self._all, "SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
-        if self._scrub_due:
+        changed = [_decode_entry(row[0]).standing() for row in rows]
+        # Another process that erased may have been kept from cutting off the log, and be gone by now.
+        if self._scrub_due or any(standing.state is not State.JOINED for standing in changed):
             await self._do(self._scrub)
-        return [_decode_entry(row[0]).standing() for row in rows]
+        return changed
 
     async def head(self) -> Head:
         """As `Store.head`."""
@@ -92,7 +102,7 @@ class SQLiteStore:
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
-        return await self._do(self._find, refs)
+        return await self._do(lambda: find_routers(self._db, refs))
 
     async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
         """As `Store.records`."""
@@ -123,7 +133,8 @@ class SQLiteStore:
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             prepare(connection, self.region, str(self.path))
-            _configure(connection)
+            configure(connection)
+            check_keys(connection, self._key_ids, str(self.path))
         except sqlite3.DatabaseError as error:
             connection.close()
             if isinstance(error, sqlite3.OperationalError):
@@ -163,6 +174,8 @@ class SQLiteStore:
                 head=self._head(),
                 standings=standings,
                 seen_events=self._seen_events(entries),
+                spent_ids=spent_ids(self._db, entries),
+                stored_ids=stored_ids(db, entries),
             )
             committed = self._write(plan, ids)
             db.execute("COMMIT")
@@ -192,14 +205,15 @@ class SQLiteStore:
         return {ref: id_ for ref, (id_, _) in found.items()}, {ref: standing for ref, (_, standing) in found.items()}
 
     def _read_standings(self, wanted: list[bytes]) -> None:
-        for start in range(0, len(wanted), _VARIABLES):
-            some = wanted[start : start + _VARIABLES]
+        for start in range(0, len(wanted), VARIABLES):
+            some = wanted[start : start + VARIABLES]
             marks = ",".join("?" * len(some))
             sql = f"SELECT {ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
             self._known.update((row[0], (row[-1], standing_of(row))) for row in self._db.execute(sql, some).fetchall())
 
     def _seen_events(self, entries: Sequence[Entry]) -> set[bytes]:
-        refs = [entry.event_ref for entry in entries if isinstance(entry, ConsentEvent) and entry.event_ref]
+        acts = [entry for entry in entries if isinstance(entry, ConsentEvent) and entry.event_ref]
+        refs = [ref for act in acts for ref in (act.event_ref, *act.older_event_refs)]
         found = (
             self._db.execute("SELECT event_ref FROM ledger WHERE event_ref = ?", (ref,)).fetchone() for ref in refs
         )
@@ -207,13 +221,15 @@ class SQLiteStore:
 
     def _write(self, plan: Plan, ids: dict[bytes, int]) -> Committed:
         changed = self._append(plan, ids)
-        erased = sum(self._erase(ids[ref]) for ref in plan.erase if ref in ids)
+        now = int(time.time() * 1000)
+        erased = sum(self._erase(ids[ref], now) for ref in plan.erase if ref in ids)
+        bury(self._db, plan.bury, now)
         last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
         stored = self._insert(plan.inserts, ids)
         new = plan.inserts
         if stored < len(plan.inserts):
             plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
-            new = self._inserted(plan.inserts, after=last)
+            new = inserted(self._db, plan.inserts, after=last)
             plan.inserts = new
         self._index(new, ids)
         return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new))
@@ -239,14 +255,6 @@ class SQLiteStore:
                 position += size
         return stored
 
-    def _inserted(self, inserts: list[Insert], *, after: int) -> list[Insert]:
-        """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
-        written = {row[0] for row in self._db.execute("SELECT record_id FROM record WHERE id > ?", (after,))}
-        first: dict[bytes, Insert] = {}
-        for insert in inserts:
-            first.setdefault(insert.record.record_id, insert)
-        return [insert for record_id, insert in first.items() if record_id in written]
-
     def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> None:
         """Make the routers findable. What was written under the same consent before is there already."""
         indexed = self._indexed
@@ -259,7 +267,10 @@ class SQLiteStore:
             self._indexed.clear()
         self._indexed.update((insert.standing.seq, insert.record.lookup) for insert in inserts)
 
-    def _erase(self, router_id: int) -> int:
+    def _erase(self, router_id: int, now: int) -> int:
+        self._db.execute("DELETE FROM tombstone WHERE erased_at < ?", (now - _TOMBSTONE_LIFE,))
+        ids = self._db.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
+        bury(self._db, (row[0] for row in ids), now)
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
         return self._db.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount
 
@@ -271,23 +282,3 @@ class SQLiteStore:
             busy = 1
         # A reader may hold the log; it is cut off at the next look, about a second later.
         self._scrub_due = bool(busy)
-
-    def _find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
-        found: dict[int, None] = {}
-        for kind, ref in refs:
-            sql = BY_REF if kind == "router" else BY_LOOKUP
-            found |= {row[0]: None for row in self._db.execute(sql, {"ref": ref, "kind": kind})}
-        return [self._router(router_id) for router_id in found]
-
-    def _router(self, router_id: int) -> Router:
-        row = self._db.execute(f"SELECT {ROUTER_COLUMNS} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
-        sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ?"
-        records, first, last = self._db.execute(sql, (router_id,)).fetchone()
-        return Router(standing=standing_of(row), records=records, first_received_at=first, last_received_at=last)
-
-
-def _configure(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")
-    connection.execute("PRAGMA cache_size = -16384")

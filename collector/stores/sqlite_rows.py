@@ -1,6 +1,9 @@
 """Rows and statements of a SQLite store: how records, standings and entries lie in its tables."""
 
+import sqlite3
+from collections.abc import Iterable, Sequence
 from functools import cache
+from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
@@ -8,9 +11,12 @@ import orjson
 
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import Standing, State
-from collector.model import Record
-from collector.stores import StoredRecord
+from collector.model import Entry, Record
+from collector.stores import Router, StoredRecord
+from collector.stores.plan import Insert
 
+VARIABLES: Final = 500
+"""How many values one statement names."""
 ROUTER_COLUMNS: Final = (
     "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions"
 )
@@ -42,6 +48,55 @@ RECORDS: Final = """
     ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""
 BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
+
+
+def among(connection: sqlite3.Connection, table: str, ids: list[bytes]) -> set[bytes]:
+    """Those of *ids* that are record ids of *table*."""
+    found: set[bytes] = set()
+    for start in range(0, len(ids), VARIABLES):
+        some = ids[start : start + VARIABLES]
+        marks = ",".join("?" * len(some))
+        sql = f"SELECT record_id FROM {table} WHERE record_id IN ({marks})"  # noqa: S608 - names and marks of ours
+        found.update(row[0] for row in connection.execute(sql, some).fetchall())
+    return found
+
+
+def spent_ids(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[bytes]:
+    """Ids of the entries' records that were erased, or are stored under an older key (K09)."""
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    older = [ref for record in records for ref in record.older_ids]
+    spent = among(connection, "record", older) if older else set()
+    if connection.execute("SELECT EXISTS (SELECT 1 FROM tombstone)").fetchone()[0]:
+        hashes = {tombstone(ref): ref for ref in (*(record.record_id for record in records), *older)}
+        spent.update(hashes[found] for found in among(connection, "tombstone", list(hashes)))
+    return spent
+
+
+def stored_ids(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[bytes]:
+    """Ids of the entries' records that are stored now; asked only when an act among the entries may spend them."""
+    if all(isinstance(entry, Record) for entry in entries):
+        return set()
+    return among(connection, "record", [entry.record_id for entry in entries if isinstance(entry, Record)])
+
+
+def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: int) -> list[Insert]:
+    """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
+    written = {row[0] for row in connection.execute("SELECT record_id FROM record WHERE id > ?", (after,))}
+    first: dict[bytes, Insert] = {}
+    for insert in inserts:
+        first.setdefault(insert.record.record_id, insert)
+    return [insert for record_id, insert in first.items() if record_id in written]
+
+
+def tombstone(record_id: bytes) -> bytes:
+    """What is kept of an erased record: enough to know its id when it comes again, and not the id."""
+    return sha256(b"tombstone" + record_id).digest()[:16]
+
+
+def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
+    """Keep what these ids are known by when they come again."""
+    rows = ((tombstone(record_id), now) for record_id in record_ids)
+    connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", rows)
 
 
 def ledger_row(entry: LedgerEntry) -> tuple[Any, ...]:
@@ -110,3 +165,19 @@ def stored_record(row: Any) -> StoredRecord:
         stripped=orjson.loads(row[9]) if row[9] else {},
         body=row[10].encode(),
     )
+
+
+def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
+    """The routers known by any of these pseudonyms (kind, ref)."""
+    found: dict[int, None] = {}
+    for kind, ref in refs:
+        sql = BY_REF if kind == "router" else BY_LOOKUP
+        found |= {row[0]: None for row in connection.execute(sql, {"ref": ref, "kind": kind})}
+    return [_router(connection, router_id) for router_id in found]
+
+
+def _router(connection: sqlite3.Connection, router_id: int) -> Router:
+    row = connection.execute(f"SELECT {ROUTER_COLUMNS} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
+    sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ?"
+    records, first, last = connection.execute(sql, (router_id,)).fetchone()
+    return Router(standing=standing_of(row), records=records, first_received_at=first, last_received_at=last)

@@ -5,6 +5,7 @@ Rule 2: a store of a newer schema is refused, not guessed at.
 """
 
 import sqlite3
+from collections.abc import Collection
 from typing import Final
 
 from collector.errors import StoreUnusable
@@ -62,6 +63,9 @@ MIGRATIONS: Final = (
     );
     CREATE INDEX record_by_router ON record (router_id, event_time);
 
+    -- Hashes of the ids of erased records, so that a message that comes again does not bring one back (K09).
+    CREATE TABLE tombstone (record_id BLOB PRIMARY KEY, erased_at INTEGER NOT NULL) WITHOUT ROWID;
+
     -- The registry's index: pseudonyms of serial, IMEI and MAC, for looking forward only (F7).
     CREATE TABLE lookup (
         ref BLOB NOT NULL,
@@ -81,6 +85,8 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
     Raises:
         StoreUnusable: the file is no store, another region's, or of a newer schema.
     """
+    if _is_ready(connection, region):
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         _check_kind(connection, path)
@@ -95,6 +101,17 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _is_ready(connection: sqlite3.Connection, region: Region) -> bool:
+    """Whether there is nothing to prepare; asked first, so that a reader need not wait for a writer."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+        return False
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        return False
+    return bool(
+        connection.execute("SELECT 1 FROM meta WHERE name = 'region' AND value = ?", (region.value,)).fetchone()
+    )
 
 
 def _statements(script: str) -> list[str]:
@@ -132,4 +149,26 @@ def _check_region(connection: sqlite3.Connection, region: Region, path: str) -> 
         raise StoreUnusable(
             f"{path}: found the store of region {found}, expected {region}. Records never move between regions; "
             f"give each region its own store."
+        )
+
+
+def configure(connection: sqlite3.Connection) -> None:
+    """Durable at every commit, readable meanwhile, and what is deleted is overwritten."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+
+
+def check_keys(connection: sqlite3.Connection, key_ids: Collection[str], path: str) -> None:
+    """Refuse a store with routers known by a lost key: a new one would not know who left (D12).
+
+    Raises:
+        StoreUnusable: naming the key; *key_ids* are the live ones, none for no check.
+    """
+    used = {row[0] for row in connection.execute("SELECT DISTINCT key_id FROM router")}
+    if key_ids and (lost := sorted(used.difference(key_ids))):
+        raise StoreUnusable(
+            f"{path}: holds routers of key {', '.join(lost)}, which is not among the region's key_files. "
+            f"Put that key back, after the current one: without it, who left would be let in again."
         )

@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+import msgspec
+
 from collector.acks import Settling, complete_all
 from collector.config import WriterSettings
 from collector.consent.ledger import STATE_AFTER
@@ -68,29 +70,33 @@ class Writer:
         self._waiting[record.identity.device_ref] += 1
         self._work.set()
 
-    def submit_event(self, event: ConsentEvent, token: Settling) -> None:
+    def submit_event(self, event: ConsentEvent, token: Settling, size: int = 0) -> None:
         """Take a consent event. Whatever closes the gate closes it now."""
         device_ref = event.identity.device_ref
         if _queues(event):
-            self._queue.append(Item(event, token, 0))
+            self._closed.join_waits(device_ref)
+            self._queue.append(Item(event, token, size))
             self._waiting[device_ref] += 1
         else:
             if self._waiting[device_ref]:
                 mine = [item for item in self._queue if item.entry.identity.device_ref == device_ref]
                 self._queue = deque(item for item in self._queue if item.entry.identity.device_ref != device_ref)
                 del self._waiting[device_ref]
-                self._make_way(mine, event)
-            self._urgent.append(Item(event, token, 0))
+                event = self._make_way(mine, event)
+            self._urgent.append(Item(event, token, size))
+        self._metrics.in_flight_bytes += size
         self._work.set()
 
-    def _make_way(self, waiting: list[Item], event: ConsentEvent) -> None:
+    def _make_way(self, waiting: list[Item], event: ConsentEvent) -> ConsentEvent:
         """Drop the records of a router that leaves: they are not committed, so they never will be (D5).
 
-        A join that still waits goes ahead of the exit, which would find nothing to close without it.
+        A join that still waits goes ahead of the exit, which would find nothing to close without it. Nor may the exit
+        be without effect because the record that would have joined was dropped: that record may be sent again.
         """
         records = [item for item in waiting if isinstance(item.entry, Record)]
         self._urgent += [item for item in waiting if not isinstance(item.entry, Record)]
         self._settle(records, stored=0, dropped=Counter({STATE_AFTER[event.action].refusal: len(records)}))
+        return msgspec.structs.replace(event, only_if_joined=event.only_if_joined and not records)
 
     async def run(self) -> None:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged."""
@@ -168,6 +174,9 @@ class Writer:
         self._metrics.commit_seconds.labels(self.region).observe(time.perf_counter() - began)
         self._metrics.batch_rows.labels(self.region).observe(len(batch))
         self._closed.learn(committed.standings)
+        for item in batch:
+            if isinstance(item.entry, ConsentEvent) and _queues(item.entry):
+                self._closed.join_settled(item.entry.identity.device_ref)
         self._count(committed)
         self._settle(batch, stored=committed.stored, dropped=committed.dropped)
 
@@ -209,8 +218,9 @@ class Writer:
         for item in came:
             if isinstance(item.entry, ConsentEvent) and not _queues(item.entry):
                 ref = item.entry.identity.device_ref
-                self._make_way([i for i in queued if i.entry.identity.device_ref == ref], item.entry)
+                exit_ = self._make_way([i for i in queued if i.entry.identity.device_ref == ref], item.entry)
                 queued = [i for i in queued if i.entry.identity.device_ref != ref]
+                item = item._replace(entry=exit_)  # noqa: PLW2901 - the same item, its exit made firm
             self._urgent.append(item)
         self._queue.extendleft(reversed(queued))
         self._waiting.update(item.entry.identity.device_ref for item in queued)
@@ -232,7 +242,9 @@ class Writer:
             return
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._closed.learn(changed)
-        self._answered()
+        if not self._queue and not self._urgent:
+            # A store that can be read and not written has not recovered while something waits to be written.
+            self._answered()
 
     def _count(self, committed: Committed) -> None:
         metrics = self._metrics
@@ -243,12 +255,12 @@ class Writer:
 
     def _settle(self, items: list[Item], *, stored: int, dropped: Counter[DropReason]) -> None:
         """Count the outcomes and let the messages go, in one step: the sum of outcomes holds at every moment."""
-        sizes = [item.size for item in items if type(item.entry) is Record]
+        records = sum([type(item.entry) is Record for item in items])
         metrics = self._metrics
         metrics.stored[self.region] += stored
         metrics.dropped.update(dropped)
-        metrics.in_flight -= len(sizes)
-        metrics.in_flight_bytes -= sum(sizes)
+        metrics.in_flight -= records
+        metrics.in_flight_bytes -= sum([item.size for item in items])
         complete_all([item.token for item in items])
         self._settled()
 

@@ -284,6 +284,24 @@ async def test_a_join_after_the_exit_opens_the_gate_again(store: Store) -> None:
     assert 1 == len(await store.find([("serial", ref("serial", "a"))]))
 
 
+@pytest.mark.parametrize("cuts", [set(), {1}, {2}, {3}, {1, 2}, {1, 3}, {2, 3}, {1, 2, 3}])
+async def test_what_an_exit_took_cannot_come_again_however_it_is_batched(store: Store, cuts: set[int]) -> None:
+    """Erased or taken back, in the exit's own commit or another: the same message id is spent (K09).
+
+    Its clock was ahead, so that by its time alone it would pass as measured after the second join.
+    """
+    again = record(number=1, at=START + 3, measured=START + 4 * MINUTE)
+    entries: list[Entry] = [record(number=1), leave(at=START + 1), join(at=START + 2), again]
+    dropped: Counter[DropReason] = Counter()
+    for some in batches(entries, cuts):
+        dropped += (await store.commit(some)).dropped
+    later = await store.commit([again])
+
+    assert 1 == dropped[DropReason.DUPLICATE]
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(later)
+    assert [] == await readable(store)
+
+
 @pytest.mark.parametrize(
     ("received", "said"),
     [

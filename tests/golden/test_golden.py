@@ -28,6 +28,7 @@ def shown(record: Record) -> Document:
     times = ("event_time", "measured_at", "oldest", "received_at")
     return {
         "record_id": record.record_id.hex(),
+        "older_ids": [older.hex() for older in record.older_ids],
         "identity": {
             "device_ref": record.identity.device_ref.hex(),
             "key_id": record.identity.key_id,

@@ -2,12 +2,14 @@
 
 import json
 import math
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
+from collector.ingest.connection import REPLAY_SECONDS
 from collector.simulator import Fleet, Publication
 
 from .harness import (
@@ -146,8 +148,11 @@ def test_ueip_exit_closes_the_gate_and_erases_while_the_collector_runs(site: Sit
 def test_a_join_event_after_the_exit_reopens_the_gate(site: Site, *, retain: bool) -> None:
     """A new act of the owner on the consent topic lets later reports in again; the flag alone does not (K19)."""
     collector = site.start()
+    subscribed = time.monotonic()
     with site.publisher() as router:
         joined(site, collector, router)
+        # What comes right after subscribing with the retain flag may be old, and is doubted.
+        wait_until(lambda: time.monotonic() - subscribed > REPLAY_SECONDS, what="the end of what was retained")
         site.ueip("exit", SERIAL)
         router.report(report(SERIAL))
         wait_until(lambda: withdrawn(collector) == 1, what="the drop")

@@ -180,7 +180,7 @@ def test_a_wrong_password_is_told_by_readyz(site: Site, signed_in: Callable[[str
     assert "broker_refused" in collector.said()
     assert "horse" not in collector.said()
     checked = site.ueip("check-config", "--broker")
-    assert 2 == checked.returncode
+    assert 3 == checked.returncode
     assert "Check user name, password" in checked.stderr
     assert "horse" not in checked.stderr
 

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import pytest
+import trustme
 from pydantic import BaseModel
 
 from collector.config import BrokerSettings, Settings, is_loopback, load_settings, read_keys
@@ -81,7 +82,12 @@ def test_a_region_and_its_keys_are_all_that_must_be_said(folder: Folder) -> None
 
 def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the collector is started from; absolute ones stay."""
-    for name in ("ca.pem", "cert.pem", "key.pem", "password"):
+    authority = trustme.CA()
+    issued = authority.issue_cert("collector")
+    authority.cert_pem.write_to_path(str(folder.path / "ca.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(folder.path / "cert.pem"))
+    issued.private_key_pem.write_to_path(str(folder.path / "key.pem"))
+    for name in ("tables.toml", "password"):
         (folder.path / name).write_text("x")
     (folder.path / "deep").mkdir()
     monkeypatch.chdir(folder.path / "deep")

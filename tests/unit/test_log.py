@@ -107,6 +107,26 @@ def test_setting_up_twice_writes_once(written: Read) -> None:
     assert "once" == json.loads(written())["event"]
 
 
+def test_an_error_that_comes_with_every_message_is_told_seldom(written: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and then with how often it came; another error does not wait for it."""
+    now = 1000.0
+    monkeypatch.setattr("collector.log.time.monotonic", lambda: now)
+    set_up_logs(style="json", level="info")
+    log = Logger("ueip")
+    for _ in range(5):
+        log.seldom("message_failed", at="pipeline.py:1")
+    log.seldom("entry_failed")
+    now += 11
+    log.seldom("message_failed", at="pipeline.py:2")
+    lines = [json.loads(line) for line in written().splitlines()]
+
+    assert [("message_failed", 1), ("entry_failed", 1), ("message_failed", 5)] == [
+        (line["event"], line["times"]) for line in lines
+    ]
+    assert "pipeline.py:2" == lines[2]["at"]
+    assert {"error"} == {line["level"] for line in lines}
+
+
 def test_a_fact_has_a_name() -> None:
     """There is no way to hand over a text to be filled in, nor an exception."""
     for write in (LOG.debug, LOG.info, LOG.warning, LOG.error):

@@ -13,7 +13,8 @@ from records import until
 
 from collector.acks import Token
 from collector.config import BrokerSettings
-from collector.ingest.client import Client, connect_packet, tls_context, topic_filters
+from collector.config_files import tls_context
+from collector.ingest.client import Client, connect_packet, topic_filters
 from collector.ingest.codec import (
     ConnAckPacket,
     ConnAckReasonCode,

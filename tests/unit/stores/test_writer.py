@@ -436,6 +436,22 @@ async def test_it_writes_until_it_is_told_to_stop() -> None:
     assert time.monotonic() - began < 0.5
 
 
+async def test_it_stops_at_once_after_the_last_commit() -> None:
+    """A stop that comes during it is not forgotten because nothing else waits."""
+    b = bench()
+    b.store.open_gate.clear()
+    running = asyncio.create_task(b.writer.run())
+    b.put(record(number=1))
+    await b.store.began.wait()
+    b.writer.stop()
+    b.store.open_gate.set()
+    began = time.monotonic()
+    await running
+
+    assert time.monotonic() - began < 0.5
+    assert (1, {}) == b.outcomes
+
+
 async def test_it_stops_at_once_when_idle() -> None:
     """Nobody waits for the next look at the ledger."""
     b = bench()

@@ -1,0 +1,107 @@
+"""The files that settings name: keys, certificates, tables. Checked at start, and told all at once."""
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from collector.model import Region
+from collector.pseudonym import KEY_BYTES
+
+if TYPE_CHECKING:
+    from collector.config import BrokerSettings, Settings
+
+
+def tls_context(broker: "BrokerSettings") -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with a verified peer (O78), or None for a broker on this machine without TLS.
+
+    Raises:
+        ssl.SSLError, OSError: a file cannot be used.
+    """
+    if not broker.tls:
+        return None
+    context = ssl.create_default_context(cafile=broker.ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if broker.cert_file is not None:
+        context.load_cert_chain(broker.cert_file, broker.key_file)
+    return context
+
+
+def file_faults(settings: "Settings") -> list[str]:
+    """What is wrong with the files that the settings name, and between them: a sentence each."""
+    return [*_named_file_faults(settings), *_shared_faults(settings)]
+
+
+def _named_file_faults(settings: "Settings") -> list[str]:
+    faults = []
+    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+        file: Path | None = getattr(settings.broker, name)
+        if file is not None and isinstance(found := _content(file), str):
+            faults.append(f"broker.{name}: {file}: {found}. Correct the path.")
+    if settings.regions.tables is not None and isinstance(found := _content(settings.regions.tables), str):
+        faults.append(f"regions.tables: {settings.regions.tables}: {found}. Correct the path.")
+    if not faults:
+        faults += _tls_faults(settings.broker)
+    for region in settings.regions.enabled:
+        for file in settings.regions.of(region).key_files:
+            faults += _key_faults(region, file, settings.regions.of(region).store)
+    return faults
+
+
+def _tls_faults(broker: "BrokerSettings") -> list[str]:
+    try:
+        tls_context(broker)
+    except (ssl.SSLError, OSError) as error:
+        reason = getattr(error, "reason", None) or type(error).__name__
+        return [f"broker: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."]
+    return []
+
+
+def _key_faults(region: Region, file: Path, store: Path) -> list[str]:
+    where, command = f"regions.{region}.key_files", f"openssl rand -out {file} {KEY_BYTES} && chmod 600 {file}"
+    try:
+        found = file.stat()
+        secret = file.read_bytes()
+    except FileNotFoundError:
+        if store.exists():
+            lost = "Restore it from your backup: under a new key routers that left would be let in again."
+            return [f"{where}: {file}: no such file, while {store} exists. {lost}"]
+        return [f"{where}: {file}: no such file. Create it with: {command}"]
+    except OSError as error:
+        return [f"{where}: {file}: {error.strerror}. Make it a file that the collector can read."]
+    faults = []
+    if len(secret) != KEY_BYTES:
+        faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}. Create one with: {command}")
+    if found.st_mode & 0o077:
+        faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
+    return faults
+
+
+def _content(file: Path) -> bytes | str:
+    """What is in a file, or why it cannot be read."""
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return str(error.strerror)
+
+
+def _shared_faults(settings: "Settings") -> list[str]:
+    """Two regions must share no store and no key, or their records could meet (D18)."""
+    faults, stores, keys = [], dict[Path, Region](), dict[bytes, Region]()
+    for region in settings.regions.enabled:
+        own = settings.regions.of(region)
+        other = stores.setdefault(own.store.resolve(), region)
+        if other is not region:
+            faults.append(
+                f"regions.{region}.store: {own.store}: is also the store of {other}. Give each region its own."
+            )
+        for file in own.key_files:
+            secret = _content(file)
+            other = keys.setdefault(secret, region) if isinstance(secret, bytes) else region
+            if other is not region:
+                faults.append(
+                    f"regions.{region}.key_files: {file}: is also a key of {other}, so pseudonyms could be joined "
+                    f"across borders. Give each region its own."
+                )
+    return faults
