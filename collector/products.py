@@ -1,21 +1,19 @@
 """The closed lists behind fields of type `list`: `config/products.toml` and `config/carriers.toml`."""
 
 import re
-import tomllib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from collector.data import data_path
-from collector.errors import DataFault
+from collector.documents import load_document
 from collector.fields.treatments import Products
 
 Listed = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,40}$")]
 _REMEMBERED = 32_768
-M = TypeVar("M", bound=BaseModel)
 
 
 class _ProductTables(BaseModel):
@@ -48,8 +46,8 @@ def load_products(products: Path | None = None, carriers: Path | None = None) ->
     Raises:
         DataFault: every fault of the first file that has any.
     """
-    tables = _load(_ProductTables, products or data_path("config", "products.toml"))
-    names = _load(_CarrierTable, carriers or data_path("config", "carriers.toml"))
+    tables = load_document(_ProductTables, products or data_path("config", "products.toml"))
+    names = load_document(_CarrierTable, carriers or data_path("config", "carriers.toml"))
     return Products(
         manufacturers=frozenset(tables.manufacturers),
         models=frozenset(tables.models),
@@ -63,14 +61,3 @@ def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a name matches one of *patterns*; remembers, for a router sends the same name with every report."""
     pattern = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
     return lru_cache(_REMEMBERED)(lambda name: pattern.fullmatch(name) is not None)
-
-
-def _load(model: type[M], path: Path) -> M:
-    document: dict[str, Any] = {}
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        return model.model_validate(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataFault([f"{path}: {error}"]) from None
-    except ValidationError as error:
-        raise DataFault.of(path, error, document) from None

@@ -5,15 +5,14 @@ Rule 2: the country decides; the serving network can only refuse.
 Rule 3: the tables are data, `config/regions.toml`.
 """
 
-import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from collector.data import data_path
-from collector.errors import DataFault
+from collector.documents import load_document
 from collector.model import DropReason, Region
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -90,15 +89,7 @@ def load_region_tables(path: Path | None = None) -> RegionTables:
     Raises:
         DataFault: every fault, each naming file, entry, what was found and what was expected.
     """
-    path = path or data_path("config", "regions.toml")
-    document: dict[str, Any] = {}
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        return RegionTables.model_validate(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataFault([f"{path}: {error}"]) from None
-    except ValidationError as error:
-        raise DataFault.of(path, error, document) from None
+    return load_document(RegionTables, path or data_path("config", "regions.toml"))
 
 
 class RegionMap:

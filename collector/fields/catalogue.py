@@ -4,16 +4,15 @@ Rule 1: a field without an entry cannot be stored; everything that handles field
 Rule 2: a fault names file, entry, what was found and what was expected; all faults are reported at once.
 """
 
-import tomllib
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from collector.data import data_path
-from collector.errors import DataFault
+from collector.documents import load_document
 
 Group = Literal["router", "sim", "network", "signal", "wifi", "power", "usage", "session", "settings", "event"]
 GROUPS: tuple[Group, ...] = ("router", "sim", "network", "signal", "wifi", "power", "usage", "session", "settings")
@@ -184,14 +183,4 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
         DataFault: every fault found, each naming file, entry, what was found and what was expected.
     """
     path = path or data_path("schemas", "fields.toml")
-    shown = path.relative_to(path.parent.parent)
-    document: dict[str, Any] = {}
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-        return Catalogue.model_validate(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataFault([f"{shown}: {error}"]) from None
-    except OSError as error:
-        raise DataFault([f"{path}: cannot be read: {error.strerror}"]) from None
-    except ValidationError as error:
-        raise DataFault.of(shown, error, document) from None
+    return load_document(Catalogue, path, shown=path.relative_to(path.parent.parent))

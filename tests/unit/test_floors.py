@@ -10,7 +10,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("model", "errors", "data", "log", "acks", "simulator"),
-    ("pseudonym",),
+    ("pseudonym", "documents"),
     ("fields", "regions", "consent", "config_files"),
     ("config", "products", "metrics"),
     ("formats", "ingest", "stores"),
