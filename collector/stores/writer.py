@@ -1,7 +1,8 @@
 """The writer of one region: gathers entries, commits them in one transaction, then settles their messages.
 
 Rule 1: nothing is settled before its commit returned; a commit that failed is tried again with the same entries.
-Rule 2: an exit does not queue: what waits of its router is dropped on the spot, and the exit goes with the next commit.
+Rule 2: an exit does not queue: it goes with the next commit, and what waits of its router goes with it, before it.
+        Whether it is a new exit or an old one that came again, and so what is dropped, the ledger says.
 Rule 3: a batch grows while the writer is busy; an idle writer waits no longer than the linger.
 """
 
@@ -10,8 +11,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
-
-import msgspec
 
 from collector.acks import Settling, complete_all
 from collector.config import WriterSettings
@@ -82,21 +81,10 @@ class Writer:
                 mine = [item for item in self._queue if item.entry.identity.device_ref == device_ref]
                 self._queue = deque(item for item in self._queue if item.entry.identity.device_ref != device_ref)
                 del self._waiting[device_ref]
-                event = self._make_way(mine, event)
+                self._urgent += mine
             self._urgent.append(Item(event, token, size))
         self._metrics.in_flight_bytes += size
         self._work.set()
-
-    def _make_way(self, waiting: list[Item], event: ConsentEvent) -> ConsentEvent:
-        """Drop the records of a router that leaves: they are not committed, so they never will be (D5).
-
-        A join that still waits goes ahead of the exit, which would find nothing to close without it. Nor may the exit
-        be without effect because the record that would have joined was dropped: that record may be sent again.
-        """
-        records = [item for item in waiting if isinstance(item.entry, Record)]
-        self._urgent += [item for item in waiting if not isinstance(item.entry, Record)]
-        self._settle(records, stored=0, dropped=Counter({STATE_AFTER[event.action].refusal: len(records)}))
-        return msgspec.structs.replace(event, only_if_joined=event.only_if_joined and not records)
 
     async def run(self) -> None:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged."""
@@ -218,9 +206,8 @@ class Writer:
         for item in came:
             if isinstance(item.entry, ConsentEvent) and not _queues(item.entry):
                 ref = item.entry.identity.device_ref
-                exit_ = self._make_way([i for i in queued if i.entry.identity.device_ref == ref], item.entry)
+                self._urgent += [i for i in queued if i.entry.identity.device_ref == ref]
                 queued = [i for i in queued if i.entry.identity.device_ref != ref]
-                item = item._replace(entry=exit_)  # noqa: PLW2901 - the same item, its exit made firm
             self._urgent.append(item)
         self._queue.extendleft(reversed(queued))
         self._waiting.update(item.entry.identity.device_ref for item in queued)

@@ -63,7 +63,7 @@ async def test_an_exit_before_the_first_commit_is_written_down() -> None:
     again = await store.commit([replace(first, received_at=START + MINUTE)])
 
     assert {DropReason.WITHDRAWN: 1} == again.dropped
-    assert [Action.EXIT] == [entry.action for entry in await store.ledger()]
+    assert [Action.JOIN, Action.EXIT] == [entry.action for entry in await store.ledger()]
 
 
 async def test_a_refusal_by_a_stranger_still_leaves_no_trace() -> None:

@@ -263,15 +263,17 @@ async def test_an_explicit_false_is_acknowledged_after_all_three_ledgers_answere
 
 
 async def test_an_explicit_false_drops_what_waits_in_every_region() -> None:
-    """At once, each with its own outcome."""
+    """With the next commit of each, and each with its own outcome."""
     bench = Bench()
     for number, country in enumerate(COUNTRIES):
         bench.get(report(number, country=country))
     bench.get(report(9, ueip=False, at=START + SECOND), at=START + SECOND)
+    for region in Region:
+        await bench.commit(region)
 
     assert {DropReason.WITHDRAWN: 3, DropReason.FLAG_FALSE: 1} == bench.dropped()
     assert 0 == bench.metrics.in_flight
-    assert [1, 2, 3] == bench.acknowledged
+    assert [1, 2, 3, 4] == bench.acknowledged
 
 
 # Memory
@@ -310,11 +312,9 @@ async def test_an_exit_makes_room_too() -> None:
         bench.get(report(number))
     bench.intake.read_done()
     bench.get(report(9, ueip=False))
-    waiting = bench.metrics.in_flight_bytes
     for region in Region:
         await bench.commit(region)
 
-    assert 0 < waiting < 4 * size
     assert ["pause", "resume"] == bench.told
     assert 0 == bench.metrics.in_flight_bytes
 
