@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench clean help
+.PHONY: run test lint docs bench faults clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ docs: $(VENV)/.run ## write anew what is generated from the code
 
 bench: $(VENV)/.test ## throughput on this machine
 	@$(BIN)/python bench/throughput.py
+
+faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; SEED=n to repeat one
+	@$(BIN)/python tests/faults/run.py --rounds $${ROUNDS:-200} --seed $${SEED:-1}
 
 clean: ## forget the set-up and the demo's data
 	rm -rf $(VENV) .ueip dist build

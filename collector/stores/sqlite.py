@@ -4,7 +4,6 @@ All work is done on one thread of the store's own, so that a slow disk delays th
 """
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -18,7 +17,7 @@ import msgspec
 
 from collector.consent.ledger import GENESIS, Head, LedgerEntry
 from collector.consent.standing import Standing, State
-from collector.errors import StoreUnavailable, StoreUnusable
+from collector.errors import StoreUnavailable
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
@@ -40,10 +39,11 @@ from collector.stores.sqlite_rows import (
     stored_ids,
     stored_record,
 )
-from collector.stores.sqlite_schema import check_keys, configure, prepare
+from collector.stores.sqlite_schema import connect
 
 T = TypeVar("T")
-_BUSY_SECONDS: Final = 5
+REWRITTEN_BYTES: Final = 256 << 20
+REWRITE_SECONDS: Final = 60.0
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 _REMEMBERED: Final = 100_000
@@ -66,6 +66,8 @@ class SQLiteStore:
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrub_due = False
+        self._rewrite_due = False
+        self._rewritten = float("-inf")
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -87,8 +89,12 @@ class SQLiteStore:
         rows = await self._do(self._all, "SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
         changed = [_decode_entry(row[0]).standing() for row in rows]
         # Another process that erased may have been kept from cutting off the log, and be gone by now.
-        if self._scrub_due or any(standing.state is not State.JOINED for standing in changed):
+        if any(standing.state is not State.JOINED for standing in changed):
+            self._scrub_due = self._rewrite_due = True
+        if self._scrub_due:
             await self._do(self._scrub)
+        if self._rewrite_due:
+            await self._do(self._rewrite)
         return changed
 
     async def head(self) -> Head:
@@ -122,27 +128,7 @@ class SQLiteStore:
             raise StoreUnavailable(f"the store of {self.region} did not answer: {error}") from error
 
     def _open(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # A file that is there is left alone: closing any descriptor of it would drop this process's own locks
-            # on it (POSIX), and the next reader to close would take the log away from under us.
-            with suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreUnavailable(f"{self.path}: cannot be opened: {error.strerror}") from error
-        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            prepare(connection, self.region, str(self.path))
-            configure(connection)
-            check_keys(connection, self._key_ids, str(self.path))
-        except sqlite3.DatabaseError as error:
-            connection.close()
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            raise StoreUnusable(f"{self.path}: found no SQLite database ({error}). Choose another path.") from error
-        except BaseException:
-            connection.close()
-            raise
+        connection = connect(self.path, self.region, self._key_ids)
         if self._connection is not None:
             self._connection.close()
         self._connection = connection
@@ -186,6 +172,7 @@ class SQLiteStore:
         self._remember(plan.inserts)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         if plan.erase:
+            self._rewrite_due = True
             self._scrub()
         return committed
 
@@ -273,6 +260,21 @@ class SQLiteStore:
         bury(self._db, (row[0] for row in ids), now)
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
         return self._db.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount
+
+    def _rewrite(self) -> None:
+        """Write the file anew, now and then, after erasures (O28).
+
+        SQLite moves rows between pages and overwrites the one it deletes, not the copies it left on the way. A large
+        file is left to its operator, for nothing can be committed meanwhile (docs/operating.md).
+        """
+        pages = self._db.execute("PRAGMA page_count").fetchone()[0] * self._db.execute("PRAGMA page_size").fetchone()[0]
+        if pages > REWRITTEN_BYTES or time.monotonic() - self._rewritten < REWRITE_SECONDS:
+            return
+        self._rewritten = time.monotonic()
+        with suppress(sqlite3.Error):  # busy, or no room: the next look, a minute later, tries again
+            self._db.execute("VACUUM")
+            self._rewrite_due = False
+            self._scrub()
 
     def _scrub(self) -> None:
         """Take erased rows out of the files too: pages are zeroed on deletion, the log is cut off here (O28)."""

@@ -4,13 +4,17 @@ Rule 1: a migration, once released, never changes; a new one is added at the end
 Rule 2: a store of a newer schema is refused, not guessed at.
 """
 
+import os
 import sqlite3
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
-from collector.errors import StoreUnusable
+from collector.errors import StoreUnavailable, StoreUnusable
 from collector.model import Region
 
+_BUSY_SECONDS: Final = 5
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
 
 MIGRATIONS: Final = (
@@ -172,3 +176,34 @@ def check_keys(connection: sqlite3.Connection, key_ids: Collection[str], path: s
             f"{path}: holds routers of key {', '.join(lost)}, which is not among the region's key_files. "
             f"Put that key back, after the current one: without it, who left would be let in again."
         )
+
+
+def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Connection:
+    """A connection to the store at *path*, made with mode 0600 if absent, prepared and checked.
+
+    Raises:
+        StoreUnavailable: it cannot be opened now.
+        StoreUnusable: it is no store of this region and these keys.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A file that is there is left alone: closing any descriptor of it would drop this process's own locks
+        # on it (POSIX), and the next reader to close would take the log away from under us.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"{path}: cannot be opened: {error.strerror}") from error
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        prepare(connection, region, str(path))
+        configure(connection)
+        check_keys(connection, key_ids, str(path))
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise StoreUnusable(f"{path}: found no SQLite database ({error}). Choose another path.") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection

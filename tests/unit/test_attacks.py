@@ -191,3 +191,31 @@ async def test_a_store_that_reads_but_does_not_write_is_not_called_recovered() -
     await writer._refresh()
 
     assert not metrics.store_up[Region.GERMANY]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file."""
+    return path.stat().st_size
+
+
+def bytes_of(folder: Path) -> bytes:
+    """All bytes of all files in a folder."""
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+async def test_the_file_is_written_anew_after_erasures(tmp_path: Path) -> None:
+    """SQLite leaves copies of rows it moved between pages; only rewriting the file takes them out (O28)."""
+    path = tmp_path / "germany.sqlite"
+    store = SQLiteStore(path, Region.GERMANY, ConsentRules())
+    await store.open()
+    for number in range(400):
+        body = b'{"router":{"software_version":"%s"}}' % (b"marker-%04d" % number * 30)
+        await store.commit([record(f"r{number % 40}", number, body=body)])
+    await store.commit([act(Action.EXIT, f"r{n}", at=START + MINUTE) for n in range(40)])
+    before = size_of(path)
+    await store.changes(0)
+    after, raw = size_of(path), bytes_of(tmp_path)
+    await store.close()
+
+    assert after < before / 2
+    assert b"marker-" not in raw

@@ -21,7 +21,7 @@ from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Action, DropReason, Region
-from collector.stores import sqlite as engine
+from collector.stores import sqlite_schema as engine
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION

@@ -1,0 +1,1 @@
+"""Random faults against the real collector and broker, judged by an oracle."""

@@ -1,0 +1,92 @@
+"""What rounds of random faults have found, once more without chance."""
+
+import contextlib
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.harness import wait_until
+
+from .fleet import Fleet, Listening
+from .oracle import Kind, Oracle, Router
+from .place import Place
+from .round import installation
+
+ROUTER = Router("ZTEFA00000N00", "hong_kong", consents=True)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A place of the test's own, running."""
+    shutil.copytree(installation(), tmp_path / "site")
+    made = Place(tmp_path / "site", 0, registered=False)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fleet(place: Place) -> Iterator[Fleet]:
+    """Somebody who publishes."""
+    oracle = Oracle([ROUTER])
+    with Listening(place.broker.port, oracle) as publisher:
+        yield Fleet(place, oracle, publisher, 0, registered=False)
+
+
+def acts(place: Place) -> list[str]:
+    """The ledger's acts, in order."""
+    rows = place.rows(ROUTER.region, "SELECT json_extract(entry, '$.action') FROM ledger ORDER BY seq")
+    return [row[0] for row in rows]
+
+
+def test_reports_behind_a_join_that_waits_for_its_store_are_kept(place: Place, fleet: Fleet) -> None:
+    """The exit remembered from before must not drop what comes after the join: the ledger decides (K15, D20)."""
+    fleet.report(ROUTER, Kind.FLAGGED)
+    fleet.event(ROUTER, Kind.EXIT)
+    wait_until(lambda: acts(place) == ["join", "exit"], what="the exit")
+    with contextlib.closing(sqlite3.connect(place.store(ROUTER.region), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        fleet.join(ROUTER, retain=False)
+        time.sleep(0.5)  # so that the reports are measured after the join was received
+        for _ in range(3):
+            fleet.report(ROUTER, Kind.FLAGGED)
+        wait_until(lambda: place.collector.metrics().received >= 4, what="the reports")
+        other.execute("ROLLBACK")
+    wait_until(lambda: not place.collector.metrics().in_flight and len(acts(place)) == 3, what="the commit")
+
+    assert (["join", "exit", "join"], 3) == (acts(place), place.count(ROUTER.region))
+
+
+def test_a_refusing_report_delivered_again_does_not_undo_the_join_after_it(place: Place, fleet: Fleet) -> None:
+    """Exit by report, join, then a crash or a cut before the acknowledgement: both come again (K09)."""
+    fleet.report(ROUTER, Kind.FLAGGED)
+    refusal = fleet.report(ROUTER, Kind.REFUSING)
+    fleet.join(ROUTER, retain=False)
+    fleet.repeat(refusal)
+    wait_until(lambda: place.collector.metrics().received >= 3, what="the repetition")
+    time.sleep(0.3)
+
+    assert ["join", "exit", "join"] == acts(place)
+
+
+def test_an_exit_delivered_again_drops_nothing_of_a_router_that_joined_since(place: Place, fleet: Fleet) -> None:
+    """As a retained exit is at every connect, and any exit after a cut; the join after it stands (D4, D20)."""
+    fleet.report(ROUTER, Kind.FLAGGED)
+    left = fleet.event(ROUTER, Kind.EXIT)
+    fleet.join(ROUTER, retain=False)
+    wait_until(lambda: acts(place) == ["join", "exit", "join"], what="the join")
+    time.sleep(1.1)  # reports say their time to the second; one of the join's own second may be from before it
+    with contextlib.closing(sqlite3.connect(place.store(ROUTER.region), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(3):
+            fleet.report(ROUTER, Kind.FLAGGED)
+        fleet.repeat(left)
+        wait_until(lambda: place.collector.metrics().received >= 4, what="the reports")
+        time.sleep(0.3)
+        other.execute("ROLLBACK")
+    wait_until(lambda: not place.collector.metrics().in_flight, what="the commit")
+
+    assert (["join", "exit", "join"], 3) == (acts(place), place.count(ROUTER.region))
