@@ -245,14 +245,17 @@ class SQLiteStore:
     def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> None:
         """Make the routers findable. What was written under the same consent before is there already."""
         indexed = self._indexed
-        missing = [i for i in inserts if indexed.get(i.standing.seq) != i.record.lookup]
+        # The same object, most often: lookup entries of a router are made once and remembered.
+        missing = [i for i in inserts if indexed.get(i.standing.seq) is not i.record.lookup]
         rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
         self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
 
     def _remember(self, inserts: list[Insert]) -> None:
-        if len(self._indexed) > _REMEMBERED:
-            self._indexed.clear()
-        self._indexed.update((insert.standing.seq, insert.record.lookup) for insert in inserts)
+        indexed = self._indexed
+        if len(indexed) > _REMEMBERED:
+            indexed.clear()
+        for insert in inserts:
+            indexed[insert.standing.seq] = insert.record.lookup
 
     def _erase(self, router_id: int, now: int) -> int:
         self._db.execute("DELETE FROM tombstone WHERE erased_at < ?", (now - _TOMBSTONE_LIFE,))
