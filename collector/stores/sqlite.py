@@ -160,7 +160,7 @@ class SQLiteStore:
                 head=self._head(),
                 standings=standings,
                 seen_events=self._seen_events(entries),
-                spent_ids=spent_ids(self._db, entries),
+                spent_ids=spent_ids(db, entries),
                 stored_ids=stored_ids(db, entries),
             )
             committed = self._write(plan, ids)
@@ -258,7 +258,6 @@ class SQLiteStore:
             indexed[insert.standing.seq] = insert.record.lookup
 
     def _erase(self, router_id: int, now: int) -> int:
-        self._db.execute("DELETE FROM tombstone WHERE erased_at < ?", (now - _TOMBSTONE_LIFE,))
         ids = self._db.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
         bury(self._db, (row[0] for row in ids), now)
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
@@ -270,11 +269,16 @@ class SQLiteStore:
         SQLite moves rows between pages and overwrites the one it deletes, not the copies it left on the way. A large
         file is left to its operator, for nothing can be committed meanwhile (docs/operating.md).
         """
-        pages = self._db.execute("PRAGMA page_count").fetchone()[0] * self._db.execute("PRAGMA page_size").fetchone()[0]
-        if pages > REWRITTEN_BYTES or time.monotonic() - self._rewritten < REWRITE_SECONDS:
+        if time.monotonic() - self._rewritten < REWRITE_SECONDS:
             return
         self._rewritten = time.monotonic()
         with suppress(sqlite3.Error):  # busy, or no room: the next look, a minute later, tries again
+            # Here, once a minute at most, and not with every exit: it looks at all tombstones.
+            last = int(time.time() * 1000) - _TOMBSTONE_LIFE
+            self._db.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
+            pages = self._db.execute("PRAGMA page_count").fetchone()[0]
+            if pages * self._db.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
+                return
             self._db.execute("VACUUM")
             self._rewrite_due = False
             self._scrub()
