@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, lru_cache
-from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
+from collector.fields.generated import function
 from collector.fields.treatments import TREATED
 from collector.fields.types import annotation, optional, pattern_of
 
@@ -84,14 +84,9 @@ class Compiled:
         return Literal[tuple(entry.name for entry in self.catalogue.event)]
 
     def _kept(self, group: Group) -> type[msgspec.Struct]:
-        # What passes untreated comes first, so that a struct is built from one tuple of attributes.
-        entries = sorted(self.catalogue.in_group(group), key=passes, reverse=True)
+        entries = self.catalogue.in_group(group)
         own = ["event", "time"] if group == "event" else []
         return _kept_struct(group, [*(entry.name for entry in entries), *own])
-
-
-_Check = tuple[Callable[[Any], Any], Callable[[Any], tuple[Any, ...]], list[Callable[[str], bool]]]
-"""How to find a group in a report, read its texts, and ask each for its pattern."""
 
 
 class RememberedPatterns:
@@ -102,27 +97,24 @@ class RememberedPatterns:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._types: dict[Group, dict[str, Any]] = {}
-        self._checks: list[_Check] = []
+        lines, known = [], {"UNSET": UNSET}
         for group in GROUPS:
             patterned = {entry: pattern for entry in _entries(catalogue, group) if (pattern := pattern_of(entry))}
             self._types[group] = {e.name: Annotated[str, Meta(max_length=e.max_length or _LONGEST)] for e in patterned}
             if patterned:
-                read = getter([entry.name for entry in patterned])
-                self._checks.append((attrgetter(group), read, [_matcher(pattern) for pattern in patterned.values()]))
+                lines += [f"if (group := tree.{group}) is not UNSET:"]
+            for entry, pattern in patterned.items():
+                known[f"matches_{group}_{entry.name}"] = _matcher(pattern)
+                lines += [
+                    f"    if (text := group.{entry.name}) is not UNSET and not matches_{group}_{entry.name}(text):",
+                    "        return False",
+                ]
+        self.hold: Callable[[Any], bool] = function("hold", "tree", [*lines, "return True"], known)
+        """Whether every text in the groups of a tree has its pattern."""
 
     def types_of(self, group: Group) -> dict[str, Any]:
         """The annotations, without their patterns, of the texts of a group."""
         return self._types[group]
-
-    def hold(self, tree: Any) -> bool:
-        """Whether every text in the groups of *tree* has its pattern."""
-        for group_of, read, matchers in self._checks:
-            group = group_of(tree)
-            if group is not UNSET:
-                for value, matches in zip(read(group), matchers, strict=True):
-                    if value is not UNSET and not matches(value):
-                        return False
-        return True
 
 
 @cache
@@ -138,16 +130,6 @@ def _values(types: dict[str, Any]) -> dict[str, type[msgspec.Struct]]:
 def passes(entry: FieldEntry) -> bool:
     """Whether a field is copied as it arrived."""
     return entry.name not in TREATED and entry.type != "snapshot"
-
-
-def getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """A function that reads these attributes as a tuple, in C; also of one name or none."""
-    if not names:
-        return lambda _: ()
-    if len(names) == 1:
-        read = attrgetter(names[0])
-        return lambda source: (read(source),)
-    return attrgetter(*names)
 
 
 def _wire_types(catalogue: Catalogue, group: Group) -> dict[str, Any]:

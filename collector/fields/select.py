@@ -11,27 +11,13 @@ import msgspec
 from msgspec import UNSET
 
 from collector.errors import DataFault
-from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Group
-from collector.fields.compiled import Compiled, getter, passes
-from collector.fields.treatments import AS_SENT, TREATED, Surroundings, Treat, utc
+from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, FieldEntry, Group
+from collector.fields.compiled import Compiled, passes
+from collector.fields.generated import function
+from collector.fields.treatments import AS_SENT, TREATED, Surroundings, utc
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class _GroupPlan:
-    """How one group is copied: what passes as it is, in one step, and what is treated, one by one."""
-
-    def __init__(self, compiled: Compiled, group: Group) -> None:
-        entries = compiled.catalogue.in_group(group)
-        self._kept: Callable[..., Any] = compiled.kept[group]
-        self._read = getter([f.name for f in entries if passes(f)])
-        self._treated: list[tuple[str, Treat]] = [(f.name, TREATED[f.name]) for f in entries if f.name in TREATED]
-
-    def copy(self, group: Any, around: Surroundings) -> Any:
-        kept = self._kept(*self._read(group))
-        for name, treat in self._treated:
-            setattr(kept, name, treat(group, around))
-        return kept
+Copy = Callable[[Any, Surroundings], Any]
 
 
 class Selector:
@@ -43,34 +29,62 @@ class Selector:
 
     def __init__(self, compiled: Compiled) -> None:
         _complete(compiled)
-        self._compiled = compiled
-        self._plans = {group: _GroupPlan(compiled, group) for group in (*GROUPS, "event")}
-        self._read_groups = getter(list(GROUPS))
+        copies = {group: copy for group in (*GROUPS, "event") if (copy := _copy_of(compiled, group))}
+        self._event_copy = copies.pop("event")
+        self._body = _whole_of("body", compiled.body, GROUPS, copies, then="events")
+        self._snapshot = _whole_of("snapshot", compiled.snapshot, SNAPSHOT_GROUPS, copies)
 
     def body(self, report: Any, events: list[Any], around: Surroundings) -> bytes:
         """The record's body of a decoded v1 report and those of its events that may be kept, as JSON."""
-        copied = [
-            UNSET if group is UNSET else self._plans[name].copy(group, around)
-            for name, group in zip(GROUPS, self._read_groups(report), strict=True)
-        ]
-        kept_events = [self._event(event, around) for event in events] or UNSET
-        return _encode(self._compiled.body(*copied, kept_events))
+        kept_events = [self._event(event, around) for event in events] if events else UNSET
+        return _encode(self._body(report, around, kept_events))
 
     def _event(self, event: Any, around: Surroundings) -> Any:
         snapshot = event.disconnect_snapshot
         plmn = snapshot_plmn(snapshot) or around.plmn
         local = around if plmn == around.plmn else msgspec.structs.replace(around, plmn=plmn)
-        kept = self._plans["event"].copy(event, local)
+        kept = self._event_copy(event, local)
         kept.event = event.event
         kept.time = second_text(event.time)
         kept.disconnect_snapshot = UNSET if snapshot is UNSET else self._snapshot(snapshot, local)
         return kept
 
-    def _snapshot(self, snapshot: Any, around: Surroundings) -> Any:
-        groups = ((name, getattr(snapshot, name)) for name in SNAPSHOT_GROUPS)
-        return self._compiled.snapshot(
-            *(UNSET if group is UNSET else self._plans[name].copy(group, around) for name, group in groups)
-        )
+
+def _copy_of(compiled: Compiled, group: Group) -> Copy | None:
+    """The function that copies a group into what is kept of it: what passes as it is, the rest treated.
+
+    None for a group that is kept as it arrived, all of it: the schema let nothing else in.
+    """
+    fields = {entry.name: entry for entry in compiled.catalogue.in_group(group)}
+    members = compiled.kept[group].__struct_fields__
+    if set(members) == set(compiled.wire_types[group]) and all(passes(fields[name]) for name in members):
+        return None
+    known = {f"treat_{name}": TREATED[name].treat for name in members if name in TREATED}
+    lines = ["return kept(", *(f"    {_member(name, fields)}," for name in members), ")"]
+    return function(f"copy_{group}", "group, around", lines, {"kept": compiled.kept[group], "UNSET": UNSET, **known})
+
+
+def _member(name: str, fields: dict[str, FieldEntry]) -> str:
+    if name in TREATED:
+        nothing = " and ".join(f"group.{read} is UNSET" for read in TREATED[name].reads)
+        return f"UNSET if {nothing} else treat_{name}(group, around)"
+    # What is left over are the members of an event that are filled in one by one.
+    return f"group.{name}" if name in fields and passes(fields[name]) else "UNSET"
+
+
+def _whole_of(
+    name: str, kept: type[msgspec.Struct], groups: tuple[Group, ...], copies: dict[Group, Copy], *, then: str = ""
+) -> Callable[..., Any]:
+    """The function that makes *kept* from the groups of a tree, followed by what is given beside them."""
+    known = {f"copy_{group}": copy for group, copy in copies.items()}
+    copied = (
+        f"UNSET if (group := tree.{group}) is UNSET else copy_{group}(group, around)" if group in copies
+        else f"tree.{group}"
+        for group in groups
+    )  # fmt: skip
+    lines = ["return kept(", *(f"    {value}," for value in (*copied, *filter(None, [then]))), ")"]
+    parameters = ", ".join(filter(None, ["tree", "around", then]))
+    return function(f"copy_{name}", parameters, lines, {"kept": kept, "UNSET": UNSET, **known})
 
 
 def snapshot_plmn(snapshot: Any) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
@@ -45,11 +45,16 @@ class Surroundings(Sealed, frozen=True, gc=False):
 Treat = Callable[[Any, Surroundings], Any]
 
 
+class Treatment(NamedTuple):
+    """What is done for one field, and the members of its group it needs: it is asked when one of them is there."""
+
+    reads: tuple[str, ...]
+    treat: Treat
+
+
 def _listed(name: str, values: str) -> Treat:
     def treat(group: Any, around: Surroundings) -> Any:
         value = getattr(group, name)
-        if value is UNSET:
-            return UNSET
         return value if value in getattr(around.products, values) else "other"
 
     return treat
@@ -59,15 +64,15 @@ def _sim_ref(group: Any, around: Surroundings) -> Any:
     """Of the IMSI, else of the ICCID; never both, which would link them (U08)."""
     if group.imsi is not UNSET:
         return around.pseudonyms.ref("imsi", group.imsi).hex()
-    return UNSET if group.iccid is UNSET else around.pseudonyms.ref("iccid", group.iccid).hex()
+    return around.pseudonyms.ref("iccid", group.iccid).hex()
 
 
 def _home_mcc(group: Any, _: Surroundings) -> Any:
-    return UNSET if group.imsi is UNSET else group.imsi[:3]
+    return group.imsi[:3]
 
 
 def _carrier_name(group: Any, around: Surroundings) -> Any:
-    return UNSET if group.plmn is UNSET else around.products.carriers.get(group.plmn, "other")
+    return around.products.carriers.get(group.plmn, "other")
 
 
 def _wan_ip_class(group: Any, _: Surroundings) -> Any:
@@ -108,57 +113,55 @@ def _lan_domain_is_default(group: Any, around: Surroundings) -> Any:
     return group.lan_domain.lower().rstrip(".") in around.products.default_lan_domains
 
 
-def _enough_stations(name: str) -> Treat:
+def _enough_stations(name: str) -> Treatment:
     def treat(group: Any, _: Surroundings) -> Any:
         count = group.wifi_station_count
         return UNSET if count is UNSET or count < MIN_STATIONS else getattr(group, name)
 
-    return treat
+    return Treatment((name,), treat)
 
 
 def _mebibytes(name: str) -> Treat:
     def treat(group: Any, _: Surroundings) -> Any:
-        value = getattr(group, name)
-        return UNSET if value is UNSET else -(-value // MIB) * MIB
+        return -(-getattr(group, name) // MIB) * MIB
 
     return treat
 
 
 def _minute(name: str) -> Treat:
     def treat(group: Any, _: Surroundings) -> Any:
-        value = getattr(group, name)
-        return UNSET if value is UNSET else minute_text(value)
+        return minute_text(getattr(group, name))
 
     return treat
 
 
 def _cell_ref(event: Any, around: Surroundings) -> Any:
     """Of network and cell together: a cell id alone is not unique (3GPP TS 23.003, 19.6)."""
-    if event.cell_id is UNSET or around.plmn is None:
+    if around.plmn is None:
         return UNSET
     return around.pseudonyms.ref("cell", f"{around.plmn}-{event.cell_id}").hex()
 
 
-TREATED: Final[dict[str, Treat]] = {
-    "manufacturer": _listed("manufacturer", "manufacturers"),
-    "model_name": _listed("model_name", "models"),
-    "sim_ref": _sim_ref,
-    "home_mcc": _home_mcc,
-    "carrier_name": _carrier_name,
-    "wan_ip_class": _wan_ip_class,
-    "lan_wan_subnet_overlap": _subnet_overlap,
-    "ssid_2g_ref": _ssid_ref("ssid_2g"),
-    "ssid_5g_ref": _ssid_ref("ssid_5g"),
-    "ssid_is_default": _ssid_is_default,
-    "lan_domain_is_default": _lan_domain_is_default,
+TREATED: Final[dict[str, Treatment]] = {
+    "manufacturer": Treatment(("manufacturer",), _listed("manufacturer", "manufacturers")),
+    "model_name": Treatment(("model_name",), _listed("model_name", "models")),
+    "sim_ref": Treatment(("imsi", "iccid"), _sim_ref),
+    "home_mcc": Treatment(("imsi",), _home_mcc),
+    "carrier_name": Treatment(("plmn",), _carrier_name),
+    "wan_ip_class": Treatment(("wan_ip_class", "wan_ipv4", "wan_ipv6"), _wan_ip_class),
+    "lan_wan_subnet_overlap": Treatment(("lan_wan_subnet_overlap", "lan_ipv4"), _subnet_overlap),
+    "ssid_2g_ref": Treatment(("ssid_2g",), _ssid_ref("ssid_2g")),
+    "ssid_5g_ref": Treatment(("ssid_5g",), _ssid_ref("ssid_5g")),
+    "ssid_is_default": Treatment(("ssid_is_default", "ssid_2g", "ssid_5g"), _ssid_is_default),
+    "lan_domain_is_default": Treatment(("lan_domain_is_default", "lan_domain"), _lan_domain_is_default),
     "wifi_station_rssi_dbm_min": _enough_stations("wifi_station_rssi_dbm_min"),
     "wifi_station_rssi_dbm_median": _enough_stations("wifi_station_rssi_dbm_median"),
     "wifi_association_failures_total": _enough_stations("wifi_association_failures_total"),
-    "wan_rx_bytes_month": _mebibytes("wan_rx_bytes_month"),
-    "wan_tx_bytes_month": _mebibytes("wan_tx_bytes_month"),
-    "acs_session_start_time": _minute("acs_session_start_time"),
-    "acs_session_end_time": _minute("acs_session_end_time"),
-    "cell_ref": _cell_ref,
+    "wan_rx_bytes_month": Treatment(("wan_rx_bytes_month",), _mebibytes("wan_rx_bytes_month")),
+    "wan_tx_bytes_month": Treatment(("wan_tx_bytes_month",), _mebibytes("wan_tx_bytes_month")),
+    "acs_session_start_time": Treatment(("acs_session_start_time",), _minute("acs_session_start_time")),
+    "acs_session_end_time": Treatment(("acs_session_end_time",), _minute("acs_session_end_time")),
+    "cell_ref": Treatment(("cell_id",), _cell_ref),
 }
 """The treatment of each field that is worked out or coarsened here."""
 
