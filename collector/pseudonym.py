@@ -15,6 +15,9 @@ from collector.model import Identity
 
 KEY_BYTES: Final = 32
 REF_BYTES: Final = 16
+_BLOCK_BYTES: Final = 64
+_IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _CACHED: Final = 32_768
 """Pseudonyms remembered a region, so that a router's identifiers are not hashed anew for every message."""
 
@@ -22,13 +25,15 @@ _CACHED: Final = 32_768
 class Key:
     """A secret of 32 bytes with a public id; the secret never shows in a repr."""
 
-    __slots__ = ("_keyed", "_secret", "key_id")
+    __slots__ = ("_inner", "_outer", "_secret", "key_id")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
             raise ValueError(f"found {len(secret)} bytes, expected {KEY_BYTES}")
         self._secret = secret
-        self._keyed = hmac.new(secret, digestmod="sha256")
+        padded = secret.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = sha256(padded.translate(_IPAD))
+        self._outer = sha256(padded.translate(_OPAD))
         self.key_id = sha256(b"ueip key id\0" + secret).hexdigest()[:8]
 
     def __repr__(self) -> str:
@@ -42,11 +47,13 @@ class Key:
 
     def ref(self, namespace: str, value: str) -> bytes:
         """The pseudonym of *value*, 16 bytes; namespaces keep a serial and an IMEI of equal text apart."""
-        # A copy of a keyed state: quicker than a new one, and unlike `hmac.digest` it does not give the interpreter up
-        # in between, which under load costs more than the hash.
-        made = self._keyed.copy()
-        made.update(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))
-        return made.digest()[:REF_BYTES]
+        # HMAC with both keyed states made beforehand (RFC 2104, 4), which takes half the time of the `hmac` module and, for
+        # texts so short, never gives the interpreter up in between.
+        inner = self._inner.copy()
+        inner.update(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()[:REF_BYTES]
 
 
 class Pseudonymiser:
