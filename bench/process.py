@@ -93,7 +93,7 @@ def per_item(work: Callable[[Any], object], items: Sequence[Any], messages: int)
 def steps(bench: Bench, shape: int) -> dict[str, float]:
     """`process` on one shape, and its steps one by one."""
     rules, messages = bench.rules, bench.messages(shape)
-    number, decode = len(messages), rules.reports._decode  # noqa: SLF001 - a step is measured where it is
+    number, decode = len(messages), rules.reports._compiled.decode  # noqa: SLF001 - a step is measured where it is
     found = {"process": per_item(lambda m: process(m, rules), bench.messages(shape), number)}
     found["topic"] = per_item(parse_topic, [m.topic for m in messages], number)
     trees = [decode(m.payload) for m in messages]

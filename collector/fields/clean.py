@@ -5,21 +5,22 @@ message pays nothing for any of this.
 """
 
 from collections import Counter, deque
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Group
-from collector.fields.compiled import MAX_EVENTS, Compiled
-from collector.fields.names import RefusedNames, normalise
+from collector.fields.compiled import ENVELOPE, MAX_EVENTS, Compiled
+from collector.fields.names import RefusedNames
 from collector.fields.packed import unpack
 from collector.model import Removal
 
 _UNPACK_DEPTH = 4
 _LONGEST_PLACE = 256
 """Characters kept of where something was found: a key may be as long as the message, and have as many below it."""
-_LONGEST_FLAG = 128
-"""Longer keys are no spelling of the flag; normalising one could take the square of its length."""
+_TOP: Final = frozenset({*ENVELOPE, *GROUPS, "events"})
+"""What a report may have at its top."""
 _AGREEING: tuple[Any, ...] = (True, 1, "1")
 """Values by which another spelling of the flag says yes too (1.7.2)."""
 
@@ -63,9 +64,22 @@ class Cleaner:
 
     def flags_disagree(self, document: dict[str, Any]) -> bool:
         """Whether another spelling of the flag stands at the top and does not say yes (1.7.2)."""
-        spelt = (key for key in document if key != "ueip" and len(key) <= _LONGEST_FLAG)
-        others = (key for key in spelt if normalise(key) in self._refused.flag_spellings)
+        others = [key for key in document if key not in _TOP and self._refused.spells_the_flag(key)]
         return any(not _agrees(document[key]) for key in others)
+
+    def refuse_unknown(self, document: dict[str, Any], notes: Notes) -> None:
+        """Tell *notes* of the unknown keys at the top of a report and in its groups; all the rest of it is valid."""
+        self._refuse_beside(document, _TOP, "", notes)
+        for group in GROUPS:
+            if group in document:
+                self._refuse_beside(document[group], self._compiled.values[group], group + ".", notes)
+
+    def _refuse_beside(self, found: dict[str, Any], known: Collection[str], path: str, notes: Notes) -> None:
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            siblings = frozenset(found)
+            for name in unknown:
+                self._refuse(name, found[name], siblings, path, notes)
 
     def _group(self, group: Group, value: Any, path: str, notes: Notes) -> Any:
         if not isinstance(value, dict):

@@ -36,6 +36,7 @@ ENVELOPE: Final[dict[str, Any]] = {
 """What stands beside the groups at the top of a v1 report."""
 
 
+Decode = Callable[[bytes], Any]
 _REMEMBERED: Final = 16_384
 _LONGEST: Final = 64
 _EVENT_OWN: Final[dict[str, Any]] = {"time": Annotated[datetime, Meta(tz=True)]}
@@ -63,14 +64,27 @@ class Compiled:
         self.values["event"] |= _values({"event": self._event_kind(), **_EVENT_OWN})
         self.envelope = _values(ENVELOPE)
         self.patterns = RememberedPatterns(catalogue)
-        at_once: dict[str, Any] = {g: _struct(g, self.wire_types[g] | self.patterns.types_of(g)) for g in GROUPS}
-        report = _struct("report", {**ENVELOPE, **at_once, "events": events})
-        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(report).decode
+        self._closed = self._decoder(events, closed=True)
+        self._open = self._decoder(events, closed=False)
+
+    def _decoder(self, events: Any, *, closed: bool) -> Decode:
+        types: dict[str, Any] = {**ENVELOPE, "events": events}
+        for group in GROUPS:
+            types[group] = _struct(group, self.wire_types[group] | self.patterns.types_of(group), closed=closed)
+        report = _struct("report", types, closed=closed)
+        return msgspec.json.Decoder(report).decode
 
     def decode(self, payload: bytes) -> Any:
         """The wire tree of a payload in which every key is known and every value within its bounds, or None."""
+        return self._decoded(self._closed, payload)
+
+    def decode_open(self, payload: bytes) -> Any:
+        """As `decode`, of a payload that may hold unknown keys at its top and in its groups; they become no objects."""
+        return self._decoded(self._open, payload)
+
+    def _decoded(self, decode: Decode, payload: bytes) -> Any:
         try:
-            tree = self._decode(payload)
+            tree = decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         return tree if self.patterns.hold(tree) else None
@@ -97,7 +111,8 @@ class RememberedPatterns:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._types: dict[Group, dict[str, Any]] = {}
-        lines, known = [], {"UNSET": UNSET}
+        lines: list[str] = []
+        known: dict[str, Any] = {"UNSET": UNSET}
         for group in GROUPS:
             patterned = {entry: pattern for entry in _entries(catalogue, group) if (pattern := pattern_of(entry))}
             self._types[group] = {e.name: Annotated[str, Meta(max_length=e.max_length or _LONGEST)] for e in patterned}
@@ -141,9 +156,9 @@ def _entries(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry
     return [*fields, *catalogue.inputs_of(group)]
 
 
-def _struct(name: str, types: dict[str, Any]) -> type[msgspec.Struct]:
+def _struct(name: str, types: dict[str, Any], *, closed: bool = True) -> type[msgspec.Struct]:
     members = [(key, optional(kind), UNSET) for key, kind in types.items()]
-    return msgspec.defstruct(name, members, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(name, members, forbid_unknown_fields=closed, gc=False)
 
 
 def _kept_struct(name: str, names: list[str]) -> type[msgspec.Struct]:

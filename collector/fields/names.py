@@ -23,6 +23,8 @@ _SEPARATORS: Final = re.compile(r"[-./: _]+")
 _INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")
 _LONGEST_NAME: Final = 512
 """Longer keys are nobody's field name; they are unknown, and cost no work."""
+_LONGEST_FLAG: Final = 128
+"""Longer keys are no spelling of the flag; normalising one could take the square of its length."""
 
 
 def normalise(name: str) -> str:
@@ -64,7 +66,12 @@ class RefusedNames:
         self._remembered = lru_cache(16_384)(self._family_of)
         self._families_beside = lru_cache(4)(self._families_among)
         spellings = (*rules.flag_spellings, "ueip")
-        self.flag_spellings = frozenset(normalise(name) for name in spellings)
+        self._flag_spellings = frozenset(normalise(name) for name in spellings)
+        self._spells_the_flag = lru_cache(16_384)(lambda name: normalise(name) in self._flag_spellings)
+
+    def spells_the_flag(self, name: str) -> bool:
+        """Whether a key is a spelling of the flag (1.7.2)."""
+        return len(name) <= _LONGEST_FLAG and self._spells_the_flag(name)
 
     def _learn(self, family: RefusedFamily) -> None:
         for name in (*family.names, *family.envelopes):

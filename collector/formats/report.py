@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+import orjson
 from msgspec import UNSET
 
 from collector.fields.clean import Cleaner, Notes, Tally
@@ -46,7 +47,7 @@ class ReportDecoder:
     """Decodes reports of the wire format v1."""
 
     def __init__(self, compiled: Compiled, cleaner: Cleaner, *, max_bytes: int, max_depth: int) -> None:
-        self._decode = compiled.decode
+        self._compiled = compiled
         self._cleaner = cleaner
         self._max_bytes = max_bytes
         self._max_depth = max_depth
@@ -56,22 +57,41 @@ class ReportDecoder:
         payload = message.payload
         if len(payload) > self._max_bytes:
             return DropReason.OVERSIZE
-        tree = self._at_once(payload)
-        if tree is not None:
-            flag = Flag.ABSENT if tree.ueip is UNSET else Flag.YES if tree.ueip else Flag.NO
-            return _report(router, tree, flag, None)
+        if b"\\" not in payload:
+            if (tree := self._clean(payload)) is not None:
+                return _report(router, tree, _flag_of(tree), None)
+            if (read := self._nearly_clean(payload)) is not None:
+                tree, flag, tally = read
+                return _report(router, tree, flag, tally)
         return self.decode_slowly(message, router, Tally())
 
-    def _at_once(self, payload: bytes) -> Any:
-        """The wire tree of a clean payload, or None if it wants a closer look.
+    def _clean(self, payload: bytes) -> Any:
+        """The wire tree of a payload without escapes in which all is known and valid, or None.
 
         msgspec keeps the last of two equal keys without a word. A payload without escapes has as many quotes as its
         tree written out again, unless a key stands in it twice: so duplicates are seen without a second parser.
         """
-        if b"\\" in payload:
-            return None
-        tree = self._decode(payload)
+        tree = self._compiled.decode(payload)
         return tree if tree is not None and payload.count(b'"') == _encode(tree).count(b'"') else None
+
+    def _nearly_clean(self, payload: bytes) -> tuple[Any, Flag, Tally] | None:
+        """The same of a payload that holds unknown keys beside, as of firmware with a defect, or None."""
+        tree = self._compiled.decode_open(payload)
+        # As many brackets as levels are allowed cannot nest deeper.
+        if tree is None or payload.count(b"{") + payload.count(b"[") > self._max_depth:
+            return None
+        try:
+            document = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return None
+        if payload.count(b'"') != orjson.dumps(document).count(b'"'):
+            return None
+        tally = Tally()
+        self._cleaner.refuse_unknown(document, tally)
+        return tree, self._agreed(_flag_of(tree), document), tally
+
+    def _agreed(self, flag: Flag, document: dict[str, Any]) -> Flag:
+        return Flag.INVALID if flag is Flag.YES and self._cleaner.flags_disagree(document) else flag
 
     def decode_slowly(self, message: Message, router: str, notes: Notes) -> Report | DropReason:
         """As `decode`, key by key; *notes* is told what is removed."""
@@ -82,10 +102,14 @@ class ReportDecoder:
         tree = self._cleaner.clean(document, notes)
         if "policy_version" in document and tree.policy_version is UNSET:
             tree.policy_version = ""  # only silence stands for the current version; what cannot be read is none
-        flag = _flag(document)
-        if flag is Flag.YES and self._cleaner.flags_disagree(document):
-            flag = Flag.INVALID
+        flag = self._agreed(_flag(document), document)
         return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
+
+
+def _flag_of(tree: Any) -> Flag:
+    """The flag of a tree, where it is a boolean or absent."""
+    said = tree.ueip
+    return Flag.YES if said is True else Flag.NO if said is False else Flag.ABSENT
 
 
 def _flag(document: dict[str, Any]) -> Flag:
@@ -97,24 +121,30 @@ def _flag(document: dict[str, Any]) -> Flag:
 
 
 def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
-    snapshots = () if tree.events is UNSET else (snapshot_plmn(e.disconnect_snapshot) for e in tree.events)
-    serving = None if tree.network is UNSET else tree.network.plmn or None
     return Report(
         router=router,
         format=FORMAT,
         message_id=tree.message_id or None,
-        schema_version=None if tree.schema_version is UNSET else tree.schema_version,
+        schema_version=None if (version := tree.schema_version) is UNSET else version,
         flag=flag,
-        policy_version=None if tree.policy_version is UNSET else tree.policy_version,
+        policy_version=None if (policy := tree.policy_version) is UNSET else policy,
         country=tree.country or None,
-        time=None if tree.time is UNSET else milliseconds(tree.time),
-        age=_age(tree),
-        plmns=tuple(plmn for plmn in (serving, *snapshots) if plmn),
+        time=None if (said := tree.time) is UNSET else milliseconds(said),
+        age=None if tree.uptime_at_event_seconds is UNSET else _age(tree),
+        plmns=_plmns(tree),
         suspect_plmn=tally is not None and tally.suspect_plmn,
-        names_another=_names_another(tree.router, router),
+        names_another=(group := tree.router) is not UNSET and _names_another(group, router),
         content=tree,
         removed=tuple(sorted(tally.counts.items())) if tally else (),
     )
+
+
+def _plmns(tree: Any) -> tuple[str, ...]:
+    """The serving networks that a report names, the one of now first, then those of its events."""
+    serving = () if (network := tree.network) is UNSET or not network.plmn else (network.plmn,)
+    if (events := tree.events) is UNSET:
+        return serving
+    return serving + tuple(plmn for event in events if (plmn := snapshot_plmn(event.disconnect_snapshot)))
 
 
 def milliseconds(when: datetime) -> int:
@@ -136,9 +166,8 @@ def _age(tree: Any) -> int | None:
 
 def _names_another(group: Any, router: str) -> bool:
     """Whether the payload names routers, and none of them is the topic's."""
-    if group is UNSET or (group.serial is UNSET and group.imei is UNSET):
+    serial, said = group.serial, group.imei
+    if router in (serial, said) or (serial is UNSET and said is UNSET):
         return False
-    if router in (group.serial, group.imei):
-        return False
-    imei = None if group.imei is UNSET else normal_imei(group.imei)
+    imei = None if said is UNSET else normal_imei(said)
     return imei is None or imei != normal_imei(router)
