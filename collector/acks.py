@@ -66,9 +66,9 @@ class AckRing:
         self._closed = False
         self._held = False
 
-    def token(self, packet_id: int) -> Token:
-        """A token for a message just received."""
-        made = Token(self, packet_id, self._clock())
+    def token(self, packet_id: int, received: float | None = None) -> Token:
+        """A token for a message just received, at *received* on the ring's clock."""
+        made = Token(self, packet_id, self._clock() if received is None else received)
         self._waiting.append(made)
         return made
 

@@ -47,8 +47,8 @@ class Key:
 
     def ref(self, namespace: str, value: str) -> bytes:
         """The pseudonym of *value*, 16 bytes; namespaces keep a serial and an IMEI of equal text apart."""
-        # HMAC with both keyed states made beforehand (RFC 2104, 4): half the time of the `hmac` module and, for texts so
-        # short, without giving the interpreter up in between.
+        # HMAC with both keyed states made beforehand (RFC 2104, 4): half the time of the `hmac` module and, for texts
+        # so short, without giving the interpreter up in between.
         inner = self._inner.copy()
         inner.update(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))
         outer = self._outer.copy()

@@ -7,7 +7,6 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 
-from collector.acks import Token
 from collector.config import Settings, read_keys
 from collector.errors import StoreUnavailable
 from collector.http import READY, HttpServer
@@ -15,7 +14,7 @@ from collector.ingest.client import Client
 from collector.intake import Intake
 from collector.log import LOG
 from collector.metrics import Metrics
-from collector.model import Message, Region
+from collector.model import Region
 from collector.pipeline import Rules
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
@@ -32,16 +31,16 @@ class Service:
         self.rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
         self.http = HttpServer(settings.http, self.metrics.registry, self.readiness)
-        self._client = Client(settings.broker, self.metrics, self._receive, self._read_done)
         self._writers = {region: self._writer(region) for region in settings.regions.enabled}
         self._intake = Intake(
             self.rules,
             self._writers,
             self.metrics,
             max_in_flight_bytes=settings.limits.max_in_flight_bytes,
-            pause=self._client.pause,
-            resume=self._client.resume,
+            pause=self._pause,
+            resume=self._resume,
         )
+        self._client = Client(settings.broker, self.metrics, self._intake.receive, self._intake.read_done)
 
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""
@@ -52,14 +51,14 @@ class Service:
         closed = self.rules.closed[region]
         return Writer(store, self.settings.writer, self.metrics, closed, settled=self._settled)
 
-    def _receive(self, message: Message, token: Token) -> None:
-        self._intake.receive(message, token)
+    def _pause(self) -> None:
+        self._client.pause()
+
+    def _resume(self) -> None:
+        self._client.resume()
 
     def _settled(self) -> None:
         self._intake.settled()
-
-    def _read_done(self) -> None:
-        self._intake.read_done()
 
     async def run(self, *, started: Callable[[], None] = lambda: None) -> None:
         """Work until SIGTERM or SIGINT. What is not committed then stays unacknowledged with the broker.

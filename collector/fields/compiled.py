@@ -37,6 +37,7 @@ ENVELOPE: Final[dict[str, Any]] = {
 
 
 Decode = Callable[[bytes], Any]
+_REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _REMEMBERED: Final = 16_384
 _LONGEST: Final = 64
 _EVENT_OWN: Final[dict[str, Any]] = {"time": Annotated[datetime, Meta(tz=True)]}
@@ -63,31 +64,33 @@ class Compiled:
         self.values = {group: _values(types) for group, types in self.wire_types.items()}
         self.values["event"] |= _values({"event": self._event_kind(), **_EVENT_OWN})
         self.envelope = _values(ENVELOPE)
-        self.patterns = RememberedPatterns(catalogue)
+        self._patterns = RememberedPatterns(catalogue)
+        self._hold = self._patterns.hold
         self._closed = self._decoder(events, closed=True)
         self._open = self._decoder(events, closed=False)
 
     def _decoder(self, events: Any, *, closed: bool) -> Decode:
         types: dict[str, Any] = {**ENVELOPE, "events": events}
         for group in GROUPS:
-            types[group] = _struct(group, self.wire_types[group] | self.patterns.types_of(group), closed=closed)
+            types[group] = _struct(group, self.wire_types[group] | self._patterns.types_of(group), closed=closed)
         report = _struct("report", types, closed=closed)
         return msgspec.json.Decoder(report).decode
 
     def decode(self, payload: bytes) -> Any:
         """The wire tree of a payload in which every key is known and every value within its bounds, or None."""
-        return self._decoded(self._closed, payload)
+        try:
+            tree = self._closed(payload)
+        except _REFUSED:
+            return None
+        return tree if self._hold(tree) else None
 
     def decode_open(self, payload: bytes) -> Any:
         """As `decode`, of a payload that may hold unknown keys at its top and in its groups; they become no objects."""
-        return self._decoded(self._open, payload)
-
-    def _decoded(self, decode: Decode, payload: bytes) -> Any:
         try:
-            tree = decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            tree = self._open(payload)
+        except _REFUSED:
             return None
-        return tree if self.patterns.hold(tree) else None
+        return tree if self._hold(tree) else None
 
     def _wire_event(self) -> type[msgspec.Struct]:
         required = [("event", self._event_kind()), *_EVENT_OWN.items()]

@@ -97,11 +97,11 @@ class Connection(asyncio.Protocol):
             self._read_done()
 
     def _publish(self, packet: PublishPacket, received_at: int) -> None:
-        token = NO_TOKEN if packet.packet_id is None else self.acks.token(packet.packet_id)
+        packet_id, retained = packet.packet_id, packet.retain
+        token = NO_TOKEN if packet_id is None else self.acks.token(packet_id, self.last_received)
         # Only topic, payload and retain flag are taken: everything else of the packet is data too (F9).
-        replayed = packet.retain and received_at < self._replay_until
-        message = Message(packet.topic, packet.payload, packet.retain, received_at, replayed)
-        self._receive(message, token)
+        replayed = retained and received_at < self._replay_until
+        self._receive(Message(packet.topic, packet.payload, retained, received_at, replayed), token)
 
     def _handle(self, packet: Packet) -> None:
         match packet:
