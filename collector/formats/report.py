@@ -25,6 +25,9 @@ FORMAT: Final = "report-v1"
 ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
 _encode: Final = msgspec.json.Encoder().encode
+_skip: Final = msgspec.json.Decoder(msgspec.defstruct("nothing", [])).decode
+_FLAG: Final = b'"ueip"'
+"""Where these bytes are missing and nothing is escaped there is no flag, and no more needs to be known."""
 
 
 def parse_topic(topic: str) -> tuple[str, str] | None:
@@ -53,11 +56,13 @@ class ReportDecoder:
         self._max_depth = max_depth
 
     def decode(self, message: Message, router: str) -> Report | DropReason:
-        """The report in *message*, or why there is none. Does not judge the flag."""
+        """The report in *message*, or why there is none. Does not judge the flag, but for one that cannot be there."""
         payload = message.payload
         if len(payload) > self._max_bytes:
             return DropReason.OVERSIZE
         if b"\\" not in payload:
+            if _FLAG not in payload and _is_object(payload):
+                return DropReason.FLAG_ABSENT
             if (tree := self._clean(payload)) is not None:
                 return _report(router, tree, _flag_of(tree), None)
             if (read := self._nearly_clean(payload)) is not None:
@@ -104,6 +109,15 @@ class ReportDecoder:
             tree.policy_version = ""  # only silence stands for the current version; what cannot be read is none
         flag = self._agreed(_flag(document), document)
         return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
+
+
+def _is_object(payload: bytes) -> bool:
+    """Whether *payload* is one JSON object; nothing of it becomes one of Python's."""
+    try:
+        _skip(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def _flag_of(tree: Any) -> Flag:

@@ -1,5 +1,6 @@
 """The wire format v1: topics, and what a decoded report says before anybody judges it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -52,12 +53,12 @@ def test_topics_that_cannot_be_ours_are_not_remembered() -> None:
     [
         ('{"ueip":true}', Flag.YES),
         ('{"ueip":false}', Flag.NO),
-        ("{}", Flag.ABSENT),
         ('{"ueip":1}', Flag.INVALID),
         ('{"ueip":null}', Flag.INVALID),
         ('{"ueip":true,"x":1}', Flag.YES),
         ('{"ueip":false,"x":1}', Flag.NO),
-        ('{"x":1}', Flag.ABSENT),
+        ('{"x":"\\u0041"}', Flag.ABSENT),
+        ('{"x":{"ueip":true}}', Flag.ABSENT),
         ('{"ueip":true,"ueip_flag":false}', Flag.INVALID),
         ('{"ueip":false,"ueip_flag":true}', Flag.NO),
         ('{"ue\\u0069p":true}', Flag.YES),
@@ -68,9 +69,21 @@ def test_the_flag_is_read_alike_in_both_ways_of_reading(text: str, flag: Flag) -
     assert flag is decoded(text).flag
 
 
-def test_an_empty_object_is_a_report_that_says_nothing() -> None:
+@pytest.mark.parametrize("text", ["{}", '{"x":1}', '{"UEIP":true}', '{"ueip_flag":true}', "{'ueip':true}", '{"x":', ""])
+def test_where_no_flag_can_be_nothing_else_is_read(text: str) -> None:
+    """A message that is no JSON is still called what it is."""
+    found = standard_rules().reports.decode(message(text), ROUTER)
+    try:
+        json.loads(text)
+    except ValueError:
+        assert found is DropReason.MALFORMED
+    else:
+        assert found is DropReason.FLAG_ABSENT
+
+
+def test_a_report_with_nothing_but_the_flag_says_nothing() -> None:
     """Decoding judges nothing."""
-    found = decoded("{}")
+    found = decoded('{"ueip":true}')
 
     said = (found.message_id, found.schema_version, found.policy_version, found.country, found.time, found.age)
     assert (None,) * 6 == said
