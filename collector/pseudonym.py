@@ -65,12 +65,17 @@ class Pseudonymiser:
         self._current, *self._older = keys
         self.key_id = self._current.key_id
         self.ref = lru_cache(_CACHED)(self._current.ref)
+        self.text = lru_cache(_CACHED)(self._text)
         self.identity = lru_cache(_CACHED)(self._identity)
         self.lookup = lru_cache(_CACHED)(self._lookup)
 
     def _identity(self, router: str) -> Identity:
         older = tuple(key.ref("router", router) for key in self._older)
         return Identity(device_ref=self.ref("router", router), key_id=self.key_id, older=older)
+
+    def _text(self, namespace: str, value: str) -> str:
+        """As `ref`, in the hex that bodies have."""
+        return self._current.ref(namespace, value).hex()
 
     def _lookup(
         self, router: str, serial: str | None, imei: str | None, mac: str | None

@@ -112,8 +112,8 @@ class RegionMap:
         """
         if country is None or len(country) != 2:  # noqa: PLR2004 - alpha-2; also bounds what the cache may hold
             return DropReason.REGION_UNKNOWN
-        mccs = (plmns[0][:3],) if len(plmns) == 1 else tuple(sorted({plmn[:3] for plmn in plmns}))
-        return self._route(country, mccs)
+        mccs = tuple([plmn[:3] for plmn in plmns])
+        return self._route(country, mccs if len(mccs) <= 1 else tuple(sorted(set(mccs))))
 
     def home(self, country: str) -> Region | DropReason:
         """The region of a country by the table alone (3.3)."""

@@ -63,8 +63,8 @@ def _listed(name: str, values: str) -> Treat:
 def _sim_ref(group: Any, around: Surroundings) -> Any:
     """Of the IMSI, else of the ICCID; never both, which would link them (U08)."""
     if group.imsi is not UNSET:
-        return around.pseudonyms.ref("imsi", group.imsi).hex()
-    return around.pseudonyms.ref("iccid", group.iccid).hex()
+        return around.pseudonyms.text("imsi", group.imsi)
+    return around.pseudonyms.text("iccid", group.iccid)
 
 
 def _home_mcc(group: Any, _: Surroundings) -> Any:
@@ -90,7 +90,7 @@ def _subnet_overlap(group: Any, _: Surroundings) -> Any:
 def _ssid_ref(name: str) -> Treat:
     def treat(group: Any, around: Surroundings) -> Any:
         ssid = getattr(group, name)
-        return around.pseudonyms.ref("ssid", ssid).hex() if _is_ssid(ssid) else UNSET
+        return around.pseudonyms.text("ssid", ssid) if _is_ssid(ssid) else UNSET
 
     return treat
 
@@ -139,7 +139,7 @@ def _cell_ref(event: Any, around: Surroundings) -> Any:
     """Of network and cell together: a cell id alone is not unique (3GPP TS 23.003, 19.6)."""
     if around.plmn is None:
         return UNSET
-    return around.pseudonyms.ref("cell", f"{around.plmn}-{event.cell_id}").hex()
+    return around.pseudonyms.text("cell", f"{around.plmn}-{event.cell_id}")
 
 
 TREATED: Final[dict[str, Treatment]] = {
