@@ -4,6 +4,7 @@ A bad message raises none of these: it becomes a counted drop. These are for fau
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,12 +28,56 @@ class DataFault(CollectorError):
         return cls(_sentence(file, dict(found), names) for found in error.errors())
 
 
+class Cause(StrEnum):
+    """Why a region's store is closed, in the words of /readyz, the log and the metric.
+
+    While it is closed nothing of the region is stored or acknowledged, and it is tried again.
+    """
+
+    OPENING = "opening"
+    NOT_ANSWERING = "not answering"
+    LOCKED = "locked"
+    REPLACED = "file replaced"
+    DISK_FULL = "disk full"
+    READ_ONLY = "read-only"
+    CORRUPT = "corrupt"
+    NEWER_SCHEMA = "newer schema"
+    WRONG_STORE = "wrong store"
+    LOST_KEY = "key missing"
+
+    @property
+    def advice(self) -> str:
+        """What to do, in a sentence."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Cause.OPENING: "Wait: it is being opened.",
+    Cause.NOT_ANSWERING: "See that the disk and its path answer.",
+    Cause.LOCKED: "End the program that holds the file, an SQL shell for one.",
+    Cause.REPLACED: "Nothing, if a store was put there on purpose: it is opened anew.",
+    Cause.DISK_FULL: "Make room on the disk of the store.",
+    Cause.READ_ONLY: "Make the file, its folder and its disk writable for the collector.",
+    Cause.CORRUPT: "Restore the store from a backup (docs/operating.md, Backup), or mend its disk.",
+    Cause.NEWER_SCHEMA: "Run the newer collector that made the store.",
+    Cause.WRONG_STORE: "Correct the path in the settings.",
+    Cause.LOST_KEY: "Put the missing key back into key_files.",
+}
+
+
 class StoreUnavailable(CollectorError):
-    """The store did not answer or refused for now; try again later, the messages stay unacknowledged."""
+    """The store did not answer or refused; try again later, the messages stay unacknowledged."""
+
+    def __init__(self, text: str, cause: Cause = Cause.NOT_ANSWERING) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
-class StoreUnusable(CollectorError):
-    """The store cannot be used at all: wrong schema, not a store, another region's."""
+class StoreUnusable(StoreUnavailable):
+    """The store cannot be used until a person has mended it: wrong schema, damaged, not a store, another region's."""
+
+    def __init__(self, text: str, cause: Cause = Cause.WRONG_STORE) -> None:
+        super().__init__(text, cause)
 
 
 class BrokerRefused(CollectorError):

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from collector.consent.ledger import Result
+from collector.errors import Cause
 from collector.model import Action, DropReason, Region, Removal
 
 CONNECTION_STATES: Final = ("connected", "connecting", "waiting", "stopped")
@@ -70,6 +71,12 @@ BATCH_ROWS: Final = Declared("collector_store_batch_rows", "histogram", "Entries
 STORE_FAILURES: Final = Declared(
     "collector_store_failures_total", "counter", "Commits a store refused; they are tried again.", ("region",)
 )
+STORE_CLOSED: Final = Declared(
+    "collector_store_closed",
+    "gauge",
+    "1 for the cause that keeps the region's store closed, if any.",
+    ("region", "cause"),
+)
 STORE_UP: Final = Declared("collector_store_up", "gauge", "1 while the region's store answers.", ("region",))
 CONNECTION: Final = Declared(
     "collector_broker_connection", "gauge", "1 for the state the connection to the broker is in.", ("state",)
@@ -81,7 +88,7 @@ OLDEST: Final = Declared(
 
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
-    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, CONNECTION, CONNECTS, OLDEST,
+    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, CONNECTION, CONNECTS, OLDEST,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -106,6 +113,7 @@ class Metrics:
         self.erased: Counter[Region] = Counter()
         self.store_failures: Counter[Region] = Counter()
         self.store_up: dict[Region, bool] = dict.fromkeys(regions, False)
+        self.store_cause: dict[Region, Cause] = dict.fromkeys(regions, Cause.OPENING)
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
         self._regions = regions
         self.registry = CollectorRegistry()
@@ -116,6 +124,10 @@ class Metrics:
     def drop(self, reason: DropReason, count: int = 1) -> None:
         """A message that never was in flight is dropped."""
         self.dropped[reason] += count
+
+    def store_state(self, region: Region) -> Cause | None:
+        """Why the region's store is closed; None when it answers."""
+        return None if self.store_up[region] else self.store_cause[region]
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus-client for a scrape."""
@@ -131,6 +143,7 @@ class Metrics:
         yield _counter(ERASED, {(region,): self.erased[region] for region in self._regions})
         yield _counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
         yield _gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
+        yield _gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
         yield _gauge(CONNECTION, {(state,): state == self.connection for state in CONNECTION_STATES})
         yield _counter(CONNECTS, {(): self.connects})
         yield _gauge(OLDEST, {(): self.oldest_seconds()})

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterator
 
 from collector.config import Settings, read_keys
-from collector.errors import StoreUnavailable
 from collector.http import READY, HttpServer
 from collector.ingest.client import Client
 from collector.intake import Intake
@@ -63,12 +62,11 @@ class Service:
     async def run(self, *, started: Callable[[], None] = lambda: None) -> None:
         """Work until SIGTERM or SIGINT. What is not committed then stays unacknowledged with the broker.
 
-        Raises:
-            StoreUnusable: a store is not one of its region, or newer than this collector.
+        A store that cannot be used closes its region and nothing else, and is tried again: under a supervisor, ending
+        would be a loop of restarts that takes the other regions along.
         """
         _no_core_dumps()
         with _signals(self._stop):
-            await self._check_stores()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.http.run(), name="http")
                 writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
@@ -82,15 +80,10 @@ class Service:
                 await self._shut_down(writing)
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 
-    async def _check_stores(self) -> None:
-        """Refuse to start with a store that can never work; one that is only away is waited for."""
-        for writer in self._writers.values():
-            with contextlib.suppress(StoreUnavailable):
-                await writer.store.open()
-
     async def _stores_tried(self) -> None:
+        """For a second at most: one that hangs must not keep the others from working."""
         for _ in range(50):
-            if all(self.metrics.store_up.values()) or any(self.metrics.store_failures.values()):
+            if all(up or self.metrics.store_failures[region] for region, up in self.metrics.store_up.items()):
                 return
             await asyncio.sleep(0.02)
 
@@ -109,7 +102,7 @@ class Service:
         """The state of each part, for /readyz."""
         connection = self.metrics.connection
         broker = READY if connection == "connected" else self._client.last_refusal or connection
-        stores = {f"store_{r}": READY if up else "unavailable" for r, up in self.metrics.store_up.items()}
+        stores = {f"store_{r}": self.metrics.store_state(r) or READY for r in self.metrics.store_up}
         reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
         return {"broker": broker, **stores, **reading}
 

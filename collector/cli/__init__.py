@@ -15,7 +15,7 @@ from collector.cli.looking import explain_command, find_command
 from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
 from collector.cli.up import up
-from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
+from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable, StoreUnusable
 from collector.simulator import SimulationError
 
 AWAY: Final = 3
@@ -52,7 +52,7 @@ def main() -> None:
     except (CollectorError, SimulationError) as error:
         click.echo(f"ueip: {error}", err=True)
         away = isinstance(error, StoreUnavailable | BrokerNotInstalled | BrokerUnreachable | SimulationError)
-        code = AWAY if away else 2
+        code = AWAY if away and not isinstance(error, StoreUnusable) else 2
     except BrokenPipeError:
         sys.stderr.close()
         code = 0

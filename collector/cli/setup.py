@@ -8,13 +8,21 @@ import click
 
 from collector.broker import find_mosquitto
 from collector.cli.common import command_name, config_option, say, settings_path
-from collector.config import BrokerSettings, Settings, default_settings_path, load_settings
-from collector.errors import BrokerRefused, BrokerUnreachable, CollectorError
+from collector.config import BrokerSettings, Settings, default_settings_path, load_settings, read_keys
+from collector.errors import (
+    BrokerRefused,
+    BrokerUnreachable,
+    CollectorError,
+    DataFault,
+    StoreUnavailable,
+    StoreUnusable,
+)
 from collector.ingest.client import check_broker
 from collector.ingest.connection import ConnectionLost
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
+from collector.stores.sqlite_schema import inspect
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -81,13 +89,30 @@ def init(folder: Path) -> None:
 @config_option
 @click.option("--broker", is_flag=True, help="Also connect to the broker and ask for the subscriptions.")
 def check_config(config: Path | None, *, broker: bool) -> None:
-    """Check the configuration, its keys and data files; every fault is told at once."""
+    """Check the configuration, its keys, data files and stores; every fault is told at once."""
     path = settings_path(config)
     settings = load_settings(path)
     make_rules(settings)
+    _check_stores(settings)
     say(f"{path}: in order; regions {', '.join(settings.regions.enabled)}, consent mode {settings.consent.mode}")
     if broker:
         _check_broker(settings)
+
+
+def _check_stores(settings: Settings) -> None:
+    """Refuse what keeps a region closed until it is mended; `ueip run` starts with it, for the sake of the others."""
+    faults = []
+    for region in settings.regions.enabled:
+        own = settings.regions.of(region)
+        try:
+            if own.store.exists():
+                inspect(own.store, region, [key.key_id for key in read_keys(own)])
+        except StoreUnusable as error:
+            faults.append(f"regions.{region}.store: {error}")
+        except StoreUnavailable as error:
+            say(f"note: regions.{region}.store was not looked at: {error}", style="yellow")
+    if faults:
+        raise DataFault(faults)
 
 
 def _check_broker(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Final
 
 from collector.consent.ledger import Result
-from collector.errors import DataFault
+from collector.errors import Cause, DataFault
 from collector.metrics import CONNECTION_STATES, DECLARED, Declared
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
@@ -31,6 +31,7 @@ LABELS: Final = {
     "treatment": _values(Removal),
     "action": _values(Action),
     "result": _values(Result),
+    "cause": _values(Cause),
     "state": codes(CONNECTION_STATES),
 }
 """The values of every label: bounded, and none of them names a router."""

@@ -13,14 +13,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from collector.consent.ledger import GENESIS, Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
+from collector.stores.sqlite_faults import OpenedFile, refused
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
     RECORDS,
@@ -28,6 +27,7 @@ from collector.stores.sqlite_rows import (
     UPSERT_ROUTER,
     VARIABLES,
     bury,
+    decode_entry,
     find_routers,
     insert_records,
     inserted,
@@ -39,16 +39,12 @@ from collector.stores.sqlite_rows import (
     stored_ids,
     stored_record,
 )
-from collector.stores.sqlite_schema import connect
+from collector.stores.sqlite_schema import check_schema, connect
+from collector.stores.sqlite_scrub import Scrubber
 
 T = TypeVar("T")
-REWRITTEN_BYTES: Final = 256 << 20
-REWRITE_SECONDS: Final = 60.0
-_TOMBSTONE_LIFE: Final = 90 * 86_400_000
-"""Longer than a message may be old, and than a broker keeps one."""
 _REMEMBERED: Final = 100_000
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
-_decode_entry: Final = msgspec.json.Decoder(LedgerEntry).decode
 
 
 class SQLiteStore:
@@ -62,12 +58,11 @@ class SQLiteStore:
         self._rules = rules
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
         self._connection: sqlite3.Connection | None = None
+        self._file = OpenedFile(path)
         self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
-        self._scrub_due = False
-        self._rewrite_due = False
-        self._rewritten = float("-inf")
+        self._scrubber = Scrubber()
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -75,9 +70,7 @@ class SQLiteStore:
 
     async def close(self) -> None:
         """As `Store.close`."""
-        if self._connection is not None:
-            await self._do(self._connection.close)
-            self._connection = None
+        await self._do(self._close)
         self._thread.shutdown()
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
@@ -86,16 +79,7 @@ class SQLiteStore:
 
     async def changes(self, after: int) -> list[Standing]:
         """As `Store.changes`."""
-        rows = await self._do(self._all, "SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
-        changed = [_decode_entry(row[0]).standing() for row in rows]
-        # Another process that erased may have been kept from cutting off the log, and be gone by now.
-        if any(standing.state is not State.JOINED for standing in changed):
-            self._scrub_due = self._rewrite_due = True
-        if self._scrub_due:
-            await self._do(self._scrub)
-        if self._rewrite_due:
-            await self._do(self._rewrite)
-        return changed
+        return await self._do(self._changes, after)
 
     async def head(self) -> Head:
         """As `Store.head`."""
@@ -103,8 +87,8 @@ class SQLiteStore:
 
     async def closed(self) -> list[Standing]:
         """As `Store.closed`."""
-        rows = await self._do(self._all, f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'")  # noqa: S608
-        return [standing_of(row) for row in rows]
+        sql = f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'"  # noqa: S608
+        return await self._do(lambda: [standing_of(row) for row in self._all(sql)])
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
@@ -118,22 +102,28 @@ class SQLiteStore:
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
         sql = "SELECT entry FROM ledger WHERE ?1 IS NULL OR device_ref = ?1 ORDER BY seq"
-        return [_decode_entry(row[0]) for row in await self._do(self._all, sql, device_ref)]
+        return await self._do(lambda: [decode_entry(row[0]) for row in self._all(sql, device_ref)])
 
     async def _do(self, work: Callable[..., T], *args: Any) -> T:
         """Run *work* on the store's thread; SQLite's troubles come out as ours."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
         except sqlite3.Error as error:
-            raise StoreUnavailable(f"the store of {self.region} did not answer: {error}") from error
+            raise refused(error, self.path, self.region) from error
 
     def _open(self) -> None:
-        connection = connect(self.path, self.region, self._key_ids)
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = connection
-        # A process that died between an exit and its scrubbing leaves erased rows in the log.
-        self._scrub_due = True
+        # First: on a file that took this one's place, the old connection would take the log away from under the new.
+        self._close()
+        self._connection = connect(self.path, self.region, self._key_ids)
+        self._file.opened()
+        self._known_version = -1
+        self._indexed.clear()
+        self._scrubber.opened()
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -143,6 +133,18 @@ class SQLiteStore:
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
         return self._db.execute(sql, values).fetchall()
+
+    def _changes(self, after: int) -> list[Standing]:
+        """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
+        check_schema(self._db, str(self.path))
+        self._file.check_same()
+        self._file.check_writable()
+        rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
+        changed = [decode_entry(row[0]).standing() for row in rows]
+        if any(standing.state is not State.JOINED for standing in changed):
+            self._scrubber.erased_elsewhere()
+        self._scrubber.look(self._db)
+        return changed
 
     def _head(self) -> Head:
         row = self._db.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
@@ -172,8 +174,8 @@ class SQLiteStore:
         self._remember(plan.inserts)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         if plan.erase:
-            self._rewrite_due = True
-            self._scrub()
+            self._scrubber.erased(db)
+        self._file.check_same()
         return committed
 
     def _standings(self, refs: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
@@ -262,32 +264,3 @@ class SQLiteStore:
         bury(self._db, (row[0] for row in ids), now)
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
         return self._db.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount
-
-    def _rewrite(self) -> None:
-        """Write the file anew, now and then, after erasures (O28).
-
-        SQLite moves rows between pages and overwrites the one it deletes, not the copies it left on the way. A large
-        file is left to its operator, for nothing can be committed meanwhile (docs/operating.md).
-        """
-        if time.monotonic() - self._rewritten < REWRITE_SECONDS:
-            return
-        self._rewritten = time.monotonic()
-        with suppress(sqlite3.Error):  # busy, or no room: the next look, a minute later, tries again
-            # Here, once a minute at most, and not with every exit: it looks at all tombstones.
-            last = int(time.time() * 1000) - _TOMBSTONE_LIFE
-            self._db.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
-            pages = self._db.execute("PRAGMA page_count").fetchone()[0]
-            if pages * self._db.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
-                return
-            self._db.execute("VACUUM")
-            self._rewrite_due = False
-            self._scrub()
-
-    def _scrub(self) -> None:
-        """Take erased rows out of the files too: pages are zeroed on deletion, the log is cut off here (O28)."""
-        try:
-            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error:
-            busy = 1
-        # A reader may hold the log; it is cut off at the next look, about a second later.
-        self._scrub_due = bool(busy)

@@ -14,6 +14,7 @@ from collector.consent.standing import Standing, State
 from collector.model import Entry, Record
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Insert
+from collector.stores.sqlite_faults import damaged
 
 VARIABLES: Final = 500
 """How many values one statement names."""
@@ -105,8 +106,30 @@ def ledger_row(entry: LedgerEntry) -> tuple[Any, ...]:
     return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, msgspec.json.encode(entry).decode()
 
 
+_ENTRY: Final = msgspec.json.Decoder(LedgerEntry)
+_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str)
+
+
+def decode_entry(text: Any) -> LedgerEntry:
+    """The entry in the column `entry`.
+
+    Raises:
+        sqlite3.DatabaseError: no collector wrote it.
+    """
+    try:
+        return _ENTRY.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        raise damaged("an entry of the ledger cannot be read") from None
+
+
 def standing_of(row: Any) -> Standing:
-    """The standing in the first columns of a row of `router`."""
+    """The standing in the first columns of a row of `router`.
+
+    Raises:
+        sqlite3.DatabaseError: no collector wrote it; the gate must not guess at what it says.
+    """
+    if tuple(map(type, row[:9])) != _STANDING_TYPES or row[2] not in _STATES:
+        raise damaged("what is noted of a router's standing cannot be read")
     return Standing(
         device_ref=row[0],
         key_id=row[1],
@@ -118,6 +141,9 @@ def standing_of(row: Any) -> Standing:
         policy_version=row[7],
         storage_regions=tuple(row[8].split(",")) if row[8] else (),
     )
+
+
+_STATES: Final = frozenset(state.value for state in State)
 
 
 def router_row(standing: Standing) -> tuple[Any, ...]:

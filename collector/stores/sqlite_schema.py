@@ -10,9 +10,11 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from collector.errors import StoreUnavailable, StoreUnusable
+from collector.errors import Cause, StoreUnusable
 from collector.model import Region
+from collector.stores.sqlite_faults import cause_of, not_opened, refused
 
 _BUSY_SECONDS: Final = 5
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
@@ -93,14 +95,15 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _check_kind(connection, path)
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        _check_version(version, path)
+        if not check_kind(connection, path):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        version = check_schema(connection, path)
         for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
-        _check_region(connection, region, path)
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('region', ?)", (region.value,))
+        check_region(connection, region, path)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -129,25 +132,43 @@ def _statements(script: str) -> list[str]:
     return found
 
 
-def _check_kind(connection: sqlite3.Connection, path: str) -> None:
+def check_kind(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether there is a store already; False for an empty file.
+
+    Raises:
+        StoreUnusable: it is something else.
+    """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if application == 0 and tables == 0:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    elif application != APPLICATION_ID:
+        return False
+    if application != APPLICATION_ID:
         raise StoreUnusable(f"{path}: found another program's SQLite database, expected a store. Choose another path.")
+    return True
 
 
-def _check_version(version: int, path: str) -> None:
+def check_schema(connection: sqlite3.Connection, path: str) -> int:
+    """The schema version, asked now and then too: a newer collector may bring the store up to its own meanwhile.
+
+    Raises:
+        StoreUnusable: it is newer than this collector.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise StoreUnusable(
             f"{path}: found schema version {version}, expected at most {SCHEMA_VERSION}. "
-            f"A newer collector made it; run that one, or use another store."
+            f"A newer collector made it; run that one, or use another store.",
+            Cause.NEWER_SCHEMA,
         )
+    return version
 
 
-def _check_region(connection: sqlite3.Connection, region: Region, path: str) -> None:
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('region', ?)", (region.value,))
+def check_region(connection: sqlite3.Connection, region: Region, path: str) -> None:
+    """Refuse the store of another region.
+
+    Raises:
+        StoreUnusable: naming both.
+    """
     found = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()[0]
     if found != region:
         raise StoreUnusable(
@@ -174,7 +195,8 @@ def check_keys(connection: sqlite3.Connection, key_ids: Collection[str], path: s
     if key_ids and (lost := sorted(used.difference(key_ids))):
         raise StoreUnusable(
             f"{path}: holds routers of key {', '.join(lost)}, which is not among the region's key_files. "
-            f"Put that key back, after the current one: without it, who left would be let in again."
+            f"Put that key back, after the current one: without it, who left would be let in again.",
+            Cause.LOST_KEY,
         )
 
 
@@ -183,7 +205,7 @@ def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Con
 
     Raises:
         StoreUnavailable: it cannot be opened now.
-        StoreUnusable: it is no store of this region and these keys.
+        StoreUnusable: it is no store of this region and these keys, or damaged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -192,18 +214,44 @@ def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Con
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreUnavailable(f"{path}: cannot be opened: {error.strerror}") from error
+        raise not_opened(error, path) from error
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         prepare(connection, region, str(path))
         configure(connection)
         check_keys(connection, key_ids, str(path))
-    except sqlite3.DatabaseError as error:
+    except BaseException as error:
         connection.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise
-        raise StoreUnusable(f"{path}: found no SQLite database ({error}). Choose another path.") from error
-    except BaseException:
-        connection.close()
+        _tell_if_damaged(error, path)
         raise
     return connection
+
+
+def _tell_if_damaged(error: BaseException, path: Path) -> None:
+    if not isinstance(error, sqlite3.Error) or cause_of(error, path) is not Cause.CORRUPT:
+        return
+    if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        told = f"{path}: found no SQLite database ({error}). Choose another path."
+    else:
+        told = f"{path}: found a damaged store ({error}). {Cause.CORRUPT.advice}"
+    raise StoreUnusable(told, Cause.CORRUPT) from error
+
+
+def inspect(path: Path, region: Region, key_ids: Collection[str]) -> None:
+    """Look at a store without touching it, as `ueip check-config` does.
+
+    Raises:
+        StoreUnavailable: it cannot be read now.
+        StoreUnusable: it is no store of this region and these keys, or damaged.
+    """
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    try:
+        if check_kind(connection, str(path)):
+            check_schema(connection, str(path))
+            check_region(connection, region, str(path))
+            check_keys(connection, key_ids, str(path))
+    except sqlite3.Error as error:
+        _tell_if_damaged(error, path)
+        raise refused(error, path, region) from error
+    finally:
+        connection.close()

@@ -16,7 +16,7 @@ from collector.acks import Settling, complete_all
 from collector.config import WriterSettings
 from collector.consent.ledger import STATE_AFTER
 from collector.consent.standing import ClosedRouters, State
-from collector.errors import StoreUnavailable, where
+from collector.errors import Cause, StoreUnavailable, where
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, DropReason, Entry, Record
@@ -24,6 +24,8 @@ from collector.stores import Committed, Store
 
 REFRESH_SECONDS: Final = 1.0
 """How often the ledger is asked for what other processes wrote, `ueip exit` for one."""
+_STAYS_OPEN: Final = frozenset({Cause.LOCKED, Cause.DISK_FULL})
+"""After these a connection is as good as before; after all others the store is opened, and looked at, anew."""
 _SHORTEST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
@@ -58,6 +60,7 @@ class Writer:
         self._waiting: Counter[bytes] = Counter()
         self._work = asyncio.Event()
         self._stopping = False
+        self._open = False
         self._seq = 0
         self._refreshed = 0.0
         self._backoff = _SHORTEST_PAUSE
@@ -88,8 +91,9 @@ class Writer:
 
     async def run(self) -> None:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged."""
-        await self._opened()
         while True:
+            if not self._open:
+                await self._opened()
             await self._some_work()
             if self._stopping:
                 return
@@ -108,13 +112,14 @@ class Writer:
                 await self.store.open()
                 # In this order: what another process writes in between is learnt with the next refresh.
                 self._seq = (await self.store.head()).seq
-                standings = await self.store.closed()
+                standings = [*await self.store.closed(), *await self.store.changes(self._seq)]
             except StoreUnavailable as error:
                 self._failed(error)
                 await self._pause()
             else:
+                self._open = True
                 self._closed.learn(standings)
-                self._answered()
+                self._answered_if_idle()
                 return
 
     async def _some_work(self) -> None:
@@ -229,9 +234,7 @@ class Writer:
             return
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._closed.learn(changed)
-        if not self._queue and not self._urgent:
-            # A store that can be read and not written has not recovered while something waits to be written.
-            self._answered()
+        self._answered_if_idle()
 
     def _count(self, committed: Committed) -> None:
         metrics = self._metrics
@@ -251,11 +254,19 @@ class Writer:
         complete_all([item.token for item in items])
         self._settled()
 
-    def _failed(self, error: Exception) -> None:
-        self._metrics.store_failures[self.region] += 1
-        if self._metrics.store_up[self.region] or self._metrics.store_failures[self.region] == 1:
-            LOG.error("store_unavailable", region=self.region, error=str(error.__cause__ or "cannot be opened"))
-        self._metrics.store_up[self.region] = False
+    def _failed(self, error: StoreUnavailable) -> None:
+        metrics, cause = self._metrics, error.cause
+        metrics.store_failures[self.region] += 1
+        if metrics.store_state(self.region) is not cause:
+            LOG.error("store_closed", region=self.region, cause=cause, error=str(error), todo=cause.advice)
+        metrics.store_cause[self.region] = cause
+        metrics.store_up[self.region] = False
+        self._open = self._open and cause in _STAYS_OPEN
+
+    def _answered_if_idle(self) -> None:
+        """A store that can be read and not written has not recovered while something waits to be written."""
+        if not self._queue and not self._urgent:
+            self._answered()
 
     def _answered(self) -> None:
         self._backoff = _SHORTEST_PAUSE

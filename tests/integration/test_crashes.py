@@ -216,7 +216,7 @@ def test_a_store_that_is_locked_holds_its_messages_and_names_itself(site: Site, 
         )
         held = collector.metrics()
 
-    assert {"store_germany": "unavailable"} == {part: state for part, state in parts.items() if state != "ready"}
+    assert {"store_germany": "locked"} == {part: state for part, state in parts.items() if state != "ready"}
     assert {"china": 100, "hong_kong": 100} == held.stored
     assert 100 == held.in_flight
     assert held.adds_up()

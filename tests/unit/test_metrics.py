@@ -12,6 +12,7 @@ from records import HOUR, START, Receipt, leave, record, ref
 from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
+from collector.errors import Cause
 from collector.metrics import CONNECTION_STATES, DECLARED, Declared, Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores.memory import MemoryStore
@@ -24,6 +25,7 @@ BOUNDED: dict[str, set[str]] = {
     "treatment": set(Removal),
     "action": set(Action),
     "result": set(Result),
+    "cause": set(Cause),
     "state": set(CONNECTION_STATES),
     "le": set(),
 }
@@ -53,7 +55,8 @@ def used() -> Metrics:
     metrics.consent_refused[DropReason.MALFORMED] = 6
     metrics.erased[Region.HONG_KONG] = 7
     metrics.store_failures[Region.CHINA] = 8
-    metrics.store_up[Region.GERMANY] = True
+    metrics.store_up = {Region.GERMANY: True, Region.CHINA: False, Region.HONG_KONG: True}
+    metrics.store_cause[Region.CHINA] = Cause.DISK_FULL
     metrics.oldest_seconds = lambda: 9.5
     metrics.commit_seconds.labels(Region.GERMANY).observe(0.003)
     metrics.batch_rows.labels(Region.GERMANY).observe(40)
@@ -101,6 +104,8 @@ def test_the_numbers_are_those_counted() -> None:
         ("collector_records_erased_total", "hong_kong"): 7,
         ("collector_store_failures_total", "china"): 8,
         ("collector_store_up", "germany"): 1,
+        ("collector_store_up", "hong_kong"): 1,
+        ("collector_store_closed", "china", "disk full"): 1,
         ("collector_broker_connection", "connected"): 1,
         ("collector_broker_connects_total",): 2,
         ("collector_oldest_unacknowledged_seconds",): 9.5,

@@ -414,7 +414,7 @@ async def main():
     store = SQLiteStore(pathlib.Path({str(path)!r}), Region.GERMANY, ConsentRules())
     await store.open()
     await store.commit([record("a", 1, body={body!r}, lookup={lookup!r})])
-    store._scrub = lambda: os._exit(9)
+    store._scrubber.scrub = lambda _: os._exit(9)
     await store.commit([leave("a", at={LATER})])
 
 asyncio.run(main())

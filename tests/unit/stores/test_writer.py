@@ -597,7 +597,7 @@ async def test_a_ledger_that_cannot_be_read_shows() -> None:
     b.writer.stop()
     await running
 
-    assert 1 == b.metrics.store_failures[HERE]
+    assert 1 <= b.metrics.store_failures[HERE]
 
 
 async def test_pauses_between_attempts_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

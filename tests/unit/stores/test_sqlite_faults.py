@@ -1,0 +1,211 @@
+"""Why a store is closed: each trouble has one cause, and rows that no collector wrote are one of them."""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from records import HOUR, START, Receipt, leave, numbers, record, until
+
+from collector.config import WriterSettings
+from collector.consent.standing import ClosedRouters
+from collector.errors import Cause, StoreUnavailable, StoreUnusable
+from collector.metrics import Metrics
+from collector.model import Region
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_faults import cause_of, not_opened
+from collector.stores.sqlite_schema import SCHEMA_VERSION, inspect
+from collector.stores.writer import Writer
+
+HERE = Region.GERMANY
+LATER = START + HOUR
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store of the test is."""
+    return tmp_path / "germany.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[SQLiteStore]:
+    """An open store with one record in it."""
+    made = SQLiteStore(path, HERE, ConsentRules())
+    await made.open()
+    await made.commit([record("a", 1)])
+    yield made
+    await made.close()
+
+
+def elsewhere(path: Path, *statements: str) -> None:
+    """What another program does to the file."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:
+        for statement in statements:
+            other.execute(statement)
+
+
+def remove(path: Path) -> None:
+    """Take the file away."""
+    path.unlink()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """What is there."""
+    return sorted(folder.iterdir())
+
+
+def copy_of(path: Path) -> Path:
+    """A whole copy beside it."""
+    copy = path.with_suffix(".copy")
+    with contextlib.closing(sqlite3.connect(path)) as whole, contextlib.closing(sqlite3.connect(copy)) as made:
+        whole.backup(made)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (sqlite3.SQLITE_FULL, Cause.DISK_FULL),
+        (sqlite3.SQLITE_READONLY, Cause.READ_ONLY),
+        (sqlite3.SQLITE_READONLY_ROLLBACK, Cause.READ_ONLY),
+        (sqlite3.SQLITE_BUSY, Cause.LOCKED),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, Cause.LOCKED),
+        (sqlite3.SQLITE_LOCKED, Cause.LOCKED),
+        (sqlite3.SQLITE_CORRUPT, Cause.CORRUPT),
+        (sqlite3.SQLITE_CORRUPT_INDEX, Cause.CORRUPT),
+        (sqlite3.SQLITE_NOTADB, Cause.CORRUPT),
+        (sqlite3.SQLITE_IOERR_FSYNC, Cause.NOT_ANSWERING),
+        (sqlite3.SQLITE_CANTOPEN, Cause.NOT_ANSWERING),
+        (sqlite3.SQLITE_INTERRUPT, Cause.NOT_ANSWERING),
+    ],
+)
+def test_a_result_code_has_one_cause(path: Path, code: int, cause: Cause) -> None:
+    """The extended ones as their primary ones."""
+    path.touch()
+    error = sqlite3.OperationalError("as SQLite says")
+    error.sqlite_errorcode = code
+
+    assert cause is cause_of(error, path)
+
+
+def test_every_cause_comes_with_advice() -> None:
+    """A sentence for the log."""
+    assert all(cause.advice.endswith(".") for cause in Cause)
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"), [(28, Cause.DISK_FULL), (30, Cause.READ_ONLY), (13, Cause.READ_ONLY), (5, Cause.NOT_ANSWERING)]
+)
+def test_what_the_file_system_refuses_has_a_cause_too(path: Path, number: int, cause: Cause) -> None:
+    """By its number: ENOSPC, EROFS, EACCES, EIO."""
+    assert cause is not_opened(OSError(number, os.strerror(number)), path).cause
+
+
+@pytest.mark.parametrize(
+    "tampered",
+    [
+        "UPDATE router SET state = 'welcome'",
+        "UPDATE router SET effective_at = 'soon'",
+        "UPDATE router SET storage_regions = x'00'",
+    ],
+)
+async def test_a_standing_that_cannot_be_read_closes_the_store(path: Path, store: SQLiteStore, tampered: str) -> None:
+    """What no collector wrote must not be guessed at, and a message is not dropped for it."""
+    elsewhere(path, tampered)
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.commit([record("a", 2)])
+
+    assert Cause.CORRUPT is refused.value.cause
+
+
+@pytest.mark.parametrize("entry", ["'{}'", "'no JSON'", "CAST(x'ff' AS TEXT)"])
+async def test_an_entry_that_cannot_be_read_closes_the_store(path: Path, store: SQLiteStore, entry: str) -> None:
+    """Also when nothing is to be written."""
+    elsewhere(path, "DROP TRIGGER ledger_keeps_entries", f"UPDATE ledger SET entry = {entry}")
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.changes(0)
+
+    assert Cause.CORRUPT is refused.value.cause
+
+
+async def test_a_damaged_standing_drops_no_message(path: Path, store: SQLiteStore) -> None:
+    """The writer keeps it, unacknowledged, and writes it when the store is mended."""
+    metrics, receipt = Metrics((HERE,)), Receipt()
+    elsewhere(path, "UPDATE router SET state = 'welcome'")
+    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
+    metrics.in_flight += 1
+    writer.submit(record("a", 2), receipt, 0)
+    await writer._commit(*writer._take())
+    held = (receipt.completed, metrics.in_flight, metrics.store_state(HERE))
+    elsewhere(path, "UPDATE router SET state = 'joined'")
+    await writer._commit(*writer._take())
+
+    assert (0, 1, Cause.CORRUPT) == held
+    assert (1, 0, None) == (receipt.completed, metrics.in_flight, metrics.store_state(HERE))
+
+
+async def test_a_file_that_was_replaced_is_noticed_before_anything_is_acknowledged(
+    path: Path, store: SQLiteStore
+) -> None:
+    """What went into the old file is written to the new one too, for nobody will ever look into the old."""
+    copy_of(path).replace(path)
+    with pytest.raises(StoreUnavailable) as at_commit:
+        await store.commit([record("a", 2), leave("b", at=LATER)])
+    with pytest.raises(StoreUnavailable) as at_a_look:
+        await store.changes(0)
+    await store.open()
+    committed = await store.commit([record("a", 2), leave("b", at=LATER)])
+
+    assert [Cause.REPLACED] * 2 == [at_commit.value.cause, at_a_look.value.cause]
+    assert 1 == committed.stored
+    assert [2, 1] == await numbers(store)
+
+
+async def test_a_file_that_was_removed_is_noticed(path: Path, store: SQLiteStore) -> None:
+    """It is not made anew by a commit."""
+    remove(path)
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.commit([record("a", 2)])
+
+    assert Cause.REPLACED is refused.value.cause
+    assert path not in files_in(path.parent)
+
+
+async def test_a_newer_schema_is_noticed_while_running(path: Path, store: SQLiteStore) -> None:
+    """A newer collector beside this one has brought the store up to its own."""
+    elsewhere(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(StoreUnusable) as refused:
+        await store.changes(0)
+
+    assert Cause.NEWER_SCHEMA is refused.value.cause
+
+
+async def test_a_store_that_cannot_be_used_is_tried_until_it_can(path: Path) -> None:
+    """The writer goes on asking; the process does not end."""
+    elsewhere(path, "CREATE TABLE holidays (year)")
+    metrics = Metrics((HERE,))
+    store = SQLiteStore(path, HERE, ConsentRules())
+    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
+    running = asyncio.create_task(writer.run())
+    await until(lambda: metrics.store_failures[HERE] > 1)
+    closed = metrics.store_state(HERE)
+    remove(path)
+    await until(lambda: metrics.store_up[HERE])
+    writer.stop()
+    await running
+    await store.close()
+
+    assert Cause.WRONG_STORE is closed
+
+
+def test_inspecting_a_store_leaves_it_as_it_is(path: Path) -> None:
+    """Not even an older schema is brought up."""
+    path.touch()
+    inspect(path, HERE, [])
+
+    assert b"" == path.read_bytes()
+    assert [path] == list(path.parent.iterdir())
