@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench faults clean help
+.PHONY: run test lint docs bench faults fuzz clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ bench: $(VENV)/.test ## throughput on this machine
 
 faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; SEED=n to repeat one
 	@$(BIN)/python tests/faults/run.py --rounds $${ROUNDS:-200} --seed $${SEED:-1}
+
+fuzz: $(VENV)/.test ## a million inputs for everything that reads what strangers write; INPUTS=n, SEED=n
+	@$(BIN)/python tests/fuzz/run.py --inputs $${INPUTS:-1000000} $${SEED:+--seed $$SEED}
 
 clean: ## forget the set-up and the demo's data
 	rm -rf $(VENV) .ueip dist build

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from collector.config_files import file_faults
 from collector.data import data_path
@@ -17,8 +17,15 @@ from collector.errors import DataFault
 from collector.model import Region
 from collector.pseudonym import Key
 
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+
+def _named(path: Path) -> Path:
+    """A path that the operating system can be asked for."""
+    if "\0" in str(path):
+        raise ValueError("found a NUL character, expected the path of a file")
+    return path
+
+
+File = Annotated[Path, AfterValidator(_named)]
 
 
 def is_loopback(host: str) -> bool:
@@ -42,11 +49,11 @@ class BrokerSettings(_Section):
         default="ueip-collector", description="Names the persistent session; two collectors must not share one."
     )
     username: str | None = Field(default=None, description="Name to sign in with.")
-    password_file: Path | None = Field(default=None, description="File with the password on its first line.")
+    password_file: File | None = Field(default=None, description="File with the password on its first line.")
     tls: bool = Field(default=False, description="Speak TLS. Required unless the broker is on this machine.")
-    ca_file: Path | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
-    cert_file: Path | None = Field(default=None, description="The collector's own certificate (PEM).")
-    key_file: Path | None = Field(default=None, description="Its private key (PEM).")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    cert_file: File | None = Field(default=None, description="The collector's own certificate (PEM).")
+    key_file: File | None = Field(default=None, description="Its private key (PEM).")
     keep_alive_seconds: Annotated[int, Field(ge=5, le=65535)] = Field(
         default=30, description="A ping goes out when nothing was sent for so long."
     )
@@ -59,7 +66,9 @@ class BrokerSettings(_Section):
     max_packet_bytes: Annotated[int, Field(ge=65_536)] = Field(
         default=16_777_216, description="Larger packets are not taken from the broker at all."
     )
-    reconnect_max_seconds: Positive = Field(default=30.0, description="Longest pause between two attempts to connect.")
+    reconnect_max_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=30.0, description="Longest pause between two attempts to connect."
+    )
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -76,8 +85,8 @@ class BrokerSettings(_Section):
 class RegionSettings(_Section):
     """One region served here."""
 
-    store: Path = Field(description="The region's SQLite file.")
-    key_files: Annotated[tuple[Path, ...], Field(min_length=1)] = Field(
+    store: File = Field(description="The region's SQLite file.")
+    key_files: Annotated[tuple[File, ...], Field(min_length=1)] = Field(
         description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
     )
 
@@ -91,7 +100,7 @@ class RegionsSettings(_Section):
     blocked: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...] = Field(
         default=(), description="Countries to refuse, beside those the tables name."
     )
-    tables: Path | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
+    tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
     hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     china: RegionSettings | None = Field(default=None, description="The region's store and keys.")
@@ -137,8 +146,10 @@ class LimitsSettings(_Section):
         default=65_536, description="Larger payloads are dropped (`oversize`)."
     )
     max_depth: Annotated[int, Field(ge=6, le=64)] = Field(default=16, description="Deeper nesting is `malformed`.")
-    max_age_hours: Positive = Field(default=168.0, description="Older messages are dropped (`too_old`).")
-    max_ahead_seconds: Annotated[float, Field(ge=0)] = Field(
+    max_age_hours: Annotated[float, Field(gt=0, le=8760)] = Field(
+        default=168.0, description="Older messages are dropped (`too_old`)."
+    )
+    max_ahead_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
         default=300.0, description="How far a router's clock may be ahead before `future`."
     )
     max_in_flight_bytes: Annotated[int, Field(ge=1_048_576)] = Field(

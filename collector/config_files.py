@@ -62,7 +62,7 @@ def _key_faults(region: Region, file: Path, store: Path) -> list[str]:
         found = file.stat()
         secret = file.read_bytes()
     except FileNotFoundError:
-        if store.exists():
+        if _is_there(store):
             lost = "Restore it from your backup: under a new key routers that left would be let in again."
             return [f"{where}: {file}: no such file, while {store} exists. {lost}"]
         return [f"{where}: {file}: no such file. Create it with: {command}"]
@@ -74,6 +74,13 @@ def _key_faults(region: Region, file: Path, store: Path) -> list[str]:
     if found.st_mode & 0o077:
         faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
     return faults
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return False
 
 
 def _content(file: Path) -> bytes | str:

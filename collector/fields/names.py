@@ -38,6 +38,11 @@ def normalise_path(path: str) -> str:
     return normalise(_INSTANCE.sub("{i}", path))
 
 
+def _letters(name: str) -> str:
+    """A key without its separators: where case changes inside a word, `normalise` sees two words (uEIP)."""
+    return normalise(name).replace("_", "")
+
+
 def _segments(path: str) -> list[str]:
     """The names in a TR path, instance numbers left out."""
     return [part for part in _INSTANCE.sub("{i}", path).split(".") if part != "{i}"]
@@ -66,8 +71,8 @@ class RefusedNames:
         self._remembered = lru_cache(16_384)(self._family_of)
         self._families_beside = lru_cache(4)(self._families_among)
         spellings = (*rules.flag_spellings, "ueip")
-        self._flag_spellings = frozenset(normalise(name) for name in spellings)
-        self._spells_the_flag = lru_cache(16_384)(lambda name: normalise(name) in self._flag_spellings)
+        self._flag_spellings = frozenset(_letters(name) for name in spellings)
+        self._spells_the_flag = lru_cache(16_384)(lambda name: _letters(name) in self._flag_spellings)
 
     def spells_the_flag(self, name: str) -> bool:
         """Whether a key is a spelling of the flag (1.7.2)."""

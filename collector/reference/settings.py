@@ -124,7 +124,7 @@ def _range(found: dict[str, Any]) -> str:
     if low is not None:
         return f", {low} or more"
     if above is not None:
-        return f", above {above}"
+        return f", above {above}" + (f", at most {high}" if high is not None else "")
     if "minLength" in found:
         return f", {found['minLength']} characters or more"
     return f", of the form `{found['pattern']}`" if "pattern" in found else ""

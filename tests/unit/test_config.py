@@ -177,6 +177,9 @@ def test_a_folder_is_no_file(folder: Folder) -> None:
         ("[consent]\npolicy_versions = []", "consent.policy_versions: found [], expected "),
         ("[consent]\non_exit = 'keep'\nkeep_reason = 'why not'", "consent.keep_reason: found 'why not', expected "),
         ("[limits]\nmax_age_hours = 0", "limits.max_age_hours: found 0, expected greater than 0"),
+        ("[limits]\nmax_age_hours = 1e308", "limits.max_age_hours: found 1e+308, expected less than or equal to 8760"),
+        ("[limits]\nmax_ahead_seconds = 1e9", "limits.max_ahead_seconds: found 1000000000.0, expected less than "),
+        ("[broker]\nreconnect_max_seconds = 1e9", "broker.reconnect_max_seconds: found 1000000000.0, expected less "),
         ("[limits]\nmax_age_hours = inf", "limits.max_age_hours: found inf, expected a finite number"),
         ("[limits]\nmax_age_hours = nan", "limits.max_age_hours: found nan, expected a finite number"),
         ("[limits]\nmax_ahead_seconds = inf", "limits.max_ahead_seconds: found inf, expected a finite number"),
@@ -192,6 +195,19 @@ def test_a_setting_that_is_wrong_says_what_was_expected(folder: Folder, text: st
 
     assert found.startswith(fault)
     assert "\n" not in found
+
+
+def test_a_path_that_no_system_takes_is_a_fault_like_others(folder: Folder) -> None:
+    """A NUL in it, or a name that is too long; found by the fuzzer."""
+    nul = REGIONS.replace("data/china.sqlite", "data/\\u0000").replace('/germany.key"', '/germany.key", "\\u0000"')
+    long = REGIONS.replace("data/china.sqlite", "x" * 300).replace("keys/china.key", "keys/none.key")
+    expected = "found a NUL character, expected the path of a file"
+
+    assert [
+        f"regions.germany.key_files.entry 2: {expected}",
+        f"regions.china.store: {expected}",
+    ] == folder.faults(regions=nul)
+    assert ["regions.china.key_files: "] == [fault[:25] for fault in folder.faults(regions=long)]
 
 
 @pytest.mark.parametrize("region", list(Region))
@@ -491,8 +507,8 @@ policy_versions = ["1", "2", "2020-03-14"]
 [limits]
 max_message_bytes = 16777216
 max_depth = 64
-max_age_hours = 1e9
-max_ahead_seconds = 1e9
+max_age_hours = 8760
+max_ahead_seconds = 86_400
 """
 
 NOT_A_YES: list[str] = [

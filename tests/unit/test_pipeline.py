@@ -139,7 +139,18 @@ def test_other_spellings_and_look_alikes_are_not_the_flag(name: str) -> None:
     [
         *("ueip_opt_in", "ueipEnabled", "ueip-enabled", "ueip_flag", "userExperienceImprovement"),
         *("user_experience_improvement_program", "tr069_user_improv_flag"),
-        *("UEIP", "ueip\u200b", "\uff55\uff45\uff49\uff50", "ueip\u2067", "ueip\u180e", "\ufe0fueip"),
+        *(
+            "UEIP",
+            "uEIP",
+            "UeIp",
+            "Ueip_Opt_In",
+            "USEREXPERIENCEIMPROVEMENT",
+            "ueip\u200b",
+            "\uff55\uff45\uff49\uff50",
+            "ueip\u2067",
+            "ueip\u180e",
+            "\ufe0fueip",
+        ),
     ],
     ids=ascii,
 )

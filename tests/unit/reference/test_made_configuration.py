@@ -80,6 +80,7 @@ def test_a_setting_without_default_needs_an_example(monkeypatch: pytest.MonkeyPa
         ({"type": "integer", "minimum": 1, "maximum": 9}, "integer, 1 to 9"),
         ({"type": "integer", "minimum": 1}, "integer, 1 or more"),
         ({"type": "number", "exclusiveMinimum": 0}, "number, above 0"),
+        ({"type": "number", "exclusiveMinimum": 0, "maximum": 9}, "number, above 0, at most 9"),
         ({"type": "boolean"}, "true or false"),
         ({"type": "string", "format": "path"}, "path"),
         ({"type": "string", "minLength": 10}, "text, 10 characters or more"),
