@@ -11,6 +11,7 @@ import click
 
 from collector import __version__
 from collector.cli.consent import exit_command
+from collector.cli.ledger import ledger
 from collector.cli.looking import explain_command, find_command
 from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
@@ -35,6 +36,7 @@ for command in (
     explain_command,
     find_command,
     exit_command,
+    ledger,
     check_config,
 ):
     ueip.add_command(command)

@@ -105,7 +105,7 @@ def _check_stores(settings: Settings) -> None:
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
         try:
-            if own.store.exists():
+            if own.store.exists() and own.store.stat().st_size:  # an empty file becomes a store
                 inspect(own.store, region, [key.key_id for key in read_keys(own)])
         except StoreUnusable as error:
             faults.append(f"regions.{region}.store: {error}")

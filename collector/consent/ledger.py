@@ -34,6 +34,9 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
 }
 """The state each act leads to (catalogue 4.4)."""
 
+ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
+"""The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
+
 _LEFT: Final = frozenset({State.EXITED, State.VOID, State.CLOSED})
 """The states that nothing but a join leads out of."""
 

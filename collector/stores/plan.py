@@ -6,13 +6,13 @@ The stores differ in how they read and write; they do not differ in what is let 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import orjson
 
 from collector.consent.gate import refusal
-from collector.consent.ledger import Head, LedgerEntry, Mode, Result, entry_of, join_by_flag, result_of
+from collector.consent.ledger import ERASING, Head, LedgerEntry, Mode, Result, entry_of, join_by_flag, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Removal, Sealed
 
@@ -56,10 +56,6 @@ class Committed(msgspec.Struct):
     """What the ledger says now of the routers whose consent this commit changed."""
     removed: Counter[Removal]
     """Keys that were left out of the messages stored."""
-
-
-_ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
-"""The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
 
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
@@ -157,7 +153,7 @@ class _Deciding:
         entry = entry_of(event, standing, self.plan.head, region=self._region, policy=self._rules.policy)
         after = self._append(entry)
         if after.state is not State.JOINED:
-            self._close(after, erase=event.action in _ERASING and not self._kept(event.action))
+            self._close(after, erase=event.action in ERASING and not self._kept(event.action))
 
     def _kept(self, action: Action) -> bool:
         return action is Action.EXIT and not self._rules.erase_on_exit

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from collector.consent.ledger import GENESIS, Head, LedgerEntry
+from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.errors import StoreUnavailable
 from collector.model import ConsentEvent, DropReason, Entry, Region
@@ -29,6 +29,7 @@ from collector.stores.sqlite_rows import (
     bury,
     decode_entry,
     find_routers,
+    head_of,
     insert_records,
     inserted,
     ledger_row,
@@ -41,6 +42,7 @@ from collector.stores.sqlite_rows import (
 )
 from collector.stores.sqlite_schema import check_schema, connect
 from collector.stores.sqlite_scrub import Scrubber
+from collector.stores.sqlite_verify import check_tail
 
 T = TypeVar("T")
 _REMEMBERED: Final = 100_000
@@ -83,7 +85,7 @@ class SQLiteStore:
 
     async def head(self) -> Head:
         """As `Store.head`."""
-        return await self._do(self._head)
+        return await self._do(lambda: head_of(self._db))
 
     async def closed(self) -> list[Standing]:
         """As `Store.closed`."""
@@ -114,7 +116,13 @@ class SQLiteStore:
     def _open(self) -> None:
         # First: on a file that took this one's place, the old connection would take the log away from under the new.
         self._close()
-        self._connection = connect(self.path, self.region, self._key_ids)
+        connection = connect(self.path, self.region, self._key_ids)
+        try:
+            check_tail(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
         self._file.opened()
         self._known_version = -1
         self._indexed.clear()
@@ -146,10 +154,6 @@ class SQLiteStore:
         self._scrubber.look(self._db)
         return changed
 
-    def _head(self) -> Head:
-        row = self._db.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
-        return Head(seq=row[0], hash=row[1]) if row else Head(seq=0, hash=GENESIS)
-
     def _commit(self, entries: Sequence[Entry]) -> Committed:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -159,7 +163,7 @@ class SQLiteStore:
                 entries,
                 region=self.region,
                 rules=self._rules,
-                head=self._head(),
+                head=head_of(db),
                 standings=standings,
                 seen_events=self._seen_events(entries),
                 spent_ids=spent_ids(db, entries),

@@ -57,7 +57,8 @@ def _cause_on_disk(path: Path) -> Cause:
 
 
 def _writable(path: Path, disk: os.statvfs_result) -> bool:
-    return not disk.f_flag & os.ST_RDONLY and os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)
+    places = [place for place in (path.parent, path) if place.exists()]
+    return not disk.f_flag & os.ST_RDONLY and all(os.access(place, os.W_OK) for place in places)
 
 
 def refused(error: sqlite3.Error, path: Path, region: Region) -> StoreUnavailable:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from collector.consent.ledger import LedgerEntry
+from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.model import Entry, Record
 from collector.stores import Router, StoredRecord
@@ -100,6 +100,12 @@ def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) 
     connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", rows)
 
 
+def head_of(connection: sqlite3.Connection) -> Head:
+    """The end of the ledger."""
+    row = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
+    return Head(seq=row[0], hash=row[1]) if row else Head()
+
+
 def ledger_row(entry: LedgerEntry) -> tuple[Any, ...]:
     """An entry in the order of the table `ledger`."""
     event_ref = bytes.fromhex(entry.event_ref) if entry.event_ref else None
@@ -117,9 +123,11 @@ def decode_entry(text: Any) -> LedgerEntry:
         sqlite3.DatabaseError: no collector wrote it.
     """
     try:
-        return _ENTRY.decode(text)
-    except (msgspec.DecodeError, TypeError):
+        entry = _ENTRY.decode(text)
+        bytes.fromhex(entry.device_ref)
+    except (msgspec.DecodeError, TypeError, ValueError):
         raise damaged("an entry of the ledger cannot be read") from None
+    return entry
 
 
 def standing_of(row: Any) -> Standing:

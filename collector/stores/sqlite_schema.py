@@ -7,7 +7,7 @@ Rule 2: a store of a newer schema is refused, not guessed at.
 import os
 import sqlite3
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -237,6 +237,35 @@ def _tell_if_damaged(error: BaseException, path: Path) -> None:
     raise StoreUnusable(told, Cause.CORRUPT) from error
 
 
+def connect_read_only(path: Path, region: Region) -> sqlite3.Connection:
+    """A connection that changes nothing, not even an older schema, to the region's store at *path*.
+
+    Raises:
+        StoreUnavailable: it cannot be read now.
+        StoreUnusable: it is no store of this region, damaged, or of a newer schema.
+    """
+    connection = None
+    try:
+        address = f"file:{quote(str(path))}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        _check_all(connection, region, str(path))
+    except BaseException as error:
+        if connection is not None:
+            connection.close()
+        _tell_if_damaged(error, path)
+        if isinstance(error, sqlite3.Error):
+            raise refused(error, path, region) from error
+        raise
+    return connection
+
+
+def _check_all(connection: sqlite3.Connection, region: Region, path: str) -> None:
+    if not check_kind(connection, path):
+        raise StoreUnusable(f"{path}: found an empty file, expected a store of {region}.")
+    check_schema(connection, path)
+    check_region(connection, region, path)
+
+
 def inspect(path: Path, region: Region, key_ids: Collection[str]) -> None:
     """Look at a store without touching it, as `ueip check-config` does.
 
@@ -244,14 +273,5 @@ def inspect(path: Path, region: Region, key_ids: Collection[str]) -> None:
         StoreUnavailable: it cannot be read now.
         StoreUnusable: it is no store of this region and these keys, or damaged.
     """
-    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-    try:
-        if check_kind(connection, str(path)):
-            check_schema(connection, str(path))
-            check_region(connection, region, str(path))
-            check_keys(connection, key_ids, str(path))
-    except sqlite3.Error as error:
-        _tell_if_damaged(error, path)
-        raise refused(error, path, region) from error
-    finally:
-        connection.close()
+    with closing(connect_read_only(path, region)) as connection:
+        check_keys(connection, key_ids, str(path))

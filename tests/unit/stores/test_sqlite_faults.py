@@ -203,9 +203,10 @@ async def test_a_store_that_cannot_be_used_is_tried_until_it_can(path: Path) -> 
 
 
 def test_inspecting_a_store_leaves_it_as_it_is(path: Path) -> None:
-    """Not even an older schema is brought up."""
+    """Nothing is made of what is no store yet."""
     path.touch()
-    inspect(path, HERE, [])
+    with pytest.raises(StoreUnusable, match="found an empty file"):
+        inspect(path, HERE, [])
 
     assert b"" == path.read_bytes()
-    assert [path] == list(path.parent.iterdir())
+    assert [path] == files_in(path.parent)
