@@ -41,6 +41,9 @@ class Cause(StrEnum):
     DISK_FULL = "disk full"
     READ_ONLY = "read-only"
     CORRUPT = "corrupt"
+    ROLLED_BACK = "ledger rolled back"
+    NO_WITNESS = "witness missing"
+    BAD_WITNESS = "witness unreadable"
     NEWER_SCHEMA = "newer schema"
     WRONG_STORE = "wrong store"
     LOST_KEY = "key missing"
@@ -50,7 +53,24 @@ class Cause(StrEnum):
         """What to do, in a sentence."""
         return _ADVICE[self]
 
+    @property
+    def doubts_the_ledger(self) -> bool:
+        """Whether what was known of the ledger may be wrong: then nothing of the region may be taken elsewhere either."""
+        return self in _DOUBTFUL
 
+
+_DOUBTFUL = frozenset(
+    {
+        Cause.REPLACED,
+        Cause.CORRUPT,
+        Cause.ROLLED_BACK,
+        Cause.NO_WITNESS,
+        Cause.BAD_WITNESS,
+        Cause.NEWER_SCHEMA,
+        Cause.WRONG_STORE,
+        Cause.LOST_KEY,
+    }
+)
 _ADVICE = {
     Cause.OPENING: "Wait: it is being opened.",
     Cause.NOT_ANSWERING: "See that the disk and its path answer.",
@@ -59,6 +79,9 @@ _ADVICE = {
     Cause.DISK_FULL: "Make room on the disk of the store.",
     Cause.READ_ONLY: "Make the file, its folder and its disk writable for the collector.",
     Cause.CORRUPT: "Restore the store from a backup (docs/operating.md, Backup), or mend its disk.",
+    Cause.ROLLED_BACK: "Put back what the restored store has lost, with: ueip ledger repair.",
+    Cause.NO_WITNESS: "Put the witness back; if it is lost, see docs/operating.md, Restore.",
+    Cause.BAD_WITNESS: "Make the witness readable, or put it back; if it is lost, see docs/operating.md, Restore.",
     Cause.NEWER_SCHEMA: "Run the newer collector that made the store.",
     Cause.WRONG_STORE: "Correct the path in the settings.",
     Cause.LOST_KEY: "Put the missing key back into key_files.",

@@ -97,6 +97,13 @@ def test_every_cause_comes_with_advice() -> None:
     assert all(cause.advice.endswith(".") for cause in Cause)
 
 
+def test_a_store_that_is_only_away_leaves_what_the_ledger_said() -> None:
+    """Of all others nothing that was known of it may be gone by, not even elsewhere than in the store."""
+    away = {Cause.OPENING, Cause.NOT_ANSWERING, Cause.LOCKED, Cause.DISK_FULL, Cause.READ_ONLY}
+
+    assert away == {cause for cause in Cause if not cause.doubts_the_ledger}
+
+
 @pytest.mark.parametrize(
     ("number", "cause"), [(28, Cause.DISK_FULL), (30, Cause.READ_ONLY), (13, Cause.READ_ONLY), (5, Cause.NOT_ANSWERING)]
 )
