@@ -55,7 +55,7 @@ class Cause(StrEnum):
 
     @property
     def doubts_the_ledger(self) -> bool:
-        """Whether what was known of the ledger may be wrong: then nothing of the region may be kept elsewhere either."""
+        """Whether what was known of the ledger may be wrong: then nothing of the region may be kept anywhere."""
         return self in _DOUBTFUL
 
 
