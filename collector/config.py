@@ -16,6 +16,7 @@ from collector.data import data_path
 from collector.errors import DataFault
 from collector.model import Region
 from collector.pseudonym import Key
+from collector.source_settings import SourceSettings, source_faults
 
 
 def _named(path: Path) -> Path:
@@ -101,6 +102,12 @@ class RegionsSettings(_Section):
         default=(), description="Countries to refuse, beside those the tables name."
     )
     tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
+    registry: Literal["none", "known", "required"] = Field(
+        default="none",
+        description="The list of routers and countries (`ueip registry`). none: the message's word. known: the list's "
+        "word for routers on it. required: routers that are not on it are refused.",
+    )
+    tables: Path | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
     hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     china: RegionSettings | None = Field(default=None, description="The region's store and keys.")
@@ -192,6 +199,13 @@ class Settings(_Section):
     writer: WriterSettings = WriterSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
+
+    @model_validator(mode="after")
+    def _sources_apart(self) -> Self:
+        if faults := source_faults(self.sources, by_ledger=self.consent.mode == "registered"):
+            raise ValueError("; ".join(faults))
+        return self
 
 
 def load_settings(path: Path) -> Settings:

@@ -12,7 +12,7 @@ from collector.fields.clean import Tally
 from collector.fields.names import RefusedNames
 from collector.formats.report import parse_topic
 from collector.formats.strict_json import NotStrict, parse_object
-from collector.model import Accepted, ConsentChange, Dropped, Message, Region, Removal, Sealed
+from collector.model import Accepted, ConsentChange, Dropped, Message, Region, Removal, Sealed, Several
 from collector.pipeline import Rules, judge, process
 from collector.pseudonym import Key, Pseudonymiser
 from collector.rules import assemble
@@ -85,11 +85,18 @@ def explain(message: Message, rules: Rules, catalogue: Catalogue | None = None) 
     if isinstance(outcome, Dropped):
         more = " It also counts as an exit of this router." if outcome.exits else ""
         return Explanation(f"dropped: {outcome.reason}", outcome.reason.meaning + more, None, findings, None)
+    if isinstance(outcome, Several):
+        each = ", ".join(_told(one) for one in outcome.outcomes)
+        return Explanation("several reports", f"Each for itself: {each}.", None, findings, None)
     if isinstance(outcome, ConsentChange):
         regions = ", ".join(region for region, _ in outcome.events)
         action = outcome.events[0][1].action
         return Explanation(f"consent event: {action}", f"Goes to the ledger of {regions}.", None, (), None)
     return Explanation(f"refused: {outcome.reason}", outcome.reason.meaning, None, (), None)
+
+
+def _told(outcome: Accepted | Dropped) -> str:
+    return "stored" if isinstance(outcome, Accepted) else f"dropped: {outcome.reason}"
 
 
 _WHY_STORED = "The flag is true, the country has a region, and nothing speaks against either. The ledger decides last."

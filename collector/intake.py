@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.acks import Countdown, Settling, Token
 from collector.metrics import Metrics
-from collector.model import Accepted, ConsentChange, ConsentEvent, Dropped, Message, Region
+from collector.model import Accepted, ConsentChange, ConsentEvent, Dropped, Message, Record, Region, Several
 from collector.pipeline import Rules, process
 from collector.stores.writer import Writer
 
@@ -37,22 +37,40 @@ class Intake:
         """Give one message its outcome, or its place in a region's queue."""
         outcome = process(message, self._rules)
         if isinstance(outcome, Accepted):
-            metrics, size = self._metrics, len(message.payload) + _OVERHEAD
-            metrics.received += 1
-            metrics.in_flight += 1
-            metrics.in_flight_bytes += size
-            self._writers[outcome.record.region].submit(outcome.record, token, size)
+            self._accepted(outcome.record, token, len(message.payload) + _OVERHEAD)
         elif isinstance(outcome, Dropped):
-            self._metrics.received += 1
-            self._metrics.drop(outcome.reason)
-            self._events(outcome.exits, token, len(message.payload))
+            self._dropped(outcome, token, len(message.payload))
+        elif isinstance(outcome, Several):
+            self._several(outcome, token, len(message.payload))
         elif isinstance(outcome, ConsentChange):
             self._events(outcome.events, token, len(message.payload))
         else:
             self._metrics.consent_refused[outcome.reason] += 1
             token.complete()
 
-    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Token, size: int) -> None:
+    def _accepted(self, record: Record, token: Settling, size: int) -> None:
+        metrics = self._metrics
+        metrics.received += 1
+        metrics.in_flight += 1
+        metrics.in_flight_bytes += size
+        self._writers[record.region].submit(record, token, size)
+
+    def _dropped(self, outcome: Dropped, token: Settling, size: int) -> None:
+        self._metrics.received += 1
+        self._metrics.drop(outcome.reason)
+        self._events(outcome.exits, token, size)
+
+    def _several(self, several: Several, token: Token, size: int) -> None:
+        """Each report for itself; the message is acknowledged when all are settled."""
+        waiting = Countdown(token, len(several.outcomes))
+        share = size // len(several.outcomes)
+        for outcome in several.outcomes:
+            if isinstance(outcome, Accepted):
+                self._accepted(outcome.record, waiting, share + _OVERHEAD)
+            else:
+                self._dropped(outcome, waiting, share)
+
+    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Settling, size: int) -> None:
         """To the ledgers; the message is acknowledged when all of them have it."""
         if not events:
             token.complete()

@@ -46,6 +46,7 @@ class DropReason(StrEnum):
     IDENTITY_MISMATCH = "identity_mismatch"
     SCHEMA_VERSION = "schema_version"
     MESSAGE_ID = "message_id"
+    NOTHING_SAID = "nothing_said"
     # the flag (D1)
     FLAG_ABSENT = "flag_absent"
     FLAG_FALSE = "flag_false"
@@ -86,6 +87,7 @@ _MEANINGS: Mapping[DropReason, str] = {
     DropReason.IDENTITY_MISMATCH: "The payload names another router than the topic does.",
     DropReason.SCHEMA_VERSION: "The schema version is missing or not one the collector reads.",
     DropReason.MESSAGE_ID: "The message id is missing or not of the form allowed.",
+    DropReason.NOTHING_SAID: "The message is in order and says nothing of the router, as a greeting or a heartbeat.",
     DropReason.FLAG_ABSENT: "The message carries no UEIP flag.",
     DropReason.FLAG_FALSE: "The UEIP flag is false: the owner has left the programme.",
     DropReason.FLAG_INVALID: "The UEIP flag is not the JSON value true, or two spellings of it disagree.",
@@ -125,7 +127,8 @@ class Removal(StrEnum):
 class Message(Sealed, frozen=True, gc=False):
     """What arrived: nothing of it is trusted, and nothing but topic and payload is ever read.
 
-    `replayed` is true of a retained message that came with the subscription: how long the broker had it nobody knows.
+    `sender` is the one user property that the settings say the broker passes the sender's name in. `replayed` is true
+    of a retained message that came with the subscription: how long the broker had it nobody knows.
     """
 
     topic: str
@@ -133,6 +136,7 @@ class Message(Sealed, frozen=True, gc=False):
     retained: bool
     received_at: int
     replayed: bool = False
+    sender: str | None = None
 
 
 class Identity(Sealed, frozen=True, gc=False):
@@ -150,6 +154,7 @@ class Flag(Enum):
     NO = "no"
     ABSENT = "absent"
     INVALID = "invalid"
+    NONE = "none"  # the format has no place for one: the ledger alone decides (D3)
 
 
 class Report(Sealed, frozen=True, gc=False):
@@ -274,6 +279,12 @@ class Dropped(Sealed, frozen=True, gc=False):
     exits: tuple[tuple[Region, ConsentEvent], ...] = ()
 
 
+class Several(Sealed, frozen=True, gc=False):
+    """The message carried several reports; each has an outcome of its own and counts as one."""
+
+    outcomes: tuple[Accepted | Dropped, ...]
+
+
 class ConsentChange(Sealed, frozen=True, gc=False):
     """The message was a consent event; it goes to the ledgers of these regions."""
 
@@ -286,4 +297,4 @@ class ConsentRefused(Sealed, frozen=True, gc=False):
     reason: DropReason
 
 
-Outcome = Accepted | Dropped | ConsentChange | ConsentRefused
+Outcome = Accepted | Dropped | Several | ConsentChange | ConsentRefused

@@ -17,6 +17,7 @@ from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
 from collector.formats.consent_event import ConsentDecoder
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, milliseconds, parse_topic
+from collector.formats.sources import NO_SOURCES, Sources
 from collector.log import LOG
 from collector.model import (
     Accepted,
@@ -35,9 +36,11 @@ from collector.model import (
     Removal,
     Report,
     Sealed,
+    Several,
 )
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
+from collector.registry import Registry
 
 
 class Rules(Sealed, frozen=True):
@@ -52,6 +55,9 @@ class Rules(Sealed, frozen=True):
     pseudonyms: Mapping[Region, Pseudonymiser]
     """One for each region served here; a region without one is not served."""
     closed: Mapping[Region, ClosedRouters]
+    sources: Sources = NO_SOURCES
+    registry: Registry | None = None
+    """The deployment's list of routers and their countries, where it has one (D17)."""
 
 
 def process(message: Message, rules: Rules) -> Outcome:
@@ -66,7 +72,7 @@ def process(message: Message, rules: Rules) -> Outcome:
 def _process(message: Message, rules: Rules) -> Outcome:
     topic = parse_topic(message.topic)
     if topic is None:
-        return Dropped(DropReason.UNKNOWN_TOPIC)
+        return _foreign(message, rules)
     router, kind = topic
     if kind == "consent":
         return _consent_event(message, router, rules)
@@ -74,6 +80,22 @@ def _process(message: Message, rules: Rules) -> Outcome:
         return Dropped(DropReason.RETAINED)
     report = rules.reports.decode(message, router)
     return Dropped(report) if isinstance(report, DropReason) else judge(report, message, rules)
+
+
+def _foreign(message: Message, rules: Rules) -> Dropped | Accepted | Several:
+    """A message on a topic that is not ours: of a source of the settings, or of nobody."""
+    source = rules.sources.of(message.topic)
+    if source is None:
+        return Dropped(DropReason.UNKNOWN_TOPIC)
+    if message.retained:
+        return Dropped(DropReason.RETAINED)
+    reports = source.read(message)
+    if isinstance(reports, DropReason):
+        return Dropped(reports)
+    outcomes = tuple(judge(report, message, rules) for report in reports)
+    if not outcomes:
+        return Dropped(DropReason.NOTHING_SAID)
+    return outcomes[0] if len(outcomes) == 1 else Several(outcomes)
 
 
 def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
@@ -96,7 +118,10 @@ def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
 
 
 def _region(report: Report, rules: Rules) -> Region | DropReason:
-    region = rules.regions.route(report.country, report.plmns)
+    country = report.country if rules.registry is None else rules.registry.country(report.router, report.country)
+    if isinstance(country, DropReason):
+        return country
+    region = rules.regions.route(country, report.plmns)
     if isinstance(region, DropReason):
         return region
     # A serving network that cannot be read may be one of another region: it cannot be shown to be allowed.

@@ -11,6 +11,7 @@ from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
 from collector.fields.names import RefusedNames
 from collector.fields.select import Selector
+from collector.formats.adapters import make_sources
 from collector.formats.consent_event import ConsentDecoder
 from collector.formats.report import ReportDecoder
 from collector.model import Region
@@ -18,6 +19,7 @@ from collector.pipeline import Rules
 from collector.products import load_products
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap, load_region_tables
+from collector.registry import Registry
 from collector.stores.plan import ConsentRules
 
 
@@ -50,7 +52,16 @@ def assemble(
         products=load_products(),
         pseudonyms=pseudonyms,
         closed={region: ClosedRouters() for region in pseudonyms},
+        sources=make_sources(settings.sources, compiled, cleaner, settings.limits.max_depth),
+        registry=registry_of(settings, pseudonyms),
     )
+
+
+def registry_of(settings: Settings, pseudonyms: Mapping[Region, Pseudonymiser]) -> Registry | None:
+    """The registry, where the deployment has one."""
+    if settings.regions.registry == "none":
+        return None
+    return Registry(pseudonyms, required=settings.regions.registry == "required")
 
 
 def region_map(settings: Settings) -> RegionMap:
@@ -74,6 +85,7 @@ def gate_rules(settings: Settings) -> GateRules:
         current_policy=settings.consent.policy_versions[-1],
         max_age=int(settings.limits.max_age_hours * 3_600_000),
         max_ahead=int(settings.limits.max_ahead_seconds * 1000),
+        by_ledger=settings.consent.mode == "registered",
     )
 
 

@@ -39,7 +39,8 @@ class Service:
             pause=self._pause,
             resume=self._resume,
         )
-        self._client = Client(settings.broker, self.metrics, self._intake.receive, self._intake.read_done)
+        hands = (self._intake.receive, self._intake.read_done)
+        self._client = Client(settings.broker, self.metrics, *hands, settings.sources)
 
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""

@@ -31,6 +31,7 @@ from collector.model import (
     Record,
     Region,
     Removal,
+    Several,
 )
 from collector.pipeline import Rules, process
 from collector.pseudonym import Key, Pseudonymiser
@@ -327,6 +328,8 @@ def reason_in(outcome: Outcome) -> str:
             return reason.value
         case ConsentChange():
             return "consent change"
+        case Several():
+            return "several"
         case Accepted():
             return "accepted"
 

@@ -118,7 +118,7 @@ def _check_stores(settings: Settings) -> None:
 def _check_broker(settings: Settings) -> None:
     where = _spelt(settings.broker)
     try:
-        facts = asyncio.run(check_broker(settings.broker))
+        facts = asyncio.run(check_broker(settings.broker, settings.sources))
     except BrokerRefused as error:
         raise BrokerUnreachable(f"{where}: {error}. Check user name, password and access rules.") from None
     except (OSError, TimeoutError, ConnectionLost) as error:

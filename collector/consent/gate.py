@@ -16,6 +16,7 @@ _FLAG_REFUSALS: Final = {
     Flag.NO: DropReason.FLAG_FALSE,
     Flag.ABSENT: DropReason.FLAG_ABSENT,
     Flag.INVALID: DropReason.FLAG_INVALID,
+    Flag.NONE: DropReason.FLAG_ABSENT,
 }
 
 
@@ -26,11 +27,13 @@ class GateRules(Sealed, frozen=True):
     current_policy: str
     max_age: int
     max_ahead: int
+    by_ledger: bool = False
+    """Whether a format without a flag may rest on the ledger alone: in mode `registered` only (D3)."""
 
 
 def flag_refusal(report: Report) -> DropReason | None:
-    """Why the flag keeps a report out, or None for a plain yes."""
-    return _FLAG_REFUSALS.get(report.flag)
+    """Why the flag keeps a report out, or None for a plain yes and for a format without one, which `consent` judges."""
+    return None if report.flag is Flag.NONE else _FLAG_REFUSALS.get(report.flag)
 
 
 def consent(
@@ -40,7 +43,7 @@ def consent(
 
     *standing* is what is remembered of the region's ledger; None is "nothing known", which the commit will settle.
     """
-    if report.flag is not Flag.YES:
+    if report.flag is not Flag.YES and (report.flag is not Flag.NONE or not rules.by_ledger):
         return _FLAG_REFUSALS[report.flag]
     policy = rules.current_policy if report.policy_version is None else report.policy_version
     if policy not in rules.accepted_policies:

@@ -74,6 +74,12 @@ class Cleaner:
             if group in document:
                 self._refuse_beside(document[group], self._compiled.values[group], group + ".", notes)
 
+    def refuse_paths(self, found: list[tuple[str, Any]], notes: Notes) -> None:
+        """Tell *notes* of names of another format that nothing is kept of, each a path and its value."""
+        siblings = frozenset(path for path, _ in found)
+        for path, value in found:
+            self._refuse(path, value, siblings, "", notes)
+
     def _refuse_beside(self, found: dict[str, Any], known: Collection[str], path: str, notes: Notes) -> None:
         unknown = [name for name in found if name not in known]
         if unknown:

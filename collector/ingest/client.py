@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from collector.config import BrokerSettings
@@ -13,8 +13,11 @@ from collector.ingest.codec import ConnectPacket, DisconnectReasonCode, QoS, Ret
 from collector.ingest.connection import Connection, ConnectionLost, Receive
 from collector.log import LOG
 from collector.metrics import Metrics
+from collector.source_settings import SourceSettings
 
 CONNECT_SECONDS: Final = 10.0
+_NEVER: Final = RetainHandling.SEND_NEVER
+"""Retained reports are dropped anyway (G2)."""
 FILTER: Final = "ueip/v1/#"
 """One filter, wider than the topics of the format: a misspelt topic is a counted drop, and with a second filter brokers
 would deliver what both match twice."""
@@ -24,8 +27,14 @@ class Client:
     """The collector's side of the broker's session."""
 
     def __init__(
-        self, settings: BrokerSettings, metrics: Metrics, receive: Receive, read_done: Callable[[], None]
+        self,
+        settings: BrokerSettings,
+        metrics: Metrics,
+        receive: Receive,
+        read_done: Callable[[], None],
+        sources: Sequence[SourceSettings] = (),
     ) -> None:
+        self._sources = sources
         self._settings = settings
         self._metrics = metrics
         self._receive = receive
@@ -65,7 +74,7 @@ class Client:
             if self._stopping.is_set():
                 return
             async with asyncio.timeout(CONNECT_SECONDS):
-                answer = await connection.handshake(topic_filters())
+                answer = await connection.handshake(topic_filters(self._sources))
             self._metrics.connection = "connected"
             self._metrics.connects += 1
             self.last_refusal = None
@@ -152,12 +161,14 @@ def connect_packet(settings: BrokerSettings) -> ConnectPacket:
     )
 
 
-def topic_filters() -> list[TopicFilter]:
+def topic_filters(sources: Sequence[SourceSettings] = ()) -> list[TopicFilter]:
     """What is subscribed to; what is retained comes at every connect, for consent events are wanted then."""
-    return [TopicFilter(FILTER, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
+    own = TopicFilter(FILTER, max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)
+    others = [TopicFilter(s.topic, max_qos=QoS.AT_LEAST_ONCE, retain_handling=_NEVER) for s in sources]
+    return [own, *others]
 
 
-async def check_broker(settings: BrokerSettings) -> str:
+async def check_broker(settings: BrokerSettings, sources: Sequence[SourceSettings] = ()) -> str:
     """Connect once, under another name and without a session, and ask for the subscriptions; say what was granted.
 
     Raises:
@@ -169,6 +180,6 @@ async def check_broker(settings: BrokerSettings) -> str:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_SECONDS):
         await loop.create_connection(lambda: connection, once.host, once.port, ssl=tls_context(once))
-        answer = await connection.handshake(topic_filters())
+        answer = await connection.handshake(topic_filters(sources))
     connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "checked")
     return f"broker takes up to {answer.receive_max} unacknowledged messages from us"

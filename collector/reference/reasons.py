@@ -46,6 +46,10 @@ ADVICE: Final[dict[DropReason, Advice]] = {
     DropReason.MESSAGE_ID: Advice(
         "Send `message_id`, 1 to 64 of `A-Z a-z 0-9 . _ : -`, never used before by this router.", _NONE
     ),
+    DropReason.NOTHING_SAID: Advice(
+        "Nothing: greetings and heartbeats of other formats end here. A map that is blank means an expired session.",
+        _NONE,
+    ),
     DropReason.FLAG_ABSENT: Advice(
         "Send nothing while the owner has not joined; once they have, send `ueip` true in every message.",
         "Many: a firmware sends without asking. Stop it.",

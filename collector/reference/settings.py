@@ -6,7 +6,7 @@ unless it has no default.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from textwrap import wrap
 from typing import Any, Final
 
@@ -14,7 +14,13 @@ from collector.config import Settings
 from collector.errors import DataFault
 from collector.reference.markdown import code, codes, page, table
 
-EXAMPLES: Final[dict[str, Any]] = {"store": "data/{region}.sqlite", "key_files": ["keys/{region}.key"]}
+EXAMPLES: Final[dict[str, Any]] = {
+    "store": "data/{region}.sqlite",
+    "key_files": ["keys/{region}.key"],
+    "name": "bulk-data",
+    "topic": "bulkdata/+",
+    "format": "bulk_data",
+}
 """Values in the example for what has no default; `{region}` is the last part of the section's name."""
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
@@ -33,6 +39,13 @@ class Section:
     meaning: str
     settings: dict[str, dict[str, Any]]
     required: frozenset[str]
+    many: bool = False
+    """Whether there may be several of it, as in `[[sources]]`."""
+
+    @property
+    def heading(self) -> str:
+        """The first line of the table in the file."""
+        return f"[[{self.name}]]" if self.many else f"[{self.name}]"
 
 
 def settings_page() -> str:
@@ -66,15 +79,16 @@ def _walk(name: str, model: str, found: dict[str, Any], defs: dict[str, Any]) ->
     below: list[tuple[str, str]] = []
     for key, value in found["properties"].items():
         merged, target = _resolved(value, defs)
-        if "properties" in merged:
-            below.append((f"{name}.{key}" if name else key, target))
+        if "properties" in merged or "properties" in merged.get("items", {}):
+            below.append((f"{name}.{key}" if name else key, target or value["items"]["$ref"].rpartition("/")[2]))
         else:
             plain[key] = merged
     if plain:
         meaning = " ".join(found.get("description", "").split())
         yield Section(name, model, meaning, plain, frozenset(found.get("required", ())))
     for path, target in below:
-        yield from _walk(path, target, defs[target], defs)
+        many = found["properties"][path.rpartition(".")[2]].get("type") == "array"
+        yield from (replace(section, many=many) for section in _walk(path, target, defs[target], defs))
 
 
 def _resolved(found: dict[str, Any], defs: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -91,7 +105,7 @@ def _resolved(found: dict[str, Any], defs: dict[str, Any]) -> tuple[dict[str, An
 
 def _section_parts(alike: list[Section]) -> list[str]:
     first = alike[0]
-    heading = "## " + ", ".join(code(f"[{section.name}]") for section in alike)
+    heading = "## " + ", ".join(code(section.heading) for section in alike)
     rows = (
         (code(key), kind_of(found), _default(first, key, found), found.get("description", ""))
         for key, found in first.settings.items()
@@ -113,6 +127,7 @@ def kind_of(found: dict[str, Any]) -> str:
     if found.get("type") == "array":
         return f"list of: {kind_of(found['items'])}"
     words = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}
+    words["object"] = "table of texts"
     name = "path" if found.get("format") == "path" else words[found["type"]]
     return name + _range(found)
 
@@ -131,11 +146,12 @@ def _range(found: dict[str, Any]) -> str:
 
 
 def _toml(section: Section) -> list[str]:
-    lines = ["", "", *_comment(section.meaning), f"[{section.name}]"]
+    lines = ["", "", *_comment(section.meaning), section.heading]
     for key, found in section.settings.items():
         lines += ["", *_comment(f"{found.get('description', '')} Type: {kind_of(found)}.")]
         lines.append(_assignment(section, key, found))
-    return lines
+    # There is none of these by default: an example in comments.
+    return [line if not line or line.startswith("# ") else f"# {line}" for line in lines] if section.many else lines
 
 
 def _comment(text: str) -> list[str]:

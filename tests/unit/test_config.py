@@ -1,5 +1,6 @@
 """Every fault of a configuration is found at the start, all at once, in a sentence; and no setting opens the gate."""
 
+import inspect
 import json
 import os
 import tomllib
@@ -434,6 +435,7 @@ ALLOWED = {
     "broker.reconnect_max_seconds": "paces reconnects",
     "regions.enabled": "can only refuse: what is not served here is dropped",
     "regions.blocked": "can only refuse",
+    "regions.registry": "the list of countries; can only refuse or choose among the regions",
     "regions.tables": "country to region; the notice's own lines are checked against it",
     "regions.hong_kong.store": "where records are stored",
     "regions.hong_kong.key_files": "makes pseudonyms",
@@ -456,6 +458,19 @@ ALLOWED = {
     "http.port": "serves counts",
     "log.style": "how logs look",
     "log.level": "how much is logged; no level logs what a router sent",
+    "sources.name": "tells the records of sources apart",
+    "sources.topic": "what is subscribed to; what arrives has to pass the gate",
+    "sources.format": "how payloads are read",
+    "sources.router_level": "which level of the topic is the router",
+    "sources.router_from": "where the router's name stands; what is found is asked of the ledger",
+    "sources.flag": "where the flag stands; ledger asks for a join event, and is refused outside mode registered (D3)",
+    "sources.country": "chooses a region, of those the consent names",
+    "sources.time_zone": "reads local times",
+    "sources.arrival_time": "when a message without a time was measured; the join bounds it all the same (G7)",
+    "sources.interval_seconds": "gathers values into records",
+    "sources.counters": "what numbers mean",
+    "sources.max_message_bytes": "can only refuse",
+    "sources.names": "what names mean; the catalogue decides what is kept",
 }
 """Every setting there may be, and why it cannot let anything in without consent. A new one needs a line here (D6)."""
 
@@ -471,7 +486,7 @@ def walk(model: type[BaseModel], path: str = "") -> Iterator[str]:
     """The names of all settings, sections resolved."""
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *get_args(field.annotation)]
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        section = next((k for k in kinds if inspect.isclass(k) and not get_args(k) and issubclass(k, BaseModel)), None)
         if section is None:
             yield f"{path}{name}"
         else:

@@ -10,8 +10,8 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("model", "errors", "data", "log", "acks", "simulator"),
-    ("pseudonym", "documents"),
-    ("fields", "regions", "consent", "config_files"),
+    ("pseudonym", "documents", "source_settings"),
+    ("fields", "regions", "registry", "consent", "config_files"),
     ("config", "products", "metrics"),
     ("formats", "ingest", "stores"),
     ("pipeline",),

@@ -169,8 +169,8 @@ def test_a_look_alike_says_nothing_against_the_flag_either(name: str) -> None:
 
 
 def test_user_properties_have_no_way_in() -> None:
-    """What `process` is given has no place for properties, client id or user name (F9)."""
-    assert ("topic", "payload", "retained", "received_at", "replayed") == Message.__struct_fields__
+    """What `process` is given has no place for properties, but for the one a source takes the sender from (F9)."""
+    assert ("topic", "payload", "retained", "received_at", "replayed", "sender") == Message.__struct_fields__
 
 
 def test_an_explicit_false_is_an_exit_in_every_region_served_here() -> None:

@@ -59,9 +59,10 @@ def standing(state: State = State.JOINED, **changes: Any) -> Standing:
     return msgspec.structs.replace(joined, **changes)
 
 
-def asked(found: Report, known: Standing | None = None) -> Consented | DropReason:
-    """What the gate says of a report on its way to Germany."""
-    return consent(found, message(), Region.GERMANY, IDENTITY, known, RULES)
+def asked(found: Report, known: Standing | None = None, **changes: Any) -> Consented | DropReason:
+    """What the gate says of a report on its way to Germany, with these changes of its rules."""
+    rules = msgspec.structs.replace(RULES, **changes)
+    return consent(found, message(), Region.GERMANY, IDENTITY, known, rules)
 
 
 # ---------------------------------------------------------------------------------------------------------- it alone
@@ -119,8 +120,12 @@ def test_forgetting_the_gate_is_a_type_error(tmp_path: Path) -> None:
 
 
 def test_no_setting_of_the_gate_opens_it_without_a_yes() -> None:
-    """What the gate goes by has versions and times, and no switch (D6)."""
-    assert ("accepted_policies", "current_policy", "max_age", "max_ahead") == GateRules.__struct_fields__
+    """What the gate goes by has versions and times, and a switch for formats without a flag alone."""
+    assert ("accepted_policies", "current_policy", "max_age", "max_ahead", "by_ledger") == GateRules.__struct_fields__
+    for flag in set(Flag) - {Flag.YES, Flag.NONE}:
+        assert isinstance(asked(report(flag=flag), None, by_ledger=True), DropReason)
+    assert asked(report(flag=Flag.NONE), None) is DropReason.FLAG_ABSENT
+    assert isinstance(asked(report(flag=Flag.NONE), None, by_ledger=True), Consented)
 
 
 # ---------------------------------------------------------------------------------------------------------- its answer

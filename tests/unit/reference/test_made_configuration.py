@@ -11,6 +11,7 @@ from collector.errors import DataFault
 from collector.model import Region
 from collector.reference import settings as made
 from collector.reference.settings import configuration, kind_of, sections, settings_page
+from collector.source_settings import SourceSettings
 
 REGIONS = {
     region.value: RegionSettings(
@@ -25,6 +26,8 @@ def models(settings: BaseModel) -> list[tuple[BaseModel, str]]:
     found: list[tuple[BaseModel, str]] = []
     for name in type(settings).model_fields:
         value = getattr(settings, name)
+        if name == "sources":
+            value = SourceSettings(name="a", topic="a/+", format="usp", router_level=2)
         found += models(value) if isinstance(value, BaseModel) else [(settings, name)]
     return found
 

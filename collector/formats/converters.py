@@ -1,0 +1,146 @@
+"""Conversions from what routers write to what the catalogue takes. An alias names the one it needs.
+
+Rule 1: a conversion gives a value, `NOTHING` for what stands for no measurement, or raises ValueError for what is none.
+Rule 2: no conversion decides on bounds; the catalogue does.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+
+class _Nothing:
+    """What an unset value converts to; it is no measurement, and no fault either."""
+
+
+NOTHING: Final = _Nothing()
+Convert = Callable[[Any], Any]
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
+_YES: Final = frozenset({"1", "true", "on", "enable", "enabled", "yes", "up"})
+_NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"})
+_CLOCK: Final = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,4})d)?(\d{1,4}):(\d{2}):(\d{2})")
+_SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d)?\s*(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,6})\s*s)?")
+_DAY, _HOUR, _MINUTE = 86_400, 3600, 60
+
+
+def number(value: Any) -> Any:
+    """A number, also written as text; NaN and infinity are no measurement."""
+    if isinstance(value, bool):
+        raise ValueError("a boolean is no number")  # noqa: TRY004 - rule 1: one exception for every value that is none
+    if isinstance(value, str):
+        text = value.strip()
+        if text.lower() in {"nan", "-nan"}:
+            return NOTHING
+        if not _NUMBER.fullmatch(text):
+            raise ValueError("no number")
+        value = float(text) if any(mark in text for mark in ".eE") else int(text)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return NOTHING
+        return int(value) if value.is_integer() else value
+    if isinstance(value, int):
+        return value
+    raise ValueError("no number")
+
+
+def whole(value: Any) -> Any:
+    """A whole number; a fraction is rounded to the nearest."""
+    found = number(value)
+    return found if found is NOTHING or isinstance(found, int) else round(found)
+
+
+def boolean(value: Any) -> Any:
+    """Yes or no, in the spellings routers use."""
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _YES or text in _NO:
+        return text in _YES
+    raise ValueError("neither yes nor no")
+
+
+def text(value: Any) -> Any:
+    """Text without blanks at its ends; a number is taken as it is written."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("no text")  # noqa: TRY004 - rule 1
+    return str(value).strip() or NOTHING
+
+
+def inverse(value: Any) -> Any:
+    """The opposite of `boolean`, for names that say what is off."""
+    return not boolean(value)
+
+
+def _scaled(factor: float) -> Convert:
+    def convert(value: Any) -> Any:
+        found = number(value)
+        return found if found is NOTHING else round(found * factor, 3)
+
+    return convert
+
+
+def negative(value: Any) -> Any:
+    """A level in dBm that has lost its sign."""
+    found = number(value)
+    return found if found is NOTHING else -abs(found)
+
+
+def hexadecimal(value: Any) -> Any:
+    """A whole number written in hex without a prefix."""
+    if not isinstance(value, str) or not re.fullmatch(r"(0[xX])?[0-9A-Fa-f]{1,16}", value.strip()):
+        raise ValueError("no hex number")
+    return int(value.strip(), 16)
+
+
+def duration(value: Any) -> Any:
+    """Seconds of a duration: a number, ` 0h 11m 22s`, or RouterOS's `1w2d03:04:05`."""
+    if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
+        return whole(value)
+    if match := _CLOCK.fullmatch(value.strip()):
+        weeks, days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return (weeks * 7 + days) * _DAY + hours * _HOUR + minutes * _MINUTE + seconds
+    match = _SPELT.fullmatch(value.strip())
+    if not match or not any(match.groups()):
+        raise ValueError("no duration")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return days * _DAY + hours * _HOUR + minutes * _MINUTE + seconds
+
+
+def plmn(value: Any) -> Any:
+    """A PLMN of country and network code, padded to three and at least two digits (3GPP TS 23.003, 2.2)."""
+    parts = [str(part).strip() for part in value] if isinstance(value, list) else [str(value).strip()]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError("no digits")
+    if len(parts) == 1:
+        return parts[0]
+    mcc, mnc = parts
+    return mcc.zfill(3) + mnc.zfill(2)
+
+
+def ucs2(value: Any) -> Any:
+    """Text that came as the hex of UCS-2."""
+    raw = bytes.fromhex(str(value).strip())
+    return raw.decode("utf-16-be").strip("\0 ") or NOTHING
+
+
+CONVERTERS: Final[dict[str, Convert]] = {
+    "number": number,
+    "whole": whole,
+    "boolean": boolean,
+    "inverse": inverse,
+    "text": text,
+    "tenths": _scaled(0.1),
+    "hundredths": _scaled(0.01),
+    "thousandths": _scaled(0.001),
+    "thousands": _scaled(1000),
+    "kibibytes": _scaled(1024),
+    "kilobits_per_second": _scaled(125),
+    "bits_per_second": _scaled(0.125),
+    "negative": negative,
+    "hexadecimal": hexadecimal,
+    "duration": duration,
+    "plmn": plmn,
+    "ucs2": ucs2,
+}
+"""By the names that alias maps use."""

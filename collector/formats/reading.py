@@ -1,0 +1,56 @@
+"""What a format other than our own says, before its names are understood: the common ground of all adapters.
+
+Rule 1: an adapter takes a payload apart and understands nothing of it; what a name means is data
+        (`schemas/formats/*.toml`), so a new spelling of a firmware is no change of code.
+Rule 2: an adapter never raises: what it cannot read is a `DropReason`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from collector.model import DropReason, Flag, Sealed
+
+
+class Reading(Sealed, frozen=True, gc=False):
+    """One sample of one router.
+
+    `values` are names and scalars (text, number, bool, None) in the order they came, structures flattened with dots; a
+    name that came twice makes the message malformed before it gets here. `time` is what the router says, in
+    milliseconds since 1970, None where it says nothing or has no clock. `key` tells this sample from all others of the
+    router, where the format has such an id. `flag` is what the one declared place of the flag says. `endpoint` is the
+    router as the payload names it. `partial` is true of one value of many that make a sample together.
+    """
+
+    values: tuple[tuple[str, Any], ...]
+    time: int | None = None
+    key: str | None = None
+    flag: Flag = Flag.NONE
+    country: str | None = None
+    endpoint: str | None = None
+    partial: bool = False
+
+
+class Options(Sealed, frozen=True):
+    """What a source says about its payloads.
+
+    `zone` is that of local times without one; `flagged` whether the flag stands in the message; `counters` whether
+    collectd sends counters; `names` what names of a bulk data profile stand for; `max_depth` bounds nesting.
+    """
+
+    zone: ZoneInfo
+    flagged: bool
+    counters: bool
+    names: Mapping[str, str]
+    max_depth: int
+
+
+class Adapter(Protocol):
+    """Takes the payloads of one format apart."""
+
+    def read(self, payload: bytes, levels: tuple[str, ...]) -> tuple[Reading, ...] | DropReason:
+        """The samples in *payload*, most often one; *levels* are the topic's levels below the filter's fixed ones.
+
+        An empty tuple stands for a message that is in order and says nothing of the router (a heartbeat, a greeting).
+        """
+        ...

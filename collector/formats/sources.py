@@ -1,0 +1,157 @@
+"""Sources: topics of routers that speak another format than ours, and how such a message is read.
+
+Rule 1: a source says which level of the topic is the router, because the broker's access rules tie that level to its
+        credentials; a router that only the payload names has to be allowed expressly.
+Rule 2: a message of a source becomes reports like our own, and nothing later knows the difference.
+Rule 3: what a format does not say (country, flag) comes from the registry and the ledger, or the message is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+from urllib.parse import unquote
+
+from msgspec import UNSET
+
+from collector.fields.clean import Notes, Tally
+from collector.formats.reading import Adapter, Reading
+from collector.formats.report import ROUTER
+from collector.formats.translate import Translator
+from collector.model import DropReason, Message, Report, Sealed
+
+_ENDPOINT: Final = re.compile(r"(?P<scheme>[a-z-]{1,16}):(?P<authority>[^:]{0,64}):(?P<id>.{1,128})")
+_LONGEST_TOPIC: Final = 512
+_INTERVAL: Final = 60_000
+"""Milliseconds within which two messages with the same bytes and no time of their own are one."""
+
+
+class Source(Sealed, frozen=True):
+    """One source of the settings, ready to be asked.
+
+    `level` is the topic level that is the router, counted from 0; None for a router that the payload names.
+    `arrival` lets a message without any time count as measured when it arrived; `interval` is the time, in
+    milliseconds, that the parts of one sample share.
+    """
+
+    name: str
+    format: str
+    filter: tuple[str, ...]
+    adapter: Adapter
+    translator: Translator
+    max_bytes: int
+    level: int | None
+    sender: bool = False
+    arrival: bool = False
+    interval: int = _INTERVAL
+    country: str | None = None
+
+    def read(self, message: Message, notes: Notes | None = None) -> tuple[Report, ...] | DropReason:
+        """The reports in *message*, none for one that says nothing of a router, or why it cannot be read."""
+        if len(message.payload) > self.max_bytes:
+            return DropReason.OVERSIZE
+        levels = message.topic.split("/")
+        readings = self.adapter.read(message.payload, tuple(levels[self._fixed() :]))
+        if isinstance(readings, DropReason):
+            return readings
+        reports = [self._report(reading, levels, message, notes) for reading in readings]
+        return next((r for r in reports if isinstance(r, DropReason)), None) or tuple(
+            r for r in reports if isinstance(r, Report)
+        )
+
+    def _fixed(self) -> int:
+        return next((place for place, level in enumerate(self.filter) if level in {"+", "#"}), len(self.filter))
+
+    def _report(
+        self, reading: Reading, levels: list[str], message: Message, notes: Notes | None
+    ) -> Report | DropReason:
+        named = self._named(reading, levels, message)
+        router = None if named is None else router_of(named)
+        if router is None:
+            return DropReason.UNKNOWN_TOPIC
+        tally = Tally()
+        tree = self.translator.translate(reading, notes or tally)
+        time = self._time(reading, message)
+        network = tree.network
+        return Report(
+            router=router,
+            format=self.format if reading.time is not None or time is None else f"{self.format}+arrival",
+            message_id=self._key(reading, message, time),
+            schema_version=1,
+            flag=reading.flag,
+            policy_version=None,
+            country=reading.country or self.country,
+            time=time,
+            age=None,
+            plmns=() if network is UNSET or not network.plmn else (network.plmn,),
+            suspect_plmn=tally.suspect_plmn,
+            names_another=reading.endpoint is not None and router_of(reading.endpoint) != router,
+            content=tree,
+            removed=tuple(sorted(tally.counts.items())),
+        )
+
+    def _named(self, reading: Reading, levels: list[str], message: Message) -> str | None:
+        if self.sender:
+            return message.sender
+        if self.level is None:
+            return reading.endpoint
+        return levels[self.level] if self.level < len(levels) else None
+
+    def _time(self, reading: Reading, message: Message) -> int | None:
+        said = reading.time
+        if said is None and self.arrival:
+            return message.received_at
+        return said
+
+    def _key(self, reading: Reading, message: Message, time: int | None) -> str:
+        """What tells this sample from the router's others; the same for the same message delivered again."""
+        if reading.partial:
+            return f"{self.name}:{(time or 0) // self.interval}"
+        if reading.key is not None:
+            return f"{self.name}:{reading.key}"
+        when = reading.time if reading.time is not None else message.received_at // _INTERVAL
+        return f"{self.name}:{when}:{sha256(repr(reading.values).encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+class Sources:
+    """The sources of the settings; a topic belongs to the first whose filter it matches."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = tuple(sources)
+        self._of = lru_cache(65_536)(self._find)
+
+    def of(self, topic: str) -> Source | None:
+        """The source of a topic, or None."""
+        return self._of(topic) if self._sources and len(topic) <= _LONGEST_TOPIC else None
+
+    def _find(self, topic: str) -> Source | None:
+        levels = topic.split("/")
+        return next((source for source in self._sources if matches(source.filter, levels)), None)
+
+
+NO_SOURCES: Final = Sources(())
+
+
+def matches(pattern: tuple[str, ...], levels: list[str]) -> bool:
+    """Whether a topic's levels match those of a filter (MQTT 5, 4.7)."""
+    for place, level in enumerate(pattern):
+        if level == "#":
+            return True
+        if place >= len(levels) or level not in {"+", levels[place]}:
+            return False
+    return len(levels) == len(pattern)
+
+
+@lru_cache(65_536)
+def router_of(named: str) -> str | None:
+    """The router's identity as topics of our own format have it, or None for what cannot be one.
+
+    A USP endpoint id (TR-369, 2.2) of the schemes `os` and `ops` carries the serial number behind the manufacturer's
+    OUI (and product class); of the others it is taken whole.
+    """
+    if match := _ENDPOINT.fullmatch(named):
+        text = unquote(match["id"])
+        parts = {"os": 2, "ops": 3}.get(match["scheme"], 1)
+        named = text.split("-", parts - 1)[-1] if text.count("-") >= parts - 1 else text
+    return named if ROUTER.fullmatch(named) else None

@@ -1,0 +1,230 @@
+"""From the names of a format to the tree of our own: the one place where an alias map is applied.
+
+Rule 1: the tree is built from what the map names and the catalogue allows; every other value is counted and forgotten.
+Rule 2: a value is checked by the catalogue as if the router had sent it in our own format.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+from msgspec import UNSET
+
+from collector.errors import DataFault
+from collector.fields.clean import Cleaner, Notes
+from collector.fields.compiled import MAX_EVENTS, Compiled
+from collector.formats.aliases import Alias, AliasMap, generalise, same, tails_of
+from collector.formats.converters import CONVERTERS, NOTHING, Convert
+from collector.formats.reading import Reading
+from collector.model import Removal
+
+_BY_TYPE: Final[dict[str, Convert]] = {
+    "bool": CONVERTERS["boolean"],
+    "int": CONVERTERS["whole"],
+    "number": CONVERTERS["number"],
+    "plmn": CONVERTERS["plmn"],
+}
+"""What a value is converted by when its alias names nothing; everything else is text."""
+_COMBINE: Final[dict[str, Callable[[list[Any]], Any]]] = {
+    "first": lambda values: values[0],
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "any": any,
+    "count": len,
+}
+_MILLISECONDS: Final = 1000
+
+
+class Found(NamedTuple):
+    """One value under a name that the map knows."""
+
+    alias: Alias
+    order: int
+    path: str
+    value: Any
+
+
+class Keeper(Notes, Protocol):
+    """Notes that also want to hear what is kept."""
+
+    def kept(self, path: str, field: str) -> None: ...
+
+
+class Translator:
+    """Applies one alias map.
+
+    Raises:
+        DataFault: the map speaks of fields or events that the catalogue does not have.
+    """
+
+    def __init__(self, aliases: AliasMap, compiled: Compiled, cleaner: Cleaner) -> None:
+        if faults := aliases.faults(compiled.catalogue):
+            raise DataFault(f"schemas/formats/{aliases.format}.toml: {fault}" for fault in faults)
+        self._map = aliases
+        self._compiled = compiled
+        self._cleaner = cleaner
+        catalogue = compiled.catalogue
+        self._types = {(v.group, v.name): v.type for v in (*catalogue.field, *catalogue.input)}
+        self._types |= {("event", f.name): f.type for f in catalogue.field if f.on_events}
+        self._known: dict[str, list[tuple[int, Alias]]] = {}
+        for order, alias in enumerate(aliases.alias):
+            for place, name in enumerate(alias.names):
+                self._known.setdefault(name, []).append((order * 1000 + place, alias))
+        self._tails = _unambiguous(aliases) if aliases.tails else {}
+        self._conditions = {alias.when.name for alias in aliases.alias if alias.when}
+
+    def translate(self, reading: Reading, notes: Notes) -> Any:
+        """The wire tree of what *reading* says; *notes* is told of everything that is not in it."""
+        beside = self._beside(reading)
+        found, unknown = self._sorted(reading, beside)
+        self._cleaner.refuse_paths(unknown, notes)
+        groups: dict[str, dict[str, Any]] = {}
+        events: list[dict[str, Any]] = []
+        for field, values in _by_field(found).items():
+            group, name = field.split(".")
+            if (made := self._field(group, name, values, notes)) is UNSET:
+                continue
+            event = values[0].alias.event
+            if group == "event" and event is not None:
+                _member(events, event, name, made)
+            else:
+                groups.setdefault(group, {})[name] = made
+        return self._tree(groups, events, reading)
+
+    def _beside(self, reading: Reading) -> dict[tuple[str, tuple[str, ...]], Any]:
+        """The values that entries make conditions of, by general name and instance."""
+        if not self._conditions:
+            return {}
+        general = ((generalise(self._full(path)), value) for path, value in reading.values)
+        return {(name, instance): value for (name, instance), value in general if name in self._conditions}
+
+    def _full(self, path: str) -> str:
+        """The name with the prefix that some senders leave away."""
+        if not self._map.prefixes or path.startswith(self._map.prefixes):
+            return path
+        return next((p + path for p in self._map.prefixes if generalise(p + path)[0] in self._known), path)
+
+    def _sorted(self, reading: Reading, beside: dict[Any, Any]) -> tuple[list[Found], list[tuple[str, Any]]]:
+        """What the map knows, and the rest."""
+        found: list[Found] = []
+        unknown: list[tuple[str, Any]] = []
+        for path, value in reading.values:
+            general, instance = generalise(self._full(path))
+            entries = self._known.get(general) or self._by_tail(general)
+            if entries is None and general in self._conditions:
+                continue
+            if entries is None:
+                unknown.append((path, value))
+            else:
+                found += (Found(a, order, path, value) for order, a in entries if _holds(a, instance, beside))
+        return found, unknown
+
+    def _by_tail(self, general: str) -> list[tuple[int, Alias]] | None:
+        return next((self._tails[tail] for tail in tails_of(general) if tail in self._tails), None)
+
+    def _field(self, group: str, name: str, found: list[Found], notes: Notes) -> Any:
+        """The value of one field, checked by the catalogue; UNSET if there is none."""
+        values: list[Any] = []
+        for item in _joined(found):
+            made = self._converted(group, name, item, notes)
+            if made is not NOTHING:
+                values.append(made)
+                if item.alias.combine == "first":
+                    break
+        if not values:
+            return UNSET
+        combined = _COMBINE[found[0].alias.combine](values)
+        try:
+            kind: Any = self._compiled.values[group][name]  # type: ignore[index]
+            checked = msgspec.convert({"value": combined}, kind).value
+        except msgspec.ValidationError:
+            notes.removed(Removal.INVALID, found[0].path)
+            return UNSET
+        if hasattr(notes, "kept"):
+            for item in found:
+                notes.kept(item.path, f"{group}.{name}")
+        return checked
+
+    def _converted(self, group: str, name: str, item: Found, notes: Notes) -> Any:
+        alias, value = item.alias, item.value
+        if value is None or any(same(value, raw) for raw in (*alias.unset, *self._map.unset)):
+            return NOTHING
+        try:
+            if alias.values is not None:
+                meant = alias.values[value.strip() if isinstance(value, str) else str(value)]
+                return NOTHING if meant == "" else meant
+            convert = CONVERTERS[alias.convert] if alias.convert else _BY_TYPE.get(self._types[group, name])  # type: ignore[index]
+            made = (convert or CONVERTERS["text"])(value)
+        except (ValueError, KeyError, TypeError, OverflowError):
+            notes.removed(Removal.INVALID, item.path)
+            return NOTHING
+        return NOTHING if any(same(made, raw) for raw in alias.unset) else made
+
+    def _tree(self, groups: dict[str, dict[str, Any]], events: list[dict[str, Any]], reading: Reading) -> Any:
+        compiled = self._compiled
+        made: dict[str, Any] = {g: compiled.wire[g](**members) for g, members in groups.items()}  # type: ignore[index]
+        when = None if reading.time is None else _moment(reading.time)
+        if when is not None:
+            made["time"] = when
+            timed = [compiled.wire["event"](time=when, **members) for members in events[:MAX_EVENTS]]
+            if timed:
+                made["events"] = timed
+        return compiled.report(**made)
+
+
+def _unambiguous(aliases: AliasMap) -> dict[str, list[tuple[int, Alias]]]:
+    """The tails that belong to one field only."""
+    fields: dict[str, set[str]] = {}
+    entries: dict[str, list[tuple[int, Alias]]] = {}
+    for order, alias in enumerate(aliases.alias):
+        if alias.when is None and alias.event is None:
+            for tail in {tail for name in alias.names for tail in tails_of(name)}:
+                fields.setdefault(tail, set()).add(alias.field)
+                entries.setdefault(tail, []).append((order * 1000, alias))
+    return {tail: entries[tail] for tail, named in fields.items() if len(named) == 1}
+
+
+def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
+    """By field, the names to prefer first; the order of the message decides between instances."""
+    fields: dict[str, list[Found]] = {}
+    for item in sorted(found, key=lambda item: item.order):
+        fields.setdefault(item.alias.field, []).append(item)
+    return fields
+
+
+def _joined(found: list[Found]) -> list[Found]:
+    """Parts of one value put together, in the order the entry names them."""
+    made = [item for item in found if not item.alias.joined]
+    parts: dict[int, list[Found]] = {}
+    for item in found:
+        if item.alias.joined:
+            parts.setdefault(item.order // 1000, []).append(item)
+    whole = [several for several in parts.values() if len(several) == len(several[0].alias.names)]
+    made += [several[0]._replace(value=[item.value for item in several]) for several in whole]
+    return sorted(made, key=lambda item: item.order)
+
+
+def _holds(alias: Alias, instance: tuple[str, ...], beside: dict[Any, Any]) -> bool:
+    if alias.when is None:
+        return True
+    count = alias.when.name.count("{i}")
+    value = beside.get((alias.when.name, instance[:count]))
+    return value is not None and any(same(value, raw) for raw in alias.when.is_)
+
+
+def _member(events: list[dict[str, Any]], kind: str, name: str, value: Any) -> None:
+    """Put a member into the event of its kind; a sample has one of each kind."""
+    event = next((event for event in events if event["event"] == kind), None)
+    if event is None:
+        event = {"event": kind}
+        events.append(event)
+    event[name] = value
+
+
+def _moment(milliseconds: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(milliseconds / _MILLISECONDS, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,50 @@
+"""The registry: the deployment's own list of routers and the countries they belong to (D17; catalogue 3.2, step 2).
+
+Rule 1: a router stands there as its pseudonym; each region lists its own routers and nobody else's.
+Rule 2: what the registry says wins over what a message says, and a message that says otherwise is refused.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from collector.model import DropReason, Region, Sealed
+from collector.pseudonym import Pseudonymiser
+
+
+class Entry(Sealed, frozen=True, gc=False):
+    """A router of the registry: ISO 3166-1 alpha-2 code, and which owner in turn this is."""
+
+    country: str
+    generation: int = 1
+
+
+Entries = Mapping[bytes, Entry]
+"""By the router's pseudonym."""
+_NOBODY: Final[Entries] = {}
+
+
+class Registry:
+    """The registries of the regions served here, in memory."""
+
+    def __init__(self, pseudonyms: Mapping[Region, Pseudonymiser], *, required: bool) -> None:
+        """*required* refuses routers that no registry lists."""
+        self._pseudonyms = pseudonyms
+        self._required = required
+        self._entries: dict[Region, Entries] = dict.fromkeys(pseudonyms, _NOBODY)
+
+    def learn(self, region: Region, entries: Entries) -> None:
+        """Take what a region's registry holds now."""
+        self._entries[region] = entries
+
+    def country(self, router: str, said: str | None) -> str | DropReason | None:
+        """The country that routes a message of *router* which says *said*, or why there is none."""
+        listed = {entry.country for region in self._entries if (entry := self._entry(region, router))}
+        if not listed:
+            return DropReason.REGION_UNKNOWN if self._required else said
+        if len(listed) > 1 or (said is not None and said not in listed):
+            return DropReason.REGION_CONFLICT
+        return listed.pop()
+
+    def _entry(self, region: Region, router: str) -> Entry | None:
+        entries = self._entries[region]
+        return entries.get(self._pseudonyms[region].identity(router).device_ref) if entries else None

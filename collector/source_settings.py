@@ -1,0 +1,135 @@
+"""`[[sources]]` of the settings: routers that speak another format than ours, and what such a source says of itself."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+Format = Literal["bulk_data", "usp", "goform", "ubus", "collectd", "netjson"]
+WITH_FLAG: Final[tuple[Format, ...]] = ("goform", "ubus")
+"""Formats that have a place for the flag (D1)."""
+OWN: Final = "ueip"
+
+
+class SourceSettings(BaseModel):
+    """One source: which topics, which format, and what the format does not say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
+        description="What the source is called; part of what tells its records from others."
+    )
+    topic: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
+        description="Topic filter (MQTT 5, 4.7), `bulkdata/+` for one. Filters must not overlap."
+    )
+    format: Format = Field(description="What the payloads are.")
+    router_level: Annotated[int, Field(ge=1, le=32)] | None = Field(
+        default=None, description="Level of the topic that is the router, counted from 1; the broker must guard it."
+    )
+    router_from: Literal["topic", "payload", "sender"] = Field(
+        default="topic",
+        description="topic: `router_level`. sender: the user property `broker.sender_property`. payload: as the "
+        "message says (USP, NetJSON), only where the broker lets nobody else publish there.",
+    )
+    flag: Literal["message", "ledger"] = Field(
+        default="ledger", description="message: at its declared place (goform, ubus). ledger: consent events alone."
+    )
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
+        default=None, description="Country of all routers of this source; the registry's word when absent."
+    )
+    time_zone: str = Field(default="UTC", description="Of local times without a zone (IANA name).")
+    arrival_time: bool = Field(
+        default=False, description="Take a message that says no time as measured on arrival; else `clock_invalid`."
+    )
+    interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
+        default=60, description="Values sent one by one (collectd) are gathered into one record of so many seconds."
+    )
+    counters: bool = Field(
+        default=False, description="collectd: the values are counters (`StoreRates false`), not rates."
+    )
+    max_message_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
+        default=1_048_576, description="Larger payloads are dropped (`oversize`)."
+    )
+    names: dict[str, str] = Field(
+        default={}, description="Names given by a bulk data profile (`Parameter.Name`): what each stands for."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("found no such zone, expected an IANA name as in 'Asia/Shanghai'") from None
+        return name
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        levels = self.topic.split("/")
+        faults = [
+            *_filter_faults(levels),
+            *_level_faults(levels, self.router_level, needed=self.router_from == "topic"),
+        ]
+        if self.flag == "message" and self.format not in WITH_FLAG:
+            faults.append(f'flag: found "message", expected "ledger": {self.format} has no place for a flag (D3)')
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+
+def _filter_faults(levels: list[str]) -> list[str]:
+    faults = []
+    if levels[0] in {OWN, "#", "+"} or levels[0].startswith("$"):
+        faults.append(f"topic: found '{levels[0]}' at its beginning, expected a level of its own beside '{OWN}'")
+    if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
+        faults.append("topic: found '#' within, expected it alone and last")
+    if any("+" in level and level != "+" for level in levels):
+        faults.append("topic: found '+' within a level, expected it alone")
+    return faults
+
+
+def _level_faults(levels: list[str], level: int | None, *, needed: bool) -> list[str]:
+    if not needed:
+        return [] if level is None else ["router_level: found one, expected none with this router_from"]
+    if level is None:
+        return ["router_level: found none, expected the level of the topic that is the router"]
+    if level <= len(levels) and levels[level - 1] not in {"+", "#"}:
+        return [
+            f"router_level: found {level}, where the filter says '{levels[level - 1]}', expected the place of a '+'"
+        ]
+    if level > len(levels) and levels[-1] != "#":
+        return [f"router_level: found {level}, expected at most {len(levels)}, as many as the filter has"]
+    return []
+
+
+def source_faults(sources: Sequence[SourceSettings], *, by_ledger: bool) -> list[str]:
+    """What is wrong with sources taken together; *by_ledger* says whether they may rest on the ledger alone (D3)."""
+    pairs = [(one, other) for place, one in enumerate(sources) for other in sources[place + 1 :]]
+    overlapping = [(one, other) for one, other in pairs if overlap(one.topic, other.topic)]
+    flagless = [source for source in sources if source.flag == "ledger" and not by_ledger]
+    return [
+        *(f"sources: found '{one.name}' twice, expected two names" for one, other in pairs if one.name == other.name),
+        *(
+            f"sources: found '{one.name}' and '{other.name}' with overlapping topics, expected each topic in one source"
+            for one, other in overlapping
+        ),
+        *(
+            f"sources: found '{source.name}' resting on the ledger alone with consent.mode = \"flag\", expected "
+            f'"registered" (D3). Set it, or the source\'s flag to "message" where the format has one'
+            for source in flagless
+        ),
+    ]
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some topic matches both filters: a broker could deliver it twice."""
+    return _overlap(one.split("/"), other.split("/"))
+
+
+def _overlap(one: list[str], other: list[str]) -> bool:
+    if not one or not other:
+        return one == other or ["#"] in (one, other)
+    if "#" in {one[0], other[0]}:
+        return True
+    return ("+" in {one[0], other[0]} or one[0] == other[0]) and _overlap(one[1:], other[1:])

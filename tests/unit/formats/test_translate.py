@@ -1,0 +1,250 @@
+"""Alias maps: what a name of another format becomes, and that nothing else becomes anything."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from collector.errors import DataFault
+from collector.fields.catalogue import load_catalogue
+from collector.fields.clean import Cleaner, Tally
+from collector.fields.compiled import Compiled
+from collector.fields.names import RefusedNames
+from collector.formats.aliases import AliasMap, generalise
+from collector.formats.converters import CONVERTERS, NOTHING
+from collector.formats.reading import Reading
+from collector.formats.translate import Translator
+
+COMPILED = Compiled(load_catalogue())
+SOURCE = "made up for this test"
+NOW = 1_795_280_000_000
+
+
+def translator(*entries: dict[str, Any], **more: Any) -> Translator:
+    """A translator of these entries."""
+    aliases = AliasMap.model_validate({"format": "test", "alias": [{"source": SOURCE, **e} for e in entries], **more})
+    return Translator(aliases, COMPILED, Cleaner(COMPILED, RefusedNames(COMPILED.catalogue)))
+
+
+RSRP = {"names": ["Device.Cellular.Interface.{i}.RSRP"], "field": "signal.rsrp_dbm", "unset": [0]}
+
+
+def read(
+    made: Translator, *values: tuple[str, Any], time: int | None = 1_795_280_000_000
+) -> tuple[Any, dict[str, int]]:
+    """The tree of these values, and what was removed."""
+    tally = Tally()
+    tree = made.translate(Reading(values=values, time=time), tally)
+    return tree, {removal.value: count for removal, count in tally.counts.items()}
+
+
+@pytest.mark.parametrize("value", [-97, "-97", " -97 ", -97.0, "-97.0"])
+def test_a_number_is_taken_as_number_and_as_text(value: Any) -> None:
+    """Real agents send both."""
+    tree, removed = read(translator(RSRP), ("Device.Cellular.Interface.1.RSRP", value))
+
+    assert (-97, {}) == (tree.signal.rsrp_dbm, removed)
+
+
+@pytest.mark.parametrize("value", [0, "0", None, "nan", "1e400", float("nan")])
+def test_an_unset_value_is_no_measurement(value: Any) -> None:
+    """Absent is absent, never 0."""
+    tree, removed = read(translator(RSRP), ("Device.Cellular.Interface.1.RSRP", value))
+
+    assert (COMPILED.report(), {}) == (type(tree)(), removed)
+    assert not hasattr(tree.signal, "rsrp_dbm")
+
+
+@pytest.mark.parametrize("value", [-32768, "-822", True, "strong", [], {}, 2**64 - 1])
+def test_a_value_outside_the_catalogues_bounds_is_removed(value: Any) -> None:
+    """The catalogue decides on bounds (F3)."""
+    tree, removed = read(translator(RSRP), ("Device.Cellular.Interface.1.RSRP", value))
+
+    assert not hasattr(tree.signal, "rsrp_dbm")
+    assert {"invalid": 1} == removed
+
+
+def test_an_unknown_name_is_counted_by_what_it_is() -> None:
+    """Never kept, whatever it looks like."""
+    _, removed = read(
+        translator(RSRP),
+        ("Device.Cellular.Interface.1.X_ACME_Mood", "fine"),
+        ("Device.WiFi.AccessPoint.1.Security.KeyPassphrase", "secret"),
+        ("Device.Cellular.Interface.1.SMS.Message.1.Text", "hello"),
+    )
+
+    assert {"unknown": 1, "local_only": 2} == removed
+
+
+def test_a_name_is_matched_letter_by_letter() -> None:
+    """Z5g_SINR and Z5g_sinr are two names; only one is in the map."""
+    made = translator({"names": ["Z5g_SINR"], "field": "signal.sinr_db"})
+
+    assert read(made, ("Z5g_SINR", "12.5"))[0].signal.sinr_db == 12.5
+    assert read(made, ("z5g_sinr", "12.5"))[1] == {"unknown": 1}
+
+
+def test_the_name_to_prefer_wins_whatever_comes_first() -> None:
+    """The order of the entry, not of the message."""
+    made = translator({"names": ["wa_inner_version", "cr_version"], "field": "router.software_version"})
+
+    tree, _ = read(made, ("cr_version", "B01"), ("wa_inner_version", "B07"))
+
+    assert tree.router.software_version == "B07"
+
+
+def test_where_the_preferred_name_says_nothing_the_next_is_asked() -> None:
+    """An unset value leaves the field to another."""
+    made = translator({"names": ["wa_inner_version", "cr_version"], "field": "router.software_version"})
+
+    assert read(made, ("wa_inner_version", ""), ("cr_version", "B01"))[0].router.software_version == "B01"
+
+
+def test_instances_are_combined_as_the_entry_says() -> None:
+    """Errors of all SSIDs are one sum."""
+    entry = {"names": ["Device.WiFi.SSID.{i}.Stats.ErrorsReceived"], "field": "wifi.wifi_driver_errors_total"}
+
+    tree, _ = read(
+        translator({**entry, "combine": "sum"}),
+        ("Device.WiFi.SSID.1.Stats.ErrorsReceived", 3),
+        ("Device.WiFi.SSID.2.Stats.ErrorsReceived", "4"),
+    )
+
+    assert tree.wifi.wifi_driver_errors_total == 7
+
+
+def test_a_condition_is_on_the_same_instance() -> None:
+    """The channel of the radio that is at 5 GHz."""
+    band = "Device.WiFi.Radio.{i}.OperatingFrequencyBand"
+    made = translator(
+        {
+            "names": ["Device.WiFi.Radio.{i}.Channel"],
+            "field": "wifi.wifi_channel_2g",
+            "when": {"name": band, "is": ["2.4GHz"]},
+        },
+        {
+            "names": ["Device.WiFi.Radio.{i}.Channel"],
+            "field": "wifi.wifi_channel_5g",
+            "when": {"name": band, "is": ["5GHz"]},
+        },
+    )
+
+    tree, removed = read(
+        made,
+        ("Device.WiFi.Radio.1.Channel", 36),
+        ("Device.WiFi.Radio.1.OperatingFrequencyBand", "5GHz"),
+        ("Device.WiFi.Radio.2.OperatingFrequencyBand", "2.4GHz"),
+        ("Device.WiFi.Radio.2.Channel", 6),
+    )
+
+    assert (6, 36, {}) == (tree.wifi.wifi_channel_2g, tree.wifi.wifi_channel_5g, removed)
+
+
+def test_parts_of_one_value_are_joined() -> None:
+    """Country and network code come as two names, with the leading zero lost."""
+    made = translator({"names": ["rmcc", "rmnc"], "joined": True, "field": "network.plmn", "convert": "plmn"})
+
+    assert read(made, ("rmnc", "1"), ("rmcc", "460"))[0].network.plmn == "46001"
+    assert not hasattr(read(made, ("rmcc", "460"))[0].network, "plmn")
+
+
+def test_a_prefix_that_senders_leave_away_is_put_back() -> None:
+    """`Cellular.Interface.1.RSRP` and `Device.Cellular.Interface.1.RSRP` are one name."""
+    made = translator(RSRP, prefixes=["Device."])
+
+    assert read(made, ("Cellular.Interface.1.RSRP", -90))[0].signal.rsrp_dbm == -90
+
+
+def test_a_name_may_be_known_by_its_end_where_that_is_one_field() -> None:
+    """A profile may give the object a name of its own: `cell.1.RSRP`."""
+    assert read(translator(RSRP, tails=True), ("cell.1.RSRP", -90))[0].signal.rsrp_dbm == -90
+    other = {"names": ["Device.Other.{i}.RSRP"], "field": "signal.rssi_dbm"}
+    assert read(translator(RSRP, other, tails=True), ("cell.1.RSRP", -90))[1] == {"unknown": 1}
+    assert read(translator(RSRP), ("cell.1.RSRP", -90))[1] == {"unknown": 1}
+
+
+def test_a_value_can_be_an_event() -> None:
+    """What caused a start is an event with the time of the sample, and one kind of cause is none."""
+    made = translator(
+        {
+            "names": ["Boot!.Cause"],
+            "field": "event.reboot_reason",
+            "event": "unexpected_reboot",
+            "values": {"LocalReboot": "", "RemoteReboot": "remote_management"},
+        }
+    )
+
+    [found] = read(made, ("Boot!.Cause", "RemoteReboot"))[0].events
+
+    assert ("unexpected_reboot", "remote_management") == (found.event, found.reboot_reason)
+    assert not read(made, ("Boot!.Cause", "LocalReboot"))[0].events
+    assert not read(made, ("Boot!.Cause", "RemoteReboot"), time=None)[0].events
+
+
+def test_a_map_that_speaks_of_unknown_fields_is_refused_with_all_its_faults() -> None:
+    """Every fault at once."""
+    with pytest.raises(DataFault) as refused:
+        translator(
+            {"names": ["a"], "field": "signal.mood"},
+            {"names": ["b"], "field": "router.device_ref"},
+            {"names": ["c"], "field": "event.reboot_reason", "event": "party"},
+        )
+
+    assert 3 == len(refused.value.faults)
+    with pytest.raises(ValidationError, match="convert: found 'magic'"):
+        translator({"names": ["a"], "field": "signal.rsrp_dbm", "convert": "magic"})
+
+
+@pytest.mark.parametrize(
+    ("name", "general", "instance"),
+    [
+        ("Device.WiFi.SSID.12.Stats.X", "Device.WiFi.SSID.{i}.Stats.X", ("12",)),
+        ("A.1.B.2", "A.{i}.B.{i}", ("1", "2")),
+        ("lte_rsrp_1", "lte_rsrp_1", ()),
+        ("5g_rx0_rsrp", "5g_rx0_rsrp", ()),
+        ("up", "up", ()),
+    ],
+)
+def test_instance_numbers_are_segments_of_their_own(name: str, general: str, instance: tuple[str, ...]) -> None:
+    """Digits within a name stay."""
+    assert (general, instance) == generalise(name)
+
+
+@pytest.mark.parametrize(
+    ("convert", "value", "made"),
+    [
+        ("duration", " 0h 11m 22s", 682),
+        ("duration", "1w2d03:04:05", 788_645),
+        ("duration", "15248", 15_248),
+        ("duration", 700, 700),
+        ("tenths", "412", 41.2),
+        ("thousandths", 30000, 30),
+        ("kilobits_per_second", "8", 1000),
+        ("hexadecimal", "1234d", 0x1234D),
+        ("negative", "67", -67),
+        ("inverse", "1", False),
+        ("boolean", "Enabled", True),
+        ("plmn", ["460", "1"], "46001"),
+        ("plmn", "62130", "62130"),
+        ("ucs2", "0043004D", "CM"),
+        ("text", "B07\n", "B07"),
+        ("text", "  ", NOTHING),
+        ("whole", 3.6, 4),
+    ],
+)
+def test_a_conversion_gives(convert: str, value: Any, made: Any) -> None:
+    """By the examples of the formats' documentation."""
+    assert made == CONVERTERS[convert](value)
+
+
+@given(
+    st.sampled_from(sorted(CONVERTERS)),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(max_size=3), max_size=3),
+)
+def test_a_conversion_gives_a_value_or_says_that_there_is_none(convert: str, value: Any) -> None:
+    """Nothing else ever comes out of one."""
+    with suppress(ValueError, KeyError, TypeError, OverflowError):
+        CONVERTERS[convert](value)
