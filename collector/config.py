@@ -107,7 +107,6 @@ class RegionsSettings(_Section):
         description="The list of routers and countries (`ueip registry`). none: the message's word. known: the list's "
         "word for routers on it. required: routers that are not on it are refused.",
     )
-    tables: Path | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
     hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     china: RegionSettings | None = Field(default=None, description="The region's store and keys.")

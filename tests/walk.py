@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 TEXTS: Final = (
-    "a", "collector-1", "localhost", "127.0.0.1", "::1", "2020-03-14", "2019-01-01", "DE", "FR", "CN", "HK",
+    "a", "collector-1", "UTC", "bulkdata/+", "localhost", "127.0.0.1", "::1", "2020-03-14", "2019-01-01", "DE", "FR", "CN", "HK",
     "A ground in a sentence.", "x" * 64, "0" * 64,
 )  # fmt: skip
 """Texts that some setting takes."""
@@ -90,6 +90,8 @@ def _candidates(annotation: Any, metadata: list[Any]) -> list[Any]:
     if origin is tuple:
         items = _taken(inner[0], _candidates(inner[0], []))
         return [[], *([item] for item in items), items[:2], items[:3], items]
+    if origin is dict:
+        return [{}, {"a": "b"}]
     if annotation in {int, float}:
         return _numbers(metadata)
     if isinstance(annotation, type) and issubclass(annotation, Enum):

@@ -14,6 +14,7 @@ from collector.errors import DataFault
 from collector.model import Region
 from collector.regions import RegionMap, load_region_tables
 from collector.rules import consent_rules, gate_rules, region_map
+from collector.source_settings import SourceSettings
 
 from . import oracle
 from .case import Case, require
@@ -81,6 +82,10 @@ def new_settings(target: str, chance: random.Random, pool: list[Case]) -> Case:
         return Case(target, mutated_bytes(old, chance))
     for name, field in Settings.model_fields.items():
         model: Any = field.annotation
+        if name == "sources":
+            if chance.random() < 0.3:
+                root.put(name, node_of([some_section(SourceSettings, chance) for _ in range(chance.randrange(3))]))
+            continue
         section = root.get(name)
         if not isinstance(section, Obj):
             section = Obj()

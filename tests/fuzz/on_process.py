@@ -17,6 +17,7 @@ from collector.model import (
     Outcome,
     Record,
     Region,
+    Several,
 )
 from collector.pipeline import process
 
@@ -54,6 +55,8 @@ def _judged(outcome: Outcome, message: Message, variant: Variant, kind: str) -> 
             require(not exits or _refuses(message, variant), "an exit that nobody asked for")
             require((reason == "flag_false") == bool(exits), "a refusal that is no exit")
             return f"dropped {reason}"
+        case Several():
+            raise Violation("several reports where there is no source")
         case ConsentChange(events=events):
             require(kind == "consent", "consent on another topic")
             _changed(events, message, variant)
