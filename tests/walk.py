@@ -16,7 +16,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 TEXTS: Final = (
-    "a", "collector-1", "UTC", "bulkdata/+", "localhost", "127.0.0.1", "::1", "2020-03-14", "2019-01-01", "DE", "FR", "CN", "HK",
+    "UTC", "bulkdata/+", "a", "collector-1",
+    "localhost", "127.0.0.1", "::1", "2020-03-14", "2019-01-01", "DE", "FR", "CN", "HK",
     "A ground in a sentence.", "x" * 64, "0" * 64,
 )  # fmt: skip
 """Texts that some setting takes."""
