@@ -5,13 +5,13 @@ Rule 2: there is no setting that stores a message without consent (D6), and none
 """
 
 import tomllib
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from collector.config_files import file_faults
+from collector.config_http import ApiSettings, File, HttpSettings, Section, is_loopback
 from collector.data import data_path
 from collector.errors import DataFault
 from collector.model import Region
@@ -19,29 +19,7 @@ from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
 
 
-def _named(path: Path) -> Path:
-    """A path that the operating system can be asked for."""
-    if "\0" in str(path):
-        raise ValueError("found a NUL character, expected the path of a file")
-    return path
-
-
-File = Annotated[Path, AfterValidator(_named)]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host* names this machine and nothing beyond."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class BrokerSettings(_Section):
+class BrokerSettings(Section):
     """The MQTT 5 broker that routers publish to."""
 
     host: str = Field(default="127.0.0.1", description="Name or address of the broker.")
@@ -83,7 +61,7 @@ class BrokerSettings(_Section):
         return self
 
 
-class RegionSettings(_Section):
+class RegionSettings(Section):
     """One region served here."""
 
     store: File = Field(description="The region's SQLite file.")
@@ -92,7 +70,7 @@ class RegionSettings(_Section):
     )
 
 
-class RegionsSettings(_Section):
+class RegionsSettings(Section):
     """Which regions are served here, and by which tables."""
 
     enabled: Annotated[tuple[Region, ...], Field(min_length=1)] = Field(
@@ -124,7 +102,7 @@ class RegionsSettings(_Section):
         return self
 
 
-class ConsentSettings(_Section):
+class ConsentSettings(Section):
     """How the ledger is kept. No value of any of these stores a message without consent."""
 
     mode: Literal["flag", "registered"] = Field(
@@ -145,7 +123,7 @@ class ConsentSettings(_Section):
         return self
 
 
-class LimitsSettings(_Section):
+class LimitsSettings(Section):
     """What a message may be."""
 
     max_message_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
@@ -163,7 +141,7 @@ class LimitsSettings(_Section):
     )
 
 
-class WriterSettings(_Section):
+class WriterSettings(Section):
     """How records are gathered for a commit."""
 
     linger_milliseconds: Annotated[float, Field(ge=0, le=1000)] = Field(
@@ -172,23 +150,14 @@ class WriterSettings(_Section):
     max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Rows of one commit.")
 
 
-class HttpSettings(_Section):
-    """Where operators look: /metrics, /healthz, /readyz. They hold no personal data, and loopback is the default."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        default=9464, description="Port to listen on; 0 for a free one."
-    )
-
-
-class LogSettings(_Section):
+class LogSettings(Section):
     """Logs go to standard error."""
 
     style: Literal["human", "json"] = Field(default="human", description="For people or for machines.")
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least to be written.")
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole of `collector.toml`."""
 
     broker: BrokerSettings = BrokerSettings()
@@ -197,6 +166,7 @@ class Settings(_Section):
     limits: LimitsSettings = LimitsSettings()
     writer: WriterSettings = WriterSettings()
     http: HttpSettings = HttpSettings()
+    api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
 
@@ -238,7 +208,7 @@ def default_settings_path() -> Path:
     return data_path("config", "collector.toml")
 
 
-_PATHS = {"password_file", "ca_file", "cert_file", "key_file", "store", "tables"}
+_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables"}
 
 
 def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:

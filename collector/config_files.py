@@ -2,13 +2,17 @@
 
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 
 if TYPE_CHECKING:
     from collector.config import BrokerSettings, Settings
+    from collector.config_http import ApiSettings
+
+TOKEN_BYTES: Final = 32
+"""The shortest secret that opens the API."""
 
 
 def tls_context(broker: "BrokerSettings") -> ssl.SSLContext | None:
@@ -41,6 +45,8 @@ def _named_file_faults(settings: "Settings") -> list[str]:
         faults.append(f"regions.tables: {settings.regions.tables}: {found}. Correct the path.")
     if not faults:
         faults += _tls_faults(settings.broker)
+    if settings.api.enabled:
+        faults += _api_faults(settings.api)
     for region in settings.regions.enabled:
         for file in settings.regions.of(region).key_files:
             faults += _key_faults(region, file, settings.regions.of(region).store)
@@ -54,6 +60,58 @@ def _tls_faults(broker: "BrokerSettings") -> list[str]:
         reason = getattr(error, "reason", None) or type(error).__name__
         return [f"broker: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."]
     return []
+
+
+def _api_faults(api: "ApiSettings") -> list[str]:
+    """The secrets open everything the API can do, so they are asked for as much as keys are."""
+    faults = []
+    command = f"openssl rand -hex 32 > {api.token_file} && chmod 600 {api.token_file}"
+    try:
+        tokens = read_tokens(api)
+        mode = api.token_file.stat().st_mode & 0o777 if api.token_file else 0
+    except OSError as error:
+        return [f"api.token_file: {api.token_file}: {error.strerror}. Create it with: {command}"]
+    if not tokens or min(map(len, tokens)) < TOKEN_BYTES:
+        faults.append(
+            f"api.token_file: {api.token_file}: found no secret, or one of fewer than {TOKEN_BYTES} characters. "
+            f"Create it with: {command}"
+        )
+    if mode & 0o077:
+        faults.append(
+            f"api.token_file: {api.token_file}: found mode {mode:o}, expected 600. Run: chmod 600 {api.token_file}"
+        )
+    try:
+        server_context(api)
+    except (ssl.SSLError, OSError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+        faults.append(
+            f"api: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
+        )
+    return faults
+
+
+def read_tokens(api: "ApiSettings") -> list[bytes]:
+    """The secrets of those who may call the API, one a line; several while they change.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    lines = api.token_file.read_bytes().splitlines() if api.token_file else []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def server_context(api: "ApiSettings") -> ssl.SSLContext | None:
+    """TLS 1.2 or newer for the API's listener, or None for one on this machine without TLS.
+
+    Raises:
+        ssl.SSLError, OSError: a file cannot be used.
+    """
+    if api.cert_file is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(api.cert_file, api.key_file)
+    return context
 
 
 def _key_faults(region: Region, file: Path, store: Path) -> list[str]:

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -11,12 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from collector.config import HttpSettings
+from collector.config_http import ApiSettings, HttpSettings
 from collector.errors import CollectorError
 
 Readiness = Callable[[], dict[str, str]]
 """The state of each part by name; `ready` is the word for one that works."""
 READY = "ready"
+_CONNECTIONS: Final = 200
+"""Open connections of one listener; who comes beyond them is turned away."""
 
 
 def make_app(registry: CollectorRegistry, readiness: Readiness) -> Starlette:
@@ -36,20 +40,36 @@ def make_app(registry: CollectorRegistry, readiness: Readiness) -> Starlette:
     return Starlette(routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)])
 
 
-class HttpServer:
-    """Serves the pages on the collector's own event loop."""
+class Listener:
+    """Serves one application on the collector's own event loop, on a socket of its own, without a log of requests.
 
-    def __init__(self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness) -> None:
-        self._socket = _listen(settings)
-        app = make_app(registry, readiness)
-        config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, lifespan="off")
+    Raises:
+        CollectorError: the address cannot be listened on; *section* is what the settings call it.
+    """
+
+    def __init__(
+        self, app: Starlette, section: str, settings: HttpSettings | ApiSettings, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._socket = _listen(section, settings.host, settings.port)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+        )
+        config.load()
+        config.ssl = tls
+        self._scheme = "https" if tls else "http"
         self._server = _Quiet(config)
 
     @property
     def address(self) -> str:
         """Where it listens, as in `http://127.0.0.1:9464`."""
         host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
 
     async def run(self) -> None:
         """Serve until `stop`."""
@@ -59,6 +79,13 @@ class HttpServer:
         """Finish open requests and stop."""
         self._server.should_exit = True
         await asyncio.sleep(0)
+
+
+class HttpServer(Listener):
+    """The operators' pages."""
+
+    def __init__(self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness) -> None:
+        super().__init__(make_app(registry, readiness), "http", settings)
 
 
 class _Quiet(uvicorn.Server):
@@ -80,17 +107,17 @@ class _NoSignals:
         return None
 
 
-def _listen(settings: HttpSettings) -> socket.socket:
+def _listen(section: str, host: str, port: int) -> socket.socket:
     """Bind before anything else starts, so that a taken port is an error people see."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((host, port))
     except OSError as error:
         listening.close()
         raise CollectorError(
-            f"http: cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-            f"Choose another http.port (0 for a free one) or stop what uses it."
+            f"{section}: cannot listen on {host}:{port}: {error.strerror}. "
+            f"Choose another {section}.port (0 for a free one) or stop what uses it."
         ) from None
     return listening

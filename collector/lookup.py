@@ -2,19 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from collector.config import Settings, read_keys
 from collector.consent.standing import Standing, State
+from collector.formats import report
 from collector.model import Region, Sealed
-from collector.pseudonym import Pseudonymiser, normal_imei, normal_mac, normal_serial
+from collector.pseudonym import Pseudonymiser, refs_of
 from collector.service import open_store
 from collector.stores import Router, Store, StoredRecord
-
-Refs = list[tuple[str, bytes]]
 
 
 class Found(Sealed, frozen=True):
@@ -23,17 +21,6 @@ class Found(Sealed, frozen=True):
     region: Region
     router: Router
     records: list[StoredRecord]
-
-
-def refs_of(identifier: str, pseudonyms: Pseudonymiser) -> Refs:
-    """The pseudonyms, by every live key, of everything that *identifier* may be."""
-    kinds = {
-        "router": identifier,
-        "serial": normal_serial(identifier),
-        "imei": normal_imei(identifier),
-        "mac": normal_mac(identifier),
-    }
-    return [(kind, ref) for kind, value in kinds.items() if value for ref in pseudonyms.all_refs(kind, value)]
 
 
 @asynccontextmanager
@@ -120,6 +107,4 @@ def is_readable(found: Found) -> bool:
 
 def rfc3339(milliseconds: int | None) -> str | None:
     """A time of ours for people and JSON."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if milliseconds is None else report.rfc3339(milliseconds)

@@ -19,6 +19,7 @@ from collector.model import Action, DropReason, Region, Removal
 
 CONNECTION_STATES: Final = ("connected", "connecting", "waiting", "stopped")
 ConnectionState = Literal["connected", "connecting", "waiting", "stopped"]
+API_STATUSES: Final = (200, 400, 401, 404, 405, 408, 413, 415, 422, 500, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,14 @@ CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connec
 OLDEST: Final = Declared(
     "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
 )
+API_ANSWERS: Final = Declared(
+    "collector_api_answers_total", "counter", "Answers of the API for acts of consent, by HTTP status.", ("status",)
+)
 
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, CONNECTION, CONNECTS, OLDEST,
+    API_ANSWERS,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -111,6 +116,7 @@ class Metrics:
         self.consent: Counter[tuple[Region, Action, Result]] = Counter()
         self.consent_refused: Counter[DropReason] = Counter()
         self.erased: Counter[Region] = Counter()
+        self.api_answers: Counter[int] = Counter()
         self.store_failures: Counter[Region] = Counter()
         self.store_up: dict[Region, bool] = dict.fromkeys(regions, False)
         self.store_cause: dict[Region, Cause] = dict.fromkeys(regions, Cause.OPENING)
@@ -147,6 +153,7 @@ class Metrics:
         yield _gauge(CONNECTION, {(state,): state == self.connection for state in CONNECTION_STATES})
         yield _counter(CONNECTS, {(): self.connects})
         yield _gauge(OLDEST, {(): self.oldest_seconds()})
+        yield _counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})
 
 
 def _counter(declared: Declared, values: Mapping[Any, int]) -> Metric:

@@ -7,11 +7,12 @@ Rule 2: a `Consented` is built in `collector.consent.gate` only; what builds rec
 Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a name says otherwise.
 """
 
-from collections.abc import Mapping
 from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
+
+from collector.reasons import DropReason as DropReason  # noqa: PLC0414 - a noun like the others, to import from here
 
 PURPOSE = "remote_fault_diagnosis"
 """The one purpose records may serve (003 I L6, L14)."""
@@ -33,82 +34,6 @@ class Region(StrEnum):
     HONG_KONG = "hong_kong"
     GERMANY = "germany"
     CHINA = "china"
-
-
-class DropReason(StrEnum):
-    """Why a message was not kept; every dropped message has exactly one (D21)."""
-
-    # what arrived is not a message of ours
-    OVERSIZE = "oversize"
-    MALFORMED = "malformed"
-    UNKNOWN_TOPIC = "unknown_topic"
-    RETAINED = "retained"
-    IDENTITY_MISMATCH = "identity_mismatch"
-    SCHEMA_VERSION = "schema_version"
-    MESSAGE_ID = "message_id"
-    NOTHING_SAID = "nothing_said"
-    # the flag (D1)
-    FLAG_ABSENT = "flag_absent"
-    FLAG_FALSE = "flag_false"
-    FLAG_INVALID = "flag_invalid"
-    # the region (D16 to D18)
-    REGION_UNKNOWN = "region_unknown"
-    REGION_UNMAPPED = "region_unmapped"
-    REGION_BLOCKED = "region_blocked"
-    REGION_CONFLICT = "region_conflict"
-    REGION_NOT_HERE = "region_not_here"
-    REGION_NOT_CONSENTED = "region_not_consented"
-    # the ledger (D2, D3) and what it says about time (D8)
-    NO_CONSENT_RECORD = "no_consent_record"
-    WITHDRAWN = "withdrawn"
-    RESTRICTED = "restricted"
-    VOID = "void"
-    POLICY_OUTDATED = "policy_outdated"
-    CLOCK_INVALID = "clock_invalid"
-    BEFORE_CONSENT = "before_consent"
-    FUTURE = "future"
-    TOO_OLD = "too_old"
-    # the store
-    DUPLICATE = "duplicate"
-    # us
-    INTERNAL_ERROR = "internal_error"
-
-    @property
-    def meaning(self) -> str:
-        """One sentence for people."""
-        return _MEANINGS[self]
-
-
-_MEANINGS: Mapping[DropReason, str] = {
-    DropReason.OVERSIZE: "The payload is larger than the format allows.",
-    DropReason.MALFORMED: "The payload is not one strict JSON object, is too deep, or holds a key twice.",
-    DropReason.UNKNOWN_TOPIC: "The topic is none that the collector knows.",
-    DropReason.RETAINED: "The message was published with the retain flag, which only consent events may have.",
-    DropReason.IDENTITY_MISMATCH: "The payload names another router than the topic does.",
-    DropReason.SCHEMA_VERSION: "The schema version is missing or not one the collector reads.",
-    DropReason.MESSAGE_ID: "The message id is missing or not of the form allowed.",
-    DropReason.NOTHING_SAID: "The message is in order and says nothing of the router, as a greeting or a heartbeat.",
-    DropReason.FLAG_ABSENT: "The message carries no UEIP flag.",
-    DropReason.FLAG_FALSE: "The UEIP flag is false: the owner has left the programme.",
-    DropReason.FLAG_INVALID: "The UEIP flag is not the JSON value true, or two spellings of it disagree.",
-    DropReason.REGION_UNKNOWN: "The country, or the serving network's country, is missing, malformed or not assigned.",
-    DropReason.REGION_UNMAPPED: "The country is one that needs a decision before it has a region.",
-    DropReason.REGION_BLOCKED: "The country is on the blocked list.",
-    DropReason.REGION_CONFLICT: "The serving network belongs to another region than the router.",
-    DropReason.REGION_NOT_HERE: "The router's region is not served by this collector.",
-    DropReason.REGION_NOT_CONSENTED: "The consent does not name the router's region.",
-    DropReason.NO_CONSENT_RECORD: "The ledger knows no join of this router, and the mode asks for one.",
-    DropReason.WITHDRAWN: "The router has left the programme.",
-    DropReason.RESTRICTED: "The use of this router's data is restricted.",
-    DropReason.VOID: "The consent was void from the beginning.",
-    DropReason.POLICY_OUTDATED: "The policy version is not one the collector accepts.",
-    DropReason.CLOCK_INVALID: "The message says neither a usable time nor its age.",
-    DropReason.BEFORE_CONSENT: "The message was measured before the router joined.",
-    DropReason.FUTURE: "The message says a time in the future.",
-    DropReason.TOO_OLD: "The message is older than the limit.",
-    DropReason.DUPLICATE: "The message was stored before.",
-    DropReason.INTERNAL_ERROR: "The collector failed on the message; this is a bug of ours.",
-}
 
 
 class Removal(StrEnum):
@@ -260,6 +185,8 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
     storage_regions: tuple[str, ...] = ()
     adult_or_guardian: str | None = None
     only_if_joined: bool = False
+    actor_auth: str | None = None
+    """How the actor was authenticated, where the channel alone does not say it."""
 
 
 Entry = Record | ConsentEvent

@@ -15,7 +15,7 @@ from collector.consent.standing import ClosedRouters
 from collector.errors import where
 from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
-from collector.formats.consent_event import ConsentDecoder
+from collector.formats.consent_event import ConsentDecoder, Events
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, milliseconds, parse_topic
 from collector.formats.sources import NO_SOURCES, Sources
 from collector.log import LOG
@@ -218,11 +218,14 @@ def _is_ahead(event: ConsentEvent, most: int) -> bool:
 
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
     read = rules.consents.decode(message, router, rules.regions, rules.pseudonyms)
-    if isinstance(read, DropReason):
-        return ConsentRefused(read)
-    if any(_is_ahead(event, rules.gate.max_ahead) for _, event in read):
+    return ConsentRefused(read) if isinstance(read, DropReason) else admit(read, rules.gate)
+
+
+def admit(read: Events, gate: GateRules) -> ConsentChange | ConsentRefused:
+    """Let the events of an act through to the ledgers, or say why they may not; the same for every way they come."""
+    if any(_is_ahead(event, gate.max_ahead) for _, event in read):
         return ConsentRefused(DropReason.FUTURE)
-    if all(event.policy_version in {None, *rules.gate.accepted_policies} for _, event in read):
+    if all(event.policy_version in {None, *gate.accepted_policies} for _, event in read):
         return ConsentChange(read)
     # A version that is not accepted is no notice of ours but text that a router chose: it joins nothing (G5), and an
     # exit is honoured without it (F8).

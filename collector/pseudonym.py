@@ -103,6 +103,17 @@ class Pseudonymiser:
         return [key.ref(namespace, value) for key in (self._current, *self._older)]
 
 
+def refs_of(identifier: str, pseudonyms: Pseudonymiser) -> list[tuple[str, bytes]]:
+    """The pseudonyms, by every live key, of everything that *identifier* may be."""
+    kinds = {
+        "router": identifier,
+        "serial": normal_serial(identifier),
+        "imei": normal_imei(identifier),
+        "mac": normal_mac(identifier),
+    }
+    return [(kind, ref) for kind, value in kinds.items() if value for ref in pseudonyms.all_refs(kind, value)]
+
+
 def normal_imei(text: str) -> str | None:
     """The 14 digits that IMEI and IMEISV of a router share, or None if *text* is neither (3GPP TS 23.003, 6.2)."""
     digits = text.replace("-", "").replace(" ", "")

@@ -8,13 +8,17 @@ import signal
 from collections.abc import Callable, Iterator
 
 from collector.config import Settings, read_keys
-from collector.http import READY, HttpServer
+from collector.config_files import read_tokens, server_context
+from collector.http import READY, HttpServer, Listener
 from collector.ingest.client import Client
 from collector.intake import Intake
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.pipeline import Rules
+from collector.rights.acts import ActRules
+from collector.rights.api import make_api
+from collector.rights.desk import Desk
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
 from collector.stores.sqlite import SQLiteStore
@@ -42,9 +46,18 @@ class Service:
         hands = (self._intake.receive, self._intake.read_done)
         self._client = Client(settings.broker, self.metrics, *hands, settings.sources)
 
+        acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
+        self._desk = Desk(acts, self._writers, patience_seconds=settings.api.patience_seconds)
+        self.api = self._made_api() if settings.api.enabled else None
+
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""
         self._stop.set()
+
+    def _made_api(self) -> Listener:
+        api = self.settings.api
+        app = make_api(self._desk, read_tokens(api), self.metrics.api_answers)
+        return Listener(app, "api", api, server_context(api))
 
     def _writer(self, region: Region) -> Writer:
         store = open_store(self.settings, region)
@@ -74,11 +87,12 @@ class Service:
                 # The ledgers first: a backlog must not arrive before what closed the gate is known.
                 await self._stores_tried()
                 tasks.create_task(self._client.run(), name="client")
+                desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 _calm_garbage_collector()
                 LOG.info("collector_started", regions=len(self._writers))
                 started()
                 await self._stop.wait()
-                await self._shut_down(writing)
+                await self._shut_down(writing, desk)
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 
     async def _stores_tried(self) -> None:
@@ -88,12 +102,16 @@ class Service:
                 return
             await asyncio.sleep(0.02)
 
-    async def _shut_down(self, writing: list[asyncio.Task[None]]) -> None:
-        """Stop reading, let the commits under way finish and be acknowledged, say goodbye."""
+    async def _shut_down(self, writing: list[asyncio.Task[None]], desk: list[asyncio.Task[None]]) -> None:
+        """Stop reading, let the commits under way finish and be acknowledged or answered, say goodbye."""
         self._client.pause()
+        if self.api is not None:
+            await self.api.stop()
         for writer in self._writers.values():
             writer.stop()
         await asyncio.wait(writing)
+        self._desk.stop()
+        await asyncio.gather(*desk)
         await self._client.stop()
         await self.http.stop()
         for writer in self._writers.values():

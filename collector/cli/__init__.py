@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from collector import __version__
-from collector.cli.consent import exit_command
+from collector.cli.consent import consent_group, exit_command
 from collector.cli.ledger import ledger
 from collector.cli.looking import explain_command, find_command
 from collector.cli.running import run_command, simulate_command
@@ -37,6 +37,7 @@ for command in (
     find_command,
     exit_command,
     ledger,
+    consent_group,
     check_config,
 ):
     ueip.add_command(command)

@@ -16,8 +16,9 @@ from collector.cli.common import config_option, out, say, settings_of
 from collector.config import Settings
 from collector.consent.ledger import STATE_AFTER, Head, LedgerEntry
 from collector.errors import StoreUnavailable
-from collector.lookup import opened, refs_of, rfc3339
+from collector.lookup import opened, rfc3339
 from collector.model import Region
+from collector.pseudonym import refs_of
 from collector.stores.sqlite_verify import Expected, Verified, read_head, verify
 
 _HEAD: Final = re.compile(r"(?P<seq>[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]{64})")

@@ -23,6 +23,8 @@ def run_command(config: Path | None) -> None:
     set_up_logs(style=settings.log.style, level=settings.log.level)
     service = Service(settings)
     say(f"metrics at {service.http.address}/metrics, readiness at {service.http.address}/readyz")
+    if service.api is not None:
+        say(f"acts of consent at {service.api.address}/v1/consent")
     run_service(service)
 
 

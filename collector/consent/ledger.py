@@ -162,11 +162,15 @@ def entry_of(event: ConsentEvent, standing: Standing | None, head: Head, *, regi
             effective_at=standing.effective_at if standing and continues else event.received_at,
             client_time=event.client_time,
             received_at=event.received_at,
-            actor_auth="operator" if event.channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker",
+            actor_auth=event.actor_auth or _actor_auth(event.channel),
             event_ref=event.event_ref.hex() if event.event_ref else None,
             prev_hash=head.hash,
         )
     )
+
+
+def _actor_auth(channel: Channel) -> str:
+    return "operator" if channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker"
 
 
 def result_of(event: ConsentEvent, standing: Standing | None, seen: Collection[bytes]) -> Result:

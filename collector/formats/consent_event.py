@@ -6,7 +6,7 @@ Rule 2: the country of a join says whose ledger it goes to; an exit goes to ever
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -22,19 +22,18 @@ _NEEDED: Final = {"schema_version", "event_id", "action", "channel"}
 """What makes an exit one."""
 
 
-class ConsentDocument(BaseModel):
-    """One act of the owner: joining or leaving the programme."""
+class ActDocument(BaseModel):
+    """What an act says, whichever way it comes; those who read one say which actions and channels they take."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    schema_version: Literal[1] = Field(description="Version of this format.")
     event_id: Annotated[str, StringConstraints(pattern=MESSAGE_ID)] = Field(
         description="New for each act of the owner; a repetition of the same act keeps it."
     )
-    action: Literal["join", "exit"] = Field(description="What the owner did.")
+    action: str
     time: AwareDatetime | None = Field(default=None, description="When, RFC 3339 UTC. A join needs it.")
     country: str | None = Field(default=None, description="ISO 3166-1 alpha-2, as in reports. A join needs it.")
-    channel: Literal["app", "webui"] = Field(default="webui", description="Where the owner acted.")
+    channel: str
     policy_version: Annotated[str, StringConstraints(pattern=POLICY_VERSION)] | None = Field(
         default=None, description="Version of the notice that was shown."
     )
@@ -55,6 +54,14 @@ class ConsentDocument(BaseModel):
     )
 
 
+class ConsentDocument(ActDocument):
+    """One act of the owner: joining or leaving the programme."""
+
+    schema_version: Literal[1] = Field(description="Version of this format.")
+    action: Literal["join", "exit"] = Field(description="What the owner did.")
+    channel: Literal["app", "webui"] = Field(default="webui", description="Where the owner acted.")
+
+
 class ConsentDecoder:
     """Reads consent events."""
 
@@ -69,9 +76,7 @@ class ConsentDecoder:
         document = self._document(message)
         if isinstance(document, DropReason):
             return document
-        if document.action == "exit":
-            return _exits(document, message, router, regions, pseudonyms)
-        return _join(document, message, router, regions, pseudonyms)
+        return events_of(document, router, message.received_at, regions, pseudonyms, replayed=message.replayed)
 
     def _document(self, message: Message) -> ConsentDocument | DropReason:
         if len(message.payload) > self._max_bytes:
@@ -107,8 +112,30 @@ def _readable(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "time": aware if found.get("action") == "exit" or aware else when}
 
 
+def events_of(
+    document: ActDocument,
+    router: str,
+    received_at: int,
+    regions: RegionMap,
+    pseudonyms: Mapping[Region, Pseudonymiser],
+    *,
+    replayed: bool = False,
+) -> Events | DropReason:
+    """The events of an act for the ledgers of the regions concerned, or why there are none."""
+    arrival = _Arrival(router, received_at, replayed)
+    if document.action == "join":
+        return _join(document, arrival, regions, pseudonyms)
+    return _exits(document, arrival, regions, pseudonyms)
+
+
+class _Arrival(NamedTuple):
+    router: str
+    received_at: int
+    replayed: bool
+
+
 def _join(
-    document: ConsentDocument, message: Message, router: str, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+    document: ActDocument, arrival: _Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
 ) -> Events | DropReason:
     region = regions.route(document.country, ())
     if isinstance(region, DropReason):
@@ -117,36 +144,36 @@ def _join(
         return DropReason.REGION_NOT_HERE
     if document.time is None:
         return DropReason.CLOCK_INVALID
-    return ((region, _event(document, message, router, known[region], default_region=region)),)
+    return ((region, _event(document, arrival, known[region], default_region=region)),)
 
 
 def _exits(
-    document: ConsentDocument, message: Message, router: str, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
-) -> Events | DropReason:
+    document: ActDocument, arrival: _Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+) -> Events:
     named = regions.route(document.country, ())
     return tuple(
-        (region, _event(document, message, router, pseudonyms, only_if_joined=region is not named))
+        (region, _event(document, arrival, pseudonyms, only_if_joined=region is not named))
         for region, pseudonyms in known.items()
     )
 
 
 def _event(
-    document: ConsentDocument,
-    message: Message,
-    router: str,
+    document: ActDocument,
+    arrival: _Arrival,
     pseudonyms: Pseudonymiser,
     *,
     default_region: Region | None = None,
     only_if_joined: bool = False,
 ) -> ConsentEvent:
+    name = f"{arrival.router}\0{document.event_id}"
     return ConsentEvent(
         action=Action(document.action),
         channel=Channel(document.channel),
-        identity=pseudonyms.identity(router),
-        received_at=message.received_at,
-        event_ref=pseudonyms.uncached_ref("consent event", f"{router}\0{document.event_id}"),
-        older_event_refs=pseudonyms.older_refs("consent event", f"{router}\0{document.event_id}"),
-        replayed=message.replayed,
+        identity=pseudonyms.identity(arrival.router),
+        received_at=arrival.received_at,
+        event_ref=pseudonyms.uncached_ref("consent event", name),
+        older_event_refs=pseudonyms.older_refs("consent event", name),
+        replayed=arrival.replayed,
         client_time=None if document.time is None else milliseconds(document.time),
         policy_version=document.policy_version,
         policy_digest=document.policy_digest,

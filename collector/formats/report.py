@@ -167,6 +167,11 @@ def milliseconds(when: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
 
 
+def rfc3339(milliseconds: int) -> str:
+    """A time of ours for people and JSON, to the second."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
+from collector.reference.api import api_page, openapi
 from collector.reference.consent_schema import consent_schema
 from collector.reference.examples import firmware_parts
 from collector.reference.fields import fields_page
@@ -31,7 +32,9 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
     return {
         "schemas/report-v1.schema.json": as_json(report_schema(catalogue)),
         "schemas/consent-v1.schema.json": as_json(consent_schema()),
+        "schemas/api-v1.openapi.json": as_json(openapi()),
         "config/collector.toml": configuration(),
+        "docs/reference/api.md": api_page(),
         "docs/reference/fields.md": fields_page(catalogue),
         "docs/reference/drop-reasons.md": drop_reasons_page(),
         "docs/reference/metrics.md": metrics_page(),

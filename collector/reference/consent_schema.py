@@ -15,7 +15,7 @@ _NEEDED_TO_JOIN: Final = ("time", "country")
 def consent_schema() -> Schema:
     """The JSON Schema of a consent event. The collector ignores further keys; there is no reason to send any."""
     model = ConsentDocument.model_json_schema()
-    properties = {name: _plain(found, model.get("$defs", {})) for name, found in model["properties"].items()}
+    properties = {name: plain(found, model.get("$defs", {})) for name, found in model["properties"].items()}
     properties["time"] = time_schema(properties["time"]["description"])
     properties["country"] = {"type": "string", "pattern": PATTERNS["country"], **properties["country"]}
     return {
@@ -33,14 +33,14 @@ def consent_schema() -> Schema:
     }
 
 
-def _plain(found: Schema, defs: Schema) -> Schema:
+def plain(found: Schema, defs: Schema) -> Schema:
     """A property without references, without null (what is unknown is left out) and without made-up titles."""
     branches = [branch for branch in found.get("anyOf", ()) if branch.get("type") != "null"]
     merged = {**(branches[0] if branches else {}), **{k: v for k, v in found.items() if k != "anyOf"}}
     if "$ref" in merged:
         merged = {**defs[_name(merged["$ref"])], **merged}
     if "items" in merged:
-        merged["items"] = {k: v for k, v in _plain(merged["items"], defs).items() if k != "description"}
+        merged["items"] = {k: v for k, v in plain(merged["items"], defs).items() if k != "description"}
     return {key: merged[key] for key in _KEPT if key in merged and not _says_nothing(key, merged[key])}
 
 

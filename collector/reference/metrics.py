@@ -6,7 +6,7 @@ from typing import Final
 
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
-from collector.metrics import CONNECTION_STATES, DECLARED, Declared
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, Declared
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
 
@@ -33,6 +33,7 @@ LABELS: Final = {
     "result": _values(Result),
     "cause": _values(Cause),
     "state": codes(CONNECTION_STATES),
+    "status": codes(API_STATUSES),
 }
 """The values of every label: bounded, and none of them names a router."""
 

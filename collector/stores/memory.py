@@ -55,7 +55,7 @@ class MemoryStore:
         new = [insert for insert in plan.inserts if self._insert(insert)]
         if len(plan.inserts) > len(new):
             plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - len(new)
-        return Committed(len(new), plan.dropped, plan.results, erased, changed, removed_from(new))
+        return Committed(len(new), plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided)
 
     def _spent_ids(self, entries: Sequence[Entry]) -> set[bytes]:
         older = {ref for entry in entries if isinstance(entry, Record) for ref in entry.older_ids}

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct):
     """Ids of records taken back before they were written; like erased ones they must not come again."""
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     results: Counter[tuple[Action, Result]] = msgspec.field(default_factory=Counter)
+    decided: list[Result] = msgspec.field(default_factory=list)
+    """What became of the acts among the entries, in their order."""
     head: Head = msgspec.field(default_factory=Head)
 
 
@@ -56,6 +58,8 @@ class Committed(msgspec.Struct):
     """What the ledger says now of the routers whose consent this commit changed."""
     removed: Counter[Removal]
     """Keys that were left out of the messages stored."""
+    decided: list[Result] = msgspec.field(default_factory=list)
+    """What became of the acts among the entries, in their order."""
 
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
@@ -146,6 +150,7 @@ class _Deciding:
         standing = self._standing(event.identity)
         result = result_of(event, standing, self._seen)
         self.plan.results[event.action, result] += 1
+        self.plan.decided.append(result)
         if result is not Result.RECORDED:
             return
         if event.event_ref is not None:

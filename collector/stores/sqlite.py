@@ -225,7 +225,7 @@ class SQLiteStore:
             new = inserted(self._db, plan.inserts, after=last)
             plan.inserts = new
         self._index(new, ids)
-        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new))
+        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided)
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:
         """Write the plan's ledger entries and what they say of their routers."""

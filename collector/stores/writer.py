@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 
 from collector.acks import Settling, complete_all
 from collector.config import WriterSettings
-from collector.consent.ledger import STATE_AFTER
+from collector.consent.ledger import STATE_AFTER, Result
 from collector.consent.standing import ClosedRouters, State
 from collector.errors import Cause, StoreUnavailable, where
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, DropReason, Entry, Record
 from collector.stores import Committed, Store
+from collector.stores.answer import Answer
 
 REFRESH_SECONDS: Final = 1.0
 """How often the ledger is asked for what other processes wrote, `ueip exit` for one."""
@@ -167,11 +168,19 @@ class Writer:
         self._metrics.commit_seconds.labels(self.region).observe(time.perf_counter() - began)
         self._metrics.batch_rows.labels(self.region).observe(len(batch))
         self._closed.learn(committed.standings)
-        for item in batch:
-            if isinstance(item.entry, ConsentEvent) and _queues(item.entry):
-                self._closed.join_settled(item.entry.identity.device_ref)
+        if committed.decided:
+            self._decided(batch, committed.decided)
         self._count(committed)
         self._settle(batch, stored=committed.stored, dropped=committed.dropped)
+
+    def _decided(self, batch: list[Item], results: list[Result]) -> None:
+        """Tell those who wait what the ledger made of each act."""
+        acts = [item for item in batch if isinstance(item.entry, ConsentEvent)]
+        for item, result in zip(acts, results, strict=True):
+            if _queues(item.entry):
+                self._closed.join_settled(item.entry.identity.device_ref)
+            if isinstance(item.token, Answer):
+                item.token.decided(self.region, result)
 
     async def _one_by_one(self, urgent: list[Item], queued: list[Item]) -> None:
         """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""

@@ -138,7 +138,7 @@ def test_ueip_exit_closes_the_gate_and_erases_while_the_collector_runs(site: Sit
         found = collector.wait_settled(3)
 
     assert 0 == left.returncode
-    assert "1 records erased" in left.stderr
+    assert "1 record erased" in left.stderr
     assert 1 == others == site.count("germany")
     assert {"withdrawn": 1} == found.dropped
     assert 1 == site.ueip("find", SERIAL.lower()).returncode

@@ -14,7 +14,9 @@ import pytest
 import trustme
 from pydantic import BaseModel
 
-from collector.config import BrokerSettings, Settings, is_loopback, load_settings, read_keys
+from collector.config import BrokerSettings, Settings, load_settings, read_keys
+from collector.config_files import read_tokens
+from collector.config_http import is_loopback
 from collector.errors import DataFault
 from collector.model import Accepted, Message, Region
 from collector.pipeline import process
@@ -355,6 +357,67 @@ def test_a_key_is_its_owners_alone(folder: Folder, mode: int) -> None:
     ] == folder.faults()
 
 
+API = '[api]\nenabled = true\ntoken_file = "keys/token"\n'
+
+
+def test_the_api_is_off_and_asks_for_nothing_then(folder: Folder) -> None:
+    """Turned on, it takes secrets a line each."""
+    folder.key("token", b"a" * 32 + b"\n\n  " + b"b" * 64 + b"  \n")
+
+    assert not folder.load().api.enabled
+    assert [b"a" * 32, b"b" * 64] == read_tokens(folder.load(API).api)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"x" * 31, b"x" * 32 + b"\n" + b"short"])
+def test_a_secret_that_can_be_guessed_is_refused(folder: Folder, content: bytes) -> None:
+    """Any of them; with the command that makes one."""
+    file = folder.key("token", content)
+
+    sentence = (
+        f"api.token_file: {file}: found no secret, or one of fewer than 32 characters. "
+        f"Create it with: openssl rand -hex 32 > {file} && chmod 600 {file}"
+    )
+
+    assert [sentence] == folder.faults(API)
+
+
+def test_a_secret_is_its_owners_alone(folder: Folder) -> None:
+    """As keys are; and it is there."""
+    file = folder.key("token", b"x" * 32, 0o640)
+    open_to_others = folder.faults(API)
+    file.unlink()
+
+    assert [f"api.token_file: {file}: found mode 640, expected 600. Run: chmod 600 {file}"] == open_to_others
+    assert [f"api.token_file: {file}: No such file or directory. Create it with: "] == [
+        fault.partition("openssl")[0] for fault in folder.faults(API)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ('host = "0.0.0.0"', "api: host: found '0.0.0.0' without TLS"),
+        ('host = "192.0.2.7"', "api: host: found '192.0.2.7' without TLS"),
+        ('cert_file = "keys/token"', "api: cert_file and key_file: found one of the two"),
+        ('cert_file = "keys/token"\nkey_file = "keys/token"', "api: the TLS files cannot be used"),
+        ('cert_file = "gone"\nkey_file = "gone"', "api: the TLS files cannot be used (No such file or directory)"),
+    ],
+)
+def test_the_api_is_safe_or_off(folder: Folder, more: str, sentence: str) -> None:
+    """Nothing that identifies a router crosses a wire in the clear (O78)."""
+    folder.key("token", b"x" * 32)
+    found = folder.faults(API + more)
+
+    assert [True] == [fault.startswith(sentence) for fault in found]
+
+
+def test_the_api_needs_a_secret(folder: Folder) -> None:
+    """There is no way to run it open."""
+    assert ["api: token_file: found none, expected the secrets of those who may call. Set it"] == folder.faults(
+        "[api]\nenabled = true"
+    )
+
+
 def test_two_regions_share_no_store(folder: Folder) -> None:
     """Not by another spelling or a link either (D18)."""
     (folder.path / "data").mkdir()
@@ -456,6 +519,13 @@ ALLOWED = {
     "writer.max_batch_rows": "paces commits",
     "http.host": "serves counts",
     "http.port": "serves counts",
+    "api.enabled": "whether acts of consent are taken over HTTP; each goes through the ledger",
+    "api.host": "where they are taken",
+    "api.port": "where they are taken",
+    "api.token_file": "who may send them",
+    "api.cert_file": "our own identity",
+    "api.key_file": "our own identity",
+    "api.patience_seconds": "how long a caller waits for the ledger; nobody is told of an act that it does not have",
     "log.style": "how logs look",
     "log.level": "how much is logged; no level logs what a router sent",
     "sources.name": "tells the records of sources apart",

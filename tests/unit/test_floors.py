@@ -9,13 +9,15 @@ import collector
 
 ROOT = Path(collector.__file__).parent
 FLOORS = (
+    ("reasons",),
     ("model", "errors", "data", "log", "acks", "simulator"),
     ("pseudonym", "documents", "source_settings"),
-    ("fields", "regions", "registry", "consent", "config_files"),
+    ("fields", "regions", "registry", "consent", "config_files", "config_http"),
     ("config", "products", "metrics"),
     ("formats", "ingest", "stores"),
     ("pipeline",),
     ("rules", "intake", "http"),
+    ("rights",),
     ("service",),
     ("lookup", "explain", "reference", "broker"),
     ("cli",),

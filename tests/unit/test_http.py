@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from records import until
 
-from collector.config import HttpSettings
+from collector.config_http import HttpSettings
 from collector.errors import CollectorError
 from collector.http import READY, HttpServer
 from collector.metrics import Metrics

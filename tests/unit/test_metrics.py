@@ -13,7 +13,7 @@ from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause
-from collector.metrics import CONNECTION_STATES, DECLARED, Declared, Metrics
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, Declared, Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -27,6 +27,7 @@ BOUNDED: dict[str, set[str]] = {
     "result": set(Result),
     "cause": set(Cause),
     "state": set(CONNECTION_STATES),
+    "status": {str(status) for status in API_STATUSES},
     "le": set(),
 }
 """Every label there may be, and every value of it; `le` is Prometheus's own, for the bounds of buckets."""

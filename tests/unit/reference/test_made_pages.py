@@ -11,6 +11,7 @@ from collector.fields.catalogue import FieldEntry, InputEntry, RefusedFamily
 from collector.metrics import DECLARED, Declared
 from collector.model import DropReason, Removal
 from collector.reference import reasons
+from collector.reference.api import api_page
 from collector.reference.fields import TREATMENTS, fields_page, wire_tables
 from collector.reference.markdown import filled, table
 from collector.reference.metrics import LABELS, metrics_page
@@ -19,6 +20,7 @@ from collector.reference.settings import settings_page
 from collector.reference.shapes import TYPES
 
 PAGES = {
+    "api": api_page,
     "fields": lambda: fields_page(catalogue()),
     "drop-reasons": drop_reasons_page,
     "metrics": metrics_page,

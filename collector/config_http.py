@@ -1,0 +1,71 @@
+"""Settings of what the collector serves over HTTP: the operators' pages, and the API for acts of consent."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _named(path: Path) -> Path:
+    """A path that the operating system can be asked for."""
+    if "\0" in str(path):
+        raise ValueError("found a NUL character, expected the path of a file")
+    return path
+
+
+File = Annotated[Path, AfterValidator(_named)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* names this machine and nothing beyond."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+class Section(BaseModel):
+    """A table of the configuration: unknown settings are faults, and so is what is no number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class HttpSettings(Section):
+    """Where operators look: /metrics, /healthz, /readyz. They hold no personal data, and loopback is the default."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9464, description="Port to listen on; 0 for a free one."
+    )
+
+
+class ApiSettings(Section):
+    """Where acts of consent are taken over HTTP, on a listener of its own. Off by default."""
+
+    enabled: bool = Field(default=False, description="Listen for acts of consent.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Another machine's needs TLS.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        default=9465, description="Port to listen on; 0 for a free one."
+    )
+    token_file: File | None = Field(
+        default=None, description="File with the secrets that callers show, a line each, 32 characters or more. Needed."
+    )
+    cert_file: File | None = Field(default=None, description="The listener's certificate (PEM); with it, TLS.")
+    key_file: File | None = Field(default=None, description="Its private key (PEM).")
+    patience_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=10.0, description="How long a caller waits for a region's ledger before the answer is 503."
+    )
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.enabled and self.token_file is None:
+            raise ValueError("token_file: found none, expected the secrets of those who may call. Set it")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
+        if self.enabled and self.cert_file is None and not is_loopback(self.host):
+            raise ValueError(
+                f"host: found '{self.host}' without TLS, expected cert_file and key_file for a listener that other "
+                f"machines reach (O78). Set them, or listen on 127.0.0.1"
+            )
+        return self

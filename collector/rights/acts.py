@@ -1,0 +1,78 @@
+"""From an act of consent to the events of the ledgers it concerns; the same for the API and the command.
+
+Rule 1: a join goes to its country's ledger, and meets every demand that a join on the consent topic meets.
+Rule 2: any other act goes to every ledger that knows the router, by whatever it is called: topic, serial, IMEI or MAC.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from collector.consent.gate import GateRules
+from collector.consent.ledger import Result
+from collector.formats.consent_event import Events, events_of
+from collector.formats.report import ROUTER
+from collector.model import ConsentEvent, ConsentRefused, DropReason, Identity, Region, Sealed
+from collector.pipeline import admit
+from collector.pseudonym import Pseudonymiser
+from collector.regions import RegionMap
+from collector.rights.document import DeskDocument
+from collector.stores import Router
+
+_RANK = (Result.RECORDED, Result.REPEATED, Result.STALE, Result.WITHOUT_EFFECT)
+
+
+class ActRules(Sealed, frozen=True):
+    """What decides where an act goes and whether it may; *pseudonyms* say which regions are served."""
+
+    regions: RegionMap
+    gate: GateRules
+    pseudonyms: Mapping[Region, Pseudonymiser]
+
+
+def direct_events(document: DeskDocument, received_at: int, rules: ActRules, *, actor_auth: str) -> Events | DropReason:
+    """The events for the router of the name given, one a region, or why the act is refused.
+
+    Under a name that is no topic's nothing ever comes: it joins nothing (`unknown_topic`), and leaves no trace.
+    """
+    is_topic = ROUTER.fullmatch(document.router) is not None
+    if document.action == "join" and not is_topic:
+        return DropReason.UNKNOWN_TOPIC
+    read = events_of(document, document.router, received_at, rules.regions, rules.pseudonyms)
+    if isinstance(read, DropReason):
+        return read
+    outcome = admit(read, rules.gate)
+    if isinstance(outcome, ConsentRefused):
+        return outcome.reason
+    said = {"actor_auth": actor_auth} if is_topic else {"actor_auth": actor_auth, "only_if_joined": True}
+    return tuple((region, replace(event, **said)) for region, event in outcome.events)
+
+
+def further_events(
+    event: ConsentEvent, event_id: str, known: Sequence[Router], keys: Pseudonymiser
+) -> list[ConsentEvent]:
+    """The same act for the other routers of a region that are known by the name given, *event* being the direct one."""
+    direct = (event.identity.device_ref, *event.identity.older)
+    refs = {router.standing.device_ref: router.standing.key_id for router in known}
+    reached = next((ref for ref in direct if ref in refs), None)
+    return [
+        _of_another(event, Identity(device_ref=ref, key_id=key_id), event_id, keys)
+        for ref, key_id in refs.items()
+        if ref != reached
+    ]
+
+
+def _of_another(event: ConsentEvent, identity: Identity, event_id: str, keys: Pseudonymiser) -> ConsentEvent:
+    name = f"{identity.device_ref.hex()}\0{event_id}"
+    return replace(
+        event,
+        identity=identity,
+        event_ref=keys.uncached_ref("consent event", name),
+        older_event_refs=keys.older_refs("consent event", name),
+        only_if_joined=False,
+    )
+
+
+def most_telling(results: Iterable[Result]) -> Result:
+    """What to say of an act that came to several routers or regions: that it did something, if it did anywhere."""
+    return min(results, key=_RANK.index, default=Result.WITHOUT_EFFECT)

@@ -1,0 +1,108 @@
+"""Carries out acts of consent in a running collector, through the writers, as those of the consent topic go.
+
+Rule 1: nobody is told that an act is recorded before it is durable in the ledger.
+Rule 2: an act whose ledger does not answer in time is not taken back: it is still tried, and the caller who sends it
+        again is given the same answer (`event_id`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from collector.consent.ledger import Result
+from collector.consent.standing import Standing
+from collector.errors import StoreUnavailable
+from collector.model import Action, ConsentEvent, DropReason, Region
+from collector.pseudonym import refs_of
+from collector.rights.acts import ActRules, direct_events, further_events, most_telling
+from collector.rights.document import DeskDocument
+from collector.stores import Router
+from collector.stores.answer import Answer
+from collector.stores.writer import Writer
+
+MOST_PENDING: Final = 1000
+"""Acts that may wait for a ledger at once; bounds memory while one is away."""
+_SIZE: Final = 1024
+Decision = dict[Region, Result | None]
+"""What the ledger of each region made of an act; None where it did not answer in time."""
+
+
+class Desk:
+    """Takes acts and says what became of them."""
+
+    def __init__(self, rules: ActRules, writers: Mapping[Region, Writer], *, patience_seconds: float) -> None:
+        self._rules = rules
+        self._writers = writers
+        self._patience = patience_seconds
+        self._pending: dict[tuple[Region, bytes | None], asyncio.Future[Result]] = {}
+
+    async def act(self, document: DeskDocument, received_at: int) -> Decision | DropReason:
+        """Carry an act out in every region it concerns, or say why it is refused."""
+        direct = direct_events(document, received_at, self._rules, actor_auth="api")
+        if isinstance(direct, DropReason):
+            return direct
+        # At once, before anybody is looked up: what closes the gate does not wait for a store that hangs.
+        begun = [(region, event, self._submit(region, event)) for region, event in direct]
+        answers = await asyncio.gather(*(self._answer(document, *one) for one in begun))
+        return {region: answer for (region, _), answer in zip(direct, answers, strict=True)}
+
+    async def _answer(
+        self, document: DeskDocument, region: Region, event: ConsentEvent, begun: asyncio.Future[Result] | None
+    ) -> Result | None:
+        """What the ledger of a region makes of an act, and of the same for whom else it knows by that name."""
+        waiting = [begun]
+        try:
+            async with asyncio.timeout(self._patience):
+                if event.action is not Action.JOIN:
+                    keys = self._rules.pseudonyms[region]
+                    known = await self._known(region, document.router)
+                    further = further_events(event, document.event_id, known, keys)
+                    waiting += [self._submit(region, one) for one in further]
+                # Shielded: another caller may wait for the same act.
+                results = [await asyncio.shield(one) for one in waiting if one is not None]
+        except (TimeoutError, StoreUnavailable):
+            return None
+        return most_telling(results) if len(results) == len(waiting) else None
+
+    def stop(self) -> None:
+        """The writers have stopped: who still waits is told that the ledger did not answer."""
+        pending, self._pending = self._pending, {}
+        for waiting in pending.values():
+            if not waiting.done():
+                waiting.set_exception(StoreUnavailable("the collector stops"))
+                waiting.exception()  # the caller may have gone; that is no error
+
+    async def standings(self, router: str) -> dict[Region, list[Standing] | None]:
+        """What each region's ledger says of the routers known by a name; None where it cannot be read."""
+        regions = list(self._writers)
+        found = await asyncio.gather(*(self._standings(region, router) for region in regions))
+        return dict(zip(regions, found, strict=True))
+
+    async def _standings(self, region: Region, router: str) -> list[Standing] | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return [found.standing for found in await self._known(region, router)]
+        except (TimeoutError, StoreUnavailable):
+            return None
+
+    async def _known(self, region: Region, router: str) -> list[Router]:
+        return await self._writers[region].store.find(refs_of(router, self._rules.pseudonyms[region]))
+
+    def _submit(self, region: Region, event: ConsentEvent) -> asyncio.Future[Result] | None:
+        """Give an event to the writer; the same act that waits already is not given twice. None: too many wait."""
+        key = region, event.event_ref
+        waiting = self._pending.get(key)
+        if waiting is not None:
+            return waiting
+        if len(self._pending) >= MOST_PENDING:
+            return None
+        made: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._pending[key] = made
+
+        def told(_: Region, result: Result) -> None:
+            self._pending.pop(key, None)
+            if not made.done():
+                made.set_result(result)
+
+        self._writers[region].submit_event(event, Answer(told), _SIZE)
+        return made

@@ -1,0 +1,43 @@
+"""An act of consent as the API and the command take it: what an event on the consent topic says, and more.
+
+Rule 1: no free text; everything that reaches the ledger is a code or has a form.
+Rule 2: what only the rights desk may do says so itself, by its channel.
+"""
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from collector.formats.consent_event import ActDocument
+
+IDENTIFIER: Final = r"^[A-Za-z0-9._:-]{1,64}$"
+"""What a router may be called: its topic's name, serial, IMEI or MAC."""
+_ROUTER: Final = "The router: what its topics, its serial number, its IMEI or its MAC call it."
+DESK_ONLY: Final = frozenset({"void", "restrict", "unrestrict"})
+"""Acts that are decided on, not clicked."""
+
+
+class DeskDocument(ActDocument):
+    """One act of consent, handed in by an app's service or by the rights desk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    router: Annotated[str, StringConstraints(pattern=IDENTIFIER)] = Field(description=_ROUTER)
+    action: Literal["join", "exit", "void", "restrict", "unrestrict", "unbind", "cancel"] = Field(
+        description="What was done or decided."
+    )
+    channel: Literal["app", "webui", "rights_desk"] = Field(description="Where it was done or decided.")
+
+    @model_validator(mode="after")
+    def _desk_decides(self) -> Self:
+        if self.action in DESK_ONLY and self.channel != "rights_desk":
+            raise ValueError(f"channel: {self.action} is for the rights desk to decide")
+        return self
+
+
+class RouterDocument(BaseModel):
+    """Which router is asked about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    router: Annotated[str, StringConstraints(pattern=IDENTIFIER)] = Field(description=_ROUTER)

@@ -1,0 +1,105 @@
+"""The desk in a running collector: an act counts once, whatever is sent how often and in what order."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from office import KEYS, act, now
+from support import make_rules, settings_of
+
+from collector.config import WriterSettings
+from collector.consent.ledger import Result
+from collector.consent.standing import ClosedRouters
+from collector.metrics import Metrics
+from collector.model import DropReason, Region
+from collector.rights.acts import ActRules, most_telling
+from collector.rights.desk import Decision, Desk
+from collector.rights.document import DeskDocument
+from collector.rules import consent_rules
+from collector.stores.memory import MemoryStore
+from collector.stores.writer import Writer
+
+RULES = make_rules(keys=KEYS)
+SETTINGS = settings_of()
+Carried = tuple[list[Decision], dict[Region, list[str]]]
+ACTIONS = ("join", "exit", "void", "restrict", "unrestrict", "unbind", "cancel")
+
+
+def document(action: str, event_id: str, router: str, country: str | None) -> DeskDocument:
+    """An act, as the API reads it."""
+    said: dict[str, Any] = act(action, event_id, router=router)
+    said.pop("storage_regions", None)
+    said["country"] = country or said.get("country")
+    return DeskDocument.model_validate({name: value for name, value in said.items() if value}, strict=False)
+
+
+async def carried_out(
+    acts: Sequence[DeskDocument],
+) -> tuple[list[dict[Region, Result | None]], dict[Region, list[str]]]:
+    """What became of *acts*, one after the other, and what the ledgers hold then."""
+    metrics, stores = Metrics(), {region: MemoryStore(region, consent_rules(SETTINGS)) for region in Region}
+    writers = {r: Writer(store, WriterSettings(), metrics, ClosedRouters()) for r, store in stores.items()}
+    running = [asyncio.create_task(writer.run()) for writer in writers.values()]
+    rules = ActRules(regions=RULES.regions, gate=RULES.gate, pseudonyms=RULES.pseudonyms)
+    desk = Desk(rules, writers, patience_seconds=60)
+    answers = []
+    for number, one in enumerate(acts):
+        answer = await desk.act(one, BASE + number * 10_000)
+        assert not isinstance(answer, DropReason)
+        answers.append(answer)
+    for writer in writers.values():
+        writer.stop()
+    await asyncio.gather(*running)
+    return answers, {r: [f"{e.action.value} {e.event_ref}" for e in await s.ledger()] for r, s in stores.items()}
+
+
+BASE = now()
+HOMES = {"ZTE1": "DE", "ZTE2": "HK", "ZTE3": "CN"}
+chosen_acts = st.lists(st.tuples(st.sampled_from(ACTIONS), st.sampled_from(sorted(HOMES))), min_size=1, max_size=6)
+
+
+def made(chosen: list[tuple[str, str]]) -> list[DeskDocument]:
+    """Acts, each with an id of its own."""
+    return [document(action, f"e-{n}", router, HOMES[router]) for n, (action, router) in enumerate(chosen)]
+
+
+@given(chosen_acts, st.data())
+@settings(max_examples=40)
+def test_an_act_sent_again_for_a_lost_answer_changes_nothing(
+    chosen: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    """The ledgers are those of each act sent once."""
+    acts = made(chosen)
+    sent = [one for one in acts for _ in range(data.draw(st.integers(1, 3)))]
+    (_, once), (_, again) = asyncio.run(both(acts, sent))
+
+    assert once == again
+
+
+@given(chosen_acts, st.data())
+@settings(max_examples=40)
+def test_an_act_is_recorded_once_whenever_it_is_sent_again(chosen: list[tuple[str, str]], data: st.DataObject) -> None:
+    """After others too; every answer that says `recorded` stands for one entry, and no entry is without one."""
+    sent: list[DeskDocument] = []
+    for one in made(chosen):
+        sent.append(one)
+        sent += data.draw(st.lists(st.sampled_from(sent), max_size=2))
+    answers, ledgers = asyncio.run(carried_out(sent))
+    said = sum(result is Result.RECORDED for answer in answers for result in answer.values())
+
+    assert all(len(acts) == len(set(acts)) for acts in ledgers.values())
+    assert said == sum(map(len, ledgers.values()))
+
+
+async def both(*runs: list[DeskDocument]) -> list[Carried]:
+    """What becomes of each of these."""
+    return [await carried_out(acts) for acts in runs]
+
+
+def test_an_act_did_something_if_it_did_anywhere() -> None:
+    """Of several routers or regions the one that tells most is told."""
+    assert Result.RECORDED is most_telling([Result.WITHOUT_EFFECT, Result.RECORDED, Result.REPEATED])
+    assert Result.REPEATED is most_telling([Result.STALE, Result.REPEATED])
+    assert Result.WITHOUT_EFFECT is most_telling([])
