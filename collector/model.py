@@ -88,6 +88,8 @@ class Report(Sealed, frozen=True, gc=False):
     `content` is the decoded tree of the format, closed by the catalogue; `removed` counts by `Removal` what was left
     out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
     serving network was named in a way that cannot be read; `names_another` when the payload names another router.
+    `counters`, by the field each belongs to, are what only the next sample makes sense of; None in a format that tells
+    of events itself. `partial` is true of one value of many that make a record together.
     """
 
     router: str
@@ -104,6 +106,8 @@ class Report(Sealed, frozen=True, gc=False):
     names_another: bool
     content: Any
     removed: tuple[tuple[Removal, int], ...] = ()
+    counters: tuple[tuple[str, int], ...] | None = None
+    partial: bool = False
 
 
 class Consented(Sealed, frozen=True, gc=False):
@@ -124,6 +128,7 @@ class Record(Sealed, frozen=True, gc=False):
     only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
     `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
+    `counters` and `partial` are those of the report.
     """
 
     record_id: bytes
@@ -139,6 +144,8 @@ class Record(Sealed, frozen=True, gc=False):
     stripped: tuple[tuple[Removal, int], ...] = ()
     lookup: tuple[tuple[str, bytes], ...] = ()
     older_ids: tuple[bytes, ...] = ()
+    counters: tuple[tuple[str, int], ...] | None = None
+    partial: bool = False
 
 
 class Action(StrEnum):

@@ -151,6 +151,8 @@ def build_record(consented: Consented, rules: Rules) -> Record:
         body=rules.selector.body(tree, events, around),
         stripped=_with_late_events(report.removed, removed),
         lookup=_lookup(report, pseudonyms),
+        counters=report.counters,
+        partial=report.partial,
     )
 
 

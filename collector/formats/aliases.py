@@ -44,6 +44,8 @@ class Alias(BaseModel):
     event: str | None = None
     """The kind of event that such a value is."""
     joined: bool = False
+    counter: bool = False
+    """The value only counts up: the field is its rate a second. Of `watchdog_reboots_total`, why a router restarted."""
     convert: str | None = None
     """A conversion, where the one of the field's type will not do."""
     values: dict[str, Raw] | None = None

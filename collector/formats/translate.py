@@ -35,6 +35,8 @@ _COMBINE: Final[dict[str, Callable[[list[Any]], Any]]] = {
     "count": len,
 }
 _MILLISECONDS: Final = 1000
+_COUNTERS_END: Final = 2**64 - 1
+"""The last value of 64 bits is what agents send for a counter they do not have."""
 
 
 class Found(NamedTuple):
@@ -44,6 +46,13 @@ class Found(NamedTuple):
     order: int
     path: str
     value: Any
+
+
+class Translated(NamedTuple):
+    """What a reading became: the tree of our own format, and counters by the field their rate is."""
+
+    tree: Any
+    counters: dict[str, int]
 
 
 class Keeper(Notes, Protocol):
@@ -75,15 +84,19 @@ class Translator:
         self._tails = _unambiguous(aliases) if aliases.tails else {}
         self._conditions = {alias.when.name for alias in aliases.alias if alias.when}
 
-    def translate(self, reading: Reading, notes: Notes) -> Any:
-        """The wire tree of what *reading* says; *notes* is told of everything that is not in it."""
+    def translate(self, reading: Reading, notes: Notes) -> Translated:
+        """The wire tree of what *reading* says, and its counters; *notes* is told of everything that is in neither."""
         beside = self._beside(reading)
         found, unknown = self._sorted(reading, beside)
         self._cleaner.refuse_paths(unknown, notes)
         groups: dict[str, dict[str, Any]] = {}
         events: list[dict[str, Any]] = []
+        counters: dict[str, int] = {}
         for field, values in _by_field(found).items():
             group, name = field.split(".")
+            if values[0].alias.counter:
+                counters |= self._counter(field, values, notes)
+                continue
             if (made := self._field(group, name, values, notes)) is UNSET:
                 continue
             event = values[0].alias.event
@@ -91,7 +104,7 @@ class Translator:
                 _member(events, event, name, made)
             else:
                 groups.setdefault(group, {})[name] = made
-        return self._tree(groups, events, reading)
+        return Translated(self._tree(groups, events, reading), counters)
 
     def _beside(self, reading: Reading) -> dict[tuple[str, tuple[str, ...]], Any]:
         """The values that entries make conditions of, by general name and instance."""
@@ -147,9 +160,22 @@ class Translator:
                 notes.kept(item.path, f"{group}.{name}")
         return checked
 
+    def _counter(self, field: str, found: list[Found], notes: Notes) -> dict[str, int]:
+        """The sum of what counters of one field stand at; those of several instances count together."""
+        given = [item for item in found if not self._is_unset(item)]
+        made = [(item, _count(item.value)) for item in given]
+        for item, value in made:
+            if value is None:
+                notes.removed(Removal.INVALID, item.path)
+        values = [value for _, value in made if value is not None]
+        return {field: sum(values)} if values else {}
+
+    def _is_unset(self, item: Found) -> bool:
+        return item.value is None or any(same(item.value, raw) for raw in (*item.alias.unset, *self._map.unset))
+
     def _converted(self, group: str, name: str, item: Found, notes: Notes) -> Any:
         alias, value = item.alias, item.value
-        if value is None or any(same(value, raw) for raw in (*alias.unset, *self._map.unset)):
+        if self._is_unset(item):
             return NOTHING
         try:
             if alias.values is not None:
@@ -204,6 +230,14 @@ def _joined(found: list[Found]) -> list[Found]:
     whole = [several for several in parts.values() if len(several) == len(several[0].alias.names)]
     made += [several[0]._replace(value=[item.value for item in several]) for several in whole]
     return sorted(made, key=lambda item: item.order)
+
+
+def _count(value: Any) -> int | None:
+    try:
+        found = CONVERTERS["whole"](value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if isinstance(found, int) and 0 <= found < _COUNTERS_END else None
 
 
 def _holds(alias: Alias, instance: tuple[str, ...], beside: dict[Any, Any]) -> bool:

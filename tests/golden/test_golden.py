@@ -68,7 +68,11 @@ def test_a_message_becomes_this_record(path: Path) -> None:
 
 def test_every_member_of_a_record_is_shown() -> None:
     """A member that is added to the record has to be added to the golden records."""
-    assert set(Record.__struct_fields__) == set(shown(kept()))
+    made = kept()
+
+    assert set(Record.__struct_fields__) - {"counters", "partial"} == set(shown(made))
+    # What only formats of others have.
+    assert (None, False) == (made.counters, made.partial)
 
 
 def test_every_message_has_its_record() -> None:

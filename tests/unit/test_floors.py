@@ -11,7 +11,7 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "simulator"),
-    ("pseudonym", "documents", "source_settings"),
+    ("pseudonym", "documents", "source_settings", "derive"),
     ("fields", "regions", "registry", "consent", "config_files", "config_http"),
     ("config", "products", "metrics"),
     ("formats", "ingest", "stores"),

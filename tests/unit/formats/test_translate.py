@@ -17,6 +17,7 @@ from collector.formats.aliases import AliasMap, generalise
 from collector.formats.converters import CONVERTERS, NOTHING
 from collector.formats.reading import Reading
 from collector.formats.translate import Translator
+from collector.model import Removal
 
 COMPILED = Compiled(load_catalogue())
 SOURCE = "made up for this test"
@@ -37,7 +38,7 @@ def read(
 ) -> tuple[Any, dict[str, int]]:
     """The tree of these values, and what was removed."""
     tally = Tally()
-    tree = made.translate(Reading(values=values, time=time), tally)
+    tree, _ = made.translate(Reading(values=values, time=time), tally)
     return tree, {removal.value: count for removal, count in tally.counts.items()}
 
 
@@ -182,6 +183,19 @@ def test_a_value_can_be_an_event() -> None:
     assert ("unexpected_reboot", "remote_management") == (found.event, found.reboot_reason)
     assert not read(made, ("Boot!.Cause", "LocalReboot"))[0].events
     assert not read(made, ("Boot!.Cause", "RemoteReboot"), time=None)[0].events
+
+
+def test_a_counter_goes_beside_the_tree() -> None:
+    """Its rate is the field; alone it says nothing."""
+    entry = {"names": ["Device.Cellular.Interface.{i}.Stats.BytesSent"], "field": "usage.uplink_bytes_per_second"}
+    made, tally = translator({**entry, "counter": True}, unset=[""]), Tally()
+
+    values = [(f"Device.Cellular.Interface.{n}.Stats.BytesSent", v) for n, v in enumerate((7, "5", -1, 2**64 - 1, ""))]
+    translated = made.translate(Reading(values=tuple(values), time=NOW), tally)
+
+    assert {"usage.uplink_bytes_per_second": 12} == translated.counters
+    assert not hasattr(translated.tree.usage, "uplink_bytes_per_second")
+    assert {Removal.INVALID: 2} == tally.counts
 
 
 def test_a_map_that_speaks_of_unknown_fields_is_refused_with_all_its_faults() -> None:
