@@ -1,25 +1,26 @@
-"""What one sample of a router says only beside the one before: a disconnect, a restart, the rate of a counter. Pure.
+"""What one sample of a router says only beside the ones before: a disconnect, a restart, a rate, a sum of parts. Pure.
 
-Formats of others name states and counters, not events. What has to be known between two samples is little, of fixed
-size, kept beside the router's records, erased with them, and unknown after too long a gap.
+Formats of others name states and counters, not events, and some send every value alone. What has to be known between
+two samples is little, of bounded size, kept beside the router's records, erased with them, and unknown after a day.
 
-Rule 1: a sample older than the last one derives nothing and changes nothing: backlogs come after the fact.
+Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come after the fact.
 Rule 2: what cannot be told is not guessed: no rate over a reset, no event from an unknown state.
 Rule 3: nothing is derived that the router says itself in the same sample.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.model import Sealed
+from collector.model import Part, Sealed
 
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
 LONGEST_GAP: Final = 86_400_000
-"""Milliseconds after which the last sample says nothing about this one."""
+"""Milliseconds after which what is remembered says nothing any more."""
+_WAN, _UPTIME = "network.wan_connection_state", "router.uptime_seconds"
 _UP: Final = frozenset({"connected", "limited"})
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
@@ -31,85 +32,93 @@ _NEAR_THE_END: Final = 0.5
 """A counter in this upper part of its range that comes back small has wrapped; one below it was reset."""
 _FASTEST: Final = 125_000_000_000
 """Bytes a second that no router moves (catalogue, `downlink_bytes_per_second`): a wrap that means more was a reset."""
+_MOST: Final = 64
+"""Counters and parts remembered of one router."""
+_COMBINE: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {"sum": sum, "max": max, "min": min, "any": any}
 
 
-class Observed(Sealed, frozen=True, gc=False):
-    """What a sample says that only the next one makes use of. Times in milliseconds, uptime in seconds.
+class Fact(NamedTuple):
+    """A value, and when the router had it, in milliseconds."""
 
-    `counters` are by the field that their rate is, as in `usage.downlink_bytes_per_second`.
+    value: Any
+    at: int
+
+
+class Memory(Sealed, frozen=True, gc=False):
+    """What is kept of a router between two samples.
+
+    `facts` are states by field and counters by field and instance; `parts` those of the sample of `interval`, which
+    are sent one by one.
     """
 
+    facts: dict[str, Fact] = msgspec.field(default_factory=dict)
+    interval: int | None = None
+    parts: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+class Sample(Sealed, frozen=True, gc=False):
+    """What a record's message says: its body, when it was measured, and what only makes sense beside other samples."""
+
+    body: Mapping[str, Any]
     at: int
-    wan: str | None = None
-    uptime: int | None = None
-    watchdog: int | None = None
-    counters: dict[str, int] = msgspec.field(default_factory=dict)
+    counters: tuple[Part, ...] = ()
+    parts: tuple[Part, ...] = ()
+    interval: int | None = None
 
 
 class Derived(Sealed, frozen=True):
-    """What comes of a sample beside the last one: events and fields for its record, and what to remember."""
+    """What comes of a sample: events and fields (by group and name) for its record, and what to remember."""
 
     events: tuple[dict[str, Any], ...]
-    fields: dict[str, int]
-    memory: Observed
+    fields: dict[str, Any]
+    memory: Memory
 
 
-def observed_in(body: Mapping[str, Any], at: int, counters: Mapping[str, int]) -> Observed | None:
-    """What is worth remembering of a record's body and of the counters sent with it, None if nothing is."""
-    rates = {field: value for field, value in counters.items() if field != WATCHDOG}
-    watchdog = counters.get(WATCHDOG)
-    wan = body.get("network", {}).get("wan_connection_state")
-    uptime = body.get("router", {}).get("uptime_seconds")
-    if wan is None and uptime is None and watchdog is None and not counters:
-        return None
-    return Observed(at=at, wan=wan, uptime=uptime, watchdog=watchdog, counters=rates)
+def derive(before: Memory | None, sample: Sample) -> Derived:
+    """Compare a sample with what is remembered of the router."""
+    known = _recent(before or Memory(), sample.at)
+    now = _facts_in(sample)
+    newer = {name: fact for name, fact in now.items() if name not in known or fact.at > known[name].at}
+    said = {event.get("event") for event in sample.body.get("events", ())}
+    found = (_disconnect(known, newer), _restart(known, newer))
+    events = tuple(event for event in found if event is not None and event["event"] not in said)
+    restarted = found[1] is not None or "unexpected_reboot" in said
+    rates = [] if restarted else list(_rates(known, newer, sample.counters))
+    kept = {name: fact for name, fact in known.items() if not (restarted and "#" in name)} | newer
+    fields, interval, parts = _gathered(before, sample, rates)
+    return Derived(events, fields, Memory(facts=dict(list(kept.items())[-_MOST:]), interval=interval, parts=parts))
 
 
-def derive(before: Observed | None, now: Observed, said: frozenset[str]) -> Derived:
-    """Compare a sample with what is remembered; *said* are the kinds of events that it tells of by itself."""
-    if before is None or now.at - before.at > LONGEST_GAP:
-        return Derived((), {}, now)
-    if now.at <= before.at:
-        return Derived((), {}, before)
-    events = [event for event in (_disconnect(before, now), _restart(before, now)) if event]
-    restarted = any(event["event"] == "unexpected_reboot" for event in events) or "unexpected_reboot" in said
-    fields = {} if restarted else _rates(before, now)
-    told = tuple(event for event in events if event["event"] not in said)
-    return Derived(told, fields, _remembered(before, now))
+def _recent(memory: Memory, at: int) -> dict[str, Fact]:
+    return {name: fact for name, fact in memory.facts.items() if at - fact.at <= LONGEST_GAP}
 
 
-def _remembered(before: Observed, now: Observed) -> Observed:
-    """The newest of everything: not every sample says everything."""
-    restarted = _restart(before, now) is not None
-    counters = dict(now.counters) if restarted else {**before.counters, **now.counters}
-    return Observed(
-        at=now.at,
-        wan=before.wan if now.wan is None else now.wan,
-        uptime=_uptime_at(before, now.at) if now.uptime is None else now.uptime,
-        watchdog=before.watchdog if now.watchdog is None else now.watchdog,
-        # A counter that this sample does not have is as old as its own sample was: without that, no rate.
-        counters=counters if set(counters) == set(now.counters) else dict(now.counters),
-    )
+def _facts_in(sample: Sample) -> dict[str, Fact]:
+    network, router = sample.body.get("network", {}), sample.body.get("router", {})
+    said = {_WAN: network.get("wan_connection_state"), _UPTIME: router.get("uptime_seconds")}
+    facts = {name: Fact(value, sample.at) for name, value in said.items() if value is not None}
+    return facts | {_name_of(part): Fact(part.value, sample.at) for part in sample.counters}
 
 
-def _uptime_at(before: Observed, at: int) -> int | None:
-    return None if before.uptime is None else before.uptime + (at - before.at) // 1000
+def _name_of(part: Part) -> str:
+    return WATCHDOG if part.field == WATCHDOG else f"{part.field}#{part.key}"
 
 
-def _disconnect(before: Observed, now: Observed) -> dict[str, Any] | None:
-    if before.wan in _UP and now.wan in _DOWN:
-        return {"event": "wan_unexpected_disconnect", "time": text_of(now.at)}
+def _disconnect(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, Any] | None:
+    if _WAN in known and _WAN in now and known[_WAN].value in _UP and now[_WAN].value in _DOWN:
+        return {"event": "wan_unexpected_disconnect", "time": text_of(now[_WAN].at)}
     return None
 
 
-def _restart(before: Observed, now: Observed) -> dict[str, Any] | None:
+def _restart(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, Any] | None:
     """A restart shows in an uptime that is shorter than it should be; dated by that uptime."""
-    if before.uptime is None or now.uptime is None:
+    if _UPTIME not in known or _UPTIME not in now:
         return None
-    started, started_before = now.at - now.uptime * 1000, before.at - before.uptime * 1000
-    if started - started_before <= _SLACK + _DRIFT * (now.at - before.at) or started <= before.at - _SLACK:
+    before, after = known[_UPTIME], now[_UPTIME]
+    started, started_before = after.at - after.value * 1000, before.at - before.value * 1000
+    if started - started_before <= _SLACK + _DRIFT * (after.at - before.at) or started <= before.at - _SLACK:
         return None
-    watchdog = before.watchdog is not None and now.watchdog is not None and now.watchdog > before.watchdog
+    watchdog = WATCHDOG in known and WATCHDOG in now and now[WATCHDOG].value > known[WATCHDOG].value
     return {
         "event": "unexpected_reboot",
         "time": text_of(started),
@@ -117,14 +126,14 @@ def _restart(before: Observed, now: Observed) -> dict[str, Any] | None:
     }
 
 
-def _rates(before: Observed, now: Observed) -> dict[str, int]:
-    seconds = (now.at - before.at) / 1000
-    rates = {}
-    for field, value in now.counters.items():
-        step = None if field not in before.counters else step_of(before.counters[field], value, seconds)
-        if step is not None:
-            rates[field] = round(step / seconds)
-    return rates
+def _rates(known: Mapping[str, Fact], now: Mapping[str, Fact], counters: Iterable[Part]) -> Iterable[Part]:
+    for part in counters:
+        name = _name_of(part)
+        if name != WATCHDOG and name in known and name in now:
+            seconds = (now[name].at - known[name].at) / 1000
+            step = step_of(known[name].value, part.value, seconds)
+            if step is not None:
+                yield part._replace(value=round(step / seconds))
 
 
 def step_of(before: int, now: int, seconds: float) -> int | None:
@@ -138,10 +147,50 @@ def step_of(before: int, now: int, seconds: float) -> int | None:
     return None
 
 
+def _gathered(
+    before: Memory | None, sample: Sample, rates: Iterable[Part]
+) -> tuple[dict[str, Any], int | None, dict[str, dict[str, Any]]]:
+    """The fields that parts make together, those of the same interval that came before included."""
+    new = [*sample.parts, *rates]
+    same = before is not None and before.interval == sample.interval and sample.interval is not None
+    if before is not None and sample.interval is not None and (before.interval or 0) > sample.interval:
+        return {}, before.interval, before.parts  # late: its sample cannot be put together any more
+    parts = {field: dict(values) for field, values in before.parts.items()} if before is not None and same else {}
+    for part in new:
+        values = parts.setdefault(part.field, {})
+        if part.key in values or sum(map(len, parts.values())) < _MOST:
+            values[part.key] = part.value
+    made = {part.field: (part.most, _COMBINE[part.combine](parts[part.field].values())) for part in new}
+    fields = {field: value for field, (most, value) in made.items() if value <= most}
+    return fields, sample.interval, parts if sample.interval is not None else {}
+
+
+def applied(body: dict[str, Any], derived: Derived) -> dict[str, Any]:
+    """The body with what was derived for it."""
+    made = {group: dict(fields) if isinstance(fields, dict) else fields for group, fields in body.items()}
+    for field, value in derived.fields.items():
+        group, _, name = field.partition(".")
+        made.setdefault(group, {})[name] = value
+    if derived.events:
+        made["events"] = [*made.get("events", ()), *derived.events]
+    return made
+
+
+def merged(stored: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """Two parts of one sample as one body; the later one wins where both say the same, and no event counts twice."""
+    made: dict[str, Any] = {group: fields.copy() for group, fields in stored.items()}
+    for group, fields in part.items():
+        if group == "events":
+            made["events"] = [*made.get("events", ()), *(e for e in fields if e not in made.get("events", ()))]
+        else:
+            made.setdefault(group, {}).update(fields)
+    return made
+
+
 def text_of(milliseconds: int) -> str:
     """RFC 3339 UTC to the second, as fault events have it (catalogue 1.6)."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
 encode: Final = msgspec.json.Encoder().encode
-decode: Final = msgspec.json.Decoder(Observed).decode
+decode: Final = msgspec.json.Decoder(Memory).decode

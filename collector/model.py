@@ -8,7 +8,7 @@ Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a nam
 """
 
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -82,14 +82,28 @@ class Flag(Enum):
     NONE = "none"  # the format has no place for one: the ledger alone decides (D3)
 
 
+class Part(NamedTuple):
+    """A value that makes sense beside others only: a counter, or one of several instances sent one by one.
+
+    `field` is group and name, `key` tells instances apart and is not the router's own name for them; what they make
+    together is no value above `most` (F3).
+    """
+
+    field: str
+    key: str
+    value: Any
+    most: float
+    combine: str = "sum"
+
+
 class Report(Sealed, frozen=True, gc=False):
     """A decoded message of a router, before anybody asked whether it may be kept.
 
     `content` is the decoded tree of the format, closed by the catalogue; `removed` counts by `Removal` what was left
     out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
     serving network was named in a way that cannot be read; `names_another` when the payload names another router.
-    `counters`, by the field each belongs to, are what only the next sample makes sense of; None in a format that tells
-    of events itself. `partial` is true of one value of many that make a record together.
+    `counters` are what only the next sample makes sense of, None in a format that tells of events itself; `parts` what
+    makes a value with the parts of other messages, of the same `interval`; a message without one is whole.
     """
 
     router: str
@@ -106,8 +120,9 @@ class Report(Sealed, frozen=True, gc=False):
     names_another: bool
     content: Any
     removed: tuple[tuple[Removal, int], ...] = ()
-    counters: tuple[tuple[str, int], ...] | None = None
-    partial: bool = False
+    counters: tuple[Part, ...] | None = None
+    parts: tuple[Part, ...] = ()
+    interval: int | None = None
 
 
 class Consented(Sealed, frozen=True, gc=False):
@@ -128,7 +143,7 @@ class Record(Sealed, frozen=True, gc=False):
     only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
     `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
-    `counters` and `partial` are those of the report.
+    `counters`, `parts` and `interval` are those of the report.
     """
 
     record_id: bytes
@@ -144,8 +159,9 @@ class Record(Sealed, frozen=True, gc=False):
     stripped: tuple[tuple[Removal, int], ...] = ()
     lookup: tuple[tuple[str, bytes], ...] = ()
     older_ids: tuple[bytes, ...] = ()
-    counters: tuple[tuple[str, int], ...] | None = None
-    partial: bool = False
+    counters: tuple[Part, ...] | None = None
+    parts: tuple[Part, ...] = ()
+    interval: int | None = None
 
 
 class Action(StrEnum):

@@ -152,7 +152,8 @@ def build_record(consented: Consented, rules: Rules) -> Record:
         stripped=_with_late_events(report.removed, removed),
         lookup=_lookup(report, pseudonyms),
         counters=report.counters,
-        partial=report.partial,
+        parts=report.parts,
+        interval=report.interval,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from collector.data import data_path
+from collector.derive import WATCHDOG
 from collector.documents import load_document
 from collector.fields.catalogue import Catalogue
 from collector.formats.converters import CONVERTERS
@@ -88,11 +89,18 @@ class AliasMap(BaseModel):
             f"entry '{alias.names[0]}': found {what}, expected one of the catalogue"
             for alias in self.alias
             for what, wrong in (
+                (f"a counter of '{alias.field}'", alias.counter and not _counts(catalogue, alias.field)),
                 (f"field '{alias.field}'", tuple(alias.field.split(".")) not in places),
                 (f"event '{alias.event}'", alias.event is not None and alias.event not in events),
             )
             if wrong
         ]
+
+
+def _counts(catalogue: Catalogue, field: str) -> bool:
+    """Whether a field may be the rate of a counter: what is derived late passes by the treatments."""
+    entry = catalogue.fields.get(field.partition(".")[2])
+    return entry is not None and (entry.treatment == "keep" or field == WATCHDOG)
 
 
 def load_aliases(name: str) -> AliasMap:

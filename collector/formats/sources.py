@@ -71,7 +71,7 @@ class Source(Sealed, frozen=True):
         if router is None:
             return DropReason.UNKNOWN_TOPIC
         tally = Tally()
-        tree, counters = self.translator.translate(reading, notes or tally)
+        tree, counters, parts = self.translator.translate(reading, notes or tally)
         time = self._time(reading, message)
         network = tree.network
         return Report(
@@ -89,8 +89,9 @@ class Source(Sealed, frozen=True):
             names_another=reading.endpoint is not None and router_of(reading.endpoint) != router,
             content=tree,
             removed=tuple(sorted(tally.counts.items())),
-            counters=tuple(sorted(counters.items())),
-            partial=reading.partial,
+            counters=counters,
+            parts=parts,
+            interval=(time or 0) // self.interval if reading.partial else None,
         )
 
     def _named(self, reading: Reading, levels: list[str], message: Message) -> str | None:

@@ -4,9 +4,11 @@ Rule 1: the tree is built from what the map names and the catalogue allows; ever
 Rule 2: a value is checked by the catalogue as if the router had sent it in our own format.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final, NamedTuple, Protocol
+from zlib import crc32
 
 import msgspec
 from msgspec import UNSET
@@ -17,7 +19,7 @@ from collector.fields.compiled import MAX_EVENTS, Compiled
 from collector.formats.aliases import Alias, AliasMap, generalise, same, tails_of
 from collector.formats.converters import CONVERTERS, NOTHING, Convert
 from collector.formats.reading import Reading
-from collector.model import Removal
+from collector.model import Part, Removal
 
 _BY_TYPE: Final[dict[str, Convert]] = {
     "bool": CONVERTERS["boolean"],
@@ -34,6 +36,8 @@ _COMBINE: Final[dict[str, Callable[[list[Any]], Any]]] = {
     "any": any,
     "count": len,
 }
+GATHERED: Final = frozenset({"sum", "max", "min", "any"})
+"""What can be put together of values that come in messages of their own."""
 _MILLISECONDS: Final = 1000
 _COUNTERS_END: Final = 2**64 - 1
 """The last value of 64 bits is what agents send for a counter they do not have."""
@@ -49,10 +53,11 @@ class Found(NamedTuple):
 
 
 class Translated(NamedTuple):
-    """What a reading became: the tree of our own format, and counters by the field their rate is."""
+    """What a reading became: the tree of our own format, and what makes sense beside other readings only."""
 
     tree: Any
-    counters: dict[str, int]
+    counters: tuple[Part, ...]
+    parts: tuple[Part, ...]
 
 
 class Keeper(Notes, Protocol):
@@ -91,11 +96,15 @@ class Translator:
         self._cleaner.refuse_paths(unknown, notes)
         groups: dict[str, dict[str, Any]] = {}
         events: list[dict[str, Any]] = []
-        counters: dict[str, int] = {}
+        counters: list[Part] = []
+        parts: list[Part] = []
         for field, values in _by_field(found).items():
             group, name = field.split(".")
             if values[0].alias.counter:
-                counters |= self._counter(field, values, notes)
+                counters += self._counters(field, values, notes)
+                continue
+            if reading.partial and values[0].alias.combine in GATHERED:
+                parts += self._parts(field, values, notes)
                 continue
             if (made := self._field(group, name, values, notes)) is UNSET:
                 continue
@@ -104,7 +113,7 @@ class Translator:
                 _member(events, event, name, made)
             else:
                 groups.setdefault(group, {})[name] = made
-        return Translated(self._tree(groups, events, reading), counters)
+        return Translated(self._tree(groups, events, reading), tuple(counters), tuple(parts))
 
     def _beside(self, reading: Reading) -> dict[tuple[str, tuple[str, ...]], Any]:
         """The values that entries make conditions of, by general name and instance."""
@@ -160,15 +169,26 @@ class Translator:
                 notes.kept(item.path, f"{group}.{name}")
         return checked
 
-    def _counter(self, field: str, found: list[Found], notes: Notes) -> dict[str, int]:
-        """The sum of what counters of one field stand at; those of several instances count together."""
-        given = [item for item in found if not self._is_unset(item)]
-        made = [(item, _count(item.value)) for item in given]
-        for item, value in made:
-            if value is None:
-                notes.removed(Removal.INVALID, item.path)
-        values = [value for _, value in made if value is not None]
-        return {field: sum(values)} if values else {}
+    def _counters(self, field: str, found: list[Found], notes: Notes) -> Iterator[Part]:
+        """What the counters of one field stand at, each for itself."""
+        for item in found:
+            if not self._is_unset(item):
+                value = _count(item.value)
+                if value is None:
+                    notes.removed(Removal.INVALID, item.path)
+                else:
+                    yield Part(field, key_of(item.path), value, self._most(field))
+
+    def _parts(self, field: str, found: list[Found], notes: Notes) -> Iterator[Part]:
+        """The instances of one field that other messages have more of."""
+        group, _, name = field.partition(".")
+        for item in found:
+            if (value := self._field(group, name, [item], notes)) is not UNSET:
+                yield Part(field, key_of(item.path), value, self._most(field), item.alias.combine)
+
+    def _most(self, field: str) -> float:
+        entry = self._compiled.catalogue.fields.get(field.partition(".")[2])
+        return inf if entry is None or entry.max is None else entry.max
 
     def _is_unset(self, item: Found) -> bool:
         return item.value is None or any(same(item.value, raw) for raw in (*item.alias.unset, *self._map.unset))
@@ -230,6 +250,11 @@ def _joined(found: list[Found]) -> list[Found]:
     whole = [several for several in parts.values() if len(several) == len(several[0].alias.names)]
     made += [several[0]._replace(value=[item.value for item in several]) for several in whole]
     return sorted(made, key=lambda item: item.order)
+
+
+def key_of(path: str) -> str:
+    """What tells instances apart between messages, without the name that the router gave them."""
+    return f"{crc32(path.encode('utf-8', 'replace')):08x}"
 
 
 def _count(value: Any) -> int | None:

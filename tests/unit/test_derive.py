@@ -1,4 +1,4 @@
-"""Derivation between two samples: disconnects, restarts, rates; and that nothing is guessed."""
+"""Derivation between two samples: disconnects, restarts, rates, sums of parts; and that nothing is guessed."""
 
 from typing import Any
 
@@ -6,16 +6,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.derive import LONGEST_GAP, WATCHDOG, Derived, Observed, decode, derive, encode, observed_in, step_of
+from collector.derive import (
+    LONGEST_GAP,
+    WATCHDOG,
+    Derived,
+    Memory,
+    Sample,
+    applied,
+    decode,
+    derive,
+    encode,
+    merged,
+    step_of,
+)
+from collector.model import Part
 
 NOW = 1_795_280_000_000
 MINUTE = 60_000
-NOTHING_SAID: frozenset[str] = frozenset()
+RATE, ERRORS, STATIONS = "usage.downlink_bytes_per_second", "wifi.wifi_driver_errors_total", "wifi.wifi_station_count"
 
 
-def sample(after: int = 0, **facts: Any) -> Observed:
+def sample(after: int = 0, *, wan: str | None = None, uptime: int | None = None, **more: Any) -> Sample:
     """A sample so many milliseconds after the first."""
-    return Observed(at=NOW + after, **facts)
+    body: dict[str, Any] = {}
+    if wan is not None:
+        body["network"] = {"wan_connection_state": wan}
+    if uptime is not None:
+        body["router"] = {"uptime_seconds": uptime}
+    return Sample(body=body | more.pop("body", {}), at=NOW + after, **more)
+
+
+def after_all(*samples: Sample) -> Derived:
+    """What comes of the last of these."""
+    memory = None
+    for each in samples:
+        derived = derive(memory, each)
+        memory = decode(encode(derived.memory))
+    return derived
+
+
+def counter(value: int, key: str = "a", field: str = RATE) -> tuple[Part, ...]:
+    """One counter."""
+    return (Part(field, key, value, 125e9),)
+
+
+def stations(key: str, value: int) -> tuple[Part, ...]:
+    """How many stations one of several radios has."""
+    return (Part(STATIONS, key, value, 255),)
 
 
 def kinds(derived: Derived) -> list[str]:
@@ -27,7 +64,7 @@ def kinds(derived: Derived) -> list[str]:
 @pytest.mark.parametrize("up", ["connected", "limited"])
 def test_a_link_that_was_up_and_is_down_is_a_disconnect(up: str, down: str) -> None:
     """Dated by the sample that shows it."""
-    derived = derive(sample(wan=up), sample(MINUTE, wan=down), NOTHING_SAID)
+    derived = after_all(sample(wan=up), sample(MINUTE, wan=down))
 
     assert [{"event": "wan_unexpected_disconnect", "time": "2026-11-21T16:54:20Z"}] == list(derived.events)
 
@@ -39,28 +76,29 @@ def test_a_link_that_was_up_and_is_down_is_a_disconnect(up: str, down: str) -> N
 )  # fmt: skip
 def test_no_other_change_is_a_disconnect(before: str | None, now: str | None) -> None:
     """An unknown state is not a state."""
-    assert kinds(derive(sample(wan=before), sample(MINUTE, wan=now), NOTHING_SAID)) == []
+    assert kinds(after_all(sample(wan=before), sample(MINUTE, wan=now))) == []
 
 
 def test_a_state_is_remembered_over_samples_that_do_not_say_it() -> None:
     """A report of the Wi-Fi alone does not hide the disconnect that follows."""
-    between = derive(sample(wan="connected"), sample(MINUTE, uptime=5), NOTHING_SAID).memory
+    samples = (sample(wan="connected"), sample(MINUTE, uptime=5), sample(2 * MINUTE, wan="disconnected"))
 
-    assert kinds(derive(between, sample(2 * MINUTE, wan="disconnected"), NOTHING_SAID)) == ["wan_unexpected_disconnect"]
+    assert kinds(after_all(*samples)) == ["wan_unexpected_disconnect"]
 
 
 def test_an_uptime_that_fell_back_is_a_restart_dated_by_itself() -> None:
     """The router was up for 100 s at the second sample."""
-    [event] = derive(sample(uptime=50_000), sample(10 * MINUTE, uptime=100), NOTHING_SAID).events
+    [event] = after_all(sample(uptime=50_000), sample(10 * MINUTE, uptime=100)).events
 
     assert {"event": "unexpected_reboot", "time": "2026-11-21T17:01:40Z", "reboot_reason": "unknown"} == event
 
 
 def test_a_watchdog_counter_that_rose_names_the_reason() -> None:
     """What TR-181 counts as WatchdogBootCount."""
-    before, now = sample(uptime=50_000, watchdog=3), sample(10 * MINUTE, uptime=100, watchdog=4)
+    before = sample(uptime=50_000, counters=counter(3, field=WATCHDOG))
+    now = sample(10 * MINUTE, uptime=100, counters=counter(4, field=WATCHDOG))
 
-    [event] = derive(before, now, NOTHING_SAID).events
+    [event] = after_all(before, now).events
 
     assert event["reboot_reason"] == "watchdog"
 
@@ -70,19 +108,19 @@ def test_an_uptime_that_goes_on_is_no_restart(uptime: int, gap: int, slack: int)
     """Also with a clock that was set by a little in between."""
     later = max(0, uptime + (gap + slack) // 1000)
 
-    assert kinds(derive(sample(uptime=uptime), sample(gap, uptime=later), NOTHING_SAID)) == []
+    assert kinds(after_all(sample(uptime=uptime), sample(gap, uptime=later))) == []
 
 
-def test_an_uptime_that_wrapped_or_lies_before_the_last_sample_is_no_restart() -> None:
-    """A start that lies before a sample the router sent cannot be: the clock was wrong then."""
-    assert kinds(derive(sample(uptime=10), sample(MINUTE, uptime=3600), NOTHING_SAID)) == []
+def test_a_start_before_a_sample_that_was_sent_is_no_restart() -> None:
+    """It cannot be: the clock was wrong then."""
+    assert kinds(after_all(sample(uptime=10), sample(MINUTE, uptime=3600))) == []
 
 
 def test_what_the_router_says_itself_is_not_derived_again() -> None:
     """`Boot!` tells of the restart."""
-    derived = derive(sample(uptime=5000), sample(10 * MINUTE, uptime=60), frozenset({"unexpected_reboot"}))
+    told = {"events": [{"event": "unexpected_reboot"}]}
 
-    assert derived.events == ()
+    assert after_all(sample(uptime=5000), sample(10 * MINUTE, uptime=60, body=told)).events == ()
 
 
 @pytest.mark.parametrize(
@@ -108,53 +146,100 @@ def test_a_wrap_that_would_be_faster_than_any_router_was_a_reset() -> None:
     assert step_of(2**63, 5, 1) is None
 
 
-def test_a_rate_is_the_step_over_the_time() -> None:
-    """600,000 bytes in a minute are 10,000 a second."""
-    field = "usage.downlink_bytes_per_second"
+def test_a_rate_is_the_step_over_the_time_of_all_instances() -> None:
+    """600,000 bytes and 60,000 in a minute are 11,000 a second."""
+    before = sample(counters=counter(1000) + counter(2**32 - 20_000, "b"))
+    now = sample(MINUTE, counters=counter(601_000) + counter(40_000, "b"))
 
-    derived = derive(sample(counters={field: 1000}), sample(MINUTE, counters={field: 601_000}), NOTHING_SAID)
-
-    assert {field: 10_000} == derived.fields
+    assert {RATE: 11_000} == after_all(before, now).fields
 
 
-def test_there_is_no_rate_over_a_restart_or_a_sample_without_the_counter() -> None:
-    """What cannot be told is not guessed."""
-    field = "usage.uplink_bytes_per_second"
-    before, between = sample(counters={field: 10}, uptime=5000), sample(MINUTE, uptime=5060)
-    restarted = sample(10 * MINUTE, counters={field: 700}, uptime=60)
-    later = sample(2 * MINUTE, counters={field: 900})
+def test_there_is_no_rate_over_a_restart_and_one_over_a_sample_without_the_counter() -> None:
+    """A counter has its own time."""
+    before, between = sample(counters=counter(10), uptime=5000), sample(MINUTE, uptime=5060)
+    restarted = sample(10 * MINUTE, counters=counter(700), uptime=60)
 
-    assert derive(before, restarted, NOTHING_SAID).fields == {}
-    assert derive(derive(before, between, NOTHING_SAID).memory, later, NOTHING_SAID).fields == {}
+    assert after_all(before, restarted).fields == {}
+    assert after_all(before, restarted, sample(11 * MINUTE, counters=counter(1300), uptime=120)).fields == {RATE: 10}
+    assert after_all(before, between, sample(2 * MINUTE, counters=counter(1210))).fields == {RATE: 10}
 
 
 @pytest.mark.parametrize("after", [0, -1, -MINUTE])
 def test_an_older_sample_derives_nothing_and_changes_nothing(after: int) -> None:
     """A backlog comes after the fact."""
-    before = sample(wan="connected", uptime=10)
+    before = derive(None, sample(wan="connected", uptime=10)).memory
 
-    derived = derive(before, sample(after, wan="disconnected", uptime=1), NOTHING_SAID)
+    derived = derive(before, sample(after, wan="disconnected", uptime=1))
 
-    assert ((), {}, before) == (derived.events, derived.fields, derived.memory)
+    assert ((), {}, before.facts) == (derived.events, derived.fields, derived.memory.facts)
 
 
 def test_after_too_long_a_gap_nothing_is_known() -> None:
     """A day later the last state says nothing."""
-    derived = derive(sample(wan="connected"), sample(LONGEST_GAP + 1, wan="disconnected"), NOTHING_SAID)
-
-    assert derived.events == ()
+    assert after_all(sample(wan="connected"), sample(LONGEST_GAP + 1, wan="disconnected")).events == ()
 
 
-def test_only_what_the_next_sample_needs_is_remembered() -> None:
-    """Its size is bounded, and none of it came from the router as text."""
-    body = {
-        "network": {"wan_connection_state": "connected", "plmn": "26201"},
-        "router": {"uptime_seconds": 7, "software_version": "B07"},
+def test_parts_of_one_interval_make_one_value_whatever_their_order() -> None:
+    """Three stations on one radio and two on the other."""
+    first = sample(5, parts=stations("phy0", 3), interval=7)
+
+    assert after_all(first, sample(0, parts=stations("phy1", 2), interval=7)).fields == {STATIONS: 5}
+    assert after_all(first, first, sample(9, parts=stations("phy1", 2), interval=7)).fields == {STATIONS: 5}
+
+
+def test_parts_of_another_interval_begin_anew_and_late_ones_change_nothing() -> None:
+    """What was counted a minute ago is not counted now."""
+    first, second = sample(parts=stations("phy0", 3), interval=7), sample(MINUTE, parts=stations("phy1", 2), interval=8)
+
+    assert after_all(first, second).fields == {STATIONS: 2}
+    assert after_all(first, second, sample(parts=stations("phy2", 9), interval=7)).fields == {}
+
+
+def test_what_parts_make_stays_within_the_catalogues_bounds() -> None:
+    """Out of bounds is no value (F3)."""
+    first = sample(parts=stations("phy0", 200), interval=7)
+
+    assert after_all(first, sample(1, parts=stations("phy1", 100), interval=7)).fields == {}
+
+
+@given(st.lists(st.tuples(st.text(max_size=4), st.integers(0, 2**64)), max_size=300))
+def test_what_is_remembered_is_bounded(found: list[tuple[str, int]]) -> None:
+    """However many instances a router makes up."""
+    memory: Memory | None = None
+    for place, (key, value) in enumerate(found):
+        parts = (*stations(key, value), *stations(f"{key}{place}", value))
+        memory = derive(
+            memory, sample(place, counters=counter(value, key + str(place)), parts=parts, interval=1)
+        ).memory
+
+    assert memory is None or len(memory.facts) <= 64
+    assert memory is None or sum(map(len, memory.parts.values())) <= 64
+
+
+def test_what_is_derived_joins_the_body() -> None:
+    """Events behind those of the router, fields beside the others."""
+    derived = Derived(({"event": "unexpected_reboot"},), {RATE: 7, "wifi.wifi_station_count": 5}, Memory())
+    body = {"usage": {"uplink_bytes_per_second": 1}, "events": [{"event": "abnormal_data"}]}
+
+    assert applied(body, derived) == {
+        "usage": {"uplink_bytes_per_second": 1, "downlink_bytes_per_second": 7},
+        "wifi": {"wifi_station_count": 5},
+        "events": [{"event": "abnormal_data"}, {"event": "unexpected_reboot"}],
     }
-    found = observed_in(body, NOW, {"usage.uplink_bytes_per_second": 5, WATCHDOG: 2})
-    assert found is not None
+    assert body == {"usage": {"uplink_bytes_per_second": 1}, "events": [{"event": "abnormal_data"}]}
 
-    assert found == decode(encode(found))
-    assert len(encode(found)) < 200
-    assert (found.wan, found.uptime, found.watchdog) == ("connected", 7, 2)
-    assert observed_in({"wifi": {"wifi_enabled": True}}, NOW, {}) is None
+
+def test_parts_of_one_sample_become_one_body() -> None:
+    """The same part again changes nothing."""
+    stored = {"router": {"uptime_seconds": 5}, "events": [{"event": "a", "time": "t"}]}
+    part = {
+        "router": {"software_version": "B"},
+        "wifi": {"wifi_enabled": True},
+        "events": [{"event": "b", "time": "t"}],
+    }
+
+    once = merged(stored, part)
+
+    assert once["router"] == {"uptime_seconds": 5, "software_version": "B"}
+    assert [event["event"] for event in once["events"]] == ["a", "b"]
+    assert merged(once, part) == once

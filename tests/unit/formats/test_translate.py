@@ -38,7 +38,7 @@ def read(
 ) -> tuple[Any, dict[str, int]]:
     """The tree of these values, and what was removed."""
     tally = Tally()
-    tree, _ = made.translate(Reading(values=values, time=time), tally)
+    tree = made.translate(Reading(values=values, time=time), tally).tree
     return tree, {removal.value: count for removal, count in tally.counts.items()}
 
 
@@ -193,7 +193,9 @@ def test_a_counter_goes_beside_the_tree() -> None:
     values = [(f"Device.Cellular.Interface.{n}.Stats.BytesSent", v) for n, v in enumerate((7, "5", -1, 2**64 - 1, ""))]
     translated = made.translate(Reading(values=tuple(values), time=NOW), tally)
 
-    assert {"usage.uplink_bytes_per_second": 12} == translated.counters
+    assert [7, 5] == [part.value for part in translated.counters]
+    assert {"usage.uplink_bytes_per_second"} == {part.field for part in translated.counters}
+    assert 2 == len({part.key for part in translated.counters})
     assert not hasattr(translated.tree.usage, "uplink_bytes_per_second")
     assert {Removal.INVALID: 2} == tally.counts
 
