@@ -9,6 +9,7 @@ from collector.errors import DataFault
 from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
 from collector.formats.aliases import AliasMap, load_aliases
+from collector.formats.collectd import Collectd
 from collector.formats.reading import Adapter, Options
 from collector.formats.sources import Source, Sources
 from collector.formats.translate import Translator
@@ -22,7 +23,9 @@ class Kind(NamedTuple):
     aliases: str
 
 
-KINDS: Final[dict[str, Kind]] = {}
+KINDS: Final[dict[str, Kind]] = {
+    "collectd": Kind(Collectd, "collectd"),
+}
 
 
 @cache

@@ -1,6 +1,7 @@
 """Alias maps as data: `schemas/formats/<format>.toml` says which name of a format is which field of the catalogue.
 
-Rule 1: an entry is matched whole, letter by letter; `{i}` stands for an instance number of a TR path.
+Rule 1: an entry is matched whole, letter by letter; `{i}` stands for an instance number of a TR path, `*` for any
+        part of a name without a slash.
 Rule 2: what no entry names is never stored, whatever it looks like.
 Rule 3: every entry names the source it was seen in, so that a doubt can be settled.
 """
@@ -124,6 +125,11 @@ def tails_of(name: str) -> list[str]:
     """The ends of a generalised path by which it may be known: from two names down to the last one."""
     parts = [part for part in name.split(".") if part != "{i}"]
     return [".".join(parts[-count:]) for count in (3, 2, 1) if count < len(parts)]
+
+
+def glob(name: str) -> re.Pattern[str]:
+    """The pattern of a name with `*` in it."""
+    return re.compile("[^/]*".join(map(re.escape, name.split("*"))))
 
 
 def same(value: Any, raw: Raw) -> bool:

@@ -124,6 +124,16 @@ def ucs2(value: Any) -> Any:
     return raw.decode("utf-16-be").strip("\0 ") or NOTHING
 
 
+def reachable(value: Any) -> Any:
+    """The state of the link by the part of packets that were lost."""
+    lost = number(value)
+    if lost is NOTHING:
+        return NOTHING
+    if not 0 <= lost <= 1:
+        raise ValueError("no part of a whole")
+    return "disconnected" if lost == 1 else "connected"
+
+
 CONVERTERS: Final[dict[str, Convert]] = {
     "number": number,
     "whole": whole,
@@ -142,5 +152,6 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "duration": duration,
     "plmn": plmn,
     "ucs2": ucs2,
+    "reachable": reachable,
 }
 """By the names that alias maps use."""

@@ -15,11 +15,12 @@ from urllib.parse import unquote
 
 from msgspec import UNSET
 
+from collector.fields.catalogue import GROUPS
 from collector.fields.clean import Notes, Tally
 from collector.formats.reading import Adapter, Reading
 from collector.formats.report import ROUTER
 from collector.formats.translate import Translator
-from collector.model import DropReason, Message, Report, Sealed
+from collector.model import DropReason, Flag, Message, Report, Sealed
 
 _ENDPOINT: Final = re.compile(r"(?P<scheme>[a-z-]{1,16}):(?P<authority>[^:]{0,64}):(?P<id>.{1,128})")
 _LONGEST_TOPIC: Final = 512
@@ -56,6 +57,7 @@ class Source(Sealed, frozen=True):
         if isinstance(readings, DropReason):
             return readings
         reports = [self._report(reading, levels, message, notes) for reading in readings]
+        reports = [report for report in reports if isinstance(report, DropReason) or not _says_nothing(report)]
         return next((r for r in reports if isinstance(r, DropReason)), None) or tuple(
             r for r in reports if isinstance(r, Report)
         )
@@ -115,6 +117,15 @@ class Source(Sealed, frozen=True):
             return f"{self.name}:{reading.key}"
         when = reading.time if reading.time is not None else message.received_at // _INTERVAL
         return f"{self.name}:{when}:{sha256(repr(reading.values).encode('utf-8', 'replace')).hexdigest()[:32]}"
+
+
+def _says_nothing(report: Report) -> bool:
+    """Whether nothing of a report could be kept: a blank map, a name nobody knows. A refusal always says something."""
+    if report.flag not in {Flag.YES, Flag.NONE}:
+        return False
+    tree = report.content
+    empty = tree.events is UNSET and all(getattr(tree, group) is UNSET for group in GROUPS)
+    return empty and not report.counters and not report.parts
 
 
 class Sources:

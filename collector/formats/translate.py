@@ -16,7 +16,8 @@ from msgspec import UNSET
 from collector.errors import DataFault
 from collector.fields.clean import Cleaner, Notes
 from collector.fields.compiled import MAX_EVENTS, Compiled
-from collector.formats.aliases import Alias, AliasMap, generalise, same, tails_of
+from collector.formats.alias_index import AliasIndex, holds
+from collector.formats.aliases import Alias, AliasMap, same
 from collector.formats.converters import CONVERTERS, NOTHING, Convert
 from collector.formats.reading import Reading
 from collector.model import Part, Removal
@@ -82,17 +83,11 @@ class Translator:
         catalogue = compiled.catalogue
         self._types = {(v.group, v.name): v.type for v in (*catalogue.field, *catalogue.input)}
         self._types |= {("event", f.name): f.type for f in catalogue.field if f.on_events}
-        self._known: dict[str, list[tuple[int, Alias]]] = {}
-        for order, alias in enumerate(aliases.alias):
-            for place, name in enumerate(alias.names):
-                self._known.setdefault(name, []).append((order * 1000 + place, alias))
-        self._tails = _unambiguous(aliases) if aliases.tails else {}
-        self._conditions = {alias.when.name for alias in aliases.alias if alias.when}
+        self._index = AliasIndex(aliases)
 
     def translate(self, reading: Reading, notes: Notes) -> Translated:
         """The wire tree of what *reading* says, and its counters; *notes* is told of everything that is in neither."""
-        beside = self._beside(reading)
-        found, unknown = self._sorted(reading, beside)
+        found, unknown = self._sorted(reading)
         self._cleaner.refuse_paths(unknown, notes)
         groups: dict[str, dict[str, Any]] = {}
         events: list[dict[str, Any]] = []
@@ -115,36 +110,19 @@ class Translator:
                 groups.setdefault(group, {})[name] = made
         return Translated(self._tree(groups, events, reading), tuple(counters), tuple(parts))
 
-    def _beside(self, reading: Reading) -> dict[tuple[str, tuple[str, ...]], Any]:
-        """The values that entries make conditions of, by general name and instance."""
-        if not self._conditions:
-            return {}
-        general = ((generalise(self._full(path)), value) for path, value in reading.values)
-        return {(name, instance): value for (name, instance), value in general if name in self._conditions}
-
-    def _full(self, path: str) -> str:
-        """The name with the prefix that some senders leave away."""
-        if not self._map.prefixes or path.startswith(self._map.prefixes):
-            return path
-        return next((p + path for p in self._map.prefixes if generalise(p + path)[0] in self._known), path)
-
-    def _sorted(self, reading: Reading, beside: dict[Any, Any]) -> tuple[list[Found], list[tuple[str, Any]]]:
+    def _sorted(self, reading: Reading) -> tuple[list[Found], list[tuple[str, Any]]]:
         """What the map knows, and the rest."""
+        beside = self._index.conditions_in(reading.values)
         found: list[Found] = []
         unknown: list[tuple[str, Any]] = []
         for path, value in reading.values:
-            general, instance = generalise(self._full(path))
-            entries = self._known.get(general) or self._by_tail(general)
-            if entries is None and general in self._conditions:
-                continue
-            if entries is None:
+            general, instance = self._index.general(path)
+            entries = self._index.entries(general)
+            if entries is not None:
+                found += (Found(a, order, path, value) for order, a in entries if holds(a, instance, beside))
+            elif general not in self._index.conditions:
                 unknown.append((path, value))
-            else:
-                found += (Found(a, order, path, value) for order, a in entries if _holds(a, instance, beside))
         return found, unknown
-
-    def _by_tail(self, general: str) -> list[tuple[int, Alias]] | None:
-        return next((self._tails[tail] for tail in tails_of(general) if tail in self._tails), None)
 
     def _field(self, group: str, name: str, found: list[Found], notes: Notes) -> Any:
         """The value of one field, checked by the catalogue; UNSET if there is none."""
@@ -220,18 +198,6 @@ class Translator:
         return compiled.report(**made)
 
 
-def _unambiguous(aliases: AliasMap) -> dict[str, list[tuple[int, Alias]]]:
-    """The tails that belong to one field only."""
-    fields: dict[str, set[str]] = {}
-    entries: dict[str, list[tuple[int, Alias]]] = {}
-    for order, alias in enumerate(aliases.alias):
-        if alias.when is None and alias.event is None:
-            for tail in {tail for name in alias.names for tail in tails_of(name)}:
-                fields.setdefault(tail, set()).add(alias.field)
-                entries.setdefault(tail, []).append((order * 1000, alias))
-    return {tail: entries[tail] for tail, named in fields.items() if len(named) == 1}
-
-
 def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
     """By field, the names to prefer first; the order of the message decides between instances."""
     fields: dict[str, list[Found]] = {}
@@ -263,14 +229,6 @@ def _count(value: Any) -> int | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return found if isinstance(found, int) and 0 <= found < _COUNTERS_END else None
-
-
-def _holds(alias: Alias, instance: tuple[str, ...], beside: dict[Any, Any]) -> bool:
-    if alias.when is None:
-        return True
-    count = alias.when.name.count("{i}")
-    value = beside.get((alias.when.name, instance[:count]))
-    return value is not None and any(same(value, raw) for raw in alias.when.is_)
 
 
 def _member(events: list[dict[str, Any]], kind: str, name: str, value: Any) -> None:
