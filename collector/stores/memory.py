@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
+from collector.derive import Memory
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
+from collector.stores.gathering import gather
 from collector.stores.plan import Committed, ConsentRules, Insert, make_plan, removed_from
 
 
@@ -23,6 +25,7 @@ class MemoryStore:
         self._records: dict[bytes, Insert] = {}
         self._erased: set[bytes] = set()
         self._lookup: dict[tuple[str, bytes], set[bytes]] = {}
+        self._memories: dict[bytes, Memory] = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -52,10 +55,15 @@ class MemoryStore:
         self._standings.update({standing.device_ref: standing for standing in changed})
         erased = sum(self._erase(ref) for ref in plan.erase)
         self._erased.update(plan.bury)
-        new = [insert for insert in plan.inserts if self._insert(insert)]
-        if len(plan.inserts) > len(new):
-            plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - len(new)
-        return Committed(len(new), plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided)
+        made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
+        self._records.update(made.updates)
+        self._memories.update(made.memories)
+        new = [insert for insert in made.inserts if self._insert(insert)]
+        if len(made.inserts) > len(new):
+            plan.dropped[DropReason.DUPLICATE] += len(made.inserts) - len(new)
+        return Committed(
+            len(new) + made.joined, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided
+        )
 
     def _spent_ids(self, entries: Sequence[Entry]) -> set[bytes]:
         older = {ref for entry in entries if isinstance(entry, Record) for ref in entry.older_ids}
@@ -77,6 +85,7 @@ class MemoryStore:
             del self._records[key]
         for known in self._lookup.values():
             known.discard(device_ref)
+        self._memories.pop(device_ref, None)
         return len(mine)
 
     async def changes(self, after: int) -> list[Standing]:

@@ -20,6 +20,7 @@ from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.sqlite_faults import OpenedFile, refused
+from collector.stores.sqlite_gathering import gathered
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
     RECORDS,
@@ -218,14 +219,16 @@ class SQLiteStore:
         erased = sum(self._erase(ids[ref], now) for ref in plan.erase if ref in ids)
         bury(self._db, plan.bury, now)
         last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
-        stored = self._insert(plan.inserts, ids)
-        new = plan.inserts
-        if stored < len(plan.inserts):
-            plan.dropped[DropReason.DUPLICATE] += len(plan.inserts) - stored
-            new = inserted(self._db, plan.inserts, after=last)
-            plan.inserts = new
+        made = gathered(self._db, plan.inserts, ids)
+        new = plan.inserts = made.inserts
+        stored = self._insert(new, ids)
+        if stored < len(new):
+            plan.dropped[DropReason.DUPLICATE] += len(new) - stored
+            new = plan.inserts = inserted(self._db, new, after=last)
         self._index(new, ids)
-        return Committed(stored, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided)
+        return Committed(
+            stored + made.joined, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided
+        )
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:
         """Write the plan's ledger entries and what they say of their routers."""
@@ -267,4 +270,5 @@ class SQLiteStore:
         ids = self._db.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
         bury(self._db, (row[0] for row in ids), now)
         self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
+        self._db.execute("DELETE FROM memory WHERE router_id = ?", (router_id,))
         return self._db.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount

@@ -81,6 +81,10 @@ MIGRATIONS: Final = (
     ) WITHOUT ROWID;
     CREATE INDEX lookup_by_router ON lookup (router_id);
     """,
+    """
+    -- What the next sample of a router is compared with; of formats that name states and counters, not events.
+    CREATE TABLE memory (router_id INTEGER PRIMARY KEY REFERENCES router (id), state BLOB NOT NULL);
+    """,
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 

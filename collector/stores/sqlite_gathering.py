@@ -1,0 +1,45 @@
+"""The rows of a SQLite store behind `gather`: what is remembered of routers, and samples that are not complete yet."""
+
+import sqlite3
+from collections.abc import Mapping
+
+from collector.derive import Memory, decode, encode
+from collector.stores.gathering import Gathered, gather, needs_gathering
+from collector.stores.plan import Insert
+from collector.stores.sqlite_rows import VARIABLES
+
+
+def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping[bytes, int]) -> Gathered:
+    """The inserts as they are to be written, derived and put together; what began earlier is updated here.
+
+    Inside the transaction of the commit, after its erasures: what is forgotten with a router derives nothing.
+    """
+    if not needs_gathering(inserts):
+        return Gathered(inserts=inserts, updates={}, memories={}, joined=0)
+    routers = {i.standing.device_ref for i in inserts if i.record.counters is not None}
+    parts = [i.record.record_id for i in inserts if i.record.interval is not None]
+    made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))
+    updates = ((part.record.body.decode(), record_id) for record_id, part in made.updates.items())
+    connection.executemany("UPDATE record SET body = ? WHERE record_id = ?", updates)
+    memories = ((ids[ref], encode(memory)) for ref, memory in made.memories.items())
+    connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", memories)
+    return made
+
+
+def _memories(connection: sqlite3.Connection, refs: Mapping[int, bytes]) -> dict[bytes, Memory]:
+    found = {}
+    wanted = list(refs)
+    for start in range(0, len(wanted), VARIABLES):
+        some = wanted[start : start + VARIABLES]
+        sql = f"SELECT router_id, state FROM memory WHERE router_id IN ({','.join('?' * len(some))})"  # noqa: S608
+        found.update({refs[row[0]]: decode(row[1]) for row in connection.execute(sql, some)})
+    return found
+
+
+def _begun(connection: sqlite3.Connection, record_ids: list[bytes]) -> dict[bytes, bytes]:
+    found = {}
+    for start in range(0, len(record_ids), VARIABLES):
+        some = record_ids[start : start + VARIABLES]
+        sql = f"SELECT record_id, body FROM record WHERE record_id IN ({','.join('?' * len(some))})"  # noqa: S608
+        found.update({row[0]: row[1].encode() for row in connection.execute(sql, some)})
+    return found
