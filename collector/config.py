@@ -112,9 +112,20 @@ class ConsentSettings(Section):
     keep_reason: Annotated[str, StringConstraints(min_length=10)] | None = Field(
         default=None, description="Why records are kept after an exit; needed for on_exit = keep."
     )
-    policy_versions: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default=("2020-03-14",), description="Versions of the notice that are accepted, the current one last."
+    policies: Path | None = Field(default=None, description="Versions of the notice; the shipped ones when absent.")
+    strict: bool = Field(
+        default=False, description="Whether a change of contact alone (M5) also ends the consents given before it."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, found: Any) -> Any:
+        if isinstance(found, dict) and "policy_versions" in found:
+            raise ValueError(
+                "policy_versions: found a list of versions, expected a file that says what each of them changed. "
+                'Remove it; for versions other than the shipped ones set policies = "policies.toml" (docs/operating.md)'
+            )
+        return found
 
     @model_validator(mode="after")
     def _reasoned(self) -> Self:
@@ -208,7 +219,7 @@ def default_settings_path() -> Path:
     return data_path("config", "collector.toml")
 
 
-_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables"}
+_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables", "policies"}
 
 
 def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -41,8 +41,9 @@ def _named_file_faults(settings: "Settings") -> list[str]:
         file: Path | None = getattr(settings.broker, name)
         if file is not None and isinstance(found := _content(file), str):
             faults.append(f"broker.{name}: {file}: {found}. Correct the path.")
-    if settings.regions.tables is not None and isinstance(found := _content(settings.regions.tables), str):
-        faults.append(f"regions.tables: {settings.regions.tables}: {found}. Correct the path.")
+    for name, file in (("regions.tables", settings.regions.tables), ("consent.policies", settings.consent.policies)):
+        if file is not None and isinstance(found := _content(file), str):
+            faults.append(f"{name}: {file}: {found}. Correct the path.")
     if not faults:
         faults += _tls_faults(settings.broker)
     if settings.api.enabled:

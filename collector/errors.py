@@ -141,14 +141,19 @@ def _shown(value: Any) -> str:
 
 
 def _place(loc: tuple[int | str, ...], names: Any) -> str:
-    """Spell a location, calling the entries of a list by their `name` or `family` where they have one."""
+    """Spell a location, calling the entries of a list by their `name`, `family` or `version` where they have one."""
     words: list[str] = []
     node = names
     for step in loc:
         node = _child(node, step)
-        label = node.get("name", node.get("family")) if isinstance(node, dict) and isinstance(step, int) else None
+        label = _label(node) if isinstance(step, int) else None
         words.append(f"entry {label!r}" if label else f"entry {step + 1}" if isinstance(step, int) else step)
     return ".".join(words)
+
+
+def _label(node: Any) -> str | None:
+    found = (node.get(key) for key in ("name", "family", "version")) if isinstance(node, dict) else iter(())
+    return next((label for label in found if isinstance(label, str)), None)
 
 
 def _child(node: Any, step: int | str) -> Any:

@@ -7,12 +7,24 @@ from typing import Any, Literal
 import orjson
 
 from collector.config import Settings
+from collector.consent.joining import flag_join_refusal, version_of
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.fields.clean import Tally
 from collector.fields.names import RefusedNames
 from collector.formats.report import parse_topic
 from collector.formats.strict_json import NotStrict, parse_object
-from collector.model import Accepted, ConsentChange, Dropped, Message, Region, Removal, Sealed, Several
+from collector.model import (
+    Accepted,
+    Action,
+    ConsentChange,
+    Dropped,
+    Message,
+    Record,
+    Region,
+    Removal,
+    Sealed,
+    Several,
+)
 from collector.pipeline import Rules, judge, process
 from collector.pseudonym import Key, Pseudonymiser
 from collector.rules import assemble
@@ -28,7 +40,7 @@ _ENVELOPE = {
     "schema_version": "version of the format",
     "message_id": "becomes record_id, a pseudonym",
     "ueip": "the flag; opens the gate, is not stored",
-    "policy_version": "stored as policy_version",
+    "policy_version": "compared with the consent's, which is stored",
     "country": "chooses the region, is not stored",
     "time": "stored as event_time, to the minute",
     "uptime_at_event_seconds": "gives the age where the clock is not set",
@@ -81,7 +93,8 @@ def explain(message: Message, rules: Rules, catalogue: Catalogue | None = None) 
     if isinstance(outcome, Accepted):
         stored = orjson.loads(outcome.record.body)
         told = tuple(_checked(finding, stored, catalogue) for finding in findings)
-        return Explanation("stored", _WHY_STORED, outcome.record.region, told, stored)
+        why = f"{_WHY_STORED} {_notice(outcome.record, rules)}"
+        return Explanation("stored", why, outcome.record.region, told, stored)
     if isinstance(outcome, Dropped):
         more = " It also counts as an exit of this router." if outcome.exits else ""
         return Explanation(f"dropped: {outcome.reason}", outcome.reason.meaning + more, None, findings, None)
@@ -90,13 +103,28 @@ def explain(message: Message, rules: Rules, catalogue: Catalogue | None = None) 
         return Explanation("several reports", f"Each for itself: {each}.", None, findings, None)
     if isinstance(outcome, ConsentChange):
         regions = ", ".join(region for region, _ in outcome.events)
-        action = outcome.events[0][1].action
-        return Explanation(f"consent event: {action}", f"Goes to the ledger of {regions}.", None, (), None)
+        event = outcome.events[0][1]
+        under = f", under version {version_of(event, rules.gate.policies)} of the notice"
+        said = f"Goes to the ledger of {regions}{under if event.action is Action.JOIN else ''}."
+        return Explanation(f"consent event: {event.action}", said, None, (), None)
     return Explanation(f"refused: {outcome.reason}", outcome.reason.meaning, None, (), None)
 
 
 def _told(outcome: Accepted | Dropped) -> str:
     return "stored" if isinstance(outcome, Accepted) else f"dropped: {outcome.reason}"
+
+
+def _notice(record: Record, rules: Rules) -> str:
+    """Which version of the notice it would come in under."""
+    policies, declared = rules.gate.policies, record.policy_version
+    held = [p.version for p in policies.versions if policies.admits(p.version, declared, record.received_at)]
+    joined = f"It is kept under a consent to version {' or '.join(held)} of the notice."
+    if rules.gate.mode == "registered":
+        return f"{joined} A join event has to come first."
+    refused = flag_join_refusal(record, policies)
+    if refused is None:
+        return f"{joined} A router nobody knows yet joins by it, under version {version_of(record, policies)}."
+    return f"{joined} A router nobody knows yet does not join by it ({refused}); it needs a join event."
 
 
 _WHY_STORED = "The flag is true, the country has a region, and nothing speaks against either. The ledger decides last."

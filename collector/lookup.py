@@ -1,16 +1,20 @@
 """Finds one router by what a customer reads out, and reads what it sent. Forward only (F7)."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from collector.config import Settings, read_keys
+from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
 from collector.formats import report
 from collector.model import Region, Sealed
 from collector.pseudonym import Pseudonymiser, refs_of
+from collector.rules import policies_of
 from collector.service import open_store
 from collector.stores import Router, Store, StoredRecord
 
@@ -40,15 +44,21 @@ async def find(settings: Settings, identifier: str, *, since: int = 0, limit: in
     Raises:
         StoreUnavailable: a store cannot be read.
     """
-    found = []
+    found, policies = [], policies_of(settings)
     for region in settings.regions.enabled:
         if not settings.regions.of(region).store.exists():
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):
                 records = [r async for r in store.records(router.standing.device_ref, since=since, limit=limit)]
-                found.append(Found(region=region, router=router, records=records))
+                found.append(Found(region=region, router=_as_of_now(router, policies), records=records))
     return found
+
+
+def _as_of_now(router: Router, policies: Policies) -> Router:
+    """With the state that the notice in force gives the consent: the ledger has no entry for `outdated`."""
+    state = policies.state(router.standing, int(time.time() * 1000))
+    return replace(router, standing=replace(router.standing, state=state))
 
 
 def as_json(found: Found) -> dict[str, Any]:
@@ -101,8 +111,8 @@ def latest(records: list[StoredRecord]) -> dict[str, Any]:
 
 
 def is_readable(found: Found) -> bool:
-    """Whether the router's records may be read."""
-    return found.router.standing.state is State.JOINED
+    """Whether the router's records may be read; what an outdated consent admitted may, for its purpose (4.7)."""
+    return found.router.standing.state in {State.JOINED, State.OUTDATED}
 
 
 def rfc3339(milliseconds: int | None) -> str | None:

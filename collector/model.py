@@ -16,6 +16,10 @@ from collector.reasons import DropReason as DropReason  # noqa: PLC0414 - a noun
 
 PURPOSE = "remote_fault_diagnosis"
 """The one purpose records may serve (003 I L6, L14)."""
+RECIPIENTS: tuple[str, ...] = ()
+"""Who else is given records: nobody (003 II L19). The notice must name whoever is added (4.7, M3)."""
+POLICY_VERSION = r"^[A-Za-z0-9._-]{1,32}$"
+"""What the version of a notice may look like."""
 
 
 class Sealed(msgspec.Struct, frozen=True, gc=False):
@@ -133,7 +137,7 @@ class Consented(Sealed, frozen=True, gc=False):
     identity: Identity
     event_time: int
     received_at: int
-    policy_version: str
+    policy_version: str | None
 
 
 class Record(Sealed, frozen=True, gc=False):
@@ -141,6 +145,7 @@ class Record(Sealed, frozen=True, gc=False):
 
     `event_time` is to the minute, as periodic samples are stored; `measured_at` is what the router said, for the gate
     only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
+    `policy_version` is what the router declared, None if nothing; what is stored is the version of its consent.
     `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
     `counters`, `parts` and `interval` are those of the report.
@@ -153,7 +158,7 @@ class Record(Sealed, frozen=True, gc=False):
     measured_at: int
     oldest: int
     received_at: int
-    policy_version: str
+    policy_version: str | None
     source_adapter: str
     body: bytes
     stripped: tuple[tuple[Removal, int], ...] = ()

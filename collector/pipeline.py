@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from collector.consent.gate import GateRules, consent, flag_refusal
+from collector.consent.joining import join_refusal
 from collector.consent.standing import ClosedRouters
 from collector.errors import where
 from collector.fields.select import Selector
@@ -108,7 +108,7 @@ def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
         return Dropped(DropReason.SCHEMA_VERSION)
     if report.message_id is None:
         return Dropped(DropReason.MESSAGE_ID)
-    region = _region(report, rules)
+    region = _region(report, message.received_at, rules)
     if isinstance(region, DropReason):
         return Dropped(region)
     identity = rules.pseudonyms[region].identity(report.router)
@@ -117,11 +117,12 @@ def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
     return Dropped(consented) if isinstance(consented, DropReason) else Accepted(build_record(consented, rules))
 
 
-def _region(report: Report, rules: Rules) -> Region | DropReason:
+def _region(report: Report, received_at: int, rules: Rules) -> Region | DropReason:
     country = report.country if rules.registry is None else rules.registry.country(report.router, report.country)
     if isinstance(country, DropReason):
         return country
-    region = rules.regions.route(country, report.plmns)
+    regions = rules.regions.at(received_at) if rules.regions.moves else rules.regions
+    region = regions.route(country, report.plmns)
     if isinstance(region, DropReason):
         return region
     # A serving network that cannot be read may be one of another region: it cannot be shown to be allowed.
@@ -220,7 +221,7 @@ def _is_ahead(event: ConsentEvent, most: int) -> bool:
 
 
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
-    read = rules.consents.decode(message, router, rules.regions, rules.pseudonyms)
+    read = rules.consents.decode(message, router, rules.regions.at(message.received_at), rules.pseudonyms)
     return ConsentRefused(read) if isinstance(read, DropReason) else admit(read, rules.gate)
 
 
@@ -228,10 +229,7 @@ def admit(read: Events, gate: GateRules) -> ConsentChange | ConsentRefused:
     """Let the events of an act through to the ledgers, or say why they may not; the same for every way they come."""
     if any(_is_ahead(event, gate.max_ahead) for _, event in read):
         return ConsentRefused(DropReason.FUTURE)
-    if all(event.policy_version in {None, *gate.accepted_policies} for _, event in read):
-        return ConsentChange(read)
-    # A version that is not accepted is no notice of ours but text that a router chose: it joins nothing (G5), and an
-    # exit is honoured without it (F8).
-    if any(event.action is Action.JOIN for _, event in read):
-        return ConsentRefused(DropReason.POLICY_OUTDATED)
-    return ConsentChange(tuple((region, replace(event, policy_version=None)) for region, event in read))
+    joins = ((region, event) for region, event in read if event.action is Action.JOIN)
+    refusals = (join_refusal(event, region, gate.policies, gate.mode) for region, event in joins)
+    reason = next((reason for reason in refusals if reason), None)
+    return ConsentChange(read) if reason is None else ConsentRefused(reason)

@@ -33,6 +33,8 @@ class DropReason(StrEnum):
     RESTRICTED = "restricted"
     VOID = "void"
     POLICY_OUTDATED = "policy_outdated"
+    NOTICE_MISMATCH = "notice_mismatch"
+    CHILD_OR_UNATTESTED = "child_or_unattested"
     CLOCK_INVALID = "clock_invalid"
     BEFORE_CONSENT = "before_consent"
     FUTURE = "future"
@@ -70,7 +72,9 @@ _MEANINGS: Mapping[DropReason, str] = {
     DropReason.WITHDRAWN: "The router has left the programme.",
     DropReason.RESTRICTED: "The use of this router's data is restricted.",
     DropReason.VOID: "The consent was void from the beginning.",
-    DropReason.POLICY_OUTDATED: "The policy version is not one the collector accepts.",
+    DropReason.POLICY_OUTDATED: "The version of the notice does not count, or not for this consent.",
+    DropReason.NOTICE_MISMATCH: "The join names a language, digest or region that its version of the notice has not.",
+    DropReason.CHILD_OR_UNATTESTED: "The join did not attest all that it must: age, and the text that was shown.",
     DropReason.CLOCK_INVALID: "The message says neither a usable time nor its age.",
     DropReason.BEFORE_CONSENT: "The message was measured before the router joined.",
     DropReason.FUTURE: "The message says a time in the future.",

@@ -5,6 +5,7 @@ Rule 2: the country decides; the serving network can only refuse.
 Rule 3: the tables are data, `config/regions.toml`.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Self
@@ -95,7 +96,11 @@ def load_region_tables(path: Path | None = None) -> RegionTables:
 class RegionMap:
     """Answers which region a router's message belongs to."""
 
-    def __init__(self, tables: RegionTables) -> None:
+    def __init__(self, tables: RegionTables, later: Sequence[tuple[int, RegionTables]] = ()) -> None:
+        """*later* are tables that hold from a time of receipt on (milliseconds), in order."""
+        self._later = tuple((since, RegionMap(then)) for since, then in reversed(later))
+        self.moves = bool(later)
+        """Whether the answer depends on the time: then ask the map `at` that time."""
         self._tables = tables
         self._blocked = frozenset(tables.blocked)
         regions = {Region(name): getattr(tables.countries, name) for name in ("germany", "china", "hong_kong")}
@@ -103,6 +108,10 @@ class RegionMap:
         self._unmapped = frozenset(tables.countries.unmapped)
         self._claims_germany = self._unmapped | frozenset(tables.countries.germany)
         self._route = lru_cache(16_384)(self._route_uncached)
+
+    def at(self, received_at: int) -> "RegionMap":
+        """The map that holds for what is received at a time."""
+        return next((then for since, then in self._later if received_at >= since), self)
 
     def route(self, country: str | None, plmns: tuple[str, ...]) -> Region | DropReason:
         """The region of a message by the router's country, unless a serving network speaks against it.

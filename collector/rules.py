@@ -1,9 +1,12 @@
 """Makes the `Rules` of `process` from settings, catalogue and tables, once, at start."""
 
+import time
 from collections.abc import Mapping
 
 from collector.config import Settings, read_keys
 from collector.consent.gate import GateRules
+from collector.consent.policies import Policies
+from collector.consent.policy_file import load_policies
 from collector.consent.standing import ClosedRouters
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
@@ -15,10 +18,11 @@ from collector.formats.adapters import make_sources
 from collector.formats.consent_event import ConsentDecoder
 from collector.formats.report import ReportDecoder
 from collector.model import Region
+from collector.notice import collected, notice_faults, tables_in_time
 from collector.pipeline import Rules
 from collector.products import load_products
 from collector.pseudonym import Pseudonymiser
-from collector.regions import RegionMap, load_region_tables
+from collector.regions import RegionMap, RegionTables, load_region_tables
 from collector.registry import Registry
 from collector.stores.plan import ConsentRules
 
@@ -27,7 +31,7 @@ def make_rules(settings: Settings, catalogue: Catalogue | None = None) -> Rules:
     """The rules that these settings make.
 
     Raises:
-        DataFault: a data file has faults.
+        DataFault: a data file has faults, or the collector would do what the notice does not say.
     """
     return assemble(
         settings,
@@ -37,17 +41,25 @@ def make_rules(settings: Settings, catalogue: Catalogue | None = None) -> Rules:
 
 
 def assemble(
-    settings: Settings, pseudonyms: Mapping[Region, Pseudonymiser], catalogue: Catalogue | None = None
+    settings: Settings,
+    pseudonyms: Mapping[Region, Pseudonymiser],
+    catalogue: Catalogue | None = None,
+    *,
+    now: int | None = None,
 ) -> Rules:
-    """As `make_rules`, with pseudonyms made elsewhere; they say which regions are served."""
-    compiled = Compiled(catalogue or load_catalogue())
+    """As `make_rules`, with pseudonyms made elsewhere, which say which regions are served, and as of *now*."""
+    now = int(time.time() * 1000) if now is None else now
+    policies, tables, catalogue = policies_of(settings), region_tables(settings), catalogue or load_catalogue()
+    if faults := notice_faults(policies, catalogue, tables, now):
+        raise DataFault(faults)
+    compiled = Compiled(collected(policies, catalogue, now))
     cleaner = Cleaner(compiled, RefusedNames(compiled.catalogue))
     limits = {"max_bytes": settings.limits.max_message_bytes, "max_depth": settings.limits.max_depth}
     return Rules(
         reports=ReportDecoder(compiled, cleaner, **limits),
         consents=ConsentDecoder(**limits),
-        regions=region_map(settings),
-        gate=gate_rules(settings),
+        regions=_map_in_time(policies, tables, now),
+        gate=gate_rules(settings, policies),
         selector=Selector(compiled),
         products=load_products(),
         pseudonyms=pseudonyms,
@@ -65,7 +77,25 @@ def registry_of(settings: Settings, pseudonyms: Mapping[Region, Pseudonymiser]) 
 
 
 def region_map(settings: Settings) -> RegionMap:
-    """The region tables, with the countries that the settings block."""
+    """Which region a country belongs to, now and from later times on, and which are refused.
+
+    Raises:
+        DataFault: the tables or the versions of the notice have faults.
+    """
+    return _map_in_time(policies_of(settings), region_tables(settings), int(time.time() * 1000))
+
+
+def _map_in_time(policies: Policies, tables: RegionTables, now: int) -> RegionMap:
+    (_, current), *later = tables_in_time(policies, tables, now)
+    return RegionMap(current, later)
+
+
+def region_tables(settings: Settings) -> RegionTables:
+    """The region tables, with the countries that the settings block.
+
+    Raises:
+        DataFault: they have faults, or a blocked country is none.
+    """
     tables = load_region_tables(settings.regions.tables)
     blocked = tuple(dict.fromkeys((*tables.blocked, *settings.regions.blocked)))
     known = {country for countries in tables.countries.model_dump().values() for country in countries}
@@ -75,14 +105,23 @@ def region_map(settings: Settings) -> RegionMap:
             f"Correct it, or remove it: routers of no country are refused anyway."
             for country in unknown
         )
-    return RegionMap(tables.model_copy(update={"blocked": blocked}))
+    return tables.model_copy(update={"blocked": blocked})
 
 
-def gate_rules(settings: Settings) -> GateRules:
+def policies_of(settings: Settings) -> Policies:
+    """The versions of the notice.
+
+    Raises:
+        DataFault: their file has faults.
+    """
+    return load_policies(settings.consent.policies, strict=settings.consent.strict)
+
+
+def gate_rules(settings: Settings, policies: Policies) -> GateRules:
     """What the gate goes by, times in milliseconds."""
     return GateRules(
-        accepted_policies=frozenset(settings.consent.policy_versions),
-        current_policy=settings.consent.policy_versions[-1],
+        policies=policies,
+        mode=settings.consent.mode,
         max_age=int(settings.limits.max_age_hours * 3_600_000),
         max_ahead=int(settings.limits.max_ahead_seconds * 1000),
         by_ledger=settings.consent.mode == "registered",
@@ -90,9 +129,13 @@ def gate_rules(settings: Settings) -> GateRules:
 
 
 def consent_rules(settings: Settings) -> ConsentRules:
-    """How the ledgers are kept."""
+    """How the ledgers are kept.
+
+    Raises:
+        DataFault: the file of the notice has faults.
+    """
     return ConsentRules(
         mode=settings.consent.mode,
         erase_on_exit=settings.consent.on_exit == "erase",
-        policy=settings.consent.policy_versions[-1],
+        policies=policies_of(settings),
     )

@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from collector.consent.policy_file import shipped_policies
 from collector.model import Action, Channel, ConsentEvent, Identity, Record, Region, Removal
 from collector.stores import Store, StoredRecord
 
+FIRST = shipped_policies().first
+"""The version of the notice that routers of tests joined under."""
 START = 1_763_733_600_000
 """When the tests begin: 2025-11-21 14:00:00 UTC, in milliseconds."""
 SECOND = 1000
@@ -68,7 +71,8 @@ def act(
     only_if_joined: bool = False,
     identity: Identity | None = None,
 ) -> ConsentEvent:
-    """An act of the owner of router *name*, received *at*."""
+    """An act of the owner of router *name*, received *at*; a join with all that one must bring."""
+    joins = action is Action.JOIN
     return ConsentEvent(
         action=action,
         channel=Channel.WEBUI,
@@ -76,8 +80,12 @@ def act(
         received_at=at,
         event_ref=event_ref,
         client_time=client_time,
-        storage_regions=storage_regions,
+        storage_regions=storage_regions or (("germany",) if joins else ()),
         only_if_joined=only_if_joined,
+        policy_version=FIRST.version if joins else None,
+        policy_digest=FIRST.texts["en"] if joins else None,
+        language="en" if joins else None,
+        adult_or_guardian="adult" if joins else None,
     )
 
 

@@ -21,13 +21,14 @@ from collector.model import Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import Pseudonymiser, refs_of
 from collector.rights.acts import ActRules, direct_events, further_events, most_telling
 from collector.rights.document import DeskDocument
-from collector.rules import gate_rules, region_map
+from collector.rules import gate_rules, policies_of, region_map
 
 _DONE: Final = frozenset({Result.RECORDED, Result.REPEATED})
 _SAYS: Final = {
     Result.RECORDED: "recorded",
     Result.REPEATED: "was recorded before",
     Result.STALE: "not newer than what closed the gate",
+    Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
     Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
 }
 Command = Callable[..., None]
@@ -111,7 +112,7 @@ def _carry_out(config: Path | None, router: str, **said: Any) -> None:
     settings = settings_of(config)
     document = _document(router="".join(router.split()), **said)
     keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
-    rules = ActRules(regions=region_map(settings), gate=gate_rules(settings), pseudonyms=keys)
+    rules = ActRules(regions=region_map(settings), gate=gate_rules(settings, policies_of(settings)), pseudonyms=keys)
     events = direct_events(document, int(time.time() * 1000), rules, actor_auth="operator")
     if isinstance(events, DropReason):
         raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")

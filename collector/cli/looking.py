@@ -14,6 +14,7 @@ from rich.text import Text
 
 from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
 from collector.config import Settings
+from collector.consent.standing import State
 from collector.explain import Explanation, explain, rules_for_explaining
 from collector.formats.report import ROUTER
 from collector.lookup import Found, as_json, find, is_readable, latest, rfc3339
@@ -46,8 +47,9 @@ def find_command(identifier: str, config: Path | None, hours: float | None, limi
 
 def _show(found: Found) -> None:
     standing, console = found.router.standing, out()
+    state = "joined, outdated by the notice," if standing.state is State.OUTDATED else standing.state.value
     console.print(
-        f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {standing.state.value} since "
+        f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {state} since "
         f"{rfc3339(standing.effective_at)}, {found.router.records} record{'' if found.router.records == 1 else 's'}"
     )
     if not is_readable(found):

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,6 +11,8 @@ import click
 from collector.broker import find_mosquitto
 from collector.cli.common import command_name, config_option, say, settings_path
 from collector.config import BrokerSettings, Settings, default_settings_path, load_settings, read_keys
+from collector.consent.policies import Policies
+from collector.consent.policy_file import default_policies_path
 from collector.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -19,6 +23,7 @@ from collector.errors import (
 )
 from collector.ingest.client import check_broker
 from collector.ingest.connection import ConnectionLost
+from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
@@ -92,9 +97,12 @@ def check_config(config: Path | None, *, broker: bool) -> None:
     """Check the configuration, its keys, data files and stores; every fault is told at once."""
     path = settings_path(config)
     settings = load_settings(path)
-    make_rules(settings)
+    rules = make_rules(settings)
     _check_stores(settings)
     say(f"{path}: in order; regions {', '.join(settings.regions.enabled)}, consent mode {settings.consent.mode}")
+    say(f"{settings.consent.policies or default_policies_path()}: in order; versions of the notice")
+    for line in _notice(rules.gate.policies, int(time.time() * 1000)):
+        say(f"  {line}")
     if broker:
         _check_broker(settings)
 
@@ -113,6 +121,18 @@ def _check_stores(settings: Settings) -> None:
             say(f"note: regions.{region}.store was not looked at: {error}", style="yellow")
     if faults:
         raise DataFault(faults)
+
+
+def _notice(policies: Policies, now: int) -> Iterator[str]:
+    """Which version of the notice is in force, and what is to come."""
+    in_force = policies.in_force(now)
+    for policy in policies.versions:
+        when = f"{policy.version}: {policy.change}{''.join(f' {reason}' for reason in policy.reasons)}"
+        ends = " It ends the consents given before." if policies.closes(policy) else ""
+        if policy is in_force:
+            yield f"{when}, in force since {rfc3339(policy.effective_at)}, in {', '.join(policy.texts)}.{ends}"
+        elif policy.effective_at > now:
+            yield f"{when}, takes effect at {rfc3339(policy.effective_at)}.{ends}"
 
 
 def _check_broker(settings: Settings) -> None:

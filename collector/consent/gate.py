@@ -6,9 +6,10 @@ Rule 3: the answer given on receipt only saves work. The writer asks again insid
         what the ledger says there (`refusal`), and that answer decides.
 """
 
-from collections.abc import Collection
 from typing import Final
 
+from collector.consent.joining import Mode
+from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
 from collector.model import Consented, DropReason, Flag, Identity, Message, Region, Report, Sealed
 
@@ -23,8 +24,8 @@ _FLAG_REFUSALS: Final = {
 class GateRules(Sealed, frozen=True):
     """What the gate goes by. There is no setting that opens it without a yes (D6)."""
 
-    accepted_policies: Collection[str]
-    current_policy: str
+    policies: Policies
+    mode: Mode
     max_age: int
     max_ahead: int
     by_ledger: bool = False
@@ -45,8 +46,8 @@ def consent(
     """
     if report.flag is not Flag.YES and (report.flag is not Flag.NONE or not rules.by_ledger):
         return _FLAG_REFUSALS[report.flag]
-    policy = rules.current_policy if report.policy_version is None else report.policy_version
-    if policy not in rules.accepted_policies:
+    declared = report.policy_version
+    if declared is not None and message.received_at >= rules.policies.ends.get(declared, 0):
         return DropReason.POLICY_OUTDATED
     when = event_time(report, message.received_at, rules)
     if isinstance(when, DropReason):
@@ -59,7 +60,7 @@ def consent(
         identity=identity,
         event_time=when,
         received_at=message.received_at,
-        policy_version=policy,
+        policy_version=declared,
     )
 
 

@@ -2,26 +2,27 @@
 
 Rule 1: append-only; entries are numbered without gaps and each carries the hash of the one before (D2).
 Rule 2: the order is that of the numbers, which is that of receipt; wall time decides nothing but the window of a join.
-Rule 3: an act counts once; a tie, and whatever is unknown, is an exit.
+Rule 3: an act counts once; a tie, which is anything within a second, and whatever is unknown, is an exit.
 Rule 4: what decides is here, pure; a store only reads standings, writes entries and holds the lock around both.
 """
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import orjson
 
+from collector.consent.joining import join_refusal, version_of
+from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
-from collector.model import PURPOSE, Action, Channel, ConsentEvent, Record, Region, Sealed
+from collector.model import PURPOSE, RECIPIENTS, Action, Channel, ConsentEvent, Record, Region, Sealed
 
 POLICY_ID: Final = "ueip"
 CLOCK_DOUBT: Final = 300_000
 """How far ahead a router's clock may be, in milliseconds, where only that clock says when something was (G7)."""
 GENESIS: Final = "0" * 64
-Mode = Literal["flag", "registered"]
 
 STATE_AFTER: Final[Mapping[Action, State]] = {
     Action.JOIN: State.JOINED,
@@ -32,13 +33,15 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
     Action.UNBIND: State.CLOSED,
     Action.CANCEL: State.CLOSED,
 }
-"""The state each act leads to (catalogue 4.4)."""
+"""The state each act leads to (catalogue 4.4), save that what was left stays left: `state_after`."""
 
 ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
 """The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
 
-_LEFT: Final = frozenset({State.EXITED, State.VOID, State.CLOSED})
-"""The states that nothing but a join leads out of."""
+LEFT: Final = (State.VOID, State.CLOSED, State.EXITED)
+"""The states that nothing but a join leads out of, the one that asks most of a join first."""
+TIE: Final = 1000
+"""Milliseconds within which nobody can tell which of two acts came first: the one that closes stands (K07, K18)."""
 
 
 class Result(StrEnum):
@@ -50,7 +53,9 @@ class Result(StrEnum):
     STALE = "stale"
     """A join from before the exit that stands; a sync is not a join (K20)."""
     WITHOUT_EFFECT = "without_effect"
-    """An exit or a restriction of a router that has not joined here, or has left."""
+    """An exit or a restriction of a router that has not joined here, or has left; a join of a restricted one."""
+    REFUSED = "refused"
+    """A join that does not bring what it must (`joining`)."""
 
 
 class Head(Sealed, frozen=True):
@@ -69,12 +74,16 @@ class LedgerEntry(Sealed, frozen=True):
     key_id: str
     generation: int
     action: Action
+    state: State
+    """What the ledger says of the router from here on."""
     channel: Channel
     policy_version: str
     policy_digest: str | None
     language: str | None
     storage_regions: tuple[str, ...]
     adult_or_guardian: str | None
+    attested: bool
+    """Whether the consent was given by a join event that brought all that mode `registered` asks for."""
     effective_at: int
     client_time: int | None
     received_at: int
@@ -84,7 +93,7 @@ class LedgerEntry(Sealed, frozen=True):
     hash: str = ""
     policy_id: str = POLICY_ID
     purposes: tuple[str, ...] = (PURPOSE,)
-    transfer_destinations: tuple[str, ...] = ()
+    transfer_destinations: tuple[str, ...] = RECIPIENTS
 
     def content(self) -> bytes:
         """The bytes the hash is of: every member but the hash, as JSON with sorted keys."""
@@ -100,17 +109,24 @@ class LedgerEntry(Sealed, frozen=True):
         return Standing(
             device_ref=bytes.fromhex(self.device_ref),
             key_id=self.key_id,
-            state=STATE_AFTER[self.action],
+            state=self.state,
             seq=self.seq,
             consent_id=self.consent_id,
             generation=self.generation,
             effective_at=self.effective_at,
             policy_version=self.policy_version,
             storage_regions=self.storage_regions,
+            attested=self.attested,
         )
 
 
-def join_by_flag(record: Record, head: Head) -> LedgerEntry:
+def state_after(action: Action, before: State | None) -> State:
+    """The state that an act leads to; of two that were left, the one that asks more of a join stays."""
+    after = STATE_AFTER[action]
+    return min(before, after, key=LEFT.index) if before in LEFT and after in LEFT else after
+
+
+def join_by_flag(record: Record, head: Head, policies: Policies) -> LedgerEntry:
     """The entry that the first flagged message of a router opens (D3, mode flag).
 
     It takes effect at the oldest time the message speaks of: the flag in it is the evidence, and it covers that much.
@@ -124,12 +140,14 @@ def join_by_flag(record: Record, head: Head) -> LedgerEntry:
             key_id=record.identity.key_id,
             generation=1,
             action=Action.JOIN,
+            state=State.JOINED,
             channel=Channel.TELEMETRY_FLAG,
-            policy_version=record.policy_version,
+            policy_version=version_of(record, policies),
             policy_digest=None,
             language=None,
             storage_regions=(record.region.value,),
             adult_or_guardian=None,
+            attested=False,
             effective_at=min(record.oldest, record.received_at),
             client_time=record.event_time,
             received_at=record.received_at,
@@ -140,28 +158,34 @@ def join_by_flag(record: Record, head: Head) -> LedgerEntry:
     )
 
 
-def entry_of(event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policy: str) -> LedgerEntry:
+def entry_of(
+    event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policies: Policies
+) -> LedgerEntry:
     """The entry of a consent event; server receipt is when it takes effect (003 IV.4 L52: immediately)."""
-    continues = event.action is Action.JOIN and standing is not None and standing.state is State.JOINED
-    regions = event.storage_regions or (standing.storage_regions if standing else (region.value,))
+    joins, at = event.action is Action.JOIN, event.received_at
+    # A join by somebody whose consent holds goes on with it, under another text perhaps.
+    continues = joins and standing is not None and policies.state(standing, at) is State.JOINED
+    renewed = joins and standing is not None and standing.state in {State.VOID, State.CLOSED}
     return _sealed(
         LedgerEntry(
             seq=head.seq + 1,
-            consent_id="" if event.action is Action.JOIN or standing is None else standing.consent_id,
+            consent_id="" if joins or standing is None else standing.consent_id,
             device_ref=(standing.device_ref if standing else event.identity.device_ref).hex(),
             key_id=standing.key_id if standing else event.identity.key_id,
-            generation=standing.generation if standing else 1,
+            generation=standing.generation + renewed if standing else 1,
             action=event.action,
+            state=state_after(event.action, standing.state if standing else None),
             channel=event.channel,
-            policy_version=event.policy_version or (standing.policy_version if standing else policy),
-            policy_digest=event.policy_digest,
-            language=event.language,
-            storage_regions=tuple(str(name) for name in regions),
-            adult_or_guardian=event.adult_or_guardian,
-            # A join by somebody who has joined goes on with the consent that stands, under a newer text perhaps.
-            effective_at=standing.effective_at if standing and continues else event.received_at,
+            policy_version=_version(event, standing, policies),
+            # Evidence of a join, checked against the notice; in any other act it would be words of the router's choice.
+            policy_digest=event.policy_digest if joins else None,
+            language=event.language if joins else None,
+            storage_regions=_regions(event, standing, region),
+            adult_or_guardian=event.adult_or_guardian if joins else None,
+            attested=_attested(event, standing, region, policies),
+            effective_at=standing.effective_at if standing and continues else at,
             client_time=event.client_time,
-            received_at=event.received_at,
+            received_at=at,
             actor_auth=event.actor_auth or _actor_auth(event.channel),
             event_ref=event.event_ref.hex() if event.event_ref else None,
             prev_hash=head.hash,
@@ -173,26 +197,52 @@ def _actor_auth(channel: Channel) -> str:
     return "operator" if channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker"
 
 
+def _version(event: ConsentEvent, standing: Standing | None, policies: Policies) -> str:
+    """The version a join is to; of another act the consent's own, or what was in force if there is none."""
+    if event.action is Action.JOIN:
+        return version_of(event, policies)
+    return standing.policy_version if standing else (policies.in_force(event.received_at) or policies.first).version
+
+
+def _regions(event: ConsentEvent, standing: Standing | None, region: Region) -> tuple[str, ...]:
+    """The regions a join names, the ledger's own if none; of another act those of the consent."""
+    told = standing.storage_regions if standing and event.action is not Action.JOIN else event.storage_regions
+    return tuple(str(name) for name in told or (region.value,))
+
+
+def _attested(event: ConsentEvent, standing: Standing | None, region: Region, policies: Policies) -> bool:
+    if event.action is Action.JOIN:
+        return join_refusal(event, region, policies, "registered") is None
+    return standing is not None and standing.attested
+
+
 def result_of(event: ConsentEvent, standing: Standing | None, seen: Collection[bytes]) -> Result:
     """Whether a consent event goes into the ledger, and if not, why."""
     if any(ref in seen for ref in (event.event_ref, *event.older_event_refs) if ref is not None):
         return Result.REPEATED
     if event.action is Action.JOIN:
-        return Result.STALE if standing is not None and _is_stale(event, standing) else Result.RECORDED
+        return _result_of_join(event, standing)
     # A restricted router can leave, but a restriction and its end must not let in one that has left.
     if event.only_if_joined or event.action in {Action.RESTRICT, Action.UNRESTRICT}:
-        return Result.WITHOUT_EFFECT if standing is None or standing.state in _LEFT else Result.RECORDED
+        return Result.WITHOUT_EFFECT if standing is None or standing.state in LEFT else Result.RECORDED
     return Result.RECORDED
 
 
+def _result_of_join(join: ConsentEvent, standing: Standing | None) -> Result:
+    if standing is None or standing.state is State.JOINED:
+        return Result.RECORDED
+    # What was restricted is not for the owner's next click to lift.
+    if standing.state is State.RESTRICTED:
+        return Result.WITHOUT_EFFECT
+    return Result.STALE if _is_stale(join, standing) else Result.RECORDED
+
+
 def _is_stale(join: ConsentEvent, standing: Standing) -> bool:
-    """Whether what closed the gate is newer than the join, by receipt or by the join's own time."""
-    if standing.state is State.JOINED:
-        return False
+    """Whether the join is not clearly newer than what closed the gate, by receipt and by its own time."""
     said = join.received_at if join.client_time is None else join.client_time
     # When a replayed join came to the broker nobody knows; its own clock may be ahead by as much as is allowed.
     doubt = CLOCK_DOUBT if join.replayed else 0
-    return min(join.received_at, said - doubt) <= standing.effective_at
+    return min(join.received_at, said - doubt) < standing.effective_at + TIE
 
 
 def _sealed(entry: LedgerEntry) -> LedgerEntry:

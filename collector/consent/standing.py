@@ -35,7 +35,11 @@ _REFUSALS: Final = {
 
 
 class Standing(Sealed, frozen=True):
-    """One router's consent as of ledger entry `seq`; `device_ref` is the pseudonym the ledger knows it by."""
+    """One router's consent as of ledger entry `seq`; `device_ref` is the pseudonym the ledger knows it by.
+
+    `state` is what the ledger says; that a consent is `outdated` follows from its version and the time (`Policies`).
+    `attested` is true of a consent by a join event that brought all that mode `registered` asks for.
+    """
 
     device_ref: bytes
     key_id: str
@@ -46,6 +50,7 @@ class Standing(Sealed, frozen=True):
     effective_at: int
     policy_version: str
     storage_regions: tuple[str, ...]
+    attested: bool = False
 
 
 class ClosedRouters:

@@ -17,10 +17,10 @@ from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, Field
 from collector.fields.generated import function
 from collector.fields.treatments import TREATED
 from collector.fields.types import annotation, optional, pattern_of
+from collector.model import POLICY_VERSION
 
 MAX_EVENTS: Final = 32
 MESSAGE_ID: Final = r"^[A-Za-z0-9._:-]{1,64}$"
-POLICY_VERSION: Final = r"^[A-Za-z0-9._-]{1,32}$"
 _UPTIME = Annotated[int, Meta(ge=0, le=2**32)]
 
 ENVELOPE: Final[dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 Rule 1: a join needs everything in order; an exit needs only to be one. When in doubt the exit is honoured (K35).
 Rule 2: the country of a join says whose ledger it goes to; an exit goes to every ledger that knows the router.
+Rule 3: what was shown is evidence of a join only; an exit carries none of it.
 """
 
 from collections.abc import Mapping
@@ -10,16 +11,18 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from collector.fields.compiled import MESSAGE_ID, POLICY_VERSION
+from collector.consent.policy_file import DIGEST, LANGUAGE
+from collector.fields.compiled import MESSAGE_ID
 from collector.formats.report import SCHEMA_VERSION, milliseconds
 from collector.formats.strict_json import NotStrict, parse_object
-from collector.model import Action, Channel, ConsentEvent, DropReason, Message, Region
+from collector.model import POLICY_VERSION, Action, Channel, ConsentEvent, DropReason, Message, Region
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 
 Events = tuple[tuple[Region, ConsentEvent], ...]
 _NEEDED: Final = {"schema_version", "event_id", "action", "channel"}
 """What makes an exit one."""
+_EVIDENCE: Final = ("policy_version", "policy_digest", "language", "adult_or_guardian")
 
 
 class ActDocument(BaseModel):
@@ -37,10 +40,10 @@ class ActDocument(BaseModel):
     policy_version: Annotated[str, StringConstraints(pattern=POLICY_VERSION)] | None = Field(
         default=None, description="Version of the notice that was shown."
     )
-    policy_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    policy_digest: Annotated[str, StringConstraints(pattern=DIGEST)] | None = Field(
         default=None, description="SHA-256 of the text that was shown."
     )
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")] | None = Field(
+    language: Annotated[str, StringConstraints(pattern=LANGUAGE)] | None = Field(
         default=None, description="Language of the text that was shown, BCP 47."
     )
     storage_regions: Annotated[
@@ -144,15 +147,16 @@ def _join(
         return DropReason.REGION_NOT_HERE
     if document.time is None:
         return DropReason.CLOCK_INVALID
-    return ((region, _event(document, arrival, known[region], default_region=region)),)
+    return ((region, _event(document, arrival, known[region])),)
 
 
 def _exits(
     document: ActDocument, arrival: _Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
 ) -> Events:
     named = regions.route(document.country, ())
+    left = document.model_copy(update=dict.fromkeys(_EVIDENCE) | {"storage_regions": ()})
     return tuple(
-        (region, _event(document, arrival, pseudonyms, only_if_joined=region is not named))
+        (region, _event(left, arrival, pseudonyms, only_if_joined=region is not named))
         for region, pseudonyms in known.items()
     )
 
@@ -162,7 +166,6 @@ def _event(
     arrival: _Arrival,
     pseudonyms: Pseudonymiser,
     *,
-    default_region: Region | None = None,
     only_if_joined: bool = False,
 ) -> ConsentEvent:
     name = f"{arrival.router}\0{document.event_id}"
@@ -178,7 +181,7 @@ def _event(
         policy_version=document.policy_version,
         policy_digest=document.policy_digest,
         language=document.language,
-        storage_regions=tuple(document.storage_regions) or ((default_region,) if default_region else ()),
+        storage_regions=tuple(document.storage_regions),
         adult_or_guardian=document.adult_or_guardian,
         only_if_joined=only_if_joined,
     )

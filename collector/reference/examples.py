@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from collector.config import Settings
+from collector.consent.policies import Policies
+from collector.consent.policy_file import shipped_policies
 from collector.errors import DataFault
 from collector.fields.catalogue import GROUPS, Catalogue
 from collector.formats.report import milliseconds
@@ -34,9 +36,24 @@ def firmware_parts(catalogue: Catalogue, folder: Path) -> dict[str, str]:
     document = json.loads(example(folder, TREATED))
     return {
         "fields": wire_tables(catalogue),
+        "notice": _texts_table(shipped_policies()),
         **examples,
         "stored": _stored_table(document, stored_body(document, catalogue), catalogue),
     }
+
+
+def _texts_table(policies: Policies) -> str:
+    """Every text of the notice as a join event names it, the newest version first."""
+    rows = (
+        (code(policy.version), policy.change, _moment(policy.effective_at), code(language), code(digest))
+        for policy in reversed(policies.versions)
+        for language, digest in policy.texts.items()
+    )
+    return table(("`policy_version`", "change", "in force from", "`language`", "`policy_digest`"), rows)
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def example(folder: Path, name: str) -> str:

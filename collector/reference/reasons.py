@@ -92,8 +92,17 @@ ADVICE: Final[dict[DropReason, Advice]] = {
     DropReason.RESTRICTED: Advice(_NONE, "Lift the restriction when the owner's request is settled."),
     DropReason.VOID: Advice(_NONE, "The consent was never valid. Only a new join, validly given, reopens."),
     DropReason.POLICY_OUTDATED: Advice(
-        "Show the current notice, then send a join event and reports with its `policy_version`.",
-        "`consent.policy_versions` lists what is accepted. Add a version only if it was really shown.",
+        "Show the notice in force, then send a join event and reports with its `policy_version`.",
+        "Expected after a major version of the notice, until owners have been asked again. Else a version that "
+        "`config/policies.toml` does not have.",
+    ),
+    DropReason.NOTICE_MISMATCH: Advice(
+        "Send `language`, `policy_digest` and `storage_regions` of the text that was shown ([list](../firmware.md)).",
+        "A text that is none of the notice was shown, or a version is missing from `config/policies.toml`.",
+    ),
+    DropReason.CHILD_OR_UNATTESTED: Advice(
+        "Ask who is of age, and send `adult_or_guardian` and the rest of the table with the join event.",
+        'Expected after a change to `consent.mode = "registered"`: who joined by a flag has to join by an event.',
     ),
     DropReason.CLOCK_INVALID: Advice(
         "Send `time`; without a set clock send both uptimes, the one at sending not below the other.", _NONE

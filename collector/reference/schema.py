@@ -7,9 +7,10 @@ Rule 2: the collector may take more than the schema admits (a time with an offse
 from typing import Any, Final
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
-from collector.fields.compiled import MAX_EVENTS, MESSAGE_ID, POLICY_VERSION
+from collector.fields.compiled import MAX_EVENTS, MESSAGE_ID
 from collector.fields.types import PATTERNS
 from collector.formats.report import SCHEMA_VERSION
+from collector.model import POLICY_VERSION
 
 Schema = dict[str, Any]
 

@@ -19,7 +19,7 @@ from collector.regions import RegionMap
 from collector.rights.document import DeskDocument
 from collector.stores import Router
 
-_RANK = (Result.RECORDED, Result.REPEATED, Result.STALE, Result.WITHOUT_EFFECT)
+_RANK = (Result.RECORDED, Result.REPEATED, Result.STALE, Result.REFUSED, Result.WITHOUT_EFFECT)
 
 
 class ActRules(Sealed, frozen=True):
@@ -38,7 +38,7 @@ def direct_events(document: DeskDocument, received_at: int, rules: ActRules, *, 
     is_topic = ROUTER.fullmatch(document.router) is not None
     if document.action == "join" and not is_topic:
         return DropReason.UNKNOWN_TOPIC
-    read = events_of(document, document.router, received_at, rules.regions, rules.pseudonyms)
+    read = events_of(document, document.router, received_at, rules.regions.at(received_at), rules.pseudonyms)
     if isinstance(read, DropReason):
         return read
     outcome = admit(read, rules.gate)

@@ -20,6 +20,8 @@ from collector.simulator.uplink import stamp
 
 POLICY_VERSION = "2020-03-14"
 """The text the owners were shown; the collector must accept it."""
+POLICY_DIGEST = "6a4c8feffed9c0456bf70cc5dac36d9e9fce9f125d16cff236275faed7d9b766"
+"""SHA-256 of its English text, as a router's firmware has it built in."""
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ class Fleet:
         if action == "join":
             document |= {
                 "policy_version": POLICY_VERSION,
+                "policy_digest": POLICY_DIGEST,
                 "language": "en",
                 "storage_regions": [place.region],
                 "adult_or_guardian": "adult",

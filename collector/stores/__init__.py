@@ -18,7 +18,7 @@ __all__ = ["Committed", "Router", "Store", "StoredRecord"]
 
 
 class Router(Sealed, frozen=True):
-    """A router as an engineer finds it."""
+    """A router as an engineer finds it: its records are those since it last left."""
 
     standing: Standing
     records: int
@@ -92,7 +92,7 @@ class Store(Protocol):
         ...
 
     def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
-        """The newest records of a router, newest first; none of a router that is not joined."""
+        """The newest records of a router, newest first; none of a router that is not joined, or from before it left."""
         ...
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:

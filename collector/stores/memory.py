@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.ledger import LEFT, Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.derive import Memory
 from collector.errors import StoreUnavailable
@@ -108,7 +108,7 @@ class MemoryStore:
         return [self._router(device_ref) for device_ref in sorted(found)]
 
     def _router(self, device_ref: bytes) -> Router:
-        times = [i.record.received_at for i in self._records.values() if i.standing.device_ref == device_ref]
+        times = [i.record.received_at for i in self._current(device_ref)]
         return Router(
             standing=self._standings[device_ref],
             records=len(times),
@@ -121,10 +121,14 @@ class MemoryStore:
         standing = self._standings.get(device_ref)
         if standing is None or standing.state is not State.JOINED:
             return
-        mine = [i for i in self._records.values() if i.standing.device_ref == device_ref]
-        oldest_first = sorted(mine, key=lambda i: i.record.event_time)
+        oldest_first = sorted(self._current(device_ref), key=lambda i: i.record.event_time)
         for insert in [i for i in reversed(oldest_first) if i.record.event_time >= since][:limit]:
             yield _stored(insert)
+
+    def _current(self, device_ref: bytes) -> list[Insert]:
+        """What was written since the router last left (K40)."""
+        left = max((e.seq for e in self._entries if e.device_ref == device_ref.hex() and e.state in LEFT), default=0)
+        return [i for i in self._records.values() if i.standing.device_ref == device_ref and i.standing.seq > left]
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
@@ -141,7 +145,7 @@ def _stored(insert: Insert) -> StoredRecord:
         received_at=record.received_at,
         consent_id=standing.consent_id,
         consent_seq=standing.seq,
-        policy_version=record.policy_version,
+        policy_version=standing.policy_version,
         source_adapter=record.source_adapter,
         stripped={str(Removal(name)): count for name, count in record.stripped},
         body=record.body,

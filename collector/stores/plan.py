@@ -12,7 +12,10 @@ import msgspec
 import orjson
 
 from collector.consent.gate import refusal
-from collector.consent.ledger import ERASING, Head, LedgerEntry, Mode, Result, entry_of, join_by_flag, result_of
+from collector.consent.joining import Mode, flag_join_refusal, join_refusal
+from collector.consent.ledger import ERASING, Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
+from collector.consent.policies import Policies
+from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Removal, Sealed
 
@@ -22,7 +25,7 @@ class ConsentRules(Sealed, frozen=True):
 
     mode: Mode = "flag"
     erase_on_exit: bool = True
-    policy: str = "2020-03-14"
+    policies: Policies = msgspec.field(default_factory=shipped_policies)
 
 
 class Insert(Sealed, frozen=True, gc=False):
@@ -121,21 +124,23 @@ class _Deciding:
         self.plan = plan
         self._region = region
         self._rules = rules
+        self._policies = rules.policies
+        # Asked once a batch: while no version closes, a consent to a known one never ends, and there is nothing to ask.
+        closing = rules.policies.closing or not rules.policies.knows(standings)
+        self._asks_more = closing or rules.mode == "registered"
         self._standings = standings
         self._seen = seen
         self._spent = spent
         self._stored = stored
 
     def record(self, record: Record) -> None:
-        standing = self._standing(record.identity)
+        standing = self._standing(record.identity) or self._joined_by_flag(record)
         if standing is None:
-            if self._rules.mode != "flag":
-                self.plan.dropped[DropReason.NO_CONSENT_RECORD] += 1
-                return
-            standing = self._append(join_by_flag(record, self.plan.head))
-            self.plan.results[Action.JOIN, Result.RECORDED] += 1
+            return
         # A clock may be ahead, but nothing is measured after its receipt.
         reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
+        if reason is None and self._asks_more:
+            reason = self._more(standing, record)
         if reason is not None:
             self.plan.dropped[reason] += 1
             return
@@ -146,19 +151,45 @@ class _Deciding:
             record = without_events_before(record, standing.effective_at)
         self.plan.inserts.append(Insert(record=record, standing=standing))
 
+    def _joined_by_flag(self, record: Record) -> Standing | None:
+        """The first flagged message of a router is its join if mode and notice allow that; else it is dropped."""
+        reason: DropReason | None = DropReason.NO_CONSENT_RECORD
+        if self._rules.mode == "flag":
+            reason = flag_join_refusal(record, self._rules.policies)
+        if reason is not None:
+            self.plan.dropped[reason] += 1
+            return None
+        self.plan.results[Action.JOIN, Result.RECORDED] += 1
+        return self._append(join_by_flag(record, self.plan.head, self._rules.policies))
+
+    def _more(self, standing: Standing, record: Record) -> DropReason | None:
+        """G5 and G6: the notice in force at receipt decides, however long the message waited (K24)."""
+        policies = self._rules.policies
+        if not policies.admits(standing.policy_version, record.policy_version, record.received_at):
+            return DropReason.POLICY_OUTDATED
+        unattested = self._rules.mode == "registered" and not standing.attested
+        return DropReason.CHILD_OR_UNATTESTED if unattested else None
+
     def event(self, event: ConsentEvent) -> None:
         standing = self._standing(event.identity)
-        result = result_of(event, standing, self._seen)
+        result = self._result(event, standing)
         self.plan.results[event.action, result] += 1
         self.plan.decided.append(result)
         if result is not Result.RECORDED:
             return
         if event.event_ref is not None:
             self._seen.add(event.event_ref)
-        entry = entry_of(event, standing, self.plan.head, region=self._region, policy=self._rules.policy)
+        entry = entry_of(event, standing, self.plan.head, region=self._region, policies=self._rules.policies)
         after = self._append(entry)
         if after.state is not State.JOINED:
             self._close(after, erase=event.action in ERASING and not self._kept(event.action))
+
+    def _result(self, event: ConsentEvent, standing: Standing | None) -> Result:
+        result = result_of(event, standing, self._seen)
+        if event.action is not Action.JOIN or result is not Result.RECORDED:
+            return result
+        refused = join_refusal(event, self._region, self._rules.policies, self._rules.mode, standing)
+        return Result.REFUSED if refused else result
 
     def _kept(self, action: Action) -> bool:
         return action is Action.EXIT and not self._rules.erase_on_exit

@@ -19,13 +19,14 @@ from collector.stores.sqlite_faults import damaged
 VARIABLES: Final = 500
 """How many values one statement names."""
 ROUTER_COLUMNS: Final = (
-    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions"
+    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions, attested"
 )
 UPSERT_ROUTER: Final = f"""
-    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
         generation = excluded.generation, effective_at = excluded.effective_at,
-        policy_version = excluded.policy_version, storage_regions = excluded.storage_regions
+        policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
+        attested = excluded.attested
     RETURNING id"""  # noqa: S608 - columns are ours
 INSERT_SIZES: Final = (256, 32, 1)
 """How many records one statement inserts; a batch is cut into these."""
@@ -41,12 +42,17 @@ def insert_records(size: int) -> str:
 _RECORD_COLUMNS: Final = (
     "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, body"
 )
-RECORDS: Final = """
+_LEFT_AT: Final = """
+    (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
+        AND json_extract(entry, '$.state') IN ('exited', 'void', 'closed')) AS left_at"""
+"""The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
+RECORDS: Final = f"""
+    WITH w AS MATERIALIZED (SELECT *, {_LEFT_AT} FROM router WHERE device_ref = ?)
     SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
-    FROM record r JOIN router w ON w.id = r.router_id JOIN ledger l ON l.seq = r.consent_seq
-    WHERE w.device_ref = ? AND w.state = 'joined' AND r.event_time >= ?
-    ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""
+    FROM w JOIN record r ON r.router_id = w.id AND r.consent_seq > w.left_at JOIN ledger l ON l.seq = r.consent_seq
+    WHERE w.state = 'joined' AND r.event_time >= ?
+    ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""  # noqa: S608 - words of ours
 BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
 
@@ -148,6 +154,7 @@ def standing_of(row: Any) -> Standing:
         effective_at=row[6],
         policy_version=row[7],
         storage_regions=tuple(row[8].split(",")) if row[8] else (),
+        attested=bool(row[9]),
     )
 
 
@@ -166,6 +173,7 @@ def router_row(standing: Standing) -> tuple[Any, ...]:
         standing.effective_at,
         standing.policy_version,
         ",".join(standing.storage_regions),
+        standing.attested,
     )
 
 
@@ -177,7 +185,7 @@ def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any,
         record.event_time,
         record.received_at,
         standing.seq,
-        record.policy_version,
+        standing.policy_version,
         record.source_adapter,
         msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
         record.body.decode(),
@@ -211,7 +219,7 @@ def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes
 
 
 def _router(connection: sqlite3.Connection, router_id: int) -> Router:
-    row = connection.execute(f"SELECT {ROUTER_COLUMNS} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
-    sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ?"
-    records, first, last = connection.execute(sql, (router_id,)).fetchone()
+    row = connection.execute(f"SELECT {ROUTER_COLUMNS}, {_LEFT_AT} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
+    sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ? AND consent_seq > ?"
+    records, first, last = connection.execute(sql, (router_id, row[-1])).fetchone()
     return Router(standing=standing_of(row), records=records, first_received_at=first, last_received_at=last)

@@ -51,7 +51,8 @@ MIGRATIONS: Final = (
         generation INTEGER NOT NULL,
         effective_at INTEGER NOT NULL,
         policy_version TEXT NOT NULL,
-        storage_regions TEXT NOT NULL
+        storage_regions TEXT NOT NULL,
+        attested INTEGER NOT NULL
     );
     CREATE INDEX router_closed ON router (state) WHERE state <> 'joined';
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
 
-from collector.consent.ledger import Head, LedgerEntry, Mode, Result, first_fault
+from collector.consent.joining import Mode
+from collector.consent.ledger import Head, LedgerEntry, Result, first_fault
 from collector.consent.standing import State
 from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Record, Region, Removal
 from collector.stores import Committed, Store
@@ -226,12 +227,17 @@ async def test_a_second_join_goes_on_with_the_consent_that_stands(open_store: Op
 
 
 async def test_a_consent_that_does_not_name_the_region_keeps_it_closed(open_store: Open) -> None:
-    """The owner agreed to storage elsewhere, not here (3.2, step 5)."""
-    store = await open_store("registered")
-    await store.commit([join(storage_regions=("hong_kong",))])
-    committed = await store.commit([record(at=LATER)])
+    """The owner agreed to storage elsewhere, not here (3.2, step 5); in mode registered that is no join."""
+    expected: dict[Mode, DropReason] = {
+        "flag": DropReason.REGION_NOT_CONSENTED,
+        "registered": DropReason.NO_CONSENT_RECORD,
+    }
+    for mode, reason in expected.items():
+        store = await open_store(mode)
+        await store.commit([join(storage_regions=("hong_kong",))])
+        committed = await store.commit([record(at=LATER)])
 
-    assert (0, {DropReason.REGION_NOT_CONSENTED: 1}) == outcome(committed)
+        assert (0, {reason: 1}) == outcome(committed)
 
 
 # What closes it
@@ -290,8 +296,8 @@ async def test_what_an_exit_took_cannot_come_again_however_it_is_batched(store: 
 
     Its clock was ahead, so that by its time alone it would pass as measured after the second join.
     """
-    again = record(number=1, at=START + 3, measured=START + 4 * MINUTE)
-    entries: list[Entry] = [record(number=1), leave(at=START + 1), join(at=START + 2), again]
+    again = record(number=1, at=START + 2 * SECOND, measured=START + 4 * MINUTE)
+    entries: list[Entry] = [record(number=1), leave(at=START + 1), join(at=START + 1 + SECOND), again]
     dropped: Counter[DropReason] = Counter()
     for some in batches(entries, cuts):
         dropped += (await store.commit(some)).dropped
@@ -357,14 +363,48 @@ async def test_an_exit_of_an_unknown_router_closes_the_gate(store: Store) -> Non
 
 
 async def test_records_kept_after_an_exit_cannot_be_read(open_store: Open) -> None:
-    """`on_exit = keep`: the rows stay, for whoever has the ground for it, and no engineer sees them."""
+    """`on_exit = keep`: the rows stay, for whoever has the ground for it, and no engineer sees or counts them."""
     store = await open_store(erase_on_exit=False)
     await store.commit([record(number=1), record(number=2)])
     committed = await store.commit([leave(at=LATER)])
     [known] = await store.find([("serial", ref("serial", "a"))])
+    seen = await readable(store)
+    voided = await store.commit([act(Action.VOID, at=LATER + MINUTE)])
 
-    assert (0, 2) == (committed.erased, known.records)
-    assert [] == await readable(store)
+    assert (0, 0, None) == (committed.erased, known.records, known.last_received_at)
+    assert [] == seen
+    assert 2 == voided.erased
+
+
+async def test_records_kept_after_an_exit_stay_out_of_sight_when_the_router_joins_again(open_store: Open) -> None:
+    """K40: what its owner left behind is not what a later consent admits; and it is still erased on request."""
+    store = await open_store(erase_on_exit=False)
+    await store.commit([record(number=1)])
+    await store.commit([leave(at=LATER), join(at=LATER + MINUTE), record(number=2, at=LATER + 2 * MINUTE)])
+    once = await numbers(store)
+    await store.commit([join(at=LATER + 3 * MINUTE), record(number=3, at=LATER + 4 * MINUTE)])
+    [known] = await store.find([("router", router("a").device_ref)])
+    goes_on = await numbers(store)
+    erased = (await store.commit([act(Action.CANCEL, at=LATER + HOUR)])).erased
+
+    assert [2] == once
+    assert [3, 2] == goes_on
+    assert (2, LATER + 2 * MINUTE) == (known.records, known.first_received_at)
+    assert 3 == erased
+
+
+async def test_a_restriction_hides_records_for_as_long_as_it_lasts(store: Store) -> None:
+    """It is no exit: its end gives them back, and no join of the owner ends it."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.RESTRICT, at=LATER)])
+    restricted = await numbers(store)
+    joined = await store.commit([join(at=LATER + MINUTE)])
+    still = await numbers(store)
+    await store.commit([act(Action.UNRESTRICT, at=LATER + HOUR)])
+
+    assert ([], []) == (restricted, still)
+    assert {(Action.JOIN, Result.WITHOUT_EFFECT): 1} == dict(joined.results)
+    assert [1] == await numbers(store)
 
 
 @pytest.mark.parametrize("action", [Action.VOID, Action.UNBIND, Action.CANCEL])

@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from integration.harness import COUNTRY_OF, POLICY, REGIONS, Publisher, Site, consent, new_id, report
+from notices import DIGEST
 from paho.mqtt.client import Client
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from collector.consent.ledger import TIE
 
 from .oracle import Act, Kind, Oracle, Router
 
@@ -86,7 +89,7 @@ class Fleet:
         if not router.consents:
             self.report(router, Kind.REFUSING if chance.random() < 0.1 else Kind.UNFLAGGED)
         elif (not router.joined_once and (self._registered or chance.random() < 0.3)) or (
-            router.out and chance.random() < 0.06
+            router.out and chance.random() < 0.06 and milliseconds() > router.left_at + TIE
         ):
             self.join(router)
         elif not router.out and chance.random() < 0.015:
@@ -123,13 +126,12 @@ class Fleet:
         router.joined_once, router.out = True, False
         # Not retained: a retained join that comes with a subscription is doubted for the minutes after an exit.
         retain = bool(retain)
-        return self.event(
-            router, Kind.JOIN, retain=retain, policy_version=POLICY, language="en", adult_or_guardian="adult"
-        )
+        shown = {"policy_version": POLICY, "policy_digest": DIGEST, "language": "en", "adult_or_guardian": "adult"}
+        return self.event(router, Kind.JOIN, retain=retain, storage_regions=[router.region], **shown)
 
     def leave(self, router: Router) -> None:
         """The owner leaves, in one of three ways; the router may not hear of it and go on."""
-        router.out = True
+        router.out, router.left_at = True, milliseconds()
         way = self._random.random()
         if way < 0.45:
             self.event(router, Kind.EXIT, retain=self._random.random() < 0.5)

@@ -8,8 +8,8 @@ Rule 1: every entry of a ledger is explained by an act: an event by its id, a co
         one. Each event counts once. The chain holds, and `router` says what the last entry says.
 Rule 2: every certain exit by event or command is in the ledger. A router that ends as joined was not left by any
         certain act numbered above the act that joined it.
-Rule 3: every certain join is in the ledger, unless an exit there took effect at or after the time the join names: a
-        join that is no newer than the exit is none (docs/decisions/0004).
+Rule 3: every certain join is in the ledger, unless an exit there took effect within the second before the time the join
+        names, or after it: a join that is not newer by a second is none (docs/decisions/0004).
 Rule 4: a certain flagged report of a router that ends as joined, measured at or after that consent took effect, is in
         its region exactly once. One that is uncertain is there once or not at all. Every other report is in no file.
         What an exit erased may leave bytes in the free space of its region's own file, counted as `remains`: the

@@ -65,6 +65,8 @@ class Router:
     consents: bool
     joined_once: bool = False
     out: bool = False
+    left_at: int = 0
+    """When its owner left last, in milliseconds: joining again within the second is no join."""
 
 
 @dataclass(frozen=True)

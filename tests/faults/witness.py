@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from collector.consent.ledger import LedgerEntry
+from collector.consent.ledger import TIE, LedgerEntry
 from collector.model import Action, Channel
 
 from .oracle import EXITS, Act, Kind, Oracle
@@ -80,7 +80,7 @@ def _missing(oracle: Oracle, acts: list[Act], entries: list[LedgerEntry], refs: 
             continue
         if act.kind is Kind.EXIT:
             yield f"exit {act.number} is not in the ledger"
-        elif not any(when >= act.time for when in exits):
+        elif not any(when > act.time - TIE for when in exits):
             yield f"join {act.number} at {act.time} is not in the ledger, and no exit since"
 
 

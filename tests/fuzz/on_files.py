@@ -13,7 +13,7 @@ from collector.config import Settings, load_settings
 from collector.errors import DataFault
 from collector.model import Region
 from collector.regions import RegionMap, load_region_tables
-from collector.rules import consent_rules, gate_rules, region_map
+from collector.rules import consent_rules, gate_rules, policies_of, region_map
 from collector.source_settings import SourceSettings
 
 from . import oracle
@@ -109,8 +109,12 @@ def check_settings(case: Case) -> str:
         require(fault.faults, "a fault without a sentence")
         require(all(text.strip() and "\n" not in text.split(": ", 2)[0] for text in fault.faults), "an empty sentence")
         return "refused"
-    rules = gate_rules(settings)
-    require(rules.current_policy in rules.accepted_policies, "a current policy that is not accepted")
+    try:
+        rules = gate_rules(settings, policies_of(settings))
+    except DataFault as fault:
+        require(all("policy" in text or "policies" in text for text in fault.faults), "another file's fault")
+        return "refused"
+    require(rules.policies.counts(rules.policies.first.version, rules.policies.first.effective_at), "no notice counts")
     require(consent_rules(settings).mode in {"flag", "registered"}, "a mode that opens the gate")
     require(settings.regions.enabled, "no region")
     stores = [settings.regions.of(region).store.resolve() for region in set(settings.regions.enabled)]

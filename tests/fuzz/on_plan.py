@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from collector.consent.ledger import Head, first_fault
+from collector.consent.policies import Policies
+from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
 from collector.model import Action, Channel, ConsentEvent, Entry, Identity, Record, Region
 from collector.stores.plan import ConsentRules, Plan, make_plan, refs_of
@@ -12,6 +16,15 @@ from .case import Case, require
 
 T = TypeVar("T")
 NOW: Final = 1_800_000_000_000
+_FIRST: Final = shipped_policies().first
+_DIGESTS: Final = (_FIRST.texts["en"], "2" * 64)
+_NOTICES: Final = (
+    _FIRST,
+    replace(
+        _FIRST, version="v2", published_at=NOW - 500, effective_at=NOW + 500, change="major", reasons=("M1",),
+        texts={"en": _DIGESTS[1]},
+    ),
+)  # fmt: skip
 _HEAD: Final = Head(seq=41, hash="a" * 64)
 _LEAVING: Final = {Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL}
 _ROUTERS: Final = (
@@ -50,7 +63,8 @@ def _moment(choices: Choices) -> int:
 def _standing(ref: bytes, choices: Choices) -> Standing:
     return Standing(
         device_ref=ref, key_id="k1", state=choices.of((State.JOINED, *State)), seq=1 + choices.below(41),
-        consent_id="f" * 32, generation=1, effective_at=_moment(choices), policy_version="2020-03-14",
+        consent_id="f" * 32, generation=1, effective_at=_moment(choices),
+        policy_version=choices.of(("2020-03-14", "2020-03-14", "v2", "v9")), attested=choices.below(3) != 1,
         storage_regions=choices.of((("germany",), ("germany",), ("china", "germany"), ("hong_kong",), ())),
     )  # fmt: skip
 
@@ -62,8 +76,8 @@ def _record(choices: Choices) -> Record:
     return Record(
         record_id=choices.of((b"1", b"2", b"3", b"4")) * 16, identity=choices.of(_ROUTERS), region=Region.GERMANY,
         event_time=measured // 60_000 * 60_000, measured_at=measured, oldest=when, received_at=_moment(choices),
-        policy_version="2020-03-14", source_adapter="report-v1", body=choices.of((b"{}", body)),
-        older_ids=choices.of(((), (b"5" * 16,))),
+        policy_version=choices.of((None, "2020-03-14", "v2")), source_adapter="report-v1",
+        body=choices.of((b"{}", body)), older_ids=choices.of(((), (b"5" * 16,))),
     )  # fmt: skip
 
 
@@ -76,14 +90,21 @@ def _event(choices: Choices) -> ConsentEvent:
         identity=choices.of(_ROUTERS), received_at=_moment(choices), event_ref=ref,
         older_event_refs=choices.of(((), (b"8" * 16,))), replayed=choices.below(4) == 1,
         client_time=choices.of((None, _moment(choices))), only_if_joined=choices.below(3) == 1,
-        storage_regions=choices.of(((), ("germany",), ("china",))), policy_version=choices.of((None, "2020-03-14")),
+        storage_regions=choices.of(((), ("germany",), ("china",))),
+        policy_version=choices.of((None, "2020-03-14", "v2", "v9")),
+        policy_digest=choices.of((None, *_DIGESTS, "0" * 64)),
+        language=choices.of((None, "en", "tlh")), adult_or_guardian=choices.of((None, "adult")),
     )  # fmt: skip
 
 
 def check_plan(case: Case) -> str:
     """Counts add up, the chain holds, and nothing is written of a router whose gate is closed or was closed since."""
     choices = Choices(case.data)
-    rules = ConsentRules(mode=choices.of(("flag", "registered")), erase_on_exit=choices.below(3) != 1)
+    rules = ConsentRules(
+        mode=choices.of(("flag", "registered")),
+        erase_on_exit=choices.below(3) != 1,
+        policies=Policies(choices.of((_NOTICES, _NOTICES[:1]))),
+    )
     refs = sorted({ref for router in _ROUTERS for ref in (router.device_ref, *router.older)})
     standings = {ref: _standing(ref, choices) for ref in refs if choices.below(2)}
     seen, spent, stored = (choices.of(((), (one,), (one, other))) for one, other in _IDS)
@@ -137,6 +158,8 @@ def _gate(
         require("germany" in standing.storage_regions, "written though the consent does not name the region")
         require(min(record.measured_at, record.received_at) >= standing.effective_at, "written from before the join")
         require(record.oldest >= standing.effective_at, "written with events from before the join")
+        require(not _is_over(standing.policy_version, record.received_at, rules), "written under a notice that ended")
+        require(rules.mode == "flag" or standing.attested, "written though nobody attested anything")
         require(not spent & {record.record_id, *record.older_ids}, "written a second time")
         require(
             rules.mode == "flag" or ref in standings or _joined(plan, ref), "joined by a flag, where one must register"
@@ -150,6 +173,13 @@ def _gate(
         left_at = exits.get(insert.record.identity.device_ref, -1)
         unread = all(a.action is not Action.EXIT for a in plan.appends)
         require(number > left_at or unread or _without_effect(plan), "written though it came before the exit")
+
+
+def _is_over(version: str, received_at: int, rules: ConsentRules) -> bool:
+    """Whether a consent to that version admits nothing then; the second of the two versions closes."""
+    if version == "2020-03-14":
+        return len(rules.policies.versions) > 1 and received_at >= NOW + 500
+    return version != "v2" or len(rules.policies.versions) == 1
 
 
 def _joined(plan: Plan, ref: bytes) -> bool:

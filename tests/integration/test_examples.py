@@ -161,6 +161,6 @@ def test_the_consent_examples_join_and_leave(site: Site, type_in: Run, here: Pat
     assert {"no_consent_record": 1, "withdrawn": 1} == collector.wait_settled(3).dropped
     entries = [json.loads(row[0]) for row in site.rows("germany", "SELECT entry FROM ledger ORDER BY seq")]
     assert ["join", "exit"] == [entry["action"] for entry in entries]
-    assert ("adult", "de-DE", ["germany"]) == tuple(
+    assert ("adult", "en", ["germany"]) == tuple(
         entries[0][name] for name in ("adult_or_guardian", "language", "storage_regions")
     )

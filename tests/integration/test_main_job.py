@@ -156,6 +156,8 @@ def test_a_join_event_after_the_exit_reopens_the_gate(site: Site, *, retain: boo
         site.ueip("exit", SERIAL)
         router.report(report(SERIAL))
         wait_until(lambda: withdrawn(collector) == 1, what="the drop")
+        left = time.monotonic()
+        wait_until(lambda: time.monotonic() - left > 1, what="the second in which a join is none")
 
         router.publish(f"ueip/v1/{SERIAL}/consent", consent("join"), retain=retain)
         wait_until(lambda: recorded(collector, "join") == 2, what="the join")

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import pytest
+from notices import DIGEST
 from records import SECOND
 from support import NOW, POLICY, RECEIVED_AT, ROUTER, Document, encode, minimal_document, settings_of, text_of
 
@@ -339,7 +340,7 @@ def report(number: int = 1, *, at: int = START, serial: str = ROUTER, **more: An
 
 def act(action: str, event_id: str, *, at: int, **more: Any) -> Document:
     """An act of the owner, with all that a join must say."""
-    shown = {"policy_version": POLICY, "policy_digest": "0" * 64, "language": "de"}
+    shown = {"policy_version": POLICY, "policy_digest": DIGEST, "language": "en"}
     joins = {**shown, "storage_regions": ["germany"], "adult_or_guardian": "adult"} if action == "join" else {}
     document = {"schema_version": 1, "event_id": event_id, "action": action, "time": text_of_ms(at), "country": "DE"}
     return {name: value for name, value in (document | joins | more).items() if value is not None}

@@ -3,67 +3,22 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
 from itertools import permutations
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
+from collectors import Open, another, decided, race, stored, system
 from records import HOUR, MINUTE, SECOND
 from stepping import BOUNDARIES, HERE, KEY, MARKER, START, Boundary, Command, Race, act, report
 from support import ROUTER
 
-from collector.model import Action, Channel, ConsentEvent
+from collector.model import Action
 from collector.pseudonym import Key
 
 LATER = START + HOUR
 NEW_KEY = Key(b"n" * 32)
-
-
-class Open(Protocol):
-    """Makes one more collector on the test's store."""
-
-    def __call__(self, **options: Any) -> Awaitable[Race]: ...
-
-
-@pytest.fixture
-async def another(tmp_path: Path) -> AsyncIterator[Open]:
-    """Makes collectors that share one store, and closes them afterwards."""
-    made: list[Race] = []
-    folder = tmp_path / "data"
-    folder.mkdir()
-
-    async def opened(**options: Any) -> Race:
-        made.append(await Race(folder / "germany.db", **options).open())
-        return made[-1]
-
-    yield opened
-    for race in made:
-        await race.store.close()
-
-
-@pytest.fixture
-async def race(another: Open) -> Race:
-    """A collector with the settings as they are shipped."""
-    return await another()
-
-
-async def stored(race: Race, *numbers: int, at: int = START) -> None:
-    """These reports of a router that has joined by them are stored."""
-    for number in numbers:
-        race.report(number, at=at)
-    await race.commit()
-    assert len(numbers) == race.outcomes[0]
-
-
-def decided(race: Race) -> dict[tuple[str, str], int]:
-    """What became of consent events, by action and result."""
-    return {(action.value, result.value): n for (_, action, result), n in race.metrics.consent.items() if n}
-
-
-def system(action: Action, race: Race, *, at: int) -> ConsentEvent:
-    """An act that no router can send."""
-    return ConsentEvent(action=action, channel=Channel.RIGHTS_DESK, identity=race.identity(), received_at=at)
+__all__ = ["another", "race"]  # fixtures
 
 
 def leave(race: Race, way: str) -> None:
@@ -495,9 +450,9 @@ async def test_k32_a_key_rotated_between_join_and_exit_hides_nothing(another: Op
     else:
         new.act("exit", at=LATER)
     await new.commit()
-    for race in (new, old, await another(keys=[NEW_KEY, KEY])):
-        race.report(4, at=LATER + MINUTE)
-        await race.commit()
+    for each in (new, old, await another(keys=[NEW_KEY, KEY])):
+        each.report(4, at=LATER + MINUTE)
+        await each.commit()
     latest = await another(keys=[Key(b"z" * 32), NEW_KEY, KEY])
     latest.report(5, at=LATER + MINUTE)
     await latest.commit()

@@ -73,14 +73,24 @@ def test_a_region_and_its_keys_are_all_that_must_be_said(folder: Folder) -> None
     settings = folder.load()
 
     assert tuple(Region) == settings.regions.enabled
-    assert ("flag", "erase", ("2020-03-14",)) == (
+    assert ("flag", "erase", None, False) == (
         settings.consent.mode,
         settings.consent.on_exit,
-        settings.consent.policy_versions,
+        settings.consent.policies,
+        settings.consent.strict,
     )
     assert 168.0 == settings.limits.max_age_hours
     assert ("127.0.0.1", "127.0.0.1") == (settings.broker.host, settings.http.host)
     assert () == settings.regions.blocked
+
+
+@pytest.mark.parametrize("setting", ["[consent]\npolicies", "[regions]\ntables"])
+def test_a_table_that_is_not_there_is_a_fault(folder: Folder, setting: str) -> None:
+    """And says which setting names it."""
+    [found] = folder.faults(f'{setting} = "none.toml"')
+    name = setting.removeprefix("[").replace("]\n", ".")
+
+    assert f"{name}: {folder.path / 'none.toml'}: no such file. Correct the path." == found
 
 
 def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +100,7 @@ def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.Monk
     authority.cert_pem.write_to_path(str(folder.path / "ca.pem"))
     issued.cert_chain_pems[0].write_to_path(str(folder.path / "cert.pem"))
     issued.private_key_pem.write_to_path(str(folder.path / "key.pem"))
-    for name in ("tables.toml", "password"):
+    for name in ("tables.toml", "policies.toml", "password"):
         (folder.path / name).write_text("x")
     (folder.path / "deep").mkdir()
     monkeypatch.chdir(folder.path / "deep")
@@ -98,7 +108,7 @@ def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.Monk
     files = {"ca_file": "ca.pem", "cert_file": "cert.pem", "key_file": "key.pem", "password_file": "password"}
     text = "\n".join(["[broker]", "tls = true", *(f'{name} = "{file}"' for name, file in files.items())])
     folder.file.write_text(
-        f"{text}\n"
+        f'{text}\n[consent]\npolicies = "policies.toml"\n'
         + REGIONS.replace('"keys/germany.key"', f'"keys/germany.key", "{absolute}"').replace(
             "[regions.hong_kong]", '[regions]\ntables = "tables.toml"\n[regions.hong_kong]'
         )
@@ -109,6 +119,7 @@ def test_paths_are_relative_to_the_file(folder: Folder, monkeypatch: pytest.Monk
     assert folder.path / "data/germany.sqlite" == germany.store
     assert (folder.path / "keys/germany.key", absolute) == germany.key_files
     assert folder.path / "tables.toml" == settings.regions.tables
+    assert folder.path / "policies.toml" == settings.consent.policies
     assert [folder.path / name for name in ("ca.pem", "cert.pem", "key.pem", "password")] == [
         settings.broker.ca_file,
         settings.broker.cert_file,
@@ -177,7 +188,7 @@ def test_a_folder_is_no_file(folder: Folder) -> None:
         ("[consent]\nmode = 'off'", "consent.mode: found 'off', expected 'flag' or 'registered'"),
         ("[consent]\nmode = false", "consent.mode: found False, expected 'flag' or 'registered'"),
         ("[consent]\non_exit = 'ignore'", "consent.on_exit: found 'ignore', expected 'erase' or 'keep'"),
-        ("[consent]\npolicy_versions = []", "consent.policy_versions: found [], expected "),
+        ('[consent]\npolicy_versions = ["1"]', "consent: policy_versions: found a list of versions, expected a file"),
         ("[consent]\non_exit = 'keep'\nkeep_reason = 'why not'", "consent.keep_reason: found 'why not', expected "),
         ("[limits]\nmax_age_hours = 0", "limits.max_age_hours: found 0, expected greater than 0"),
         ("[limits]\nmax_age_hours = 1e308", "limits.max_age_hours: found 1e+308, expected less than or equal to 8760"),
@@ -509,7 +520,8 @@ ALLOWED = {
     "consent.mode": "flag needs a flagged message, registered needs a join event before it: neither lets in without",
     "consent.on_exit": "what becomes of records stored with consent; they are unreadable either way",
     "consent.keep_reason": "a text for people",
-    "consent.policy_versions": "can only refuse what names another version",
+    "consent.policies": "which versions of the notice count; more than their texts say is not collected",
+    "consent.strict": "can only refuse: ends consents that would go on",
     "limits.max_message_bytes": "can only refuse",
     "limits.max_depth": "can only refuse",
     "limits.max_age_hours": "how old a flagged message may be; the join still bounds it (G7)",
@@ -588,7 +600,7 @@ MOST_PERMISSIVE = """
 mode = "{mode}"
 on_exit = "keep"
 keep_reason = "as permissive as it can be made"
-policy_versions = ["1", "2", "2020-03-14"]
+strict = false
 [limits]
 max_message_bytes = 16777216
 max_depth = 64

@@ -13,7 +13,7 @@ FLOORS = (
     ("model", "errors", "data", "log", "acks", "simulator"),
     ("pseudonym", "documents", "source_settings", "derive"),
     ("fields", "regions", "registry", "consent", "config_files", "config_http"),
-    ("config", "products", "metrics"),
+    ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline",),
     ("rules", "intake", "http"),

@@ -383,12 +383,10 @@ def test_record_ids_are_those_of_router_and_message_id() -> None:
 # ----------------------------------------------------------------------------------------------- policy versions
 
 
-def test_a_message_that_names_no_policy_counts_for_the_current_one() -> None:
-    """The last of the configured versions is the current one."""
-    rules = make_rules(consent={"policy_versions": ["2020-03-14", "2026-01"]})
-
-    assert "2026-01" == kept(minimal_document(), rules).policy_version
-    assert "2020-03-14" == kept(minimal_document(policy_version="2020-03-14"), rules).policy_version
+def test_a_record_says_which_version_its_router_declared() -> None:
+    """Or that it declared none: which one its owner agreed to is the ledger's to say."""
+    assert kept(minimal_document()).policy_version is None
+    assert "2020-03-14" == kept(minimal_document(policy_version="2020-03-14")).policy_version
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_what_is_known_nowhere_is_the_answer_no(site: Site) -> None:
 def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when somebody's clock is behind; the gate stays closed."""
     site.run("exit", ROUTER, "--country", "DE")
-    monkeypatch.setattr("collector.cli.consent.time.time", lambda: 1_000_000_000.0)
+    monkeypatch.setattr("collector.cli.consent.time.time", lambda: 1_600_000_000.0)
     done = site.run(*JOIN)
 
     assert (1, "germany: join not newer than what closed the gate\n") == (done.exit_code, done.output)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from records import HOUR, START, act, join, record
+from records import HOUR, SECOND, START, act, join, record
 
 from collector.cli import ueip
 from collector.cli.setup import make_installation
@@ -50,7 +50,7 @@ async def _history(folder: Path) -> None:
     await store.open()
     lookup = (("imei", pseudonyms.ref("imei", "49015420323751")),)
     await store.commit([record("a", 1, identity=mine, lookup=lookup), record("b", 1, identity=other)])
-    await store.commit([act(Action.EXIT, at=LATER, identity=mine), join(at=LATER + 1, identity=mine)])
+    await store.commit([act(Action.EXIT, at=LATER, identity=mine), join(at=LATER + SECOND, identity=mine)])
     await store.commit([record("a", 2, at=LATER + HOUR, identity=mine, lookup=lookup)])
     await store.close()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from notices import later, notice
 from support import (
     RECEIVED_AT,
     ROOT,
@@ -28,8 +29,8 @@ from collector.pipeline import Rules
 PACKAGE = ROOT / "collector"
 HOUR = 3_600_000
 RULES = GateRules(
-    accepted_policies=frozenset({"2020-03-14", "2026-01"}),
-    current_policy="2026-01",
+    policies=notice(later("2026-01", "minor", at=RECEIVED_AT - 24 * HOUR)),
+    mode="flag",
     max_age=168 * HOUR,
     max_ahead=300_000,
 )
@@ -121,7 +122,7 @@ def test_forgetting_the_gate_is_a_type_error(tmp_path: Path) -> None:
 
 def test_no_setting_of_the_gate_opens_it_without_a_yes() -> None:
     """What the gate goes by has versions and times, and a switch for formats without a flag alone."""
-    assert ("accepted_policies", "current_policy", "max_age", "max_ahead", "by_ledger") == GateRules.__struct_fields__
+    assert ("policies", "mode", "max_age", "max_ahead", "by_ledger") == GateRules.__struct_fields__
     for flag in set(Flag) - {Flag.YES, Flag.NONE}:
         assert isinstance(asked(report(flag=flag), None, by_ledger=True), DropReason)
     assert asked(report(flag=Flag.NONE), None) is DropReason.FLAG_ABSENT
@@ -139,7 +140,7 @@ def test_a_plain_yes_passes() -> None:
 
         assert isinstance(passed, Consented)
         assert (found, Region.GERMANY, IDENTITY) == (passed.report, passed.region, passed.identity)
-        assert (RECEIVED_AT - 30_000, RECEIVED_AT, "2026-01") == (
+        assert (RECEIVED_AT - 30_000, RECEIVED_AT, None) == (
             passed.event_time,
             passed.received_at,
             passed.policy_version,
@@ -175,12 +176,26 @@ def test_what_is_not_in_order_does_not_pass(changes: dict[str, Any], reason: str
 
 
 @pytest.mark.parametrize("policy", ["2020-03-14", "2026-01", None])
-def test_the_policy_version_that_counts_is_noted(policy: str | None) -> None:
-    """The one the message names, else the current one."""
+def test_the_policy_version_a_router_declares_is_noted(policy: str | None) -> None:
+    """None if it declares none: which version its owner agreed to is the ledger's to say."""
     passed = asked(report(policy_version=policy))
 
     assert isinstance(passed, Consented)
-    assert (policy or "2026-01") == passed.policy_version
+    assert policy == passed.policy_version
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(-1, None), (0, "policy_outdated"), (1, "policy_outdated")])
+def test_a_declared_version_that_was_closed_is_refused_by_the_time_of_receipt(seconds: int, reason: str | None) -> None:
+    """Not by the time of measurement: receipt is the act of collecting."""
+    closed_at = RECEIVED_AT - seconds * 1000
+    rules = msgspec.structs.replace(RULES, policies=notice(later(at=closed_at)))
+    old, new, silent = (
+        consent(report(policy_version=declared), message(), Region.GERMANY, IDENTITY, None, rules)
+        for declared in ("2020-03-14", "v2", None)
+    )
+
+    assert reason == (old if isinstance(old, DropReason) else None)
+    assert [Consented, Consented] == [type(new), type(silent)]
 
 
 # ---------------------------------------------------------------------------------------------------------- the ledger

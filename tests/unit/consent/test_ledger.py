@@ -7,7 +7,8 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import HOUR, START, act, join, leave, record, ref, router
+from notices import digest_of, later, notice
+from records import HOUR, SECOND, START, act, join, leave, record, ref, router
 
 from collector.consent.ledger import (
     GENESIS,
@@ -19,11 +20,13 @@ from collector.consent.ledger import (
     first_fault,
     join_by_flag,
     result_of,
+    state_after,
 )
 from collector.consent.standing import Standing, State
 from collector.model import PURPOSE, Action, Channel, ConsentEvent, Region
 
 LATER = START + HOUR
+NOTICE = notice(later("2021-01-01", "minor", at=START - HOUR))
 
 
 def standing(state: State = State.JOINED, *, at: int = START) -> Standing:
@@ -36,14 +39,14 @@ def standing(state: State = State.JOINED, *, at: int = START) -> Standing:
         consent_id="c" * 32,
         generation=1,
         effective_at=at,
-        policy_version="2019-01-01",
+        policy_version="2020-03-14",
         storage_regions=("germany", "hong_kong"),
     )
 
 
 def entry(event: ConsentEvent, before: Standing | None = None, head: Head | None = None) -> LedgerEntry:
     """The entry an act makes in Germany's ledger."""
-    return entry_of(event, before, head or Head(), region=Region.GERMANY, policy="2020-03-14")
+    return entry_of(event, before, head or Head(), region=Region.GERMANY, policies=NOTICE)
 
 
 # What an entry says
@@ -51,7 +54,7 @@ def entry(event: ConsentEvent, before: Standing | None = None, head: Head | None
 
 def test_a_join_by_flag_says_where_it_comes_from() -> None:
     """The channel, the times, and the region whose record opened it; nobody showed a text."""
-    made = join_by_flag(record(oldest=START - HOUR), Head(seq=4, hash="ab"))
+    made = join_by_flag(record(oldest=START - HOUR), Head(seq=4, hash="ab"), NOTICE)
 
     assert (5, "ab") == (made.seq, made.prev_hash)
     assert (Action.JOIN, Channel.TELEMETRY_FLAG) == (made.action, made.channel)
@@ -66,13 +69,13 @@ def test_a_join_event_keeps_the_evidence() -> None:
     event = msgspec.structs.replace(
         join(at=LATER, client_time=LATER - 5, event_ref=ref("act"), storage_regions=("germany",)),
         policy_version="2021-01-01",
-        policy_digest="d" * 64,
-        language="de-AT",
+        policy_digest=later("2021-01-01").texts["de"],
+        language="de",
         adult_or_guardian="guardian",
     )
     made = entry(event)
 
-    assert ("2021-01-01", "d" * 64, "de-AT", "guardian") == (
+    assert ("2021-01-01", later("2021-01-01").texts["de"], "de", "guardian") == (
         made.policy_version,
         made.policy_digest,
         made.language,
@@ -88,7 +91,7 @@ def test_an_exit_takes_effect_at_its_receipt() -> None:
     made = entry(msgspec.structs.replace(leave(at=LATER), client_time=START), standing())
 
     assert LATER == made.effective_at
-    assert ("c" * 32, "2019-01-01", ("germany", "hong_kong")) == (
+    assert ("c" * 32, "2020-03-14", ("germany", "hong_kong")) == (
         made.consent_id,
         made.policy_version,
         made.storage_regions,
@@ -96,10 +99,10 @@ def test_an_exit_takes_effect_at_its_receipt() -> None:
 
 
 def test_an_act_that_names_no_region_concerns_the_ledger_it_is_in() -> None:
-    """And the policy in force, when none is named either."""
+    """And the version in force, for there is no consent whose version it could be."""
     made = entry(leave())
 
-    assert (("germany",), "2020-03-14") == (made.storage_regions, made.policy_version)
+    assert (("germany",), "2021-01-01") == (made.storage_regions, made.policy_version)
 
 
 def test_an_act_under_a_new_key_stays_with_the_pseudonym_the_ledger_knows() -> None:
@@ -121,11 +124,13 @@ def test_an_entry_says_how_the_actor_was_known(channel: Channel) -> None:
 @pytest.mark.parametrize("action", list(Action))
 def test_an_entry_says_what_holds_from_now_on(action: Action) -> None:
     """Its standing is that of the router (4.4)."""
-    made = entry(act(action, at=LATER), standing(State.RESTRICTED), Head(seq=11, hash="ab"))
+    made = entry(act(action, at=LATER), standing(), Head(seq=11, hash="ab"))
     now = made.standing()
 
-    assert STATE_AFTER[action] is now.state
-    assert (12, made.consent_id, LATER) == (now.seq, now.consent_id, now.effective_at)
+    assert STATE_AFTER[action] is now.state is made.state
+    # A join goes on with a consent that holds; everything else takes effect now.
+    assert (12, made.consent_id) == (now.seq, now.consent_id)
+    assert (START if action is Action.JOIN else LATER) == now.effective_at
     assert (router("a").device_ref, "key-1") == (now.device_ref, now.key_id)
 
 
@@ -156,7 +161,8 @@ def test_no_member_can_be_changed_unseen(name: str) -> None:
     """Each of them is in the hash."""
     made = entry(join(event_ref=ref("act"), client_time=START))
     value = getattr(made, name)
-    other = {int: 99, str: "99", tuple: ("99",), type(None): "99"}.get(type(value), Action.VOID)
+    others = {int: 99, bool: not value, str: "99", tuple: ("99",), type(None): "99", State: State.VOID}
+    other = others.get(type(value), Action.VOID)
     changed = msgspec.structs.replace(made, **{name: other})
 
     assert made.hash != changed.computed_hash()
@@ -166,19 +172,19 @@ def test_no_member_can_be_changed_unseen(name: str) -> None:
 
 def test_a_consent_has_one_id_from_join_to_exit() -> None:
     """Every join begins another; the same entries give the same ids, so that a replay can be compared."""
-    first = join_by_flag(record(), Head())
+    first = join_by_flag(record(), Head(), NOTICE)
     left = entry(leave(at=LATER), first.standing(), Head(seq=first.seq, hash=first.hash))
-    again = entry(join(at=LATER + 1), left.standing(), Head(seq=left.seq, hash=left.hash))
+    again = entry(join(at=LATER + SECOND), left.standing(), Head(seq=left.seq, hash=left.hash))
 
     assert first.consent_id == left.consent_id
     assert again.consent_id != first.consent_id
     assert 32 == len(again.consent_id)
-    assert first == join_by_flag(record(), Head())
+    assert first == join_by_flag(record(), Head(), NOTICE)
 
 
 def test_two_routers_that_join_alike_have_two_consents() -> None:
     """Same millisecond, same text, same head even."""
-    ids = {join_by_flag(record(name), Head()).consent_id for name in ("a", "b", "c")}
+    ids = {join_by_flag(record(name), Head(), NOTICE).consent_id for name in ("a", "b", "c")}
 
     assert 3 == len(ids)
 
@@ -197,17 +203,22 @@ def test_a_chain_begins_at_nothing() -> None:
 # What becomes of an act
 
 LEFT = (State.EXITED, State.VOID, State.CLOSED)
-CLOSED = (*LEFT, State.RESTRICTED, State.OUTDATED)
 
 
 @pytest.mark.parametrize("state", [None, *State])
 @pytest.mark.parametrize("action", list(Action))
 @pytest.mark.parametrize("only_if_joined", [False, True])
 def test_what_becomes_of_an_act_in_each_state(action: Action, state: State | None, *, only_if_joined: bool) -> None:
-    """An exit counts unless there is nothing it could close; a restriction or its end opens nothing that was left."""
+    """An exit counts unless there is nothing it could close; a restriction or its end opens nothing that was left.
+
+    And no join ends a restriction.
+    """
     event = act(action, at=LATER, only_if_joined=only_if_joined)
     conditional = only_if_joined or action in {Action.RESTRICT, Action.UNRESTRICT}
-    nothing_to_do = action is not Action.JOIN and conditional and (state is None or state in LEFT)
+    if action is Action.JOIN:
+        nothing_to_do = state is State.RESTRICTED
+    else:
+        nothing_to_do = conditional and (state is None or state in LEFT)
     result = result_of(event, None if state is None else standing(state), ())
 
     assert (Result.WITHOUT_EFFECT if nothing_to_do else Result.RECORDED) is result
@@ -223,13 +234,16 @@ def test_an_act_that_was_seen_changes_nothing(action: Action, state: State | Non
     assert Result.REPEATED is not result_of(event, None if state is None else standing(state), {ref("other")})
 
 
-@pytest.mark.parametrize("state", CLOSED)
+@pytest.mark.parametrize("state", [*LEFT, State.OUTDATED])
 @pytest.mark.parametrize(
     ("received", "said", "result"),
     [
-        (LATER + 1, None, Result.RECORDED),
-        (LATER + 1, LATER + 1, Result.RECORDED),
-        (LATER + 1, LATER + HOUR, Result.RECORDED),
+        (LATER + SECOND, None, Result.RECORDED),
+        (LATER + SECOND, LATER + SECOND, Result.RECORDED),
+        (LATER + SECOND, LATER + HOUR, Result.RECORDED),
+        (LATER + SECOND - 1, None, Result.STALE),
+        (LATER + SECOND - 1, LATER + HOUR, Result.STALE),
+        (LATER + HOUR, LATER + SECOND - 1, Result.STALE),
         (LATER, None, Result.STALE),
         (LATER, LATER + 1, Result.STALE),
         (LATER - 1, LATER + 1, Result.STALE),
@@ -242,7 +256,10 @@ def test_an_act_that_was_seen_changes_nothing(action: Action, state: State | Non
 def test_only_a_join_newer_than_what_closed_the_gate_opens_it(
     state: State, received: int, said: int | None, result: Result
 ) -> None:
-    """By receipt and by its own time; a clock that was never set is no newer time, not even at 1970 sharp (K08)."""
+    """By a second, by receipt and by its own time; a clock that was never set is no newer time, not even at 1970 sharp.
+
+    (K08, K18)
+    """
     event = join(at=received, client_time=said)
 
     assert result is result_of(event, standing(state, at=LATER), ())
@@ -252,3 +269,79 @@ def test_only_a_join_newer_than_what_closed_the_gate_opens_it(
 def test_a_join_where_no_gate_was_closed_is_never_stale(before: Standing | None) -> None:
     """There is nothing it could undo."""
     assert Result.RECORDED is result_of(join(at=START, client_time=0), before, ())
+
+
+# What begins anew, and what only goes on
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("before", list(LEFT))
+def test_of_two_ends_the_one_that_asks_more_of_a_join_stays(before: State, action: Action) -> None:
+    """An exit after `void` must not make joining easier; unbinding after an exit makes it harder."""
+    rank = {State.EXITED: 0, State.CLOSED: 1, State.VOID: 2}
+    after = state_after(action, before)
+    own = STATE_AFTER[action]
+
+    assert (max(before, own, key=rank.__getitem__) if own in rank else own) is after
+    assert entry(act(action, at=LATER + HOUR), standing(before)).state is after
+
+
+@pytest.mark.parametrize(("before", "generation"), [(State.VOID, 2), (State.CLOSED, 2), (State.EXITED, 1), (None, 1)])
+def test_a_generation_ends_with_what_ends_the_consent_itself(before: State | None, generation: int) -> None:
+    """Unbound, cancelled or void: the next join is somebody else's, or somebody's first (K26)."""
+    made = entry(join(at=LATER), None if before is None else standing(before))
+
+    assert generation == made.generation == made.standing().generation
+    assert LATER == made.effective_at
+
+
+def test_generations_go_on_rising() -> None:
+    """One at a time, at the join, and with nothing else."""
+    holds, generations = None, []
+    for number, action in enumerate([Action.JOIN, Action.UNBIND, Action.EXIT, Action.JOIN, Action.CANCEL, Action.JOIN]):
+        holds = entry(act(action, at=START + number * HOUR), holds, Head(seq=number, hash="")).standing()
+        generations.append(holds.generation)
+
+    assert [1, 1, 1, 2, 2, 3] == generations
+
+
+def test_a_join_goes_on_with_a_consent_that_holds_and_begins_anew_after_one_that_is_over() -> None:
+    """What was measured between the end of the old consent and the new one was measured without (G7)."""
+    policies = notice(later("v2", at=LATER))
+    joins = msgspec.structs.replace(join(), policy_version="v2", policy_digest=digest_of("v2", "en"))
+    times = (LATER - 1, LATER)
+    made = [
+        entry_of(
+            msgspec.structs.replace(joins, received_at=at),
+            standing(),
+            Head(),
+            region=Region.GERMANY,
+            policies=policies,
+        )
+        for at in times
+    ]
+
+    assert [START, LATER] == [found.effective_at for found in made]
+    assert ["v2", "v2"] == [found.policy_version for found in made]
+
+
+def test_only_a_join_carries_what_was_shown() -> None:
+    """In any other act it would be words of somebody's choice (F8)."""
+    shown = {"policy_version": "v9", "policy_digest": "f" * 64, "language": "tlh", "adult_or_guardian": "adult"}
+    for action in set(Action) - {Action.JOIN}:
+        event = msgspec.structs.replace(act(action, at=LATER, storage_regions=("atlantis",)), **shown)
+        made = entry(event, standing())
+
+        assert ("2020-03-14", None, None, None) == tuple(getattr(made, name) for name in shown)
+        assert ("germany", "hong_kong") == made.storage_regions
+
+
+@pytest.mark.parametrize("missing", ["policy_version", "policy_digest", "language", "adult_or_guardian"])
+def test_a_consent_is_attested_if_its_join_brought_everything(missing: str) -> None:
+    """And stays so over a restriction and its end; a join by flag attests nothing."""
+    whole, bare = entry(join()), entry(msgspec.structs.replace(join(), **{missing: None}))
+    for made, attested in ((whole, True), (bare, False), (join_by_flag(record(), Head(), NOTICE), False)):
+        held = entry(act(Action.RESTRICT, at=LATER), made.standing())
+        ended = entry(act(Action.UNRESTRICT, at=LATER), held.standing())
+
+        assert [attested] * 3 == [found.standing().attested for found in (made, held, ended)]

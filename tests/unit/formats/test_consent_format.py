@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from notices import DIGEST
 from support import (
     NOW,
     RECEIVED_AT,
@@ -59,9 +60,8 @@ def refusal_of(payload: Document | bytes | str, rules: Rules | None = None) -> s
 
 def test_a_join_goes_to_the_ledger_of_its_country() -> None:
     """And to no other; it names what was agreed to, and when by the router's clock."""
-    digest = "0123456789abcdef" * 4
     rules = standard_rules()
-    more = {"channel": "app", "policy_version": "2020-03-14", "policy_digest": digest, "language": "zh-Hant-TW"}
+    more = {"channel": "app", "policy_version": "2020-03-14", "policy_digest": DIGEST, "language": "en"}
     found = events_of(act("join", **more, storage_regions=["germany"], adult_or_guardian="guardian"), rules)
 
     (region,) = found
@@ -70,15 +70,15 @@ def test_a_join_goes_to_the_ledger_of_its_country() -> None:
     assert (Action.JOIN, Channel.APP, RECEIVED_AT) == (join.action, join.channel, join.received_at)
     assert rules.pseudonyms[region].identity(ROUTER) == join.identity
     assert milliseconds(NOW) == 1000 * ((join.client_time or 0) // 1000)
-    assert ("2020-03-14", digest, "zh-Hant-TW") == (join.policy_version, join.policy_digest, join.language)
+    assert ("2020-03-14", DIGEST, "en") == (join.policy_version, join.policy_digest, join.language)
     assert (("germany",), "guardian") == (join.storage_regions, join.adult_or_guardian)
     assert not join.only_if_joined
 
 
-def test_a_join_that_names_no_storage_region_means_that_of_its_country() -> None:
-    """The text was shown for that country."""
+def test_a_join_that_names_no_storage_region_names_none() -> None:
+    """It goes to its country's ledger, which knows what that means; whether it was named is part of the evidence."""
     for country, region in (("CN", Region.CHINA), ("US", Region.HONG_KONG)):
-        assert (region.value,) == events_of(act("join", country=country))[region].storage_regions
+        assert () == events_of(act("join", country=country))[region].storage_regions
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,22 @@ def test_an_exit_is_heard_whatever_else_is_wrong(changes: Document) -> None:
     assert set(Region) == events_of(document).keys()
 
 
-def test_an_exit_keeps_what_is_right_about_it_and_nothing_a_router_made_up() -> None:
-    """A valid part stays beside a wrong one; a version that is not accepted is text of the router's own (F8)."""
-    kept_parts = events_of(act("exit", policy_version="2020-03-14", language="not a language"))
-    made_up = events_of(act("exit", policy_version="2099-01-01"))
+def test_an_exit_keeps_what_is_right_about_it_and_nothing_that_was_shown() -> None:
+    """A valid part stays beside a wrong one; of a text it is no evidence, and words of the router's own do no harm."""
+    kept_parts = events_of(act("exit", channel="app", language="not a language"))
+    shown = {
+        "policy_version": "2099-01-01",
+        "policy_digest": "ab" * 32,
+        "language": "tlh",
+        "adult_or_guardian": "adult",
+    }
+    made_up = events_of(act("exit", **shown, storage_regions=["china"]))
 
-    assert {("2020-03-14", None)} == {(left.policy_version, left.language) for left in kept_parts.values()}
-    assert {None} == {left.policy_version for left in made_up.values()}
+    assert {Channel.APP} == {left.channel for left in kept_parts.values()}
     assert set(Region) == made_up.keys()
+    for left in made_up.values():
+        assert (None, None, None, None) == tuple(getattr(left, name) for name in shown)
+        assert () == left.storage_regions
 
 
 @pytest.mark.parametrize("name", ["time", "country"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from notices import DIGEST
 from schema_documents import Document, Schemas, Validator
 from support import ROUTER, decide, without
 
@@ -28,8 +29,9 @@ def outcome(document: Document) -> Any:
 
 
 def complete(document: Document) -> Document:
-    """The document with what its action needs: a country that has a region, a version of the notice that exists."""
-    needed = {"time": JOIN["time"], "country": "DE", "policy_version": "2020-03-14"}
+    """The document with what its action needs: a country that has a region, and a text, if any, that there is."""
+    shown = {"policy_version": "2020-03-14", "policy_digest": DIGEST, "language": "en"}
+    needed = {"time": JOIN["time"], "country": "DE", **{name: shown[name] for name in shown if name in document}}
     return {**document, **needed} if document["action"] == "join" else document
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from records import HOUR, MINUTE, START, join, leave, numbers, readable, record, ref, router, until
+from records import HOUR, MINUTE, SECOND, START, join, leave, numbers, readable, record, ref, router, until
 
 from collector.config import WriterSettings
 from collector.consent.ledger import Result, first_fault
@@ -470,8 +470,8 @@ async def test_a_router_that_joins_again_by_another_process_can_be_found(path: P
     """What this process remembers of its lookup entries is not what the other has erased."""
     await store.commit([record("a", 1)])
     async with opened(path) as other:
-        await other.commit([leave("a", at=LATER), join("a", at=LATER + 1)])
-    await store.commit([record("a", 2, at=LATER + 2)])
+        await other.commit([leave("a", at=LATER), join("a", at=LATER + SECOND)])
+    await store.commit([record("a", 2, at=LATER + 2 * SECOND)])
 
     assert [1] == [found.records for found in await store.find([("serial", ref("serial", "a"))])]
 

@@ -21,6 +21,7 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_rows import UPSERT_ROUTER, router_row
 from collector.stores.sqlite_verify import LOOK, TAIL, Expected, Verified, read_head, verify
 
 HERE = Region.GERMANY
@@ -185,18 +186,8 @@ def _fit_standings(other: sqlite3.Connection) -> None:
     rows = other.execute("SELECT entry FROM ledger ORDER BY seq").fetchall()
     last = {entry.device_ref: entry for entry in (msgspec.json.decode(row[0], type=LedgerEntry) for row in rows)}
     other.execute("DELETE FROM router WHERE seq > (SELECT coalesce(max(seq), 0) FROM ledger)")
-    for device_ref, entry in last.items():
-        standing = entry.standing()
-        sql = "UPDATE router SET state = ?, seq = ?, effective_at = ?, consent_id = ? WHERE device_ref = ?"
-        values = (standing.state.value, entry.seq, entry.effective_at, entry.consent_id, bytes.fromhex(device_ref))
-        other.execute(sql, values)
-        sql = "INSERT OR IGNORE INTO router SELECT NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?"
-        regions = ",".join(entry.storage_regions)
-        other.execute(
-            sql,
-            (bytes.fromhex(device_ref), entry.key_id, standing.state.value, entry.seq, entry.consent_id,
-             entry.generation, entry.effective_at, entry.policy_version, regions),
-        )  # fmt: skip
+    for entry in last.values():
+        other.execute(UPSERT_ROUTER, router_row(entry.standing())).fetchall()
 
 
 def test_the_hash_is_of_what_was_written(path: Path) -> None:
@@ -312,7 +303,9 @@ def test_findings_are_counted_and_the_first_are_told(path: Path) -> None:
     with tampering(path) as other:
         for number in range(50):
             sql = "INSERT INTO router SELECT NULL, ?, key_id, state, seq, consent_id, generation, effective_at, "
-            other.execute(sql + "policy_version, storage_regions FROM router WHERE id = 1", (ref("x", number),))
+            other.execute(
+                sql + "policy_version, storage_regions, attested FROM router WHERE id = 1", (ref("x", number),)
+            )
     verified = verify(path, HERE, Expected())
 
     assert (50, 20) == (verified.fault_count, len(verified.faults))
@@ -349,7 +342,7 @@ async def test_commits_beside_it_give_no_finding(tmp_path: Path) -> None:
         while not stop.is_set():
             at += SECOND
             name = f"r{at // SECOND % 300}"
-            await store.commit([leave(name, at=at), join(name, at=at + 1), record(name, at=at + 2)])
+            await store.commit([leave(name, at=at), join(name, at=at + SECOND), record(name, at=at + SECOND + 1)])
 
     writing = asyncio.create_task(write())
     looks: list[Verified] = []

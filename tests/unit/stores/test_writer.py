@@ -9,11 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from records import HOUR, MINUTE, START, Receipt, act, join, leave, number_of, numbers, record, ref, router, until
+from records import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    START,
+    Receipt,
+    act,
+    join,
+    leave,
+    number_of,
+    numbers,
+    record,
+    ref,
+    router,
+    until,
+)
 
 from collector.acks import AckRing
 from collector.config import WriterSettings
-from collector.consent.ledger import Mode, Result
+from collector.consent.joining import Mode
+from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters, Standing, State
 from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
@@ -251,7 +267,7 @@ async def test_a_repeated_exit_drops_nothing_of_who_has_joined_again() -> None:
     """A retained exit comes at every connect; the ledger, and not its arrival, says that it is an old one (K09)."""
     b = bench()
     event = replace(leave("a", at=LATER), event_ref=ref("exit"))
-    b.put(record("a", 1), event, join("a", at=LATER + 1))
+    b.put(record("a", 1), event, join("a", at=LATER + SECOND))
     await b.step()
     receipts = b.put(record("a", 2, at=LATER + MINUTE), event)
     await b.step()
@@ -284,7 +300,7 @@ async def test_an_exit_that_failed_is_tried_again_first() -> None:
     b = bench()
     b.store.fail_next = 1
     b.put(record("a", 1))
-    receipts = b.put(leave("a", at=START + 1), join("a", at=START + 2), record("a", 2, at=START + MINUTE))
+    receipts = b.put(leave("a", at=START + 1), join("a", at=START + 2 * SECOND), record("a", 2, at=START + MINUTE))
     await b.step()
     await b.step()
 
@@ -301,7 +317,7 @@ async def test_a_join_after_an_exit_that_came_during_a_failing_commit_stands() -
     b.put(record("a", 1))
     committing = asyncio.create_task(b.step())
     await b.store.began.wait()
-    b.put(leave("a", at=START + 1), join("a", at=START + 2), record("a", 2, at=START + MINUTE))
+    b.put(leave("a", at=START + 1), join("a", at=START + 2 * SECOND), record("a", 2, at=START + MINUTE))
     b.store.open_gate.set()
     await committing
     await b.step()

@@ -1,0 +1,56 @@
+"""Collectors that share one store, and what is asked of them; see `stepping` for what one is."""
+
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from stepping import START, Race
+
+from collector.model import Action, Channel, ConsentEvent
+
+
+class Open(Protocol):
+    """Makes one more collector on the test's store."""
+
+    def __call__(self, **options: Any) -> Awaitable[Race]: ...
+
+
+@pytest.fixture
+async def another(tmp_path: Path) -> AsyncIterator[Open]:
+    """Makes collectors that share one store, and closes them afterwards."""
+    made: list[Race] = []
+    folder = tmp_path / "data"
+    folder.mkdir()
+
+    async def opened(**options: Any) -> Race:
+        made.append(await Race(folder / "germany.db", **options).open())
+        return made[-1]
+
+    yield opened
+    for race in made:
+        await race.store.close()
+
+
+@pytest.fixture
+async def race(another: Open) -> Race:
+    """A collector with the settings as they are shipped."""
+    return await another()
+
+
+async def stored(race: Race, *numbers: int, at: int = START) -> None:
+    """These reports of a router that has joined by them are stored."""
+    for number in numbers:
+        race.report(number, at=at)
+    await race.commit()
+    assert len(numbers) == race.outcomes[0]
+
+
+def decided(race: Race) -> dict[tuple[str, str], int]:
+    """What became of consent events, by action and result."""
+    return {(action.value, result.value): n for (_, action, result), n in race.metrics.consent.items() if n}
+
+
+def system(action: Action, race: Race, *, at: int) -> ConsentEvent:
+    """An act that no router can send."""
+    return ConsentEvent(action=action, channel=Channel.RIGHTS_DESK, identity=race.identity(), received_at=at)
