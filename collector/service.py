@@ -16,12 +16,14 @@ from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.pipeline import Rules
+from collector.registry_watch import RegistryWatch
 from collector.rights.acts import ActRules
 from collector.rights.api import make_api
 from collector.rights.desk import Desk
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.writer import Writer
 
 
@@ -46,6 +48,7 @@ class Service:
         hands = (self._intake.receive, self._intake.read_done)
         self._client = Client(settings.broker, self.metrics, *hands, settings.sources)
 
+        self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
         self._desk = Desk(acts, self._writers, patience_seconds=settings.api.patience_seconds)
         self.api = self._made_api() if settings.api.enabled else None
@@ -53,6 +56,12 @@ class Service:
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""
         self._stop.set()
+
+    def _made_watch(self) -> RegistryWatch | None:
+        if self.rules.registry is None:
+            return None
+        stores = {region: open_registry(self.settings, region) for region in self._writers}
+        return RegistryWatch(self.rules.registry, stores)
 
     def _made_api(self) -> Listener:
         api = self.settings.api
@@ -86,7 +95,7 @@ class Service:
                 writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
                 # The ledgers first: a backlog must not arrive before what closed the gate is known.
                 await self._stores_tried()
-                tasks.create_task(self._client.run(), name="client")
+                tasks.create_task(self._take_in(tasks), name="client")
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 _calm_garbage_collector()
                 LOG.info("collector_started", regions=len(self._writers))
@@ -94,6 +103,16 @@ class Service:
                 await self._stop.wait()
                 await self._shut_down(writing, desk)
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
+
+    async def _take_in(self, tasks: asyncio.TaskGroup) -> None:
+        """Stay connected; with a registry, from when it is known: before that nobody can say who is not on it."""
+        if self._watch is not None:
+            watching = tasks.create_task(self._watch.run(), name="registry")
+            await self._watch.known(or_else=self._stop)
+            await self._client.run()
+            watching.cancel()
+        else:
+            await self._client.run()
 
     async def _stores_tried(self) -> None:
         """For a second at most: one that hangs must not keep the others from working."""
@@ -130,6 +149,12 @@ def open_store(settings: Settings, region: Region) -> Store:
     """The store of an enabled region, not opened yet."""
     own = settings.regions.of(region)
     return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)])
+
+
+def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:
+    """The registry of an enabled region, in its store."""
+    own = settings.regions.of(region)
+    return SQLiteRegistry(own.store, region, [key.key_id for key in read_keys(own)])
 
 
 def _calm_garbage_collector() -> None:

@@ -13,6 +13,7 @@ from collector import __version__
 from collector.cli.consent import consent_group, exit_command
 from collector.cli.ledger import ledger
 from collector.cli.looking import explain_command, find_command
+from collector.cli.registry import registry_group
 from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
 from collector.cli.up import up
@@ -38,6 +39,7 @@ for command in (
     exit_command,
     ledger,
     consent_group,
+    registry_group,
     check_config,
 ):
     ueip.add_command(command)

@@ -85,6 +85,14 @@ MIGRATIONS: Final = (
     """
     -- What the next sample of a router is compared with; of formats that name states and counters, not events.
     CREATE TABLE memory (router_id INTEGER PRIMARY KEY REFERENCES router (id), state BLOB NOT NULL);
+
+    -- The deployment's own list of routers and countries (D17). Not of their consent: an exit leaves it as it is.
+    CREATE TABLE registry (
+        device_ref BLOB PRIMARY KEY,
+        key_id TEXT NOT NULL,
+        country TEXT NOT NULL,
+        generation INTEGER NOT NULL
+    ) WITHOUT ROWID;
     """,
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -16,7 +16,7 @@ FLOORS = (
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline",),
-    ("rules", "intake", "http"),
+    ("rules", "intake", "registry_watch", "http"),
     ("rights",),
     ("service",),
     ("lookup", "explain", "reference", "broker"),

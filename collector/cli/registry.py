@@ -1,0 +1,158 @@
+"""`ueip registry`: the deployment's list of routers and their countries. A name goes in, none comes out."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from collector.cli.common import config_option, out, say, settings_of
+from collector.config import Settings, read_keys
+from collector.errors import CollectorError, DataFault
+from collector.formats.report import ROUTER
+from collector.model import DropReason, Identity, Region
+from collector.pseudonym import Pseudonymiser
+from collector.registry import Entry
+from collector.rules import region_map
+from collector.service import open_registry
+
+_MOST_FAULTS: Final = 20
+_COLUMNS: Final = ("router", "country")
+
+
+@click.group("registry")
+def registry_group() -> None:
+    """Keep the list of routers and countries (`regions.registry`). A running collector learns of it in a second."""
+
+
+class _Office:
+    """The registries of the regions served here."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._read: dict[Region, dict[bytes, Entry]] | None = None
+        if settings.regions.registry == "none":
+            say('[yellow]regions.registry is "none": the collector does not ask this list yet.[/yellow]')
+        self._map = region_map(settings)
+        regions = settings.regions.enabled
+        self.pseudonyms = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in regions}
+        self.stores = {region: open_registry(settings, region) for region in regions}
+
+    def region(self, country: str) -> Region | str:
+        """The region of a country, or what is wrong with it."""
+        region = self._map.home(country)
+        if isinstance(region, DropReason):
+            return f"country: found '{country}': {region.meaning}"
+        return region if region in self.stores else f"country: found '{country}' of {region}, which is not served here"
+
+    def listed(self, router: str) -> list[tuple[Region, Entry]]:
+        """The regions that list a router, by any live key."""
+        found = ((region, self._entry(region, router)) for region in self.stores)
+        return [(region, entry) for region, entry in found if entry is not None]
+
+    def read_all(self) -> None:
+        """Read every list once, for many questions."""
+        self._read = {region: store.entries()[1] for region, store in self.stores.items() if store.exists}
+
+    def _entry(self, region: Region, router: str) -> Entry | None:
+        store, refs = self.stores[region], self._refs(region, router)
+        if self._read is None:
+            return store.of(refs) if store.exists else None
+        return next((entry for ref in refs if (entry := self._read.get(region, {}).get(ref))), None)
+
+    def _refs(self, region: Region, router: str) -> list[bytes]:
+        return self.pseudonyms[region].all_refs("router", router)
+
+    def remove(self, router: str) -> bool:
+        """Strike a router out of every region's list."""
+        known = {region: store for region, store in self.stores.items() if store.exists}
+        removed = [store.remove(self._refs(region, router)) for region, store in known.items()]
+        return any(removed)
+
+    def put(self, routers: Iterable[tuple[str, Entry, Region]]) -> Counter[Region]:
+        """Enter routers; how many were new or changed."""
+        mine: dict[Region, list[tuple[Identity, Entry]]] = {}
+        for router, entry, region in routers:
+            mine.setdefault(region, []).append((self.pseudonyms[region].identity(router), entry))
+        return Counter({region: self.stores[region].put(entries) for region, entries in mine.items()})
+
+
+@registry_group.command()
+@click.argument("router", metavar="ROUTER")
+@click.option("--country", required=True, help="ISO 3166-1 alpha-2, upper case.")
+@click.option("--generation", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Which owner in turn.")
+@config_option
+def add(router: str, country: str, generation: int, config: Path | None) -> None:
+    """Enter ROUTER (as in its topics), or change its country within the region."""
+    office = _Office(settings_of(config))
+    entry, region = Entry(country, generation), _checked(office, router, country)
+    changed = office.put([(router, entry, region)])
+    say(f"{'entered' if changed.total() else 'already there'}: {country}, {region}")
+
+
+@registry_group.command()
+@click.argument("router", metavar="ROUTER")
+@config_option
+def remove(router: str, config: Path | None) -> None:
+    """Strike ROUTER out. Its consent and its records stay: for those there is `ueip exit`."""
+    if not _Office(settings_of(config)).remove(router):
+        say("not on the list")
+        raise SystemExit(1)
+    say("struck out")
+
+
+@registry_group.command()
+@click.argument("router", metavar="ROUTER")
+@config_option
+def show(router: str, config: Path | None) -> None:
+    """Say what stands of ROUTER."""
+    found = _Office(settings_of(config)).listed(router)
+    if not found:
+        say("not on the list")
+        raise SystemExit(1)
+    for region, entry in found:
+        out().print(f"{region}: country {entry.country}, generation {entry.generation}")
+
+
+@registry_group.command("import")
+@click.argument("file", metavar="CSV", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@config_option
+def import_(file: Path, config: Path | None) -> None:
+    """Enter all routers of CSV: a header with router,country and perhaps generation. All of them or none."""
+    office = _Office(settings_of(config))
+    office.read_all()
+    faults: list[str] = []
+    routers = list(_rows(file, office, faults))
+    if faults:
+        more = [f"{file}: {len(faults) - _MOST_FAULTS} more faults"] if len(faults) > _MOST_FAULTS else []
+        raise DataFault([*faults[:_MOST_FAULTS], *more])
+    changed = office.put(routers)
+    say(f"{len(routers)} routers read, {changed.total()} entered or changed")
+
+
+def _checked(office: _Office, router: str, country: str) -> Region:
+    region = office.region(country)
+    if not ROUTER.fullmatch(router):
+        raise CollectorError("ROUTER: expected the name in its topics: 1 to 64 of A-Z a-z 0-9 . _ -")
+    if not isinstance(region, Region):
+        raise CollectorError(region)
+    if any(other is not region for other, _ in office.listed(router)):
+        raise CollectorError("ROUTER stands in another region's list. Moving needs a new join (R23): remove it first.")
+    return region
+
+
+def _rows(file: Path, office: _Office, faults: list[str]) -> Iterator[tuple[str, Entry, Region]]:
+    """The rows that are in order; a fault says its line and nothing of the router."""
+    with file.open(newline="", encoding="utf-8-sig") as text:
+        rows = csv.DictReader(text)
+        if missing := set(_COLUMNS).difference(rows.fieldnames or ()):
+            raise DataFault([f"{file}: line 1: found no column {', '.join(sorted(missing))}. Add a header."])
+        for row in rows:
+            try:
+                number = int(row.get("generation") or 1)
+                region = _checked(office, row["router"], row["country"])
+            except (CollectorError, ValueError) as error:
+                faults.append(f"{file}: line {rows.line_num}: {error}")
+            else:
+                yield row["router"], Entry(row["country"], number), region

@@ -1,0 +1,143 @@
+"""The registry: who is on it, what its word is worth, and that no name is in it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import until
+
+from collector.errors import StoreUnavailable
+from collector.model import DropReason, Region
+from collector.pseudonym import Key, Pseudonymiser
+from collector.registry import Entry, Registry
+from collector.registry_watch import RegistryWatch
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_registry import SQLiteRegistry
+
+PSEUDONYMS = {region: Pseudonymiser([Key(bytes([number]) * 32)]) for number, region in enumerate(Region)}
+GERMANY = PSEUDONYMS[Region.GERMANY]
+
+
+def registry(*, required: bool = False, **lists: dict[str, str]) -> Registry:
+    """A registry of these lists: region, router, country."""
+    made = Registry(PSEUDONYMS, required=required)
+    for name, routers in lists.items():
+        refs = PSEUDONYMS[Region(name)]
+        made.learn(Region(name), {refs.identity(r).device_ref: Entry(country) for r, country in routers.items()})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("said", "required", "word"),
+    [
+        ("DE", False, "DE"),
+        (None, False, None),
+        ("DE", True, DropReason.REGION_UNKNOWN),
+        (None, True, DropReason.REGION_UNKNOWN),
+    ],
+)  # fmt: skip
+def test_of_a_router_that_is_not_listed_the_message_has_the_word(
+    said: str | None, required: bool, word: str | DropReason | None
+) -> None:
+    """Unless the list is said to be whole."""
+    assert word == registry(required=required, germany={"other": "DE"}).country("r1", said)
+
+
+@pytest.mark.parametrize("said", ["DE", None])
+def test_of_a_listed_router_the_list_has_the_word(said: str | None) -> None:
+    """A format without a country gets one."""
+    assert registry(germany={"r1": "DE"}).country("r1", said) == "DE"
+
+
+def test_two_words_that_disagree_are_a_conflict() -> None:
+    """Never a guess (R22)."""
+    assert registry(germany={"r1": "DE"}).country("r1", "FR") is DropReason.REGION_CONFLICT
+    assert registry(germany={"r1": "DE"}, china={"r1": "CN"}).country("r1", None) is DropReason.REGION_CONFLICT
+
+
+@given(st.text(max_size=8), st.none() | st.sampled_from(["DE", "CN", "xx", ""]), st.booleans())
+def test_a_router_nobody_listed_is_never_given_a_country(router: str, said: str | None, required: bool) -> None:
+    """There is no default."""
+    found = registry(required=required, germany={"r-1": "DE"}).country(f"x{router}", said)
+
+    assert found is DropReason.REGION_UNKNOWN if required else found == said
+
+
+async def stored(folder: Path) -> SQLiteRegistry:
+    """The registry of a new store."""
+    store = SQLiteStore(folder / "store.db", Region.GERMANY, ConsentRules())
+    await store.open()
+    await store.close()
+    return SQLiteRegistry(folder / "store.db", Region.GERMANY)
+
+
+async def test_what_is_entered_stands_and_every_change_is_a_new_version(tmp_path: Path) -> None:
+    """The same again is no change."""
+    found = await stored(tmp_path)
+    one, versions = GERMANY.identity("ZTESERIAL0001"), [found.version()]
+    for entry in (Entry("DE"), Entry("DE"), Entry("FR"), Entry("FR", 2)):
+        found.put([(one, entry)])
+        versions.append(found.version())
+
+    assert [0, 1, 1, 2, 3] == versions
+    assert found.entries() == (3, {one.device_ref: Entry("FR", 2)})
+    assert found.of([b"nobody", one.device_ref]) == Entry("FR", 2)
+    assert (found.remove([one.device_ref]), found.remove([one.device_ref])) == (True, False)
+    assert found.entries() == (4, {})
+
+
+async def test_the_file_holds_no_name(tmp_path: Path) -> None:
+    """Pseudonyms only (F5)."""
+    found = await stored(tmp_path)
+    found.put([(GERMANY.identity(f"ZTECANARY{n:04d}"), Entry("DE")) for n in range(50)])
+
+    assert b"ZTECANARY" not in bytes_in(tmp_path)
+
+
+def bytes_in(folder: Path) -> bytes:
+    """All bytes of all files."""
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_a_key_that_was_rotated_finds_the_router_and_moves_it(tmp_path: Path) -> None:
+    """Entered under the old key, changed under the new one."""
+    found, old = await stored(tmp_path), Key(b"o" * 32)
+    found.put([(Pseudonymiser([old]).identity("r1"), Entry("DE"))])
+    now = Pseudonymiser([Key(b"n" * 32), old])
+
+    assert found.of(now.all_refs("router", "r1")) == Entry("DE")
+    found.put([(now.identity("r1"), Entry("FR"))])
+    assert found.entries()[1] == {now.identity("r1").device_ref: Entry("FR")}
+
+
+async def test_a_watch_learns_before_the_first_message_and_after_every_change(tmp_path: Path) -> None:
+    """And keeps what it knows while a store is away."""
+    found, made = await stored(tmp_path), Registry({Region.GERMANY: GERMANY}, required=True)
+    found.put([(GERMANY.identity("r1"), Entry("DE"))])
+    watch = RegistryWatch(made, {Region.GERMANY: found})
+    learning = asyncio.create_task(watch.run())
+    await watch.known(or_else=asyncio.Event())
+    assert made.country("r1", None) == "DE"
+
+    found.remove([GERMANY.identity("r1").device_ref])
+    await until(lambda: made.country("r1", None) != "DE")
+    (tmp_path / "store.db").rename(tmp_path / "away.db")
+    with pytest.raises(StoreUnavailable):
+        found.version()
+    assert not learning.done()
+    learning.cancel()
+
+
+async def test_who_stops_need_not_wait_for_a_registry_that_cannot_be_read(tmp_path: Path) -> None:
+    """SIGTERM during an outage."""
+    absent = SQLiteRegistry(tmp_path / "none.db", Region.GERMANY)
+    watch = RegistryWatch(Registry({Region.GERMANY: GERMANY}, required=True), {Region.GERMANY: absent})
+    running, stop = asyncio.create_task(watch.run()), asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, stop.set)
+
+    await watch.known(or_else=stop)
+
+    running.cancel()
