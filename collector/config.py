@@ -68,6 +68,10 @@ class RegionSettings(Section):
     key_files: Annotated[tuple[File, ...], Field(min_length=1)] = Field(
         description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
     )
+    witness: File | None = Field(
+        default=None,
+        description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
+    )
 
 
 class RegionsSettings(Section):
@@ -94,6 +98,11 @@ class RegionsSettings(Section):
         settings: RegionSettings = getattr(self, region.value)
         return settings
 
+    def witness_of(self, region: Region) -> Path:
+        """Where an enabled region's ledger has its witness."""
+        own = self.of(region)
+        return own.witness or own.key_files[0].with_name(f"{region}.witness")
+
     @model_validator(mode="after")
     def _present(self) -> Self:
         missing = [region for region in self.enabled if getattr(self, region.value) is None]
@@ -111,6 +120,9 @@ class ConsentSettings(Section):
     on_exit: Literal["erase", "keep"] = Field(default="erase", description="What becomes of stored records at an exit.")
     keep_reason: Annotated[str, StringConstraints(min_length=10)] | None = Field(
         default=None, description="Why records are kept after an exit; needed for on_exit = keep."
+    )
+    witness_days: Annotated[int, Field(ge=1)] = Field(
+        default=180, description="How long a witness keeps an entry: as long as your oldest backup of a store."
     )
     policies: Path | None = Field(default=None, description="Versions of the notice; the shipped ones when absent.")
     strict: bool = Field(
@@ -219,7 +231,7 @@ def default_settings_path() -> Path:
     return data_path("config", "collector.toml")
 
 
-_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables", "policies"}
+_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables", "policies", "witness"}
 
 
 def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def tls_context(broker: "BrokerSettings") -> ssl.SSLContext | None:
 
 def file_faults(settings: "Settings") -> list[str]:
     """What is wrong with the files that the settings name, and between them: a sentence each."""
-    return [*_named_file_faults(settings), *_shared_faults(settings)]
+    return [*_named_file_faults(settings), *_shared_faults(settings), *_witness_faults(settings)]
 
 
 def _named_file_faults(settings: "Settings") -> list[str]:
@@ -150,6 +150,24 @@ def _content(file: Path) -> bytes | str:
         return "no such file"
     except OSError as error:
         return str(error.strerror)
+
+
+def _witness_faults(settings: "Settings") -> list[str]:
+    """A witness must not be lost, restored or written over together with what it vouches for."""
+    faults, seen = [], dict[Path, Region]()
+    for region in settings.regions.enabled:
+        own, witness = settings.regions.of(region), settings.regions.witness_of(region)
+        where = f"regions.{region}.witness: {witness}"
+        if witness.parent.resolve() == own.store.parent.resolve():
+            faults.append(
+                f"{where}: found in the folder of the store, expected elsewhere: a restored folder would bring an old "
+                f"witness along. Name a file beside the keys."
+            )
+        if (other := seen.setdefault(witness.resolve(), region)) is not region:
+            faults.append(f"{where}: is also the witness of {other}. Give each region its own.")
+        if witness.resolve() in {file.resolve() for file in own.key_files}:
+            faults.append(f"{where}: is also a key of the region. Give it a name of its own.")
+    return faults
 
 
 def _shared_faults(settings: "Settings") -> list[str]:

@@ -8,7 +8,7 @@ On the message path a count is an addition to a plain number; Prometheus's own c
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -79,6 +79,12 @@ STORE_CLOSED: Final = Declared(
     ("region", "cause"),
 )
 STORE_UP: Final = Declared("collector_store_up", "gauge", "1 while the region's store answers.", ("region",))
+LEDGER_ENTRIES: Final = Declared(
+    "collector_ledger_entries", "gauge", "Number of the last entry of the region's ledger; it never falls.", ("region",)
+)
+WITNESS_LAG: Final = Declared(
+    "collector_witness_lag_entries", "gauge", "Entries of the ledger that its witness does not hold yet.", ("region",)
+)
 CONNECTION: Final = Declared(
     "collector_broker_connection", "gauge", "1 for the state the connection to the broker is in.", ("state",)
 )
@@ -92,12 +98,23 @@ API_ANSWERS: Final = Declared(
 
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
-    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, CONNECTION, CONNECTS, OLDEST,
-    API_ANSWERS,
+    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
+    CONNECTION, CONNECTS, OLDEST, API_ANSWERS,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _BATCH_BUCKETS: Final = (1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
+
+
+class Witnessed(Protocol):
+    """How far a ledger and its witness have come, by the numbers of their last entries, and what is in the way."""
+
+    @property
+    def ledger(self) -> int: ...
+    @property
+    def kept(self) -> int: ...
+    @property
+    def trouble(self) -> Cause | None: ...
 
 
 class Metrics:
@@ -120,6 +137,7 @@ class Metrics:
         self.store_failures: Counter[Region] = Counter()
         self.store_up: dict[Region, bool] = dict.fromkeys(regions, False)
         self.store_cause: dict[Region, Cause] = dict.fromkeys(regions, Cause.OPENING)
+        self.witnesses: dict[Region, Witnessed] = {}
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
         self._regions = regions
         self.registry = CollectorRegistry()
@@ -150,6 +168,8 @@ class Metrics:
         yield _counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
         yield _gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
         yield _gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
+        yield _gauge(LEDGER_ENTRIES, {(r,): w.ledger for r, w in self.witnesses.items()})
+        yield _gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
         yield _gauge(CONNECTION, {(state,): state == self.connection for state in CONNECTION_STATES})
         yield _counter(CONNECTS, {(): self.connects})
         yield _gauge(OLDEST, {(): self.oldest_seconds()})

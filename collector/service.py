@@ -22,8 +22,10 @@ from collector.rights.api import make_api
 from collector.rights.desk import Desk
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
+from collector.stores.guard import GuardedStore
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
+from collector.stores.witness import Witness
 from collector.stores.writer import Writer
 
 
@@ -70,6 +72,7 @@ class Service:
 
     def _writer(self, region: Region) -> Writer:
         store = open_store(self.settings, region)
+        self.metrics.witnesses[region] = store.state
         closed = self.rules.closed[region]
         return Writer(store, self.settings.writer, self.metrics, closed, settled=self._settled)
 
@@ -133,8 +136,7 @@ class Service:
         await asyncio.gather(*desk)
         await self._client.stop()
         await self.http.stop()
-        for writer in self._writers.values():
-            await writer.store.close()
+        await asyncio.gather(*(writer.store.close() for writer in self._writers.values()))
 
     def readiness(self) -> dict[str, str]:
         """The state of each part, for /readyz."""
@@ -142,11 +144,18 @@ class Service:
         broker = READY if connection == "connected" else self._client.last_refusal or connection
         stores = {f"store_{r}": self.metrics.store_state(r) or READY for r in self.metrics.store_up}
         reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
-        return {"broker": broker, **stores, **reading}
+        witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
+        return {"broker": broker, **stores, **witnesses, **reading}
 
 
-def open_store(settings: Settings, region: Region) -> Store:
-    """The store of an enabled region, not opened yet."""
+def open_store(settings: Settings, region: Region) -> GuardedStore:
+    """The store of an enabled region behind its guard, not opened yet."""
+    witness = witness_of(settings, region)
+    return GuardedStore(lambda: plain_store(settings, region), region, witness, settings.consent.witness_days)
+
+
+def plain_store(settings: Settings, region: Region) -> Store:
+    """The store itself, for repairing it; nothing tells whether its ledger is the right one."""
     own = settings.regions.of(region)
     return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)])
 
@@ -155,6 +164,11 @@ def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:
     """The registry of an enabled region, in its store."""
     own = settings.regions.of(region)
     return SQLiteRegistry(own.store, region, [key.key_id for key in read_keys(own)])
+
+
+def witness_of(settings: Settings, region: Region) -> Witness:
+    """The witness of an enabled region's ledger."""
+    return Witness(settings.regions.witness_of(region), region)
 
 
 def _calm_garbage_collector() -> None:

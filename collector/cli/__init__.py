@@ -1,7 +1,7 @@
 """The command `ueip`.
 
 Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropped), 2 a fault of usage or settings,
-3 something needed is away (broker, store).
+3 something needed is away or closed (broker, store).
 """
 
 import sys
@@ -17,7 +17,7 @@ from collector.cli.registry import registry_group
 from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
 from collector.cli.up import up
-from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable, StoreUnusable
+from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
 from collector.simulator import SimulationError
 
 AWAY: Final = 3
@@ -57,7 +57,7 @@ def main() -> None:
     except (CollectorError, SimulationError) as error:
         click.echo(f"ueip: {error}", err=True)
         away = isinstance(error, StoreUnavailable | BrokerNotInstalled | BrokerUnreachable | SimulationError)
-        code = AWAY if away and not isinstance(error, StoreUnusable) else 2
+        code = AWAY if away else 2
     except BrokenPipeError:
         sys.stderr.close()
         code = 0

@@ -1,9 +1,10 @@
-"""`ueip ledger`: verify it, show a router's entries, print its head for keeping elsewhere."""
+"""`ueip ledger`: verify it, show a router's entries, print its head for keeping elsewhere; repair or accept it."""
 
 import asyncio
 import re
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,24 +15,29 @@ from rich.table import Table
 
 from collector.cli.common import config_option, out, say, settings_of
 from collector.config import Settings
-from collector.consent.ledger import STATE_AFTER, Head, LedgerEntry
+from collector.consent.ledger import Head, LedgerEntry
 from collector.errors import StoreUnavailable
 from collector.lookup import opened, rfc3339
 from collector.model import Region
 from collector.pseudonym import refs_of
+from collector.service import plain_store, witness_of
+from collector.stores import Store
+from collector.stores.repair import Repaired, accept, repair, witness_faults
 from collector.stores.sqlite_verify import Expected, Verified, read_head, verify
+from collector.stores.witness import Witness
 
 _HEAD: Final = re.compile(r"(?P<seq>[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]{64})")
 region_option: Final = click.option(
     "--region", type=click.Choice([region.value for region in Region]), help="This region only."
 )
+_REASON: Final = 10
 T = TypeVar("T")
 json_option: Final = click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
 
 
 @click.group()
 def ledger() -> None:
-    """Look at the consent ledgers: whether they are whole, what they say of one router, where they end."""
+    """Look at the consent ledgers: whether they are whole, what they say of one router, where they end; mend them."""
 
 
 @ledger.command("verify")
@@ -40,15 +46,14 @@ def ledger() -> None:
 @click.option("--head", "kept", metavar="N:HASH", help="A head that was kept elsewhere; the ledger must hold it.")
 @json_option
 def verify_command(config: Path | None, region: str | None, kept: str | None, *, as_document: bool) -> None:
-    """Verify chain, standings and records of each region's store; changes nothing, and the collector may run.
+    """Verify chain, standings, records and witness of each region's ledger; changes nothing, the collector may run.
 
     Exits with 1 when anything is not as the collector left it.
     """
     settings = settings_of(config)
     regions = _regions(settings, region)
     heads = (_head(kept, regions),) if kept else ()
-    expected = Expected(heads, erase_on_exit=settings.consent.on_exit == "erase")
-    found, away = _of_each(settings, regions, lambda path, here: verify(path, here, expected))
+    found, away = _of_each(settings, regions, lambda path, here: _verified(settings, path, here, heads))
     if as_document:
         _print([msgspec.to_builtins(verified) for verified in found])
     else:
@@ -57,6 +62,16 @@ def verify_command(config: Path | None, region: str | None, kept: str | None, *,
     _raise_if(away)
     if any(verified.fault_count for verified in found):
         raise SystemExit(1)
+
+
+def _verified(settings: Settings, path: Path, region: Region, heads: tuple[Head, ...]) -> Verified:
+    witness = witness_of(settings, region)
+    # Before the ledger, which goes on growing: the witness is never ahead of it.
+    faults, kept = witness_faults(witness)
+    found = verify(path, region, Expected((*heads, *kept), erase_on_exit=settings.consent.on_exit == "erase"))
+    for fault in faults:
+        found.fault(fault)
+    return found
 
 
 @ledger.command("head")
@@ -93,6 +108,56 @@ def show_command(router: str, config: Path | None, *, as_document: bool) -> None
     if not found:
         say("no ledger served here knows that router; after an exit it is found by what its topic names it")
         raise SystemExit(1)
+
+
+@ledger.command("repair")
+@config_option
+@region_option
+def repair_command(config: Path | None, region: str | None) -> None:
+    """Put back what a restored store has lost against its witness: the same entries, and the erasures they stand for.
+
+    The region was closed (`ledger rolled back`); a running collector takes it up again by itself. Exits with 3 when the
+    witness does not reach back far enough or tells of another ledger.
+    """
+    settings = settings_of(config)
+    for here in _regions(settings, region):
+        done = asyncio.run(_on_store(settings, here, repair))
+        say(f"{here}: {_told(done)}" if done.entries else f"{here}: nothing is missing")
+
+
+@ledger.command("accept")
+@config_option
+@click.option("--region", type=click.Choice([region.value for region in Region]), required=True, help="The region.")
+@click.option("--reason", required=True, help="Why, for those who will ask; at least ten characters.")
+def accept_command(config: Path | None, region: str, reason: str) -> None:
+    """Accept the ledger of a restored store as it is, where it cannot be repaired. What was lost stays lost.
+
+    Stop the collector, accept, record every exit since the backup again (`ueip exit`), start. What the witness still
+    tells of routers that left is written into the ledger first; it is kept beside the new one, which holds the reason.
+    """
+    if len(reason.strip()) < _REASON:
+        raise click.BadParameter(f"expected a sentence of at least {_REASON} characters", param_hint="--reason")
+    settings = settings_of(config)
+    [here] = _regions(settings, region)
+    now = int(time.time() * 1000)
+    done = asyncio.run(_on_store(settings, here, lambda s, w: accept(s, w, reason=reason.strip(), now=now)))
+    say(f"{here}: accepted; {_told(done)}")
+
+
+def _told(done: Repaired) -> str:
+    return f"{done.entries} entries written, {done.erased} records erased"
+
+
+async def _on_store(
+    settings: Settings, region: Region, work: Callable[[Store, Witness], Awaitable[Repaired]]
+) -> Repaired:
+    """Do *work* on a region's store without its guard."""
+    store = plain_store(settings, region)
+    await store.open()
+    try:
+        return await work(store, witness_of(settings, region))
+    finally:
+        await store.close()
 
 
 def _regions(settings: Settings, given: str | None) -> list[Region]:
@@ -180,6 +245,6 @@ def _table(found: list[tuple[Region, LedgerEntry]]) -> Table:
     for region, entry in found:
         table.add_row(
             region, str(entry.seq), rfc3339(entry.received_at), entry.action, entry.channel,
-            STATE_AFTER[entry.action].value, rfc3339(entry.effective_at), entry.policy_version, entry.consent_id[:8],
+            entry.state.value, rfc3339(entry.effective_at), entry.policy_version, entry.consent_id[:8],
         )  # fmt: skip
     return table

@@ -5,6 +5,7 @@ Rule 1: an entry is in order when its text is the one that the collector writes,
 Rule 2: members that a later version adds change nothing for entries written before: the hash is over the text's own.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,22 @@ class Row(NamedTuple):
     event_ref: Any
     hash: Any
     text: bytes
+
+    @classmethod
+    def of(cls, text: str) -> "Row":
+        """The row that the text itself asks for, as it is before it is stored."""
+        try:
+            said = msgspec.json.decode(text, type=_Columns)
+        except msgspec.DecodeError:
+            return cls(None, None, None, None, text.encode())
+        return cls(said.seq, _bytes(said.device_ref), _bytes(said.event_ref), said.hash, text.encode())
+
+
+class _Columns(msgspec.Struct):
+    seq: int
+    device_ref: str
+    event_ref: str | None
+    hash: str
 
 
 class Chain:
@@ -55,6 +72,21 @@ class Chain:
         if entry.seq != self.head.seq + 1:
             return f"does not follow: the one before it is {self.head.seq}"
         return None if entry.prev_hash == self.head.hash else "does not hold the hash of the one before it"
+
+
+def followed(head: Head, texts: Iterable[str]) -> list[LedgerEntry]:
+    """The entries written as *texts*, which follow from *head*.
+
+    Raises:
+        ValueError: one does not; says which and why.
+    """
+    chain, found = Chain(head), list[LedgerEntry]()
+    for text in texts:
+        entry, fault = chain.follow(Row.of(text))
+        if fault or entry is None:
+            raise ValueError(f"what should follow entry {head.seq + len(found)} {fault}")
+        found.append(entry)
+    return found
 
 
 def content_hash(document: dict[str, Any]) -> str:

@@ -98,3 +98,26 @@ class Store(Protocol):
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """The ledger's entries, all or those of one router, oldest first."""
         ...
+
+    async def entries(self, after: int = 0, limit: int = 1000) -> list[str]:
+        """The ledger's entries numbered above *after*, oldest first, as they were written."""
+        ...
+
+    async def restore(self, entries: Sequence[str]) -> int:
+        """Append entries of this very ledger that the store has lost, and do again what they did.
+
+        Returns:
+            How many records were erased by them.
+
+        Raises:
+            StoreUnavailable: nothing was written; cause `corrupt` when they do not follow from the ledger's end.
+        """
+        ...
+
+    async def noted(self, name: str) -> str | None:
+        """What the store has noted about itself under *name*."""
+        ...
+
+    async def note(self, name: str, value: str) -> None:
+        """Note something about the store itself, in it."""
+        ...

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
+
+from collector.consent.chain import followed
 from collector.consent.ledger import LEFT, Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.derive import Memory
-from collector.errors import StoreUnavailable
+from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
 from collector.stores.gathering import gather
-from collector.stores.plan import Committed, ConsentRules, Insert, make_plan, removed_from
+from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, make_plan, removed_from
 
 
 class MemoryStore:
@@ -26,6 +29,7 @@ class MemoryStore:
         self._erased: set[bytes] = set()
         self._lookup: dict[tuple[str, bytes], set[bytes]] = {}
         self._memories: dict[bytes, Memory] = {}
+        self._notes: dict[str, str] = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -49,10 +53,7 @@ class MemoryStore:
             spent_ids=self._spent_ids(entries),
             stored_ids={e.record_id for e in entries if isinstance(e, Record) and e.record_id in self._records},
         )
-        self._entries += plan.appends
-        self._head = plan.head
-        changed = [entry.standing() for entry in plan.appends]
-        self._standings.update({standing.device_ref: standing for standing in changed})
+        changed = self._append(plan.appends)
         erased = sum(self._erase(ref) for ref in plan.erase)
         self._erased.update(plan.bury)
         made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
@@ -64,6 +65,14 @@ class MemoryStore:
         return Committed(
             len(new) + made.joined, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided
         )
+
+    def _append(self, entries: list[LedgerEntry]) -> list[Standing]:
+        """Add to the ledger, and to what it says of each router."""
+        self._entries += entries
+        self._head = Head(seq=entries[-1].seq, hash=entries[-1].hash) if entries else self._head
+        changed = [entry.standing() for entry in entries]
+        self._standings.update({standing.device_ref: standing for standing in changed})
+        return changed
 
     def _spent_ids(self, entries: Sequence[Entry]) -> set[bytes]:
         older = {ref for entry in entries if isinstance(entry, Record) for ref in entry.older_ids}
@@ -133,6 +142,27 @@ class MemoryStore:
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
         return [e for e in self._entries if device_ref is None or e.device_ref == device_ref.hex()]
+
+    async def entries(self, after: int = 0, limit: int = 1000) -> list[str]:
+        """As `Store.entries`."""
+        return [msgspec.json.encode(entry).decode() for entry in self._entries[after : after + limit]]
+
+    async def restore(self, entries: Sequence[str]) -> int:
+        """As `Store.restore`."""
+        try:
+            found = followed(self._head, entries)
+        except ValueError as error:
+            raise StoreUnavailable(str(error), Cause.CORRUPT) from error
+        self._append(found)
+        return sum(self._erase(ref) for ref in erased_by(found, self._rules))
+
+    async def noted(self, name: str) -> str | None:
+        """As `Store.noted`."""
+        return self._notes.get(name)
+
+    async def note(self, name: str, value: str) -> None:
+        """As `Store.note`."""
+        self._notes[name] = value
 
 
 def _stored(insert: Insert) -> StoredRecord:

@@ -74,6 +74,12 @@ def refs_of(entries: Sequence[Entry]) -> set[bytes]:
     return refs
 
 
+def erased_by(entries: Iterable[LedgerEntry], rules: ConsentRules) -> set[bytes]:
+    """The routers whose records do not outlive these entries."""
+    spared = set() if rules.erase_on_exit else {Action.EXIT}
+    return {bytes.fromhex(entry.device_ref) for entry in entries if entry.action in ERASING - spared}
+
+
 def removed_from(inserts: Iterable[Insert]) -> Counter[Removal]:
     """How many keys were left out of the messages of these records, by why."""
     counts: Counter[Removal] = Counter()

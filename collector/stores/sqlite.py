@@ -1,36 +1,27 @@
-"""A region's store in one SQLite file (WAL, synchronous=FULL).
+"""A region's store in one SQLite file (WAL, synchronous=FULL): the writing half, over `sqlite_file`."""
 
-All work is done on one thread of the store's own, so that a slow disk delays this region and nobody else.
-"""
-
-import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
-from collector.errors import StoreUnavailable
 from collector.model import ConsentEvent, DropReason, Entry, Region
-from collector.stores import Router, StoredRecord
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
-from collector.stores.sqlite_faults import OpenedFile, refused
+from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
+from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
-    RECORDS,
     ROUTER_COLUMNS,
     UPSERT_ROUTER,
     VARIABLES,
     bury,
     decode_entry,
-    find_routers,
-    head_of,
+    erase_router,
     insert_records,
     inserted,
     ledger_row,
@@ -39,42 +30,26 @@ from collector.stores.sqlite_rows import (
     spent_ids,
     standing_of,
     stored_ids,
-    stored_record,
 )
-from collector.stores.sqlite_schema import check_schema, connect
+from collector.stores.sqlite_schema import check_schema
 from collector.stores.sqlite_scrub import Scrubber
-from collector.stores.sqlite_verify import check_tail
 
 T = TypeVar("T")
 _REMEMBERED: Final = 100_000
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 
 
-class SQLiteStore:
+class SQLiteStore(StoreFile):
     """One region in one file, mode 0600. See `Store` for what is promised."""
 
     def __init__(self, path: Path, region: Region, rules: ConsentRules, key_ids: Collection[str] = ()) -> None:
-        """*key_ids* name the region's live keys; a store that holds routers of another key is refused. None: any."""
-        self.region = region
-        self._key_ids = key_ids
-        self.path = path
+        """As `StoreFile`; *rules* say how its ledger is kept."""
+        super().__init__(path, region, key_ids)
         self._rules = rules
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
-        self._connection: sqlite3.Connection | None = None
-        self._file = OpenedFile(path)
         self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrubber = Scrubber()
-
-    async def open(self) -> None:
-        """As `Store.open`."""
-        await self._do(self._open)
-
-    async def close(self) -> None:
-        """As `Store.close`."""
-        await self._do(self._close)
-        self._thread.shutdown()
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
         """As `Store.commit`."""
@@ -84,70 +59,26 @@ class SQLiteStore:
         """As `Store.changes`."""
         return await self._do(self._changes, after)
 
-    async def head(self) -> Head:
-        """As `Store.head`."""
-        return await self._do(lambda: head_of(self._db))
-
-    async def closed(self) -> list[Standing]:
-        """As `Store.closed`."""
-        sql = f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'"  # noqa: S608
-        return await self._do(lambda: [standing_of(row) for row in self._all(sql)])
-
-    async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
-        """As `Store.find`."""
-        return await self._do(lambda: find_routers(self._db, refs))
-
-    async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
-        """As `Store.records`."""
-        for row in await self._do(self._all, RECORDS, device_ref, since, limit):
-            yield stored_record(row)
-
-    async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
-        """As `Store.ledger`."""
-        sql = "SELECT entry FROM ledger WHERE ?1 IS NULL OR device_ref = ?1 ORDER BY seq"
-        return await self._do(lambda: [decode_entry(row[0]) for row in self._all(sql, device_ref)])
-
-    async def _do(self, work: Callable[..., T], *args: Any) -> T:
-        """Run *work* on the store's thread; SQLite's troubles come out as ours."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
-        except sqlite3.Error as error:
-            raise refused(error, self.path, self.region) from error
+    async def restore(self, entries: Sequence[str]) -> int:
+        """As `Store.restore`."""
+        return await self._do(self._restore, entries)
 
     def _open(self) -> None:
-        # First: on a file that took this one's place, the old connection would take the log away from under the new.
-        self._close()
-        connection = connect(self.path, self.region, self._key_ids)
-        try:
-            check_tail(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        self._file.opened()
-        self._known_version = -1
-        self._indexed.clear()
+        super()._open()
+        self._forget()
         self._scrubber.opened()
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise StoreUnavailable(f"the store of {self.region} is not open")
-        return self._connection
-
-    def _all(self, sql: str, *values: Any) -> list[Any]:
-        return self._db.execute(sql, values).fetchall()
+    def _forget(self) -> None:
+        """What is remembered of rows is no longer what is there."""
+        self._known_version = -1
+        self._indexed.clear()
 
     def _changes(self, after: int) -> list[Standing]:
         """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
         check_schema(self._db, str(self.path))
         self._file.check_same()
         self._file.check_writable()
+        self._head()
         rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
         changed = [decode_entry(row[0]).standing() for row in rows]
         if any(standing.state is not State.JOINED for standing in changed):
@@ -164,7 +95,7 @@ class SQLiteStore:
                 entries,
                 region=self.region,
                 rules=self._rules,
-                head=head_of(db),
+                head=self._head(),
                 standings=standings,
                 seen_events=self._seen_events(entries),
                 spent_ids=spent_ids(db, entries),
@@ -178,10 +109,17 @@ class SQLiteStore:
             raise
         self._remember(plan.inserts)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
+        self._end = plan.head.seq
         if plan.erase:
             self._scrubber.erased(db)
         self._file.check_same()
         return committed
+
+    def _restore(self, entries: Sequence[str]) -> int:
+        self._forget()
+        erased = restore(self._db, entries, self._rules)
+        self._scrubber.erased(self._db)
+        return erased
 
     def _standings(self, refs: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
         """What the ledger says, as of this transaction: the answer that decides (K15).
@@ -216,7 +154,7 @@ class SQLiteStore:
     def _write(self, plan: Plan, ids: dict[bytes, int]) -> Committed:
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
-        erased = sum(self._erase(ids[ref], now) for ref in plan.erase if ref in ids)
+        erased = sum(erase_router(self._db, ids[ref], now) for ref in plan.erase if ref in ids)
         bury(self._db, plan.bury, now)
         last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
         made = gathered(self._db, plan.inserts, ids)
@@ -265,10 +203,3 @@ class SQLiteStore:
             indexed.clear()
         for insert in inserts:
             indexed[insert.standing.seq] = insert.record.lookup
-
-    def _erase(self, router_id: int, now: int) -> int:
-        ids = self._db.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
-        bury(self._db, (row[0] for row in ids), now)
-        self._db.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
-        self._db.execute("DELETE FROM memory WHERE router_id = ?", (router_id,))
-        return self._db.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount

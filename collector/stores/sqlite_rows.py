@@ -100,6 +100,15 @@ def tombstone(record_id: bytes) -> bytes:
     return sha256(b"tombstone" + record_id).digest()[:16]
 
 
+def erase_router(connection: sqlite3.Connection, router_id: int, now: int) -> int:
+    """Erase a router's records and what finds it, keeping what the records are known by when they come again."""
+    ids = connection.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
+    bury(connection, (row[0] for row in ids), now)
+    connection.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
+    connection.execute("DELETE FROM memory WHERE router_id = ?", (router_id,))
+    return connection.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount
+
+
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
     """Keep what these ids are known by when they come again."""
     rows = ((tombstone(record_id), now) for record_id in record_ids)
@@ -112,14 +121,15 @@ def head_of(connection: sqlite3.Connection) -> Head:
     return Head(seq=row[0], hash=row[1]) if row else Head()
 
 
-def ledger_row(entry: LedgerEntry) -> tuple[Any, ...]:
-    """An entry in the order of the table `ledger`."""
+def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:
+    """An entry in the order of the table `ledger`; *text* as it was written before, if it was."""
     event_ref = bytes.fromhex(entry.event_ref) if entry.event_ref else None
-    return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, msgspec.json.encode(entry).decode()
+    text = text or msgspec.json.encode(entry).decode()
+    return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, text
 
 
 _ENTRY: Final = msgspec.json.Decoder(LedgerEntry)
-_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str)
+_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str, int)
 
 
 def decode_entry(text: Any) -> LedgerEntry:
@@ -142,7 +152,7 @@ def standing_of(row: Any) -> Standing:
     Raises:
         sqlite3.DatabaseError: no collector wrote it; the gate must not guess at what it says.
     """
-    if tuple(map(type, row[:9])) != _STANDING_TYPES or row[2] not in _STATES:
+    if tuple(map(type, row[:10])) != _STANDING_TYPES or row[2] not in _STATES:
         raise damaged("what is noted of a router's standing cannot be read")
     return Standing(
         device_ref=row[0],

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.consent.chain import Chain, Row
-from collector.consent.ledger import ERASING, STATE_AFTER, Head
+from collector.consent.ledger import ERASING, Head
 from collector.consent.standing import Standing, State
 from collector.errors import Cause, StoreUnusable
 from collector.model import Action, Region
@@ -70,7 +70,7 @@ def verify(path: Path, region: Region, expected: Expected) -> Verified:
     found = Verified(region)
     try:
         with closing(connect_read_only(path, region)) as connection:
-            for step in (_chain, _indexes, _standings, _records):
+            for step in (_chain, _indexes, _standings, _records, _leftovers):
                 step(connection, found, expected)
     except sqlite3.Error as error:
         trouble = refused(error, path, region)
@@ -177,14 +177,26 @@ def _records(connection: sqlite3.Connection, found: Verified, expected: Expected
         found.fault(f"{number} records are of no router that the store knows")
 
 
+def _leftovers(connection: sqlite3.Connection, found: Verified, expected: Expected) -> None:
+    """What finds a router, and what the next sample would be compared with, go with its records."""
+    left = (State.VOID, State.CLOSED, State.EXITED) if expected.erase_on_exit else (State.VOID, State.CLOSED)
+    marks = ",".join("?" * len(left))
+    for table in ("lookup", "memory"):
+        sql = f"""SELECT count(*) FROM {table} t LEFT JOIN router w ON w.id = t.router_id
+            WHERE w.id IS NULL OR w.state IN ({marks})"""  # noqa: S608 - names and marks of ours
+        if number := connection.execute(sql, [state.value for state in left]).fetchone()[0]:
+            found.fault(f"{number} rows of the table {table} are of routers that left")
+
+
 def _record_fault(
     connection: sqlite3.Connection, standing: Standing, consent_seq: int, received_at: int, expected: Expected
 ) -> str | None:
-    sql = "SELECT seq, json_extract(entry, '$.action') FROM ledger WHERE device_ref = ? AND seq >= ? ORDER BY seq"
+    sql = """SELECT seq, json_extract(entry, '$.action'), json_extract(entry, '$.state') FROM ledger
+        WHERE device_ref = ? AND seq >= ? ORDER BY seq"""
     acts = connection.execute(sql, (standing.device_ref, consent_seq)).fetchall()
-    if not acts or acts[0][0] != consent_seq or STATE_AFTER.get(acts[0][1]) is not State.JOINED:
+    if not acts or acts[0][0] != consent_seq or acts[0][2] != State.JOINED.value:
         return f"name entry {consent_seq} as their consent, which is none of that router"
-    for seq, action in acts[1:]:
+    for seq, action, _ in acts[1:]:
         if action in ERASING and (expected.erase_on_exit or action != Action.EXIT):
             return f"were not erased by entry {seq}"
     if standing.state is not State.JOINED and received_at > standing.effective_at:

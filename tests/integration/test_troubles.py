@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from collector.stores.sqlite_schema import SCHEMA_VERSION
+
 from .harness import REGIONS, Collector, Publisher, Site, report, wait_until
 
 HERE = "germany"
@@ -129,7 +131,7 @@ def collector(site: Site) -> Collector:
 def test_a_newer_collectors_store_is_a_closed_region(site: Site, collector: Collector) -> None:
     """Brought up to its schema under a running one: named, held back; served again when it is as it was."""
     with site.publisher() as router:
-        with changed(site.store(HERE), "PRAGMA user_version = 99", "PRAGMA user_version = 1"):
+        with changed(site.store(HERE), "PRAGMA user_version = 99", f"PRAGMA user_version = {SCHEMA_VERSION}"):
             wait_closed(collector, "newer schema")
             waits_while_others_go_on(site, router)
         collector.wait_ready()
@@ -140,7 +142,7 @@ def test_a_collector_starts_with_a_newer_collectors_store(site: Site, collector:
     """No loop of restarts: the process runs, and takes the store up when it can be read again."""
     collector.stop()
     with site.publisher() as router:
-        with changed(site.store(HERE), "PRAGMA user_version = 99", "PRAGMA user_version = 1"):
+        with changed(site.store(HERE), "PRAGMA user_version = 99", f"PRAGMA user_version = {SCHEMA_VERSION}"):
             wait_closed(collector.start(), "newer schema")
             waits_while_others_go_on(site, router)
             checked = site.ueip("check-config", "-c", str(site.config))
@@ -256,3 +258,33 @@ def test_a_read_only_disk_is_a_closed_region_until_it_can_be_written(site: Site)
             collector.wait_ready()
             wait_until(lambda: rows_on_disk(site) == 4, what="the reports that waited")
         site.stop()
+
+
+def test_a_witness_on_a_full_disk_is_told_and_keeps_nothing_waiting(site: Site) -> None:
+    """Reports and exits go on; when there is room the witness catches up."""
+    with disk(site.folder / "disk", "256k") as folder:
+        text = site.config.read_text()
+        keys = f'key_files = ["keys/{HERE}.key"]'
+        assert keys in text
+        site.config.write_text(text.replace(keys, f'{keys}\nwitness = "disk/{HERE}.witness"'))
+        collector = site.start()
+        filler = folder / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        with site.publisher() as router:
+            for number in range(20):
+                router.report(report(f"ZTEAB0A1{number:05}"))
+            router.settle()
+            collector.wait_settled(20)
+            wait_until(lambda: collector.readyz()[1].get(f"witness_{HERE}") == "disk full", what="the witness's state")
+            behind = collector.metrics().total("collector_witness_lag_entries")
+            filler.unlink()
+            collector.wait_ready()
+            wait_until(lambda: not collector.metrics().total("collector_witness_lag_entries"), what="the witness")
+        verified = site.ueip("ledger", "verify", "-c", str(site.config))
+        site.stop()
+
+    assert behind > 0
+    assert 20 == site.count(HERE)
+    assert 0 == verified.returncode

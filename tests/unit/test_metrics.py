@@ -15,6 +15,7 @@ from collector.consent.standing import ClosedRouters
 from collector.errors import Cause
 from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, Declared, Metrics
 from collector.model import Action, DropReason, Region, Removal
+from collector.stores.guard import WitnessState
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.writer import Writer
@@ -58,6 +59,8 @@ def used() -> Metrics:
     metrics.store_failures[Region.CHINA] = 8
     metrics.store_up = {Region.GERMANY: True, Region.CHINA: False, Region.HONG_KONG: True}
     metrics.store_cause[Region.CHINA] = Cause.DISK_FULL
+    metrics.witnesses[Region.GERMANY] = witnessed = WitnessState()
+    witnessed.ledger, witnessed.kept = 11, 9
     metrics.oldest_seconds = lambda: 9.5
     metrics.commit_seconds.labels(Region.GERMANY).observe(0.003)
     metrics.batch_rows.labels(Region.GERMANY).observe(40)
@@ -106,6 +109,8 @@ def test_the_numbers_are_those_counted() -> None:
         ("collector_store_failures_total", "china"): 8,
         ("collector_store_up", "germany"): 1,
         ("collector_store_up", "hong_kong"): 1,
+        ("collector_ledger_entries", "germany"): 11,
+        ("collector_witness_lag_entries", "germany"): 2,
         ("collector_store_closed", "china", "disk full"): 1,
         ("collector_broker_connection", "connected"): 1,
         ("collector_broker_connects_total",): 2,

@@ -135,6 +135,7 @@ def test_a_ledger_cut_short_is_found_by_a_head_kept_elsewhere(path: Path, length
         other.execute("DELETE FROM ledger WHERE seq > ?", (length,))
         _fit_standings(other)
         other.execute("DELETE FROM record")
+        other.execute("DELETE FROM lookup")
 
     assert [] == found(path)
     assert [f"entry 10 is missing, which was the head kept elsewhere; the ledger ends at {length}"] == found(path, head)
@@ -217,6 +218,7 @@ def test_the_hash_is_of_what_was_written(path: Path) -> None:
         "policy_version = '1999-01-01'",
         "consent_id = 'x'",
         "generation = 2",
+        "attested = 1 - attested",
         "seq = seq + 1",
         "key_id = 'key-2'",
         "device_ref = x'00112233445566778899aabbccddeeff' WHERE id = 1",
@@ -284,6 +286,18 @@ def test_a_record_of_nobody_is_found(path: Path) -> None:
         other.execute("UPDATE record SET router_id = 999 WHERE id = 1")
 
     assert ["1 records are of no router that the store knows"] == found(path)
+
+
+@pytest.mark.parametrize(
+    "row", ["INTO lookup SELECT x'00', 'imei', id", "INTO memory SELECT id, x'00'", "INTO memory SELECT 999, x'00'"]
+)
+def test_what_finds_a_router_that_left_is_found(path: Path, row: str) -> None:
+    """Or what its next sample would be compared with, or what is nobody's."""
+    with tampering(path) as other:
+        other.execute(f"INSERT {row} FROM router WHERE state = 'exited' LIMIT 1")
+    [told] = found(path)
+
+    assert told.startswith("1 rows of the table")
 
 
 async def test_records_kept_after_an_exit_are_in_order_where_they_may_be_kept(tmp_path: Path) -> None:

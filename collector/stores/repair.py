@@ -1,0 +1,143 @@
+"""What a person does about a ledger that its witness does not know: put back what it has lost, or accept it as it is.
+
+Rule 1: repairing is exact: the same entries under the same numbers and hashes, up to the very head that was kept.
+Rule 2: accepting is a loss that somebody answers for with a reason. It never opens the gate for a router that is known
+        to have left: whatever of that the witness still tells goes into the ledger first.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import State
+from collector.errors import Cause, StoreUnusable
+from collector.model import Action, Channel, ConsentEvent, Identity, Sealed
+from collector.stores import Store
+from collector.stores.guard import NOTE, holds, mismatch
+from collector.stores.witness import Kept, Witness, WitnessFault, end_of
+
+_AT_A_TIME: Final = 1000
+_ACTION: Final = {State.VOID: Action.VOID, State.CLOSED: Action.CANCEL, State.RESTRICTED: Action.RESTRICT}
+"""The act that leads to a state again; to all others an exit does."""
+
+
+class Repaired(Sealed, frozen=True):
+    """What was done: entries put back or written, records erased by them."""
+
+    entries: int
+    erased: int
+
+
+def witness_faults(witness: Witness) -> tuple[list[str], tuple[Head, ...]]:
+    """What is wrong with a witness, and the heads that its ledger must hold."""
+    try:
+        kept, broken = witness.read(), witness.breaks_off()
+    except FileNotFoundError:
+        return [f"{witness.path}: found no witness"], ()
+    except (OSError, WitnessFault) as error:
+        return [f"{witness.path}: cannot be read: {error}"], ()
+    faults = [] if broken is None else [f"{witness.path}: breaks off after entry {broken}"]
+    return faults, (kept.after, kept.head) if kept else ()
+
+
+async def repair(store: Store, witness: Witness) -> Repaired:
+    """Put back what *store*, open and without its guard, has lost against *witness*.
+
+    Raises:
+        StoreUnusable: the witness does not reach back to the store's end, or tells of another ledger; says which.
+    """
+    head, kept = await store.head(), _kept(witness)
+    if await mismatch(store, head, kept) is None:
+        return Repaired(entries=0, erased=0)
+    await _check_older(store, kept, witness)
+    restored = erased = 0
+    for entries in _by_thousands(witness.entries(head.seq)):
+        erased += await store.restore(entries)
+        restored += len(entries)
+    if not await holds(store, kept.head):
+        raise StoreUnusable(f"{witness.path}: breaks off before its last entry, {kept.head.seq}", Cause.BAD_WITNESS)
+    return Repaired(entries=restored, erased=erased)
+
+
+def _kept(witness: Witness) -> Kept:
+    try:
+        kept = witness.read()
+    except (OSError, WitnessFault) as error:
+        raise StoreUnusable(f"{witness.path}: cannot be read: {error}", Cause.BAD_WITNESS) from error
+    if kept is None:
+        raise StoreUnusable(f"{witness.path}: found no witness to repair the ledger from", Cause.NO_WITNESS)
+    return kept
+
+
+async def _check_older(store: Store, kept: Kept, witness: Witness) -> None:
+    """Whether the store's ledger is an earlier state of the one that the witness tells of."""
+    head = await store.head()
+    if head.seq < kept.after.seq:
+        raise StoreUnusable(
+            f"{witness.path}: begins after entry {kept.after.seq}, and the ledger ends at entry {head.seq}: what is "
+            f"between them is lost. Restore a newer backup, or see docs/operating.md, Restore.",
+            Cause.ROLLED_BACK,
+        )
+    known = kept.after if head.seq == kept.after.seq else None
+    for text in islice(witness.entries(head.seq - 1), 1):
+        known = end_of(text)
+    if head.seq and known != head:
+        raise StoreUnusable(
+            f"{witness.path}: tells of another ledger: entry {head.seq} differs. Restore a backup of this one, or see "
+            f"docs/operating.md, Restore.",
+            Cause.ROLLED_BACK,
+        )
+
+
+async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Repaired:
+    """Take the ledger of *store*, open and without its guard, for the right one from here on.
+
+    The witness is begun anew from it; the old one is kept beside it under another name, as evidence.
+    """
+    closings = [await _closing(store, entry, now) for entry in await _left_since(store, witness)]
+    erased = 0
+    for start in range(0, len(closings), _AT_A_TIME):
+        erased += (await store.commit(closings[start : start + _AT_A_TIME])).erased
+    witness.begin_anew(reason)
+    after = 0
+    while entries := await store.entries(after, _AT_A_TIME):
+        after = witness.append(entries).seq
+    await store.note(NOTE, "1")
+    return Repaired(entries=len(closings), erased=erased)
+
+
+async def _left_since(store: Store, witness: Witness) -> list[LedgerEntry]:
+    """Of routers that the witness has entries of which the ledger has not: the last one, where it closes the gate."""
+    last: dict[str, LedgerEntry] = {}
+    for texts in _by_thousands(_readable(witness)):
+        first = end_of(texts[0]).seq
+        mine = set(await store.entries(first - 1, len(texts)))
+        for text in texts:
+            if text not in mine:
+                entry = msgspec.json.decode(text, type=LedgerEntry)
+                last[entry.device_ref] = entry
+    return [entry for entry in last.values() if entry.state is not State.JOINED]
+
+
+def _readable(witness: Witness) -> Iterator[str]:
+    """What can still be read of it; when it is lost, nothing."""
+    try:
+        yield from witness.entries()
+    except OSError:
+        return
+
+
+async def _closing(store: Store, entry: LedgerEntry, now: int) -> ConsentEvent:
+    """The act to be done again; where the store does not know a router there is nothing to restrict: it is kept out."""
+    identity = Identity(bytes.fromhex(entry.device_ref), entry.key_id)
+    unknown = entry.state is State.RESTRICTED and not await store.find([("router", identity.device_ref)])
+    action = Action.EXIT if unknown else _ACTION.get(entry.state, Action.EXIT)
+    return ConsentEvent(action=action, channel=Channel.SYSTEM, identity=identity, received_at=now)
+
+
+def _by_thousands(texts: Iterator[str]) -> Iterator[list[str]]:
+    while some := list(islice(texts, _AT_A_TIME)):
+        yield some

@@ -1,0 +1,136 @@
+"""One region's SQLite file: opened and checked, and what can be read of it.
+
+All work is done on one thread of the file's own, so that a slow disk delays this region and nobody else.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import Standing
+from collector.errors import Cause, StoreUnavailable, StoreUnusable
+from collector.model import Region
+from collector.stores import Router, StoredRecord
+from collector.stores.sqlite_faults import OpenedFile, refused
+from collector.stores.sqlite_rows import (
+    RECORDS,
+    ROUTER_COLUMNS,
+    decode_entry,
+    find_routers,
+    head_of,
+    standing_of,
+    stored_record,
+)
+from collector.stores.sqlite_schema import connect
+from collector.stores.sqlite_verify import check_tail
+
+T = TypeVar("T")
+
+
+class StoreFile:
+    """The reading half of a `Store`."""
+
+    def __init__(self, path: Path, region: Region, key_ids: Collection[str] = ()) -> None:
+        """*key_ids* name the region's live keys; a store that holds routers of another key is refused. None: any."""
+        self.path = path
+        self.region = region
+        self._key_ids = key_ids
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
+        self._connection: sqlite3.Connection | None = None
+        self._file = OpenedFile(path)
+        self._end = 0
+
+    async def open(self) -> None:
+        """As `Store.open`."""
+        await self._do(self._open)
+
+    async def close(self) -> None:
+        """As `Store.close`."""
+        await self._do(self._close)
+        self._thread.shutdown()
+
+    async def head(self) -> Head:
+        """As `Store.head`."""
+        return await self._do(self._head)
+
+    async def closed(self) -> list[Standing]:
+        """As `Store.closed`."""
+        sql = f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'"  # noqa: S608
+        return await self._do(lambda: [standing_of(row) for row in self._all(sql)])
+
+    async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
+        """As `Store.find`."""
+        return await self._do(lambda: find_routers(self._db, refs))
+
+    async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
+        """As `Store.records`."""
+        for row in await self._do(self._all, RECORDS, device_ref, since, limit):
+            yield stored_record(row)
+
+    async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
+        """As `Store.ledger`."""
+        sql = "SELECT entry FROM ledger WHERE ?1 IS NULL OR device_ref = ?1 ORDER BY seq"
+        return await self._do(lambda: [decode_entry(row[0]) for row in self._all(sql, device_ref)])
+
+    async def entries(self, after: int = 0, limit: int = 1000) -> list[str]:
+        """As `Store.entries`."""
+        sql = "SELECT entry FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [row[0] for row in await self._do(self._all, sql, after, limit)]
+
+    async def noted(self, name: str) -> str | None:
+        """As `Store.noted`."""
+        found = await self._do(self._all, "SELECT value FROM meta WHERE name = ?", name)
+        return found[0][0] if found else None
+
+    async def note(self, name: str, value: str) -> None:
+        """As `Store.note`."""
+        await self._do(self._all, "INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)
+
+    async def _do(self, work: Callable[..., T], *args: Any) -> T:
+        """Run *work* on the store's thread; SQLite's troubles come out as ours."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+        except sqlite3.Error as error:
+            raise refused(error, self.path, self.region) from error
+
+    def _open(self) -> None:
+        # First: on a file that took this one's place, the old connection would take the log away from under the new.
+        self._close()
+        connection = connect(self.path, self.region, self._key_ids)
+        try:
+            check_tail(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        self._file.opened()
+        self._end = 0
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"the store of {self.region} is not open")
+        return self._connection
+
+    def _all(self, sql: str, *values: Any) -> list[Any]:
+        return self._db.execute(sql, values).fetchall()
+
+    def _head(self) -> Head:
+        """The ledger's end, which never comes nearer while the store is open."""
+        head = head_of(self._db)
+        if head.seq < self._end:
+            raise StoreUnusable(
+                f"{self.path}: found a ledger that ends at entry {head.seq}, expected at least entry {self._end}",
+                Cause.ROLLED_BACK,
+            )
+        self._end = head.seq
+        return head

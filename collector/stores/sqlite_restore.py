@@ -1,0 +1,33 @@
+"""Puts entries back into a ledger that a restored store has lost, word for word, and does again what they did (K31)."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from collector.consent.chain import followed
+from collector.stores.plan import ConsentRules, erased_by
+from collector.stores.sqlite_faults import damaged
+from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, head_of, ledger_row, router_row
+
+
+def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: ConsentRules) -> int:
+    """Append *entries* in one transaction; the number of records they erased.
+
+    Raises:
+        sqlite3.DatabaseError: they do not follow from the ledger's end; nothing was written.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = followed(head_of(connection), entries)
+        connection.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", map(ledger_row, found, entries))
+        last = {standing.device_ref: standing for standing in (entry.standing() for entry in found)}
+        ids = {ref: connection.execute(UPSERT_ROUTER, router_row(last[ref])).fetchone()[0] for ref in last}
+        now = int(time.time() * 1000)
+        erased = sum(erase_router(connection, ids[ref], now) for ref in erased_by(found, rules))
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, ValueError):
+            raise damaged(str(error)) from error
+        raise
+    return erased
