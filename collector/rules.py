@@ -138,4 +138,5 @@ def consent_rules(settings: Settings) -> ConsentRules:
         mode=settings.consent.mode,
         erase_on_exit=settings.consent.on_exit == "erase",
         policies=policies_of(settings),
+        listed_only=settings.regions.registry == "required",
     )

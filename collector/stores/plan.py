@@ -5,6 +5,7 @@ The stores differ in how they read and write; they do not differ in what is let 
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +27,8 @@ class ConsentRules(Sealed, frozen=True):
     mode: Mode = "flag"
     erase_on_exit: bool = True
     policies: Policies = msgspec.field(default_factory=shipped_policies)
+    listed_only: bool = False
+    """Whether the region's registry has to list a router (`regions.registry = "required"`)."""
 
 
 class Insert(Sealed, frozen=True, gc=False):
@@ -99,18 +102,22 @@ def make_plan(
     seen_events: Collection[bytes],
     spent_ids: Collection[bytes] = (),
     stored_ids: Collection[bytes] = (),
+    listed: AbstractSet[bytes] | None = None,
 ) -> Plan:
     """Decide what of *entries* is written. The order of *entries* is the order of decision.
 
     *spent_ids* are record ids that must not be written again: erased ones, and those stored under an older key.
-    *stored_ids* are those of *entries* that are stored now; an exit among the entries spends them.
+    *stored_ids* are those of *entries* that are stored now; an exit among the entries spends them. *listed* are the
+    routers that the registry lists inside this transaction, None where it is not asked (K22).
     """
     deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events), set(spent_ids), stored_ids)
     for entry in entries:
-        if isinstance(entry, Record):
-            deciding.record(entry)
-        else:
+        if not isinstance(entry, Record):
             deciding.event(entry)
+        elif listed is not None and listed.isdisjoint((entry.identity.device_ref, *entry.identity.older)):
+            deciding.plan.dropped[DropReason.REGION_UNKNOWN] += 1
+        else:
+            deciding.record(entry)
     return deciding.plan
 
 

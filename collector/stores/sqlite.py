@@ -19,6 +19,7 @@ from collector.stores.sqlite_rows import (
     ROUTER_COLUMNS,
     UPSERT_ROUTER,
     VARIABLES,
+    among,
     bury,
     decode_entry,
     erase_router,
@@ -90,7 +91,8 @@ class SQLiteStore(StoreFile):
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            ids, standings = self._standings(refs_of(entries))
+            refs = refs_of(entries)
+            ids, standings = self._standings(refs)
             plan = make_plan(
                 entries,
                 region=self.region,
@@ -100,6 +102,7 @@ class SQLiteStore(StoreFile):
                 seen_events=self._seen_events(entries),
                 spent_ids=spent_ids(db, entries),
                 stored_ids=stored_ids(db, entries),
+                listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
             )
             committed = self._write(plan, ids)
             db.execute("COMMIT")

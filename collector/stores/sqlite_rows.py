@@ -57,13 +57,13 @@ BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
 
 
-def among(connection: sqlite3.Connection, table: str, ids: list[bytes]) -> set[bytes]:
-    """Those of *ids* that are record ids of *table*."""
+def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id") -> set[bytes]:
+    """Those of *ids* that stand in *column* of *table*."""
     found: set[bytes] = set()
     for start in range(0, len(ids), VARIABLES):
         some = ids[start : start + VARIABLES]
         marks = ",".join("?" * len(some))
-        sql = f"SELECT record_id FROM {table} WHERE record_id IN ({marks})"  # noqa: S608 - names and marks of ours
+        sql = f"SELECT {column} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - names and marks of ours
         found.update(row[0] for row in connection.execute(sql, some).fetchall())
     return found
 
