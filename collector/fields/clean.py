@@ -67,6 +67,10 @@ class Cleaner:
         others = [key for key in document if key not in _TOP and self._refused.spells_the_flag(key)]
         return any(not _agrees(document[key]) for key in others)
 
+    def spells_the_flag(self, name: str) -> bool:
+        """Whether a name is a spelling of the flag, of whatever format (1.7.2)."""
+        return self._refused.spells_the_flag(name)
+
     def refuse_unknown(self, document: dict[str, Any], notes: Notes) -> None:
         """Tell *notes* of the unknown keys at the top of a report and in its groups; all the rest of it is valid."""
         self._refuse_beside(document, _TOP, "", notes)
@@ -74,11 +78,22 @@ class Cleaner:
             if group in document:
                 self._refuse_beside(document[group], self._compiled.values[group], group + ".", notes)
 
+    def refuses(self, path: str) -> bool:
+        """Whether a name of another format is one that must not be kept."""
+        return self._refused.family_of(path) is not None
+
     def refuse_paths(self, found: list[tuple[str, Any]], notes: Notes) -> None:
         """Tell *notes* of names of another format that nothing is kept of, each a path and its value."""
-        siblings = frozenset(path for path, _ in found)
+        beside: dict[str, set[str]] = {}
+        for path, _ in found:
+            above, _, name = path.rpartition(".")
+            beside.setdefault(above, set()).add(name)
+        siblings = {above: frozenset(names) for above, names in beside.items()}
         for path, value in found:
-            self._refuse(path, value, siblings, "", notes)
+            removal = self._refused.removal_of_path(path, siblings[path.rpartition(".")[0]])
+            notes.removed(removal, path)
+            if removal is Removal.UNKNOWN:
+                self._look_inside(value, path, notes, _UNPACK_DEPTH)
 
     def _refuse_beside(self, found: dict[str, Any], known: Collection[str], path: str, notes: Notes) -> None:
         unknown = [name for name in found if name not in known]

@@ -62,6 +62,7 @@ class RefusedNames:
         self._patterns = tuple(re.compile(p) for p in rules.prefix_patterns)
         self._friends = {normalise(name) for name in rules.false_friends}
         self._family: dict[str, RefusedFamily] = {}
+        self._envelope: dict[str, RefusedFamily] = {}
         self._bare: dict[str, list[RefusedFamily]] = {}
         self._path_stems: dict[str, RefusedFamily] = {}
         self._path_tails: dict[str, RefusedFamily] = {}
@@ -81,6 +82,8 @@ class RefusedNames:
     def _learn(self, family: RefusedFamily) -> None:
         for name in (*family.names, *family.envelopes):
             self._family.setdefault(normalise(name), family)
+        for name in family.envelopes:
+            self._envelope.setdefault(normalise(name), family)
         for path in family.paths:
             if path.endswith(".*"):
                 self._path_stems.setdefault(normalise_path(path[:-2]), family)
@@ -162,3 +165,15 @@ class RefusedNames:
         """How a key that is not in the catalogue is counted."""
         family = self.family_of(name) or self.bare_family(name, siblings)
         return Removal(family.treatment) if family else Removal.UNKNOWN
+
+    def removal_of_path(self, path: str, siblings: frozenset[str]) -> Removal:
+        """As `removal_of`, of a flat name as other formats have it; *siblings* are the names in the same object.
+
+        What stands below a refused name is as refused as that (1.7.1, step 7).
+        """
+        *above, name = path.split(".")
+        family = self.family_of(path) or self.bare_family(name, siblings) or self._around(above)
+        return Removal(family.treatment) if family else Removal.UNKNOWN
+
+    def _around(self, above: list[str]) -> RefusedFamily | None:
+        return next((family for name in above if (family := self._envelope.get(normalise(name)))), None)

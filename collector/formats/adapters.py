@@ -59,6 +59,7 @@ def _source(settings: SourceSettings, compiled: Compiled, cleaner: Cleaner, max_
         counters=settings.counters,
         names=settings.names,
         max_depth=max_depth,
+        spells_the_flag=cleaner.spells_the_flag,
     )
     return Source(
         name=settings.name,

@@ -7,6 +7,7 @@ Rule 2: no conversion decides on bounds; the catalogue does.
 import math
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network
 from typing import Any, Final
 
 
@@ -22,6 +23,18 @@ _NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"
 _CLOCK: Final = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,4})d)?(\d{1,4}):(\d{2}):(\d{2})")
 _SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d)?\s*(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,6})\s*s)?")
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
+_PLMN: Final = re.compile(r"[0-9]{5,6}")
+_THREE_DIGITS: Final = frozenset(
+    "302 310 311 312 313 314 315 316 330 334 338 342 344 346 348 352 354 356 358 360 364 365 366 376 708 722 732"
+    " 750".split()
+)
+"""Country codes whose networks have codes of three digits (ITU-T E.212, its annex of networks); others have two."""
+_ZTE: Final = re.compile(r"zte\b(\s*corp(\.|oration)?)?[\s_-]*", re.IGNORECASE)
+_HOTTEST: Final = 80
+"""Degrees Celsius that no battery lives to report."""
+_THOUSANDTHS: Final = 1000
+_VOLTS: Final = 30
+_MICROVOLTS: Final = 100_000
 
 
 def number(value: Any) -> Any:
@@ -108,14 +121,82 @@ def duration(value: Any) -> Any:
 
 
 def plmn(value: Any) -> Any:
-    """A PLMN of country and network code, padded to three and at least two digits (3GPP TS 23.003, 2.2)."""
+    """A PLMN, or its country and network code put together with the zeros that numbers lose (3GPP TS 23.003, 2.2).
+
+    A country code of zero is that of no network.
+    """
     parts = [str(part).strip() for part in value] if isinstance(value, list) else [str(value).strip()]
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    if not parts or not all(part.isascii() and part.isdigit() for part in parts):
         raise ValueError("no digits")
+    if not parts[0].strip("0"):
+        return NOTHING
     if len(parts) == 1:
         return parts[0]
     mcc, mnc = parts
-    return mcc.zfill(3) + mnc.zfill(2)
+    mcc = mcc.zfill(3)
+    return mcc + mnc.zfill(3 if mcc in _THREE_DIGITS else 2)
+
+
+def plmn_or_name(value: Any) -> Any:
+    """A PLMN where the name of a network may stand; a name says nothing that is kept (Z12)."""
+    text = str(value).strip()
+    return plmn(text) if _PLMN.fullmatch(text) else NOTHING
+
+
+def iccid(value: Any) -> Any:
+    """An ICCID without the half byte that fills it up (ITU-T E.118; 3GPP TS 31.102, 4.2.2 packs digits in pairs)."""
+    digits = str(value).strip()
+    return digits[:-1] if digits[-1:] in {"F", "f"} else digits
+
+
+def ipv4_network(value: Any) -> Any:
+    """An address and its mask, in either notation, as address and prefix length."""
+    address, mask = (str(part).strip() for part in value)
+    return f"{address}/{IPv4Network(f'0.0.0.0/{mask}').prefixlen}"
+
+
+def maker(value: Any) -> Any:
+    """A maker by the name it is listed under: routers add what kind of company it is."""
+    name = text(value)
+    return "ZTE" if isinstance(name, str) and _ZTE.match(name) else name
+
+
+def model(value: Any) -> Any:
+    """A model without its maker, as models are listed."""
+    name = text(value)
+    return _ZTE.sub("", name) or name if isinstance(name, str) else name
+
+
+def country(value: Any) -> Any:
+    """An ISO 3166-1 alpha-2 code, also in small letters."""
+    return str(value).strip().upper()
+
+
+def channel(value: Any) -> Any:
+    """A Wi-Fi channel; 0 for one that the router chooses."""
+    return 0 if isinstance(value, str) and value.strip().lower() == "auto" else whole(value)
+
+
+def minutes(value: Any) -> Any:
+    """Minutes after which something happens; 0 for never, which ZTE writes as -1."""
+    found = whole(value)
+    return 0 if found == -1 else found
+
+
+def celsius(value: Any) -> Any:
+    """Degrees of a battery from degrees, tenths or thousandths: which it is shows, for no battery is at 80 degrees."""
+    found = number(value)
+    if found is NOTHING or abs(found) <= _HOTTEST:
+        return found
+    return round(found / (10 if abs(found) < _THOUSANDTHS else 1000), 1)
+
+
+def millivolts(value: Any) -> Any:
+    """Millivolts of a battery from volts, millivolts or microvolts: one cell has 3 to 5 V, a pack up to 30."""
+    found = number(value)
+    if found is NOTHING:
+        return found
+    return round(found * 1000 if abs(found) <= _VOLTS else found / 1000 if abs(found) > _MICROVOLTS else found)
 
 
 def ucs2(value: Any) -> Any:
@@ -151,6 +232,16 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "hexadecimal": hexadecimal,
     "duration": duration,
     "plmn": plmn,
+    "plmn_or_name": plmn_or_name,
+    "iccid": iccid,
+    "ipv4_network": ipv4_network,
+    "maker": maker,
+    "model": model,
+    "country": country,
+    "channel": channel,
+    "minutes": minutes,
+    "celsius": celsius,
+    "millivolts": millivolts,
     "ucs2": ucs2,
     "reachable": reachable,
 }

@@ -5,7 +5,7 @@ Rule 1: an adapter takes a payload apart and understands nothing of it; what a n
 Rule 2: an adapter never raises: what it cannot read is a `DropReason`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,8 @@ class Reading(Sealed, frozen=True, gc=False):
     """One sample of one router.
 
     `values` are names and scalars (text, number, bool, None) in the order they came, structures flattened with dots; a
-    name that came twice makes the message malformed before it gets here. `time` is what the router says, in
+    name that came twice makes the message malformed before it gets here. A structure that no map has use for may stay
+    whole. `time` is what the router says, in
     milliseconds since 1970, None where it says nothing or has no clock. `key` tells this sample from all others of the
     router, where the format has such an id. `flag` is what the one declared place of the flag says. `endpoint` is the
     router as the payload names it. `partial` is true of one value of many that make a sample together.
@@ -36,6 +37,7 @@ class Options(Sealed, frozen=True):
 
     `zone` is that of local times without one; `flagged` whether the flag stands in the message; `counters` whether
     collectd sends counters; `names` what names of a bulk data profile stand for; `max_depth` bounds nesting.
+    `spells_the_flag` says whether a name is some spelling of the flag, of whatever format (catalogue 1.7.2).
     """
 
     zone: ZoneInfo
@@ -43,6 +45,7 @@ class Options(Sealed, frozen=True):
     counters: bool
     names: Mapping[str, str]
     max_depth: int
+    spells_the_flag: Callable[[str], bool]
 
 
 class Adapter(Protocol):

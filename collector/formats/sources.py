@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from collector.fields.catalogue import GROUPS
 from collector.fields.clean import Notes, Tally
@@ -73,8 +74,9 @@ class Source(Sealed, frozen=True):
         if router is None:
             return DropReason.UNKNOWN_TOPIC
         tally = Tally()
-        tree, counters, parts = self.translator.translate(reading, notes or tally)
         time = self._time(reading, message)
+        # Events are dated by the sample, also by one whose time is that of its arrival.
+        tree, counters, parts = self.translator.translate(replace(reading, time=time), notes or tally)
         network = tree.network
         return Report(
             router=router,

@@ -1,4 +1,4 @@
-"""Strict JSON (G1): one object, UTF-8, no duplicate key at any depth, no NaN, not too deep.
+"""Strict JSON (G1): UTF-8, no duplicate key at any depth, no NaN, not too deep.
 
 The message path decodes with a closed schema first and comes here only with what that refuses; so this is thorough
 rather than fast. Its cost is bounded by the size limit of the format.
@@ -21,11 +21,23 @@ def parse_object(payload: bytes, *, max_depth: int) -> dict[str, Any]:
     Raises:
         NotStrict: not JSON (RFC 8259), not an object, nested deeper than *max_depth*, or with a key twice.
     """
+    value = parse_structure(payload, max_depth=max_depth)
+    if not isinstance(value, dict):
+        raise NotStrict
+    return value
+
+
+def parse_structure(payload: bytes, *, max_depth: int) -> dict[str, Any] | list[Any]:
+    """The one object or list in *payload*.
+
+    Raises:
+        NotStrict: not JSON (RFC 8259), a bare value, nested deeper than *max_depth*, or with a key twice.
+    """
     try:
         value = orjson.loads(payload)
     except orjson.JSONDecodeError:
         raise NotStrict from None
-    if not isinstance(value, dict) or deeper_than(value, max_depth):
+    if not isinstance(value, dict | list) or deeper_than(value, max_depth):
         raise NotStrict
     # Only now, with the depth known to be small, the slower parser that can be asked about keys.
     return _without_duplicates(payload)
@@ -48,9 +60,9 @@ def _children(node: Any) -> Iterator[Any]:
         yield from node
 
 
-def _without_duplicates(payload: bytes) -> dict[str, Any]:
+def _without_duplicates(payload: bytes) -> dict[str, Any] | list[Any]:
     try:
-        value: dict[str, Any] = json.loads(payload.decode("utf-8"), object_pairs_hook=_object)
+        value: dict[str, Any] | list[Any] = json.loads(payload.decode("utf-8"), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         raise NotStrict from None
     return value

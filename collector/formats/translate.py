@@ -14,11 +14,11 @@ import msgspec
 from msgspec import UNSET
 
 from collector.errors import DataFault
-from collector.fields.clean import Cleaner, Notes
+from collector.fields.clean import Cleaner, Notes, Tally
 from collector.fields.compiled import MAX_EVENTS, Compiled
-from collector.formats.alias_index import AliasIndex, holds
 from collector.formats.aliases import Alias, AliasMap, same
 from collector.formats.converters import CONVERTERS, NOTHING, Convert
+from collector.formats.naming import Known, Naming, holds
 from collector.formats.reading import Reading
 from collector.model import Part, Removal
 
@@ -83,7 +83,7 @@ class Translator:
         catalogue = compiled.catalogue
         self._types = {(v.group, v.name): v.type for v in (*catalogue.field, *catalogue.input)}
         self._types |= {("event", f.name): f.type for f in catalogue.field if f.on_events}
-        self._index = AliasIndex(aliases)
+        self._naming = Naming(aliases, cleaner.refuses)
 
     def translate(self, reading: Reading, notes: Notes) -> Translated:
         """The wire tree of what *reading* says, and its counters; *notes* is told of everything that is in neither."""
@@ -93,59 +93,80 @@ class Translator:
         events: list[dict[str, Any]] = []
         counters: list[Part] = []
         parts: list[Part] = []
-        for field, values in _by_field(found).items():
-            group, name = field.split(".")
-            if values[0].alias.counter:
+        for (field, event), values in _by_field(found).items():
+            group, _, name = (field or "event.").partition(".")
+            if field and values[0].alias.counter:
                 counters += self._counters(field, values, notes)
                 continue
-            if reading.partial and values[0].alias.combine in GATHERED:
+            if field and reading.partial and values[0].alias.combine in GATHERED:
                 parts += self._parts(field, values, notes)
                 continue
             if (made := self._field(group, name, values, notes)) is UNSET:
                 continue
-            event = values[0].alias.event
-            if group == "event" and event is not None:
-                _member(events, event, name, made)
-            else:
+            if event is None:
                 groups.setdefault(group, {})[name] = made
+            elif name or made is True:
+                _member(events, event, {name: made} if name else {})
         return Translated(self._tree(groups, events, reading), tuple(counters), tuple(parts))
 
     def _sorted(self, reading: Reading) -> tuple[list[Found], list[tuple[str, Any]]]:
         """What the map knows, and the rest."""
-        beside = self._index.conditions_in(reading.values)
-        found: list[Found] = []
+        known: list[tuple[str, Any, Known]] = []
         unknown: list[tuple[str, Any]] = []
         for path, value in reading.values:
-            general, instance = self._index.general(path)
-            entries = self._index.entries(general)
-            if entries is not None:
-                found += (Found(a, order, path, value) for order, a in entries if holds(a, instance, beside))
-            elif general not in self._index.conditions:
+            match = self._naming.find(path)
+            if match is not None:
+                known.append((path, value, match))
+            # What is asked for as a condition only is not kept: it counts as removed if it is a refused name.
+            if match is None or (not match.entries and self._cleaner.refuses(path)):
                 unknown.append((path, value))
+        wanted = self._naming.conditions
+        beside = {(k.general, k.instance): value for _, value, k in known if k.general in wanted}
+        found = [
+            Found(alias, order, path, value)
+            for path, value, k in known
+            for order, alias in k.entries
+            if holds(alias, k.instance, beside)
+        ]
         return found, unknown
 
     def _field(self, group: str, name: str, found: list[Found], notes: Notes) -> Any:
-        """The value of one field, checked by the catalogue; UNSET if there is none."""
-        values: list[Any] = []
-        for item in _joined(found):
-            made = self._converted(group, name, item, notes)
-            if made is not NOTHING:
-                values.append(made)
-                if item.alias.combine == "first":
-                    break
-        if not values:
+        """The value of one field, checked by the catalogue; the first entry that has one decides. UNSET for none."""
+        for entry in _by_entry(found):
+            alias = entry[0].alias
+            if alias.combine == "first":
+                made = next((m for item in entry if (m := self._one(group, name, item, notes)) is not UNSET), UNSET)
+            else:
+                values = [v for item in entry if (v := self._converted(group, name, item, notes)) is not NOTHING]
+                combined = _COMBINE[alias.combine](values) if values else NOTHING
+                made = self._checked(group, name, combined, entry[0], notes)
+            if made is not UNSET:
+                return made
+        return UNSET
+
+    def _one(self, group: str, name: str, item: Found, notes: Notes) -> Any:
+        return self._checked(group, name, self._converted(group, name, item, notes), item, notes)
+
+    def _checked(self, group: str, name: str, value: Any, item: Found, notes: Notes) -> Any:
+        """The value if the catalogue allows it, else UNSET."""
+        if value is NOTHING:
             return UNSET
-        combined = _COMBINE[found[0].alias.combine](values)
-        try:
-            kind: Any = self._compiled.values[group][name]  # type: ignore[index]
-            checked = msgspec.convert({"value": combined}, kind).value
-        except msgspec.ValidationError:
-            notes.removed(Removal.INVALID, found[0].path)
-            return UNSET
+        if name:
+            try:
+                kind: Any = self._compiled.values[group][name]  # type: ignore[index]
+                value = msgspec.convert({"value": value}, kind).value
+            except msgspec.ValidationError:
+                self._refuse(group, name, item, notes)
+                return UNSET
         if hasattr(notes, "kept"):
-            for item in found:
-                notes.kept(item.path, f"{group}.{name}")
-        return checked
+            notes.kept(item.path, f"{group}.{name or item.alias.event}")
+        return value
+
+    def _refuse(self, group: str, name: str, item: Found, notes: Notes) -> None:
+        notes.removed(Removal.INVALID, item.path)
+        # A serving network that cannot be read may be one of another region, whatever the format calls it.
+        if (group, name) == ("network", "plmn") and isinstance(notes, Tally):
+            notes.suspect_plmn = True
 
     def _counters(self, field: str, found: list[Found], notes: Notes) -> Iterator[Part]:
         """What the counters of one field stand at, each for itself."""
@@ -169,22 +190,34 @@ class Translator:
         return inf if entry is None or entry.max is None else entry.max
 
     def _is_unset(self, item: Found) -> bool:
-        return item.value is None or any(same(item.value, raw) for raw in (*item.alias.unset, *self._map.unset))
+        return self._unset(item.value, item.alias)
+
+    def _unset(self, value: Any, alias: Alias) -> bool:
+        return value is None or any(same(value, raw) for raw in (*alias.unset, *self._map.unset))
 
     def _converted(self, group: str, name: str, item: Found, notes: Notes) -> Any:
         alias, value = item.alias, item.value
-        if self._is_unset(item):
+        if alias.joined:
+            value = [None if self._unset(part, alias) else part for part in value]
+            if None in value:
+                # Half a network names a country, and cannot be read (3.2); half of anything else says nothing.
+                if name == "plmn" and any(part is not None for part in value):
+                    self._refuse(group, name, item, notes)
+                return NOTHING
+        elif self._unset(value, alias):
             return NOTHING
         try:
-            if alias.values is not None:
-                meant = alias.values[value.strip() if isinstance(value, str) else str(value)]
-                return NOTHING if meant == "" else meant
-            convert = CONVERTERS[alias.convert] if alias.convert else _BY_TYPE.get(self._types[group, name])  # type: ignore[index]
-            made = (convert or CONVERTERS["text"])(value)
+            made = alias.meaning(value) if alias.values is not None else self._convert(group, name, alias)(value)
         except (ValueError, KeyError, TypeError, OverflowError):
-            notes.removed(Removal.INVALID, item.path)
+            self._refuse(group, name, item, notes)
             return NOTHING
-        return NOTHING if any(same(made, raw) for raw in alias.unset) else made
+        return NOTHING if made == "" or any(same(made, raw) for raw in alias.unset) else made
+
+    def _convert(self, group: str, name: str, alias: Alias) -> Convert:
+        if alias.convert:
+            return CONVERTERS[alias.convert]
+        kind = self._types[group, name] if name else "bool"  # type: ignore[index]
+        return _BY_TYPE.get(kind, CONVERTERS["text"])
 
     def _tree(self, groups: dict[str, dict[str, Any]], events: list[dict[str, Any]], reading: Reading) -> Any:
         compiled = self._compiled
@@ -198,24 +231,25 @@ class Translator:
         return compiled.report(**made)
 
 
-def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
-    """By field, the names to prefer first; the order of the message decides between instances."""
-    fields: dict[str, list[Found]] = {}
+def _by_field(found: Iterable[Found]) -> dict[tuple[str | None, str | None], list[Found]]:
+    """By field and event, the names to prefer first; the order of the message decides between instances."""
+    fields: dict[tuple[str | None, str | None], list[Found]] = {}
     for item in sorted(found, key=lambda item: item.order):
-        fields.setdefault(item.alias.field, []).append(item)
+        fields.setdefault((item.alias.field, item.alias.event), []).append(item)
     return fields
 
 
-def _joined(found: list[Found]) -> list[Found]:
-    """Parts of one value put together, in the order the entry names them."""
-    made = [item for item in found if not item.alias.joined]
-    parts: dict[int, list[Found]] = {}
+def _by_entry(found: Iterable[Found]) -> list[list[Found]]:
+    """By entry of the map, parts of one value put together; a part that did not come is None."""
+    entries: dict[int, list[Found]] = {}
     for item in found:
-        if item.alias.joined:
-            parts.setdefault(item.order // 1000, []).append(item)
-    whole = [several for several in parts.values() if len(several) == len(several[0].alias.names)]
-    made += [several[0]._replace(value=[item.value for item in several]) for several in whole]
-    return sorted(made, key=lambda item: item.order)
+        entries.setdefault(item.order // 1000, []).append(item)
+    return [_joined(entry) if entry[0].alias.joined else entry for entry in entries.values()]
+
+
+def _joined(parts: list[Found]) -> list[Found]:
+    came = {part.order % 1000: part.value for part in parts}
+    return [parts[0]._replace(value=[came.get(place) for place in range(len(parts[0].alias.names))])]
 
 
 def key_of(path: str) -> str:
@@ -231,13 +265,13 @@ def _count(value: Any) -> int | None:
     return found if isinstance(found, int) and 0 <= found < _COUNTERS_END else None
 
 
-def _member(events: list[dict[str, Any]], kind: str, name: str, value: Any) -> None:
-    """Put a member into the event of its kind; a sample has one of each kind."""
+def _member(events: list[dict[str, Any]], kind: str, members: dict[str, Any]) -> None:
+    """Put members into the event of their kind; a sample has one of each kind."""
     event = next((event for event in events if event["event"] == kind), None)
     if event is None:
         event = {"event": kind}
         events.append(event)
-    event[name] = value
+    event |= members
 
 
 def _moment(milliseconds: int) -> datetime | None:

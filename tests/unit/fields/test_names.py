@@ -5,6 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import catalogue, minimal_document, removed_of
 
+from collector.fields.clean import Cleaner, Tally
+from collector.fields.compiled import Compiled
 from collector.fields.names import RefusedNames, normalise, normalise_path
 from collector.model import Removal
 
@@ -245,6 +247,26 @@ def test_what_stands_in_an_envelope_counts_with_it() -> None:
 
     assert {"local_only": 1} == removed_of(minimal_document(**sms))
     assert {"unknown": 1, "local_only": 1} == removed_of(minimal_document(data=sms))
+
+
+def test_names_below_an_envelope_count_with_it_where_a_format_is_flat() -> None:
+    """The envelope itself is gone there; its name stands in the path."""
+
+    def flat(path: str, *beside: str) -> str:
+        return NAMES.removal_of_path(path, frozenset({path.rpartition(".")[2], *beside})).value
+
+    assert "local_only" == flat("sms.messages.1.id") == flat("answers.sms.messages.1.id")
+    assert "unknown" == flat("data.messages_id") == flat("weather.id")
+    assert "local_only" == flat("data.content", "sms_class")
+
+
+def test_bare_names_of_a_flat_format_stand_beside_those_of_the_same_object() -> None:
+    """Content in another object is not that of a message."""
+    beside = [("one.sms_class", "1"), ("one.content", "x"), ("two.content", 3)]
+    tally = Tally()
+    Cleaner(Compiled(catalogue()), NAMES).refuse_paths(beside, tally)
+
+    assert {Removal.LOCAL_ONLY: 2, Removal.UNKNOWN: 1} == tally.counts
 
 
 # ------------------------------------------------------------------------------------------------------ what it costs

@@ -22,7 +22,14 @@ COMPILED = Compiled(load_catalogue())
 RECEIVED_AT = 1_795_281_370_000
 
 
-OPTIONS = Options(zone=ZoneInfo("UTC"), flagged=False, counters=False, names={}, max_depth=16)
+OPTIONS = Options(
+    zone=ZoneInfo("UTC"),
+    flagged=False,
+    counters=False,
+    names={},
+    max_depth=16,
+    spells_the_flag=lambda _: False,
+)
 
 
 def source(**more: Any) -> Source:

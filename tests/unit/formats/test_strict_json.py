@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.formats.strict_json import NotStrict, deeper_than, parse_object
+from collector.formats.strict_json import NotStrict, deeper_than, parse_object, parse_structure
 
 FINITE = (
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -61,3 +61,24 @@ def test_a_refusal_says_nothing_of_the_content() -> None:
 
         assert "" == str(caught.value)
         assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@given(TREES)
+@settings(max_examples=100)
+def test_a_structure_is_an_object_or_a_list(tree: Any) -> None:
+    """A bare value is a message of no format; only objects are reports."""
+    payload = json.dumps(tree).encode()
+    if isinstance(tree, dict | list):
+        assert tree == parse_structure(payload, max_depth=64)
+    else:
+        with pytest.raises(NotStrict):
+            parse_structure(payload, max_depth=64)
+    if not isinstance(tree, dict):
+        with pytest.raises(NotStrict):
+            parse_object(payload, max_depth=64)
+
+
+def test_a_key_twice_in_a_list_is_refused() -> None:
+    """At any depth."""
+    with pytest.raises(NotStrict):
+        parse_structure(b'[{"a": 1, "a": 1}]', max_depth=8)

@@ -152,6 +152,139 @@ def test_parts_of_one_value_are_joined() -> None:
     assert not hasattr(read(made, ("rmcc", "460"))[0].network, "plmn")
 
 
+def test_half_a_network_cannot_be_read() -> None:
+    """It may be one of another region (3.2), so the message is one to be refused, not one without a network."""
+    made = translator(
+        {"names": ["rmcc", "rmnc"], "joined": True, "field": "network.plmn", "convert": "plmn"}, unset=[""]
+    )
+
+    for values in ((("rmcc", "460"), ("rmnc", "")), (("rmcc", "460"),), (("rmcc", "46O"), ("rmnc", "01"))):
+        tally = Tally()
+        made.translate(Reading(values=values), tally)
+        assert ({Removal.INVALID: 1}, True) == (tally.counts, tally.suspect_plmn)
+
+    tally = Tally()
+    made.translate(Reading(values=(("rmcc", ""), ("rmnc", ""))), tally)
+    assert ({}, False) == (tally.counts, tally.suspect_plmn)
+
+
+def test_where_the_preferred_entry_has_no_valid_value_the_next_is_asked() -> None:
+    """A name that lost its meaning on some model does not hide the one that has it."""
+    made = translator({**RSRP, "names": ["lte_rsrp"]}, {**RSRP, "names": ["Z5g_rsrp"], "combine": "max"})
+
+    tree, removed = read(made, ("Z5g_rsrp", "-95"), ("lte_rsrp", "-3000"))
+
+    assert (-95, {"invalid": 1}) == (tree.signal.rsrp_dbm, removed)
+    assert read(made, ("Z5g_rsrp", "-95"), ("lte_rsrp", "-80"))[0].signal.rsrp_dbm == -80
+
+
+MODE: dict[str, Any] = {
+    "names": ["wifi_coverage"],
+    "field": "wifi.wifi_coverage_mode",
+    "values": {"short_mode": "short", "long_mode": "long"},
+}
+
+
+@pytest.mark.parametrize("value", ["short_mode", "Short_Mode", "short-mode", " SHORT MODE "])
+def test_what_a_value_means_does_not_hang_on_how_it_is_spelt(value: str) -> None:
+    """Firmware of one maker writes SA, NR5G-SA and NR5G_SA."""
+    assert read(translator(MODE), ("wifi_coverage", value))[0].wifi.wifi_coverage_mode == "short"
+
+
+def test_a_value_with_no_meaning_is_invalid_unless_all_others_have_one() -> None:
+    """`*` is every value that is not listed; an empty text is nothing to be kept."""
+    others = {**MODE, "values": {**MODE["values"], "*": ""}}
+
+    assert read(translator(MODE), ("wifi_coverage", "huge"))[1] == {"invalid": 1}
+    assert read(translator(MODE), ("wifi_coverage", "*"))[1] == {"invalid": 1}
+    assert read(translator(others), ("wifi_coverage", "huge"))[1] == {}
+
+
+def test_a_condition_can_be_that_another_value_is_not_one_of_some() -> None:
+    """What is not there is not one of any."""
+    channel = {"names": ["Channel"], "field": "wifi.wifi_channel_2g", "when": {"name": "wifi_band", "not": ["a"]}}
+    made = translator(channel)
+
+    assert read(made, ("Channel", "6"))[0].wifi.wifi_channel_2g == 6
+    assert read(made, ("Channel", "6"), ("wifi_band", "b"))[0].wifi.wifi_channel_2g == 6
+    assert not hasattr(read(made, ("Channel", "6"), ("wifi_band", "a"))[0].wifi, "wifi_channel_2g")
+
+
+def test_all_conditions_of_an_entry_have_to_hold() -> None:
+    """The main network of the radio at 5 GHz."""
+    made = translator(
+        {
+            "names": ["List.{i}.Channel"],
+            "field": "wifi.wifi_channel_5g",
+            "when": [{"name": "List.{i}.Chip", "is": ["1"]}, {"name": "List.{i}.Index", "not": ["1"]}],
+        }
+    )
+
+    guest = [("List.1.Channel", 40), ("List.1.Chip", "1"), ("List.1.Index", "1")]
+    main = [("List.2.Channel", 44), ("List.2.Chip", "1"), ("List.2.Index", "0")]
+
+    assert read(made, *guest, *main)[0].wifi.wifi_channel_5g == 44
+    assert not hasattr(read(made, *guest)[0].wifi, "wifi_channel_5g")
+
+
+def test_a_value_can_say_yes_or_no_to_an_event() -> None:
+    """A plain alarm: no member, only that it happened."""
+    made = translator({"names": ["wifi_start_fail"], "event": "wifi_driver_error"})
+
+    assert [event.event for event in read(made, ("wifi_start_fail", "1"))[0].events] == ["wifi_driver_error"]
+    assert not read(made, ("wifi_start_fail", "0"))[0].events
+    assert read(made, ("wifi_start_fail", "perhaps"))[1] == {"invalid": 1}
+
+
+def test_a_name_that_is_only_a_condition_counts_if_it_must_not_be_kept() -> None:
+    """Asked for is not kept, and a refused name is counted as one."""
+    made = translator(
+        {**MODE, "when": [{"name": "wifi_band", "not": ["a"]}, {"name": "opms_wan_mode", "not": ["DHCP"]}]}
+    )
+
+    assert read(made, ("wifi_band", "b"))[1] == {}
+    assert read(made, ("opms_wan_mode", "DHCP"))[1] == {"local_only": 1}
+
+
+BELOW = {"names": ["lte_rsrp"], "field": "signal.rsrp_dbm"}
+
+
+@pytest.mark.parametrize("path", ["lte_rsrp", "nwinfo.lte_rsrp", "answers.nwinfo.lte_rsrp", "call2.lte_rsrp"])
+def test_a_name_may_stand_below_the_names_of_calls(path: str) -> None:
+    """As answers of ubus are put together."""
+    assert read(translator(BELOW, below=True), (path, -90))[0].signal.rsrp_dbm == -90
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["clients.1.lte_rsrp", "1.lte_rsrp", "nwinfo.2.lte_rsrp", "02:00:00:00:00:01.lte_rsrp", "station_list.lte_rsrp",
+     "lte_rsrp.value", "nwinfo.LTE_RSRP", "a" * 300 + ".lte_rsrp"],
+)  # fmt: skip
+def test_what_stands_in_a_list_or_below_a_refused_name_is_not_the_routers(path: str) -> None:
+    """A terminal's signal is not the router's."""
+    tree, removed = read(translator(BELOW, below=True), (path, -90))
+
+    assert not hasattr(tree.signal, "rsrp_dbm")
+    assert sum(removed.values()) == 1
+
+
+def test_some_names_are_the_routers_at_the_top_only() -> None:
+    """Below a call `uptime` may be an interface's."""
+    made = translator({"names": ["uptime"], "field": "router.uptime_seconds", "top": True}, below=True)
+
+    assert read(made, ("uptime", 5))[0].router.uptime_seconds == 5
+    assert read(made, ("wan.uptime", 5))[1] == {"unknown": 1}
+
+
+def test_a_star_stands_for_any_part_of_a_name() -> None:
+    """Interfaces are called what they like, without a slash in it."""
+    made = translator({"names": ["iwinfo-*/stations"], "field": "wifi.wifi_station_count", "combine": "sum"})
+
+    tree, removed = read(made, ("iwinfo-a/stations", 1), ("iwinfo-b/stations", 2), ("iwinfo-a/b/stations", 4))
+
+    assert (3, {"local_only": 1}) == (tree.wifi.wifi_station_count, removed)
+
+
 def test_a_prefix_that_senders_leave_away_is_put_back() -> None:
     """`Cellular.Interface.1.RSRP` and `Device.Cellular.Interface.1.RSRP` are one name."""
     made = translator(RSRP, prefixes=["Device."])
@@ -207,9 +340,15 @@ def test_a_map_that_speaks_of_unknown_fields_is_refused_with_all_its_faults() ->
             {"names": ["a"], "field": "signal.mood"},
             {"names": ["b"], "field": "router.device_ref"},
             {"names": ["c"], "field": "event.reboot_reason", "event": "party"},
+            {"names": ["d"], "field": "event.reboot_reason"},
+            {"names": ["e"], "field": "usage.uplink_bytes_per_second", "counter": True, "event": "party"},
         )
 
-    assert 3 == len(refused.value.faults)
+    assert 5 == len(refused.value.faults)
+    with pytest.raises(ValidationError, match="found none, expected a field, an event, or both"):
+        translator({"names": ["a"]})
+    with pytest.raises(ValidationError, match="found both or neither of is and not"):
+        translator({"names": ["a"], "field": "signal.rsrp_dbm", "when": {"name": "b"}})
     with pytest.raises(ValidationError, match="convert: found 'magic'"):
         translator({"names": ["a"], "field": "signal.rsrp_dbm", "convert": "magic"})
 
@@ -245,6 +384,34 @@ def test_instance_numbers_are_segments_of_their_own(name: str, general: str, ins
         ("boolean", "Enabled", True),
         ("plmn", ["460", "1"], "46001"),
         ("plmn", "62130", "62130"),
+        ("plmn", [310, 41], "310041"),
+        ("plmn", [460, 11], "46011"),
+        ("plmn", ["0", "0"], NOTHING),
+        ("plmn", "000000", NOTHING),
+        ("plmn_or_name", "62130", "62130"),
+        ("plmn_or_name", "MTN Liberia", NOTHING),
+        ("iccid", "8900000000000000001F", "8900000000000000001"),
+        ("iccid", "89000000000000000012", "89000000000000000012"),
+        ("ipv4_network", ["192.0.2.1", "255.255.255.0"], "192.0.2.1/24"),
+        ("ipv4_network", ["192.0.2.1", "27"], "192.0.2.1/27"),
+        ("maker", "ZTE Corporation", "ZTE"),
+        ("maker", "zte", "ZTE"),
+        ("maker", "Acme", "Acme"),
+        ("model", "ZTE MC888", "MC888"),
+        ("model", "MC888", "MC888"),
+        ("model", "ZTE", "ZTE"),
+        ("country", "cn", "CN"),
+        ("channel", "auto", 0),
+        ("channel", "11", 11),
+        ("minutes", "-1", 0),
+        ("minutes", "30", 30),
+        ("celsius", "30000", 30),
+        ("celsius", "301", 30.1),
+        ("celsius", "30", 30),
+        ("celsius", -5, -5),
+        ("millivolts", "4.02", 4020),
+        ("millivolts", "4023", 4023),
+        ("millivolts", "4023000", 4023),
         ("ucs2", "0043004D", "CM"),
         ("text", "B07\n", "B07"),
         ("text", "  ", NOTHING),
