@@ -47,6 +47,7 @@ class Cause(StrEnum):
     NEWER_SCHEMA = "newer schema"
     WRONG_STORE = "wrong store"
     LOST_KEY = "key missing"
+    LOST_VERSION = "notice missing"
 
     @property
     def advice(self) -> str:
@@ -69,6 +70,7 @@ _DOUBTFUL = frozenset(
         Cause.NEWER_SCHEMA,
         Cause.WRONG_STORE,
         Cause.LOST_KEY,
+        Cause.LOST_VERSION,
     }
 )
 _ADVICE = {
@@ -85,6 +87,7 @@ _ADVICE = {
     Cause.NEWER_SCHEMA: "Run the newer collector that made the store.",
     Cause.WRONG_STORE: "Correct the path in the settings.",
     Cause.LOST_KEY: "Put the missing key back into key_files.",
+    Cause.LOST_VERSION: "Put the missing version of the notice back into policies.toml.",
 }
 
 

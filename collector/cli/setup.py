@@ -98,7 +98,7 @@ def check_config(config: Path | None, *, broker: bool) -> None:
     path = settings_path(config)
     settings = load_settings(path)
     rules = make_rules(settings)
-    _check_stores(settings)
+    _check_stores(settings, rules.gate.policies)
     say(f"{path}: in order; regions {', '.join(settings.regions.enabled)}, consent mode {settings.consent.mode}")
     say(f"{settings.consent.policies or default_policies_path()}: in order; versions of the notice")
     for line in _notice(rules.gate.policies, int(time.time() * 1000)):
@@ -107,14 +107,14 @@ def check_config(config: Path | None, *, broker: bool) -> None:
         _check_broker(settings)
 
 
-def _check_stores(settings: Settings) -> None:
+def _check_stores(settings: Settings, policies: Policies) -> None:
     """Refuse what keeps a region closed until it is mended; `ueip run` starts with it, for the sake of the others."""
     faults = []
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
         try:
             if own.store.exists() and own.store.stat().st_size:  # an empty file becomes a store
-                inspect(own.store, region, [key.key_id for key in read_keys(own)])
+                inspect(own.store, region, [key.key_id for key in read_keys(own)], policies.ends)
         except StoreUnusable as error:
             faults.append(f"regions.{region}.store: {error}")
         except StoreUnavailable as error:

@@ -45,7 +45,7 @@ class SQLiteStore(StoreFile):
 
     def __init__(self, path: Path, region: Region, rules: ConsentRules, key_ids: Collection[str] = ()) -> None:
         """As `StoreFile`; *rules* say how its ledger is kept."""
-        super().__init__(path, region, key_ids)
+        super().__init__(path, region, key_ids, rules.policies.ends)
         self._rules = rules
         self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}

@@ -34,11 +34,14 @@ T = TypeVar("T")
 class StoreFile:
     """The reading half of a `Store`."""
 
-    def __init__(self, path: Path, region: Region, key_ids: Collection[str] = ()) -> None:
-        """*key_ids* name the region's live keys; a store that holds routers of another key is refused. None: any."""
+    def __init__(
+        self, path: Path, region: Region, key_ids: Collection[str] = (), versions: Collection[str] = ()
+    ) -> None:
+        """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused."""
         self.path = path
         self.region = region
         self._key_ids = key_ids
+        self._versions = versions
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
         self._connection: sqlite3.Connection | None = None
         self._file = OpenedFile(path)
@@ -100,7 +103,7 @@ class StoreFile:
     def _open(self) -> None:
         # First: on a file that took this one's place, the old connection would take the log away from under the new.
         self._close()
-        connection = connect(self.path, self.region, self._key_ids)
+        connection = connect(self.path, self.region, self._key_ids, self._versions)
         try:
             check_tail(connection, self.path)
         except BaseException:

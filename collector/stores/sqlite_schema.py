@@ -15,6 +15,7 @@ from urllib.parse import quote
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores.sqlite_faults import cause_of, not_opened, refused
+from collector.stores.sqlite_known import check_known
 
 _BUSY_SECONDS: Final = 5
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
@@ -198,27 +199,12 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -16384")
 
 
-def check_keys(connection: sqlite3.Connection, key_ids: Collection[str], path: str) -> None:
-    """Refuse a store with routers known by a lost key: a new one would not know who left (D12).
-
-    Raises:
-        StoreUnusable: naming the key; *key_ids* are the live ones, none for no check.
-    """
-    used = {row[0] for row in connection.execute("SELECT DISTINCT key_id FROM router")}
-    if key_ids and (lost := sorted(used.difference(key_ids))):
-        raise StoreUnusable(
-            f"{path}: holds routers of key {', '.join(lost)}, which is not among the region's key_files. "
-            f"Put that key back, after the current one: without it, who left would be let in again.",
-            Cause.LOST_KEY,
-        )
-
-
-def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Connection:
+def connect(path: Path, region: Region, key_ids: Collection[str], versions: Collection[str] = ()) -> sqlite3.Connection:
     """A connection to the store at *path*, made with mode 0600 if absent, prepared and checked.
 
     Raises:
         StoreUnavailable: it cannot be opened now.
-        StoreUnusable: it is no store of this region and these keys, or damaged.
+        StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -232,7 +218,7 @@ def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Con
     try:
         prepare(connection, region, str(path))
         configure(connection)
-        check_keys(connection, key_ids, str(path))
+        check_known(connection, key_ids, versions, str(path))
     except BaseException as error:
         connection.close()
         _tell_if_damaged(error, path)
@@ -279,12 +265,12 @@ def _check_all(connection: sqlite3.Connection, region: Region, path: str) -> Non
     check_region(connection, region, path)
 
 
-def inspect(path: Path, region: Region, key_ids: Collection[str]) -> None:
+def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Collection[str] = ()) -> None:
     """Look at a store without touching it, as `ueip check-config` does.
 
     Raises:
         StoreUnavailable: it cannot be read now.
-        StoreUnusable: it is no store of this region and these keys, or damaged.
+        StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
     with closing(connect_read_only(path, region)) as connection:
-        check_keys(connection, key_ids, str(path))
+        check_known(connection, key_ids, versions, str(path))
