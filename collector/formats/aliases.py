@@ -1,12 +1,13 @@
 """Alias maps as data: `schemas/formats/<format>.toml` says which name of a format is which field of the catalogue.
 
-Rule 1: an entry is matched whole, letter by letter; `{i}` stands for an instance number of a TR path or a list, `*`
-        for any part of a name without a slash.
+Rule 1: an entry is matched whole, letter by letter; `{i}` stands for an instance number of a TR path or a list,
+        `X_{v}_` for any vendor's extension of a data model, `*` for any part of a name without a slash.
 Rule 2: what no entry names is never stored, whatever it looks like.
 Rule 3: every entry names the source it was seen in, so that a doubt can be settled.
 """
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -16,41 +17,22 @@ from collector.data import data_path
 from collector.derive import WATCHDOG
 from collector.documents import load_document
 from collector.fields.catalogue import Catalogue
+from collector.formats.conditions import Place, Raw, Spelling, Unless, When
 from collector.formats.converters import CONVERTERS
 
-Spelling = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Raw = str | int | float | bool
-Values = Annotated[tuple[Raw, ...], Field(min_length=1)]
-Combine = Literal["first", "sum", "max", "min", "any", "count"]
+Combine = Literal[
+    "first", "lowest", "second", "sum", "max", "min", "median", "any", "count", "best", "agreed",
+]  # fmt: skip
+"""What becomes of several names and instances, those with the lowest numbers first.
+
+first: the first value that is one. lowest, second: the value of the instance with the lowest number, or the one after
+it, whatever it is. best: the one whose meaning stands first in `values`. agreed: the one that all of them say, those
+of other such entries for the field too.
+"""
 _OTHERS: Final = "*"
 _BETWEEN: Final = re.compile(r"[\s_-]+")
-_INSTANCE: Final = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 FORMATS: Final = ("tr369", "goform", "collectd", "netjson")
 """The alias maps that are shipped; USP records carry TR-181 parameters too and share `tr369`."""
-
-
-class When(BaseModel):
-    """A condition on another value of the same sample: it is one of some, or not. `{i}` is the entry's instance.
-
-    What is not there is not one of any.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Spelling
-    is_: Annotated[Values | None, Field(alias="is")] = None
-    not_: Annotated[Values | None, Field(alias="not")] = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
-        if (self.is_ is None) == (self.not_ is None):
-            raise ValueError("when: found both or neither of is and not, expected one of them")
-        return self
-
-    def holds(self, value: Any) -> bool:
-        """Whether it holds of *value*, None for a name that did not come."""
-        one = value is not None and any(same(value, raw) for raw in self.is_ or self.not_ or ())
-        return one if self.is_ is not None else not one
 
 
 class Alias(BaseModel):
@@ -60,10 +42,16 @@ class Alias(BaseModel):
 
     names: Annotated[tuple[Spelling, ...], Field(min_length=1)]
     """Spellings, the one to prefer first. With `joined`, the parts of one value."""
-    field: Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z0-9_]+$")] | None = None
+    field: Place | None = None
     """Group and name of a field or an input of the catalogue; of a member of an event with `event`."""
     event: str | None = None
-    """The kind of event that such a value is. Without a field, the value says yes or no to it."""
+    """The kind of event that such a value is. Without a field, the value says yes or no to it.
+
+    There is one event of a kind for each object (TR path) that tells of one; `event.time` is its own time.
+    """
+    joins: bool = False
+    """The value goes with such an event, where another entry makes one; it makes none itself."""
+    unless: Unless | None = None
     top: bool = False
     """Whether the names stand at the top of a message only, though those of this map may stand below others."""
     joined: bool = False
@@ -76,10 +64,11 @@ class Alias(BaseModel):
 
     Case is no matter where a value is not listed as it came, nor whether it has blanks, hyphens or underscores.
     """
+    words: dict[str, Raw] | None = None
+    """What a text means that has a word beginning so, the first one of these it has; any other says nothing (F8)."""
     unset: tuple[Raw, ...] = ()
     """Values that stand for no measurement."""
     combine: Combine = "first"
-    """What becomes of several names and instances."""
     when: When | tuple[When, ...] = ()
     source: Annotated[str, StringConstraints(min_length=5)]
 
@@ -105,6 +94,11 @@ class Alias(BaseModel):
         folded = _fold(text)
         return self._folded[folded if folded in self._folded else _OTHERS]
 
+    @cached_property
+    def rank(self) -> Mapping[Raw, int]:
+        """The meanings of `values`, best first."""
+        return {meaning: place for place, meaning in enumerate(dict.fromkeys((self.values or {}).values()))}
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.field is None and self.event is None:
@@ -125,7 +119,12 @@ class AliasMap(BaseModel):
     prefixes: tuple[str, ...] = ()
     """What some senders leave away at the front of a name, `Device.` for one."""
     tails: bool = False
-    """Whether a name may be known by its last segments alone, where they are those of one field only."""
+    """Whether a name may be known by its last segments alone, where they are those of one field only.
+
+    Not one with a prefix: a whole path is what it says.
+    """
+    generic: tuple[str, ...] = ()
+    """Last segments that say nothing alone."""
     below: bool = False
     """Whether the names may stand below objects of any name (`nwinfo.lte_rsrp`), as answers below the names of calls.
 
@@ -137,7 +136,7 @@ class AliasMap(BaseModel):
         """Entries that speak of fields or events the catalogue does not have."""
         events = {entry.name for entry in catalogue.event}
         places = {(f.group, f.name) for f in catalogue.field if f.on_the_wire}
-        places |= {("event", f.name) for f in catalogue.field if f.on_events}
+        places |= {("event", f.name) for f in catalogue.field if f.on_events} | {("event", "time")}
         places |= {(i.group, i.name) for i in catalogue.input}
         return [
             f"entry '{alias.names[0]}': found {what}, expected one of the catalogue"
@@ -172,28 +171,6 @@ def _fold(text: str) -> str:
     return _BETWEEN.sub("_", text.strip().lower())
 
 
-def generalise(name: str) -> tuple[str, tuple[str, ...]]:
-    """A TR path with `{i}` for its instance numbers, and those numbers."""
-    if not any("0" <= letter <= "9" for letter in name):
-        return name, ()
-    return _INSTANCE.sub("{i}", name), tuple(_INSTANCE.findall(name))
-
-
-def tails_of(name: str) -> list[str]:
-    """The ends of a generalised path by which it may be known: from two names down to the last one."""
-    parts = [part for part in name.split(".") if part != "{i}"]
-    return [".".join(parts[-count:]) for count in (3, 2, 1) if count < len(parts)]
-
-
 def glob(name: str) -> re.Pattern[str]:
     """The pattern of a name with `*` in it."""
     return re.compile("[^/]*".join(map(re.escape, name.split("*"))))
-
-
-def same(value: Any, raw: Raw) -> bool:
-    """Whether a value is *raw*, written as a number or as text; true is not 1."""
-    if isinstance(value, bool) or isinstance(raw, bool):
-        return value is raw or (isinstance(value, str) and value.strip().lower() == str(raw).lower())
-    if isinstance(value, str) and isinstance(raw, int | float):
-        return value.strip() == str(raw)
-    return bool(value == raw) or (isinstance(raw, str) and str(value).strip() == raw)

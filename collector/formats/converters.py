@@ -6,24 +6,17 @@ Rule 2: no conversion decides on bounds; the catalogue does.
 
 import math
 import re
-from collections.abc import Callable
-from ipaddress import IPv4Network
 from typing import Any, Final
 
+from collector.formats import parameters
+from collector.formats.nothing import NOTHING, Convert
 
-class _Nothing:
-    """What an unset value converts to; it is no measurement, and no fault either."""
-
-
-NOTHING: Final = _Nothing()
-Convert = Callable[[Any], Any]
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 _YES: Final = frozenset({"1", "true", "on", "enable", "enabled", "yes", "up"})
 _NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"})
 _CLOCK: Final = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,4})d)?(\d{1,4}):(\d{2}):(\d{2})")
 _SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d)?\s*(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,6})\s*s)?")
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
-_PLMN: Final = re.compile(r"[0-9]{5,6}")
 _THREE_DIGITS: Final = frozenset(
     "302 310 311 312 313 314 315 316 330 334 338 342 344 346 348 352 354 356 358 360 364 365 366 376 708 722 732"
     " 750".split()
@@ -137,24 +130,6 @@ def plmn(value: Any) -> Any:
     return mcc + mnc.zfill(3 if mcc in _THREE_DIGITS else 2)
 
 
-def plmn_or_name(value: Any) -> Any:
-    """A PLMN where the name of a network may stand; a name says nothing that is kept (Z12)."""
-    text = str(value).strip()
-    return plmn(text) if _PLMN.fullmatch(text) else NOTHING
-
-
-def iccid(value: Any) -> Any:
-    """An ICCID without the half byte that fills it up (ITU-T E.118; 3GPP TS 31.102, 4.2.2 packs digits in pairs)."""
-    digits = str(value).strip()
-    return digits[:-1] if digits[-1:] in {"F", "f"} else digits
-
-
-def ipv4_network(value: Any) -> Any:
-    """An address and its mask, in either notation, as address and prefix length."""
-    address, mask = (str(part).strip() for part in value)
-    return f"{address}/{IPv4Network(f'0.0.0.0/{mask}').prefixlen}"
-
-
 def maker(value: Any) -> Any:
     """A maker by the name it is listed under: routers add what kind of company it is."""
     name = text(value)
@@ -232,9 +207,9 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "hexadecimal": hexadecimal,
     "duration": duration,
     "plmn": plmn,
-    "plmn_or_name": plmn_or_name,
-    "iccid": iccid,
-    "ipv4_network": ipv4_network,
+    "plmn_or_name": parameters.plmn_or_name,
+    "iccid": parameters.iccid,
+    "ipv4_network": parameters.ipv4_network,
     "maker": maker,
     "model": model,
     "country": country,
@@ -242,6 +217,16 @@ CONVERTERS: Final[dict[str, Convert]] = {
     "minutes": minutes,
     "celsius": celsius,
     "millivolts": millivolts,
+    "time": parameters.time,
+    "version": parameters.version,
+    "serial": parameters.serial,
+    "endpoint_serial": parameters.endpoint_serial,
+    "newest_standard": parameters.newest_standard,
+    "regulatory_country": parameters.regulatory_country,
+    "beacon_security": parameters.beacon_security,
+    "public_ipv4": parameters.public_ipv4,
+    "global_ipv6": parameters.global_ipv6,
+    "rcpi": parameters.rcpi,
     "ucs2": ucs2,
     "reachable": reachable,
 }

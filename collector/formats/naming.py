@@ -1,31 +1,48 @@
 """Which entries of an alias map a name of a message is known by.
 
-Rule 1: letter by letter first, or with `*` for what is between; then with a prefix put back that the sender left
-        away, by its tail, or without the objects it stands below, each only where the map says so.
+Rule 1: letter by letter first, as an extension of any vendor, or with `*` for what is between; then with a prefix
+        put back that the sender left away, by its tail, or without the objects it stands below, each only where the
+        map says so.
 Rule 2: what stands in a list or below a refused name is somebody else's: a terminal's signal is not the router's.
 """
 
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from collector.formats.aliases import Alias, AliasMap, generalise, glob, tails_of
+from collector.formats.aliases import Alias, AliasMap, glob
+from collector.formats.paths import LONGEST, Instance, generalise, of_any_vendor, tails_of
 
-_LONGEST: Final = 256
-"""Characters of a name that a map may have; longer ones are looked up nowhere."""
 _REMEMBERED: Final = 16_384
 _OBJECT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What an object may be called that names stand below: a call's name, not a terminal's address."""
+_PLACES: Final = 1000
 Entries = tuple[tuple[int, Alias], ...]
+"""Each with its `order_of`."""
 
 
 class Known(NamedTuple):
     """How the map calls a name, its instance numbers, and the entries it has for it, in order."""
 
     general: str
-    instance: tuple[str, ...]
+    instance: Instance
     entries: Entries
+
+
+def order_of(entry: int, place: int) -> int:
+    """One number to sort by, of an entry and the place of a name in it."""
+    return entry * _PLACES + place
+
+
+def entry_of(order: int) -> int:
+    """The entry of such a number."""
+    return order // _PLACES
+
+
+def place_of(order: int) -> int:
+    """The place of such a number."""
+    return order % _PLACES
 
 
 class Naming:
@@ -35,26 +52,31 @@ class Naming:
         self._map = aliases
         self._refused = refused
         self._known: dict[str, Entries] = {}
-        for order, alias in enumerate(aliases.alias):
+        for entry, alias in enumerate(aliases.alias):
             for place, name in enumerate(alias.names):
-                self._known[name] = (*self._known.get(name, ()), (order * 1000 + place, alias))
+                self._known[name] = (*self._known.get(name, ()), (order_of(entry, place), alias))
         self._globs = tuple((glob(name), entries) for name, entries in self._known.items() if "*" in name)
         self._tails = _unambiguous(aliases) if aliases.tails else {}
-        self.conditions: Final = frozenset(when.name for alias in aliases.alias for when in alias.conditions)
+        whens = [when for alias in aliases.alias for when in alias.conditions]
+        self.conditions: Final = frozenset(name for when in whens for name in (when.name, *when.via))
         """Names that entries make conditions of."""
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     def find(self, path: str) -> Known | None:
         """What the map knows of a name, None if it is neither an entry's nor a condition's."""
-        return self._remembered(path) if len(path) <= _LONGEST else None
+        return self._remembered(path) if len(path) <= LONGEST else None
 
     def _find(self, path: str) -> Known | None:
         return self._exactly(path) or self._by_prefix(path) or self._by_tail(path) or self._below(path)
 
     def _exactly(self, path: str) -> Known | None:
-        general, instance = generalise(path)
-        entries = self._known.get(general) or self._by_glob(general)
-        return Known(general, instance, entries) if entries or general in self.conditions else None
+        name, instance = generalise(path)
+        for general in (name, of_any_vendor(name)):
+            entries = self._known.get(general, ())
+            if entries or general in self.conditions:
+                return Known(general, instance, entries)
+        entries = self._by_glob(name)
+        return Known(name, instance, entries) if entries else None
 
     def _by_glob(self, general: str) -> Entries:
         return tuple(entry for pattern, found in self._globs if pattern.fullmatch(general) for entry in found)
@@ -65,6 +87,8 @@ class Naming:
         return next((found for prefix in self._map.prefixes if (found := self._exactly(prefix + path))), None)
 
     def _by_tail(self, path: str) -> Known | None:
+        if self._map.prefixes and path.startswith(self._map.prefixes):
+            return None
         general, instance = generalise(path)
         found = next((self._tails[tail] for tail in tails_of(general) if tail in self._tails), None)
         return None if found is None else Known(general, instance, found)
@@ -83,18 +107,16 @@ class Naming:
         return None
 
 
-def holds(alias: Alias, instance: tuple[str, ...], beside: dict[tuple[str, tuple[str, ...]], Any]) -> bool:
-    """Whether the entry's conditions hold of what else the sample says, of the same instance."""
-    return all(when.holds(beside.get((when.name, instance[: when.name.count("{i}")]))) for when in alias.conditions)
-
-
 def _unambiguous(aliases: AliasMap) -> dict[str, Entries]:
-    """The tails that belong to one field only."""
+    """The tails that belong to one field only.
+
+    An entry with a condition, or one that makes an event, is none to know a name by; yet its tails are not free.
+    """
     fields: dict[str, set[str | None]] = {}
     entries: dict[str, Entries] = {}
-    for order, alias in enumerate(aliases.alias):
-        if not alias.conditions and alias.event is None:
-            for tail in {tail for name in alias.names for tail in tails_of(name)}:
-                fields.setdefault(tail, set()).add(alias.field)
-                entries[tail] = (*entries.get(tail, ()), (order * 1000, alias))
-    return {tail: entries[tail] for tail, named in fields.items() if len(named) == 1}
+    for entry, alias in enumerate(aliases.alias):
+        plain = alias.field if not alias.conditions and alias.event is None else None
+        for tail in {tail for name in alias.names for tail in tails_of(name)}.difference(aliases.generic):
+            fields.setdefault(tail, set()).add(plain)
+            entries[tail] = (*entries.get(tail, ()), (order_of(entry, 0), alias))
+    return {tail: entries[tail] for tail, named in fields.items() if len(named) == 1 and None not in named}

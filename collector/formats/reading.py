@@ -17,10 +17,11 @@ class Reading(Sealed, frozen=True, gc=False):
 
     `values` are names and scalars (text, number, bool, None) in the order they came, structures flattened with dots; a
     name that came twice makes the message malformed before it gets here. A structure that no map has use for may stay
-    whole. `time` is what the router says, in
-    milliseconds since 1970, None where it says nothing or has no clock. `key` tells this sample from all others of the
-    router, where the format has such an id. `flag` is what the one declared place of the flag says. `endpoint` is the
-    router as the payload names it. `partial` is true of one value of many that make a sample together.
+    whole. `time` is what the router says, in milliseconds since 1970, None where it says nothing or has no clock. `key`
+    tells this sample from all others of the router, where the format has such an id. `flag` is what the one declared
+    place of the flag says. `endpoint` is the router as the payload names it. `partial` is true of one value of many
+    that make a sample together, `late` of a sample that was held back before it was sent: when it arrived says nothing
+    of when it was measured.
     """
 
     values: tuple[tuple[str, Any], ...]
@@ -30,6 +31,7 @@ class Reading(Sealed, frozen=True, gc=False):
     country: str | None = None
     endpoint: str | None = None
     partial: bool = False
+    late: bool = False
 
 
 class Options(Sealed, frozen=True):

@@ -6,24 +6,21 @@ Rule 2: a message of a source becomes reports like our own, and nothing later kn
 Rule 3: what a format does not say (country, flag) comes from the registry and the ledger, or the message is refused.
 """
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
-from urllib.parse import unquote
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from collector.fields.catalogue import GROUPS
 from collector.fields.clean import Notes, Tally
+from collector.formats.endpoint import router_of
 from collector.formats.reading import Adapter, Reading
-from collector.formats.report import ROUTER
 from collector.formats.translate import Translator
 from collector.model import DropReason, Flag, Message, Report, Sealed
 
-_ENDPOINT: Final = re.compile(r"(?P<scheme>[a-z-]{1,16}):(?P<authority>[^:]{0,64}):(?P<id>.{1,128})")
 _LONGEST_TOPIC: Final = 512
 _INTERVAL: Final = 60_000
 """Milliseconds within which two messages with the same bytes and no time of their own are one."""
@@ -107,7 +104,7 @@ class Source(Sealed, frozen=True):
 
     def _time(self, reading: Reading, message: Message) -> int | None:
         said = reading.time
-        if said is None and self.arrival:
+        if said is None and self.arrival and not reading.late:
             return message.received_at
         return said
 
@@ -157,17 +154,3 @@ def matches(pattern: tuple[str, ...], levels: list[str]) -> bool:
         if place >= len(levels) or level not in {"+", levels[place]}:
             return False
     return len(levels) == len(pattern)
-
-
-@lru_cache(65_536)
-def router_of(named: str) -> str | None:
-    """The router's identity as topics of our own format have it, or None for what cannot be one.
-
-    A USP endpoint id (TR-369, 2.2) of the schemes `os` and `ops` carries the serial number behind the manufacturer's
-    OUI (and product class); of the others it is taken whole.
-    """
-    if match := _ENDPOINT.fullmatch(named):
-        text = unquote(match["id"])
-        parts = {"os": 2, "ops": 3}.get(match["scheme"], 1)
-        named = text.split("-", parts - 1)[-1] if text.count("-") >= parts - 1 else text
-    return named if ROUTER.fullmatch(named) else None

@@ -4,42 +4,20 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from aliasing import COMPILED, NOW, read, translator
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from collector.errors import DataFault
-from collector.fields.catalogue import load_catalogue
-from collector.fields.clean import Cleaner, Tally
-from collector.fields.compiled import Compiled
-from collector.fields.names import RefusedNames
-from collector.formats.aliases import AliasMap, generalise
-from collector.formats.converters import CONVERTERS, NOTHING
+from collector.fields.clean import Tally
+from collector.formats.converters import CONVERTERS
+from collector.formats.nothing import NOTHING
+from collector.formats.paths import generalise
 from collector.formats.reading import Reading
-from collector.formats.translate import Translator
 from collector.model import Removal
 
-COMPILED = Compiled(load_catalogue())
-SOURCE = "made up for this test"
-NOW = 1_795_280_000_000
-
-
-def translator(*entries: dict[str, Any], **more: Any) -> Translator:
-    """A translator of these entries."""
-    aliases = AliasMap.model_validate({"format": "test", "alias": [{"source": SOURCE, **e} for e in entries], **more})
-    return Translator(aliases, COMPILED, Cleaner(COMPILED, RefusedNames(COMPILED.catalogue)))
-
-
 RSRP = {"names": ["Device.Cellular.Interface.{i}.RSRP"], "field": "signal.rsrp_dbm", "unset": [0]}
-
-
-def read(
-    made: Translator, *values: tuple[str, Any], time: int | None = 1_795_280_000_000
-) -> tuple[Any, dict[str, int]]:
-    """The tree of these values, and what was removed."""
-    tally = Tally()
-    tree = made.translate(Reading(values=values, time=time), tally).tree
-    return tree, {removal.value: count for removal, count in tally.counts.items()}
 
 
 @pytest.mark.parametrize("value", [-97, "-97", " -97 ", -97.0, "-97.0"])

@@ -1,0 +1,71 @@
+"""Fault events out of what an alias map found: one of a kind for each object that tells of one.
+
+Rule 1: an event has a time, of its own or of its sample; one whose own time is not known is none.
+Rule 2: one that was long before its sample was told before: tables of what once was are sent again and again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from collector.fields.clean import Notes
+from collector.formats.aliases import Alias
+from collector.formats.conditions import same
+from collector.formats.paths import Instance, object_of
+from collector.formats.values import YES_OR_NO, Found, Values
+
+RECENT: Final = timedelta(days=1)
+"""How long before its sample an event with a time of its own may have been."""
+_TIME: Final = "event.time"
+Groups = Mapping[str, Mapping[str, Any]]
+"""Fields of a sample, by group and name."""
+_Key = tuple[str, tuple[str, Instance]]
+_Members = dict[str, list[Found]]
+
+
+class Events:
+    """Makes the events of one alias map."""
+
+    def __init__(self, aliases: Sequence[Alias], values: Values) -> None:
+        self._values = values
+        self._timed = {object_of(n, ())[0] for alias in aliases if alias.field == _TIME for n in alias.names}
+
+    def of(self, found: Sequence[Found], sample: datetime, groups: Groups, notes: Notes) -> list[dict[str, Any]]:
+        """The events in *found*, their members by name, of a sample that was taken at *sample* and says *groups*."""
+        told: dict[_Key, _Members] = {}
+        joining: dict[str, _Members] = {}
+        for item in found:
+            kind = item.alias.event or ""
+            members = joining if item.alias.joins else told
+            key: Any = kind if item.alias.joins else (kind, object_of(item.general, item.instance))
+            members.setdefault(key, {}).setdefault(item.alias.field or YES_OR_NO, []).append(item)
+        made = [self._event(key, members, sample, groups, notes) for key, members in told.items()]
+        return [self._said(joining.get(event["event"], {}), notes) | event for event in made if event is not None]
+
+    def _event(
+        self, key: _Key, members: _Members, sample: datetime, groups: Groups, notes: Notes
+    ) -> dict[str, Any] | None:
+        kind, (place, _) = key
+        when = self._values.of(_TIME, members.pop(_TIME, []), notes) if place in self._timed else sample
+        if when is UNSET or not sample - RECENT <= when <= sample + RECENT:
+            return None
+        if any(_is_none_after_all(item.alias, groups) for several in members.values() for item in several):
+            return None
+        said = self._said(members, notes)
+        if not said.pop(YES_OR_NO, said):
+            return None
+        return {**said, "event": kind, "time": when}
+
+    def _said(self, members: _Members, notes: Notes) -> dict[str, Any]:
+        made = {field.partition(".")[2]: self._values.of(field, found, notes) for field, found in members.items()}
+        return {name: value for name, value in made.items() if value is not UNSET}
+
+
+def _is_none_after_all(alias: Alias, groups: Groups) -> bool:
+    if alias.unless is None:
+        return False
+    group, _, name = alias.unless.field.partition(".")
+    value = groups.get(group, {}).get(name)
+    return value is not None and any(same(value, raw) for raw in alias.unless.is_)
