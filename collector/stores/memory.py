@@ -62,8 +62,9 @@ class MemoryStore:
         new = [insert for insert in made.inserts if self._insert(insert)]
         if len(made.inserts) > len(new):
             plan.dropped[DropReason.DUPLICATE] += len(made.inserts) - len(new)
+        told = [*plan.unchanged, *changed]
         return Committed(
-            len(new) + made.joined, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided
+            len(new) + made.joined, plan.dropped, plan.results, erased, told, removed_from(new), plan.decided
         )
 
     def _append(self, entries: list[LedgerEntry]) -> list[Standing]:

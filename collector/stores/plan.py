@@ -50,6 +50,8 @@ class Plan(msgspec.Struct):
     results: Counter[tuple[Action, Result]] = msgspec.field(default_factory=Counter)
     decided: list[Result] = msgspec.field(default_factory=list)
     """What became of the acts among the entries, in their order."""
+    unchanged: list[Standing] = msgspec.field(default_factory=list)
+    """What the ledger said before of the routers whose acts change nothing."""
     head: Head = msgspec.field(default_factory=Head)
 
 
@@ -61,7 +63,10 @@ class Committed(msgspec.Struct):
     results: Counter[tuple[Action, Result]]
     erased: int
     standings: list[Standing]
-    """What the ledger says now of the routers whose consent this commit changed."""
+    """What the ledger says now of the routers whose consent this commit changed, or was asked to.
+
+    Not only of the former: a commit whose answer was lost changed something that nobody here has heard of.
+    """
     removed: Counter[Removal]
     """Keys that were left out of the messages stored."""
     decided: list[Result] = msgspec.field(default_factory=list)
@@ -189,6 +194,7 @@ class _Deciding:
         self.plan.results[event.action, result] += 1
         self.plan.decided.append(result)
         if result is not Result.RECORDED:
+            self.plan.unchanged += [standing] if standing else []
             return
         if event.event_ref is not None:
             self._seen.add(event.event_ref)

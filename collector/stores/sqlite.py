@@ -167,8 +167,9 @@ class SQLiteStore(StoreFile):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)
         self._index(new, ids)
+        told = [*plan.unchanged, *changed]
         return Committed(
-            stored + made.joined, plan.dropped, plan.results, erased, changed, removed_from(new), plan.decided
+            stored + made.joined, plan.dropped, plan.results, erased, told, removed_from(new), plan.decided
         )
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:

@@ -216,13 +216,12 @@ class Writer:
 
         Only for one that came during the commit: what follows an exit within a batch came after it.
         """
-        came, self._urgent = self._urgent, list(urgent)
-        for item in came:
-            if isinstance(item.entry, ConsentEvent) and not _queues(item.entry):
-                ref = item.entry.identity.device_ref
-                self._urgent += [i for i in queued if i.entry.identity.device_ref == ref]
-                queued = [i for i in queued if i.entry.identity.device_ref != ref]
-            self._urgent.append(item)
+        came = self._urgent
+        leaving = {item.entry.identity.device_ref for item in came if not _queues(item.entry)}
+        # What waited of them came along with the exit; what was in this commit came before that.
+        first = [item for item in queued if item.entry.identity.device_ref in leaving]
+        queued = [item for item in queued if item.entry.identity.device_ref not in leaving]
+        self._urgent = [*urgent, *first, *came]
         self._queue.extendleft(reversed(queued))
         self._waiting.update(item.entry.identity.device_ref for item in queued)
 

@@ -343,6 +343,15 @@ async def test_an_act_counts_once(store: Store) -> None:
     assert 2 == len(await store.ledger())
 
 
+async def test_an_act_that_changes_nothing_tells_how_its_router_stands(store: Store) -> None:
+    """A commit whose answer was lost is made again: what it changed must be told then; found by the model."""
+    await store.commit([leave(event_ref=ref("exit")), join(at=LATER, event_ref=ref("join"))])
+    again = await store.commit([leave(event_ref=ref("exit")), join(at=LATER, event_ref=ref("join"))])
+
+    assert {Result.REPEATED: 2} == Counter(result for _, result in again.results.elements())
+    assert State.JOINED is again.standings[-1].state
+
+
 async def test_a_refusal_by_somebody_who_never_joined_leaves_no_trace(store: Store) -> None:
     """Nothing in the ledger, nothing in the registry."""
     committed = await store.commit([leave(only_if_joined=True)])

@@ -362,6 +362,22 @@ async def test_an_exit_during_a_failing_commit_does_not_overtake_the_join_in_it(
     assert State.EXITED is (await b.store.closed())[0].state
 
 
+async def test_what_waited_does_not_overtake_what_was_in_the_commit_that_failed() -> None:
+    """An exit takes along what waits of its router, behind what the failed commit puts back; found by the model."""
+    b = bench(batch=2)
+    b.store.open_gate.clear()
+    b.store.fail_next = 1
+    b.put(record("a", 1, at=START), record("a", 2, at=START + 1), join("a", at=START + 2))
+    committing = asyncio.create_task(b.step())
+    await b.store.began.wait()
+    b.put(leave("a", at=START + 3))
+    b.store.open_gate.set()
+    await committing
+    await b.step()
+
+    assert [[1, 2, Action.JOIN, Action.EXIT]] == b.wrote
+
+
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
