@@ -32,9 +32,9 @@ class _Strict(BaseModel):
 
 
 class TextEntry(_Strict):
-    """One language of a version: the file with its text, and the SHA-256 of that file."""
+    """One language of a version: the SHA-256 of its text, and the file with it, unless whoever shows it keeps it."""
 
-    file: Path
+    file: Path | None = None
     digest: Annotated[str, StringConstraints(pattern=DIGEST)]
 
 
@@ -214,6 +214,8 @@ def _moves(entry: PolicyEntry, before: Policy) -> bool:
 def _text_faults(entry: PolicyEntry, folder: Path) -> Iterator[str]:
     for language, text in entry.texts.items():
         where = f"texts.{language}"
+        if text.file is None:
+            continue
         try:
             found = sha256((folder / text.file).read_bytes()).hexdigest()
         except OSError as error:

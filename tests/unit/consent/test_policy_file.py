@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from records import FIRST, HOUR
 
 from collector.consent.policies import Policy
 from collector.consent.policy_file import load_policies
-from collector.data import data_path
 from collector.errors import DataFault
 from collector.model import PURPOSE, Region
 
@@ -55,12 +53,14 @@ def test_the_shipped_notice_is_that_of_2020() -> None:
     assert FIRST.version == policies.first.version
 
 
-def test_the_archive_holds_every_text() -> None:
-    """By whose digest a join says what was shown (002 L136)."""
-    text = data_path("config", "notices", "2020-03-14.en.txt").read_bytes()
+def test_a_text_may_be_kept_by_who_shows_it(tmp_path: Path) -> None:
+    """Its digest says which it is; where there is a file, it is compared."""
+    assert DIGEST == FIRST.texts["en"]
+    path = written(tmp_path, later("v2"))
+    edited(path, 'texts.en.file = "notices/v2.en.txt"\n', "")
+    (tmp_path / "notices" / "v2.en.txt").unlink()
 
-    assert b"User Experience Improvement Program" in text
-    assert DIGEST == sha256(text).hexdigest()
+    assert load_policies(path).get("v2") is not None
 
 
 # What a later version changes
