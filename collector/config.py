@@ -25,7 +25,8 @@ class BrokerSettings(Section):
     host: str = Field(default="127.0.0.1", description="Name or address of the broker.")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(default=1883, description="Its port.")
     client_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = Field(
-        default="ueip-collector", description="Names the persistent session; two collectors must not share one."
+        default="ueip-collector",
+        description="Names the session; a second one has `-consent` behind it. Two collectors must not share one.",
     )
     username: str | None = Field(default=None, description="Name to sign in with.")
     password_file: File | None = Field(default=None, description="File with the password on its first line.")
@@ -35,6 +36,12 @@ class BrokerSettings(Section):
     key_file: File | None = Field(default=None, description="Its private key (PEM).")
     keep_alive_seconds: Annotated[int, Field(ge=5, le=65535)] = Field(
         default=30, description="A ping goes out when nothing was sent for so long."
+    )
+    watchdog_silence_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=60.0, description="After so long without a message the collector publishes one to itself."
+    )
+    watchdog_answer_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=20.0, description="A connection on which that message does not come back in so long is made anew."
     )
     session_expiry_seconds: Annotated[int, Field(ge=60)] = Field(
         default=604_800, description="How long the broker keeps messages for a collector that is away."

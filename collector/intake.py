@@ -25,12 +25,17 @@ class Intake:
         max_in_flight_bytes: int,
         pause: Callable[[], None],
         resume: Callable[[], None],
+        pause_all: Callable[[], None] = lambda: None,
     ) -> None:
         self._rules = rules
         self._writers = writers
         self._metrics = metrics
         self._most = max_in_flight_bytes
+        # Consent events are read on while reports are not; a flood of them has a bound too.
+        self._most_of_all = max_in_flight_bytes + max_in_flight_bytes // 4
+        self._all_paused = False
         self._pause = pause
+        self._pause_all = pause_all
         self._resume = resume
 
     def receive(self, message: Message, token: Token) -> None:
@@ -80,13 +85,17 @@ class Intake:
             self._writers[region].submit_event(event, waiting, size + _OVERHEAD)
 
     def read_done(self) -> None:
-        """After each read of the socket: stop reading while memory is full."""
-        if not self._metrics.paused and self._metrics.in_flight_bytes > self._most:
+        """After each read of a socket: stop reading while memory is full, reports first."""
+        held = self._metrics.in_flight_bytes
+        if not self._metrics.paused and held > self._most:
             self._metrics.paused = True
             self._pause()
+        if not self._all_paused and held > self._most_of_all:
+            self._all_paused = True
+            self._pause_all()
 
     def settled(self) -> None:
         """After each commit: read again once there is room."""
         if self._metrics.paused and self._metrics.in_flight_bytes <= self._most // 2:
-            self._metrics.paused = False
+            self._metrics.paused = self._all_paused = False
             self._resume()

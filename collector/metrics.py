@@ -8,6 +8,8 @@ On the message path a count is an addition to a plain number; Prometheus's own c
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
 from typing import Any, Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -17,9 +19,27 @@ from collector.consent.ledger import Result
 from collector.errors import Cause
 from collector.model import Action, DropReason, Region, Removal
 
-CONNECTION_STATES: Final = ("connected", "connecting", "waiting", "stopped")
-ConnectionState = Literal["connected", "connecting", "waiting", "stopped"]
 API_STATUSES: Final = (200, 400, 401, 404, 405, 408, 413, 415, 422, 500, 503)
+CONNECTION_STATES: Final = ("connected", "connecting", "draining", "held", "waiting", "stopped")
+ConnectionState = Literal["connected", "connecting", "draining", "held", "waiting", "stopped"]
+LinkName = Literal["reports", "consent"]
+LINK_NAMES: Final[tuple[LinkName, ...]] = ("reports", "consent")
+"""The connections to the broker."""
+
+
+class Loss(StrEnum):
+    """Why a connection to the broker was lost."""
+
+    ENDED = "ended"
+    """The broker or the network ended it."""
+    TAKEN_OVER = "taken_over"
+    """Another collector connected under the same name."""
+    KEEP_ALIVE = "keep_alive"
+    """Pings were not answered."""
+    WATCHDOG = "watchdog"
+    """It was up and delivered nothing, not even a message of our own."""
+    PROTOCOL = "protocol"
+    """The broker sent what is not MQTT 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +75,8 @@ REMOVED: Final = Declared(
 CONSENT_EVENTS: Final = Declared(
     "collector_consent_events_total",
     "counter",
-    "Consent events settled by a region's ledger: joins by flag, joins and exits, by what became of them.",
+    "Consent events settled by a region's ledger: joins by flag, joins and exits, by what became of them. One from the "
+    "topic comes on both connections; the second is `repeated`.",
     ("region", "action", "result"),
 )
 CONSENT_REFUSED: Final = Declared(
@@ -86,9 +107,28 @@ WITNESS_LAG: Final = Declared(
     "collector_witness_lag_entries", "gauge", "Entries of the ledger that its witness does not hold yet.", ("region",)
 )
 CONNECTION: Final = Declared(
-    "collector_broker_connection", "gauge", "1 for the state the connection to the broker is in.", ("state",)
+    "collector_broker_connection",
+    "gauge",
+    "1 for the state a connection to the broker is in. draining: it reads what waited there. held: it waits for the "
+    "other to have done so.",
+    ("link", "state"),
 )
-CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.")
+CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.", ("link",))
+LOST: Final = Declared(
+    "collector_broker_connections_lost_total", "counter", "Connections lost, by why.", ("link", "loss")
+)
+SESSIONS_LOST: Final = Declared(
+    "collector_broker_sessions_lost_total",
+    "counter",
+    "Times the broker knew no session where it should: messages it kept for the collector may be lost.",
+    ("link",),
+)
+SILENCE: Final = Declared(
+    "collector_broker_silence_seconds",
+    "gauge",
+    "Seconds since a message came on the connection, the collector's own probes included; 0 while there is none.",
+    ("link",),
+)
 OLDEST: Final = Declared(
     "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
 )
@@ -99,7 +139,7 @@ API_ANSWERS: Final = Declared(
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
-    CONNECTION, CONNECTS, OLDEST, API_ANSWERS,
+    CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, OLDEST, API_ANSWERS,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -125,8 +165,11 @@ class Metrics:
         self.in_flight = 0
         self.in_flight_bytes = 0
         self.paused = False
-        self.connects = 0
-        self.connection: ConnectionState = "stopped"
+        self.connection: dict[LinkName, ConnectionState] = dict.fromkeys(LINK_NAMES, "stopped")
+        self.connects: Counter[LinkName] = Counter()
+        self.lost: Counter[tuple[LinkName, Loss]] = Counter()
+        self.sessions_lost: Counter[LinkName] = Counter()
+        self.silent_seconds: Callable[[LinkName], float] = lambda _: 0.0
         self.dropped: Counter[DropReason] = Counter()
         self.stored: Counter[Region] = Counter()
         self.removed: Counter[Removal] = Counter()
@@ -170,8 +213,12 @@ class Metrics:
         yield _gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
         yield _gauge(LEDGER_ENTRIES, {(r,): w.ledger for r, w in self.witnesses.items()})
         yield _gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
-        yield _gauge(CONNECTION, {(state,): state == self.connection for state in CONNECTION_STATES})
-        yield _counter(CONNECTS, {(): self.connects})
+        states = product(LINK_NAMES, CONNECTION_STATES)
+        yield _gauge(CONNECTION, {(link, state): state == self.connection[link] for link, state in states})
+        yield _counter(CONNECTS, {(link,): self.connects[link] for link in LINK_NAMES})
+        yield _counter(LOST, {(link, why): self.lost[link, why] for link, why in product(LINK_NAMES, Loss)})
+        yield _counter(SESSIONS_LOST, {(link,): self.sessions_lost[link] for link in LINK_NAMES})
+        yield _gauge(SILENCE, {(link,): self.silent_seconds(link) for link in LINK_NAMES})
         yield _gauge(OLDEST, {(): self.oldest_seconds()})
         yield _counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})
 

@@ -6,6 +6,7 @@ import gc
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from collector.config import Settings, read_keys
 from collector.config_files import read_tokens, server_context
@@ -28,6 +29,9 @@ from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.witness import Witness
 from collector.stores.writer import Writer
 
+PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
+"""The names on /readyz of the connections to the broker."""
+
 
 class Service:
     """One collector: a connection, a writer a region, the operators' pages."""
@@ -45,6 +49,7 @@ class Service:
             self.metrics,
             max_in_flight_bytes=settings.limits.max_in_flight_bytes,
             pause=self._pause,
+            pause_all=self._pause_all,
             resume=self._resume,
         )
         hands = (self._intake.receive, self._intake.read_done)
@@ -79,6 +84,9 @@ class Service:
     def _pause(self) -> None:
         self._client.pause()
 
+    def _pause_all(self) -> None:
+        self._client.pause_all()
+
     def _resume(self) -> None:
         self._client.resume()
 
@@ -89,7 +97,8 @@ class Service:
         """Work until SIGTERM or SIGINT. What is not committed then stays unacknowledged with the broker.
 
         A store that cannot be used closes its region and nothing else, and is tried again: under a supervisor, ending
-        would be a loop of restarts that takes the other regions along.
+        would be a loop of restarts that takes the other regions along. *started* is called once the broker keeps what
+        is published for this collector.
         """
         _no_core_dumps()
         with _signals(self._stop):
@@ -102,20 +111,24 @@ class Service:
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 _calm_garbage_collector()
                 LOG.info("collector_started", regions=len(self._writers))
-                started()
+                await self._connected_or_stopped()
+                if self._client.connected.is_set():
+                    started()
                 await self._stop.wait()
                 await self._shut_down(writing, desk)
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 
     async def _take_in(self, tasks: asyncio.TaskGroup) -> None:
         """Stay connected; with a registry, from when it is known: before that nobody can say who is not on it."""
+        # A ledger that holds anything has run before: then the broker should know our sessions.
+        known = any(state.ledger for state in self.metrics.witnesses.values())
         if self._watch is not None:
             watching = tasks.create_task(self._watch.run(), name="registry")
             await self._watch.known(or_else=self._stop)
-            await self._client.run()
+            await self._client.run(known=known)
             watching.cancel()
         else:
-            await self._client.run()
+            await self._client.run(known=known)
 
     async def _stores_tried(self) -> None:
         """For a second at most: one that hangs must not keep the others from working."""
@@ -124,9 +137,15 @@ class Service:
                 return
             await asyncio.sleep(0.02)
 
+    async def _connected_or_stopped(self) -> None:
+        waiting = [asyncio.ensure_future(event.wait()) for event in (self._client.connected, self._stop)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
     async def _shut_down(self, writing: list[asyncio.Task[None]], desk: list[asyncio.Task[None]]) -> None:
         """Stop reading, let the commits under way finish and be acknowledged or answered, say goodbye."""
-        self._client.pause()
+        self._client.quiesce()
         if self.api is not None:
             await self.api.stop()
         for writer in self._writers.values():
@@ -140,12 +159,11 @@ class Service:
 
     def readiness(self) -> dict[str, str]:
         """The state of each part, for /readyz."""
-        connection = self.metrics.connection
-        broker = READY if connection == "connected" else self._client.last_refusal or connection
+        broker = {PART_OF[link]: READY if s == "connected" else s for link, s in self._client.states().items()}
         stores = {f"store_{r}": self.metrics.store_state(r) or READY for r in self.metrics.store_up}
         reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
         witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
-        return {"broker": broker, **stores, **witnesses, **reading}
+        return {**broker, **stores, **witnesses, **reading}
 
 
 def open_store(settings: Settings, region: Region) -> GuardedStore:

@@ -21,7 +21,7 @@ from collector.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
-from collector.ingest.client import check_broker
+from collector.ingest.check import check_broker
 from collector.ingest.connection import ConnectionLost
 from collector.lookup import rfc3339
 from collector.model import Region

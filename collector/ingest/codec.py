@@ -19,6 +19,7 @@ from mqtt5 import (
     PingReqPacket,
     PingRespPacket,
     PubAckPacket,
+    PubAckReasonCode,
     PublishPacket,
     QoS,
     RetainHandling,
@@ -29,8 +30,9 @@ from mqtt5 import (
 
 __all__ = [
     "ConnAckPacket", "ConnAckReasonCode", "ConnectPacket", "DisconnectPacket", "DisconnectReasonCode", "Packet",
-    "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket", "PublishPacket",
-    "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter", "puback",
+    "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket",
+    "PubAckReasonCode", "PublishPacket", "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
+    "puback",
 ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """One connection to the broker: CONNECT, SUBSCRIBE, PUBLISH in, PUBACK out, keep-alive. No retry, no policy.
 
+What is published by the collector itself is small and rare, so it goes through here too.
+
 Rule 1: a message is handed over on the spot, in order of receipt, with the token that acknowledges it.
 Rule 2: nothing is acknowledged here; tokens come back when messages are settled.
 Rule 3: a broker that breaks the protocol loses the connection; the session and its messages stay with the broker.
@@ -24,6 +26,8 @@ from collector.ingest.codec import (
     PingReqPacket,
     PingRespPacket,
     ProtocolFault,
+    PubAckPacket,
+    PubAckReasonCode,
     PublishPacket,
     QoS,
     SubAckPacket,
@@ -35,9 +39,11 @@ from collector.log import LOG
 from collector.model import Message
 
 Receive = Callable[[Message, Token], None]
+Answered = Callable[[PubAckReasonCode], None]
 REPLAY_SECONDS: Final = 2.0
 """So long after subscribing, a message with the retain flag is taken for one the broker had before."""
 _SUBSCRIBE_ID: Final = 1
+_LAST_ID: Final = 65_535
 
 
 class ConnectionLost(Exception):
@@ -55,9 +61,12 @@ class Connection(asyncio.Protocol):
         self.acks = AckRing(self._acknowledge)
         self.last_sent = self.last_received = time.monotonic()
         self.paused = False
+        self.receive = receive
+        """Who takes the messages; may be another from one read to the next."""
         self._replay_until = 0
         self._connect = connect
-        self._receive = receive
+        self._published: dict[int, Answered] = {}
+        self._last_id = _SUBSCRIBE_ID
         self._read_done = read_done
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
         self._transport: asyncio.Transport | None = None
@@ -101,7 +110,7 @@ class Connection(asyncio.Protocol):
         token = NO_TOKEN if packet_id is None else self.acks.token(packet_id, self.last_received)
         # Only topic, payload and retain flag are taken: everything else of the packet is data too (F9).
         replayed = retained and received_at < self._replay_until
-        self._receive(Message(packet.topic, packet.payload, retained, received_at, replayed), token)
+        self.receive(Message(packet.topic, packet.payload, retained, received_at, replayed), token)
 
     def _handle(self, packet: Packet) -> None:
         match packet:
@@ -111,6 +120,8 @@ class Connection(asyncio.Protocol):
                 self.subscribed.set_result(packet)
             case PingRespPacket():
                 pass
+            case PubAckPacket() if packet.packet_id in self._published:
+                self._published.pop(packet.packet_id)(packet.reason_code)
             case DisconnectPacket():
                 LOG.warning("broker_disconnected", reason=packet.reason_code.name.lower())
                 self.close(None, packet.reason_code.name.lower())
@@ -139,9 +150,25 @@ class Connection(asyncio.Protocol):
             # The stub calls the codes IntEnum; at run time they only convert to int.
             if int(code) >= 0x80:  # noqa: PLR2004 - MQTT 5, 3.9.3: refusals
                 raise BrokerRefused(f"the broker refused the subscription to {wanted.pattern}: {_words(code)}")
-            if int(code) < int(QoS.AT_LEAST_ONCE):
+            if int(code) < int(wanted.max_qos):
                 raise BrokerRefused(f"the broker grants {wanted.pattern} at QoS 0 only; messages could be lost")
         return answer
+
+    def publish(
+        self, topic: str, payload: bytes, answered: Answered, *, expiry_seconds: int | None = None, retain: bool = False
+    ) -> None:
+        """Publish at QoS 1; *answered* is told what the broker made of it, unless the connection is lost before."""
+        self._last_id = self._last_id % _LAST_ID + 1
+        packet = PublishPacket(
+            topic,
+            payload,
+            qos=QoS.AT_LEAST_ONCE,
+            packet_id=self._last_id,
+            retain=retain,
+            message_expiry_interval=expiry_seconds,
+        )
+        self._published[self._last_id] = answered
+        self._send(packet.write())
 
     def ping(self) -> None:
         """Keep the connection alive."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
-from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, Declared
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Declared, Loss
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
 
@@ -32,7 +32,9 @@ LABELS: Final = {
     "action": _values(Action),
     "result": _values(Result),
     "cause": _values(Cause),
+    "link": codes(LINK_NAMES),
     "state": codes(CONNECTION_STATES),
+    "loss": _values(Loss),
     "status": codes(API_STATUSES),
 }
 """The values of every label: bounded, and none of them names a router."""

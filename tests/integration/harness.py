@@ -312,6 +312,15 @@ class Site:
         return hmac.digest(key, f"record\0{router}\0{message_id}".encode(), "sha256")[:16]
 
 
+@contextlib.contextmanager
+def locked(site: Site, region: str = "germany") -> Iterator[None]:
+    """Hold the write lock of a region's store, so that nothing can be committed there."""
+    with contextlib.closing(sqlite3.connect(site.store(region), isolation_level=None, timeout=30)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
 class Authority:
     """A private authority and the certificates it gave out, as files."""
 

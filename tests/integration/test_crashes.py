@@ -104,7 +104,7 @@ def test_a_broker_that_is_restarted_loses_nothing(site: Site, load: Load) -> Non
 
     assert len(load.documents) == len(acknowledged)
     assert load.expected(acknowledged) == load.stored()
-    assert 3 == found.total("collector_broker_connects_total")
+    assert 3 == found.total("collector_broker_connects_total", link="reports")
     assert collector.is_running()
 
 

@@ -184,7 +184,8 @@ def test_a_collector_starts_with_damaged_stores_only(site: Site, collector: Coll
         collector.wait_ready()
         stored_once(site, 4)
 
-    assert (503, {"broker": "ready", **{f"store_{region}": "corrupt" for region in REGIONS}}) == closed
+    stores_closed = {f"store_{region}": "corrupt" for region in REGIONS}
+    assert (503, {"broker": "ready", "consent_topic": "ready", **stores_closed}) == closed
     assert [1, 1] == [site.count(region) for region in ("hong_kong", "china")]
 
 

@@ -1,8 +1,6 @@
 """The races of catalogue 4.6 that need a real broker: its queue, its retained messages, its redeliveries."""
 
-import contextlib
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,18 +8,22 @@ from typing import Final
 
 import pytest
 from integration.harness import (
+    POLICY,
     REGIONS,
     Publisher,
     Site,
     consent,
     environment,
     files_below,
+    locked,
     new_id,
     report,
     traces,
     ueip_program,
     wait_until,
 )
+from integration.mqtt_proxy import MqttProxy
+from notices import DIGEST
 
 SERIAL: Final = "ZTEAB0A123456"
 OTHER: Final = "ZTEXX0B654321"
@@ -52,15 +54,6 @@ def leave(router: Publisher, serial: str = SERIAL, *, retain: bool = False) -> N
     router.publish(f"ueip/v1/{serial}/consent", consent("exit", event_id=new_id()), retain=retain)
 
 
-@contextlib.contextmanager
-def locked(site: Site) -> Iterator[None]:
-    """Hold the write lock of the German store, so that nothing can be committed there."""
-    with contextlib.closing(sqlite3.connect(site.store("germany"), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
 def left(site: Site) -> list[str]:
     """The files of the stores that still hold something of the marked reports."""
     return traces(MARKER, files_below(site.folder / "data"))
@@ -84,26 +77,120 @@ def test_k04_exit_and_report_on_two_topics_in_either_order(site: Site, exit_firs
     assert collector.metrics().adds_up()
 
 
-def test_k05_a_backlog_that_comes_before_the_exit(site: Site) -> None:
-    """An exit known to the ledger drops the backlog at once; one that comes behind it erases what it finds."""
+@pytest.mark.parametrize("known", [True, False], ids=["has joined", "never heard of"])
+def test_k05_of_a_backlog_with_the_exit_behind_it_nothing_is_ever_written(site: Site, known: bool) -> None:
+    """Not for a moment: the exit, last of all in the broker's queue, is in the ledger before the first report is read.
+
+    The window is a tenth of the backlog, so on one connection the exit would come when most of it is acknowledged; and
+    the consent connection is let in late, so that whatever does not wait for it is caught.
+    """
+    count = 300
+    with MqttProxy(site.broker.port) as proxy:
+        site.configure(broker={"port": proxy.port, "reconnect_max_seconds": 0.5, "receive_maximum": count // 10})
+        collector = site.start()
+        with site.publisher() as router:
+            if known:
+                send(router, marker="V1.Before")
+                collector.wait_settled(1)
+            collector.stop()
+            for _ in range(count):
+                send(router)
+            send(router, OTHER, marker="V1.Other-kept")
+            leave(router)
+            router.settle()
+        proxy.refuse("ueip-collector-consent")
+        before = collector.said().count("broker_unreachable")
+        collector.start()
+        wait_until(lambda: collector.said().count("broker_unreachable") > before + 2, what="attempts")
+        early = collector.metrics().received
+        proxy.refuse(None)
+        found = collector.wait_ready().wait_settled(count + 1)
+
+    assert 0 == early
+    assert {"germany": 1} == found.stored, "the other router's"
+    assert {"withdrawn": count} == found.dropped
+    assert int(known) == found.total("collector_records_erased_total"), "only what was stored before"
+    assert [] == left(site)
+
+
+def test_k05_a_backlog_of_a_router_that_left_by_the_command_is_dropped(site: Site) -> None:
+    """The ledger is read before the broker is asked for anything."""
     collector = site.start()
     with site.publisher() as router:
-        for serial in (SERIAL, OTHER):
-            send(router, serial)
-        collector.wait_settled(2)
+        send(router)
+        collector.wait_settled(1)
         collector.stop()
-        assert 0 == site.ueip("exit", OTHER).returncode
-        for serial in (SERIAL, OTHER, SERIAL, OTHER):
-            send(router, serial)
+        assert 0 == site.ueip("exit", SERIAL).returncode
+        for _ in range(20):
+            send(router)
+        router.settle()
+    found = collector.start().wait_ready().wait_settled(20)
+
+    assert ({}, {"withdrawn": 20}) == (found.stored, found.dropped)
+    assert [] == left(site)
+
+
+def test_k05_an_exit_that_is_only_retained_comes_before_the_backlog(site: Site) -> None:
+    """The broker lost the session of the consent connection and with it what was queued; it retained the exit."""
+    collector = site.start()
+    collector.stop()
+    with site.publisher() as router:
+        for _ in range(100):
+            send(router)
         leave(router, retain=True)
         router.settle()
-        collector.start().wait_ready()
-        found = collector.wait_settled(4)
-        wait_until(lambda: site.count("germany") == 0, what="the erasure")
-    wait_until(lambda: not left(site), what="the last byte")
+    forget = Publisher(site.broker.port, client_id="ueip-collector-consent")
+    with forget:
+        pass  # a clean start under that name, and the end of its session
+    found = collector.start().wait_ready().wait_settled(100)
 
-    assert found.dropped["withdrawn"] >= 2
-    assert [(0,)] == site.rows("germany", "SELECT count(*) FROM lookup")
+    assert ({}, {"withdrawn": 100}) == (found.stored, found.dropped)
+    assert [] == left(site)
+
+
+def test_k05_without_the_consent_connection_no_report_is_read(site: Site) -> None:
+    """Closed while it is away, whatever else works; and after it, the exit that came meanwhile is first."""
+    with MqttProxy(site.broker.port) as proxy:
+        site.configure(broker={"port": proxy.port, "reconnect_max_seconds": 0.5})
+        collector = site.start()
+        proxy.refuse("ueip-collector-consent")
+        [consent_link] = proxy.of("ueip-collector-consent")
+        consent_link.cut()
+        wait_until(lambda: "held" in collector.readyz()[1]["broker"], what="the reports to be held")
+        with site.publisher() as router:
+            for _ in range(100):
+                send(router)
+            leave(router)
+            router.settle()
+        [reports] = proxy.of("ueip-collector")
+        during = collector.metrics()
+        proxy.refuse(None)
+        found = collector.wait_settled(100)
+        collector.wait_ready()
+
+    assert 0 == during.received
+    assert ({}, {"withdrawn": 100}) == (found.stored, found.dropped)
+    assert [] == left(site)
+    assert 1 == len(proxy.of("ueip-collector")), "its connection stood all the while, and was not read"
+    assert reports.published
+
+
+def test_k05_a_join_stays_ahead_of_the_reports_that_follow_it(site: Site) -> None:
+    """Consent events come on both connections: on that of the reports in the order in which they were sent."""
+    with MqttProxy(site.broker.port) as proxy:
+        site.configure(broker={"port": proxy.port, "reconnect_max_seconds": 0.5}, consent={"mode": "registered"})
+        collector = site.start()
+        [consent_link] = proxy.of("ueip-collector-consent")
+        consent_link.swallow()  # as slow as a connection can be
+        with site.publisher() as router:
+            shown = {"policy_version": POLICY, "policy_digest": DIGEST, "language": "en"}
+            join = consent("join", **shown, adult_or_guardian="adult", storage_regions=["germany"])
+            router.publish(f"ueip/v1/{SERIAL}/consent", join)
+            wait_until(lambda: collector.metrics().total("collector_consent_events_total"), what="the join")
+            send(router)
+            found = collector.wait_settled(1)
+
+    assert {"germany": 1} == found.stored
 
 
 def test_k09_a_redelivery_after_the_exit_is_dropped(site: Site) -> None:

@@ -82,6 +82,7 @@ class Bench:
             max_in_flight_bytes=most,
             pause=lambda: self.told.append("pause"),
             resume=lambda: self.told.append("resume"),
+            pause_all=lambda: self.told.append("pause all"),
         )
 
     def _writer(self, region: Region) -> Writer:
@@ -304,6 +305,21 @@ async def test_reading_stops_above_the_limit_and_goes_on_below_half_of_it() -> N
     assert (["pause", "resume"], False) == (bench.told, bench.metrics.paused)
 
 
+async def test_consent_events_are_read_on_for_a_quarter_more() -> None:
+    """An exit must not wait behind reports; a flood of consent events has its bound too (D22)."""
+    size = len(report(1)) + OVERHEAD
+    bench = Bench(most=4 * size)
+    told = []
+    for number in range(1, 8):
+        bench.get(report(number), router=f"r{number}")
+        bench.intake.read_done()
+        told.append(bench.told[:])
+    await bench.commit(Region.GERMANY)
+
+    assert [[], [], [], [], ["pause"], ["pause", "pause all"], ["pause", "pause all"]] == told
+    assert ["pause", "pause all", "resume"] == bench.told
+
+
 async def test_an_exit_makes_room_too() -> None:
     """What it drops no longer counts; the exit itself does, until the ledgers have it."""
     size = len(report(1)) + OVERHEAD
@@ -315,7 +331,7 @@ async def test_an_exit_makes_room_too() -> None:
     for region in Region:
         await bench.commit(region)
 
-    assert ["pause", "resume"] == bench.told
+    assert ["pause", "pause all", "resume"] == bench.told
     assert 0 == bench.metrics.in_flight_bytes
 
 

@@ -13,7 +13,7 @@ from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause
-from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, Declared, Metrics
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Declared, Loss, Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores.guard import WitnessState
 from collector.stores.memory import MemoryStore
@@ -22,6 +22,8 @@ from collector.stores.writer import Writer
 
 BOUNDED: dict[str, set[str]] = {
     "reason": set(DropReason),
+    "loss": set(Loss),
+    "link": set(LINK_NAMES),
     "region": set(Region),
     "treatment": set(Removal),
     "action": set(Action),
@@ -48,8 +50,11 @@ def family_of(declared: Declared) -> str:
 def used() -> Metrics:
     """Metrics of which every number has been touched."""
     metrics = Metrics()
-    metrics.received, metrics.in_flight, metrics.in_flight_bytes, metrics.connects = 4, 1, 1024, 2
-    metrics.paused, metrics.connection = True, "connected"
+    metrics.received, metrics.in_flight, metrics.in_flight_bytes, metrics.paused = 4, 1, 1024, True
+    metrics.connects["reports"], metrics.connection["reports"] = 2, "connected"
+    metrics.lost["consent", Loss.WATCHDOG] = 3
+    metrics.sessions_lost["consent"] = 4
+    metrics.silent_seconds = lambda name: 2.5 if name == "reports" else 0.0
     metrics.drop(DropReason.WITHDRAWN, 2)
     metrics.stored[Region.CHINA] = 1
     metrics.removed[Removal.LOCAL_ONLY] = 3
@@ -112,8 +117,12 @@ def test_the_numbers_are_those_counted() -> None:
         ("collector_ledger_entries", "germany"): 11,
         ("collector_witness_lag_entries", "germany"): 2,
         ("collector_store_closed", "china", "disk full"): 1,
-        ("collector_broker_connection", "connected"): 1,
-        ("collector_broker_connects_total",): 2,
+        ("collector_broker_connection", "connected", "reports"): 1,
+        ("collector_broker_connection", "consent", "stopped"): 1,
+        ("collector_broker_connects_total", "reports"): 2,
+        ("collector_broker_connections_lost_total", "consent", "watchdog"): 3,
+        ("collector_broker_sessions_lost_total", "consent"): 4,
+        ("collector_broker_silence_seconds", "reports"): 2.5,
         ("collector_oldest_unacknowledged_seconds",): 9.5,
         ("collector_store_commit_seconds_count", "germany"): 1,
         ("collector_store_commit_seconds_sum", "germany"): 0.003,

@@ -1,454 +1,200 @@
-"""The client keeps one connection: it connects, watches, pauses between attempts, stops. The broker is a small fake."""
+"""Two connections: the consent topic is read to its end before any report is, every time (K05)."""
 
 import asyncio
-import contextlib
-import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 
 import pytest
-import trustme
+from fake_broker import FakeBroker, fake_broker
 from records import until
 
 from collector.acks import Token
 from collector.config import BrokerSettings
-from collector.config_files import tls_context
-from collector.ingest.client import Client, connect_packet, topic_filters
-from collector.ingest.codec import (
-    ConnAckPacket,
-    ConnAckReasonCode,
-    ConnectPacket,
-    DisconnectPacket,
-    DisconnectReasonCode,
-    Packet,
-    PacketReader,
-    PingReqPacket,
-    PingRespPacket,
-    PubAckPacket,
-    PublishPacket,
-    QoS,
-    SubscribePacket,
-)
+from collector.ingest.client import Client
 from collector.metrics import Metrics
 from collector.model import Message
 
-
-class FakeBroker:
-    """Speaks enough MQTT 5 to a single client; keeps what it was sent, connection by connection."""
-
-    def __init__(self) -> None:
-        self.sessions: list[list[Packet]] = []
-        self.writers: list[asyncio.StreamWriter] = []
-        self.connack = ConnAckPacket(session_present=True)
-        self.answers = True
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        packets: list[Packet] = []
-        self.sessions.append(packets)
-        self.writers.append(writer)
-        stream = PacketReader()
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                for packet in stream.feed(data):
-                    packets.append(packet)
-                    self._answer(packet, writer)
-        writer.close()
-
-    def _answer(self, packet: Packet, writer: asyncio.StreamWriter) -> None:
-        if isinstance(packet, ConnectPacket):
-            writer.write(self.connack.write())
-        elif isinstance(packet, SubscribePacket):
-            writer.write(bytes([0x90, 4, 0, 1, 0, 1]))
-        elif isinstance(packet, PingReqPacket) and self.answers:
-            writer.write(PingRespPacket().write())
-
-    def publish(self, *packet_ids: int, payload: bytes = b"{}") -> None:
-        """Send messages on the newest connection."""
-        for packet_id in packet_ids:
-            packet = PublishPacket("ueip/v1/r1/report", payload, qos=QoS.AT_LEAST_ONCE, packet_id=packet_id)
-            self.writers[-1].write(packet.write())
-
-    def acknowledged(self, session: int = -1) -> list[int]:
-        """The packet ids acknowledged on a connection, in order."""
-        return [packet.packet_id for packet in self.sessions[session] if isinstance(packet, PubAckPacket)]
-
-    def goodbyes(self, session: int = -1) -> list[DisconnectReasonCode]:
-        """The reasons the client gave for leaving."""
-        return [packet.reason_code for packet in self.sessions[session] if isinstance(packet, DisconnectPacket)]
-
-    def drop(self) -> None:
-        """Lose the newest connection."""
-        self.writers[-1].transport.abort()
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[FakeBroker]:
-    """A broker on a free port of this machine."""
-    made = FakeBroker()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    yield made
-    server.close()
-    for writer in made.writers:
-        writer.transport.abort()
+CONSENT, REPORTS = "ueip-collector-consent", "ueip-collector"
 
 
 class Running:
     """A client at work."""
 
-    def __init__(self, settings: BrokerSettings) -> None:
+    def __init__(self, broker: FakeBroker, **settings: object) -> None:
+        given = {"port": broker.port, "reconnect_max_seconds": 0.02, **settings}
+        self.broker = broker
         self.metrics = Metrics()
         self.received: list[tuple[Message, Token]] = []
-        self.client = Client(settings, self.metrics, lambda m, t: self.received.append((m, t)), lambda: None)
+        self.client = Client(
+            BrokerSettings.model_validate(given), self.metrics, lambda m, t: self.received.append((m, t)), lambda: None
+        )
         self.task = asyncio.create_task(self.client.run())
 
-    async def connected(self, times: int = 1) -> None:
-        """Wait for the given connection to stand."""
-        await until(lambda: self.metrics.connects >= times and self.metrics.connection == "connected")
+    async def ready(self) -> None:
+        """Wait until both connections stand and work."""
+        await until(lambda: set(self.client.states().values()) == {"connected"})
+
+    def session(self, name: str) -> int:
+        """The number of the newest connection of that name."""
+        names = self.broker.names()
+        return len(names) - 1 - names[::-1].index(name)
+
+    async def stop(self) -> None:
+        """Stop it and wait."""
+        await self.client.stop()
+        async with asyncio.timeout(10):
+            await self.task
 
 
 Start = Callable[..., Running]
 
 
 @pytest.fixture
+async def broker() -> AsyncIterator[FakeBroker]:
+    """A broker on a free port of this machine."""
+    async with fake_broker() as made:
+        yield made
+
+
+@pytest.fixture
 async def start(broker: FakeBroker) -> AsyncIterator[Start]:
-    """Starts clients of the fake broker, with short pauses; they are stopped in the end."""
+    """Starts clients of the fake broker; they are stopped in the end."""
     made: list[Running] = []
 
     def running(**settings: object) -> Running:
-        given = {"host": "127.0.0.1", "port": broker.port, "reconnect_max_seconds": 0.02, **settings}
-        made.append(Running(BrokerSettings.model_validate(given)))
+        made.append(Running(broker, **settings))
         return made[-1]
 
     yield running
     for one in made:
-        await one.client.stop()
-        async with asyncio.timeout(10):
-            await one.task
+        await one.stop()
 
 
-# Connecting, losing, connecting again
-
-
-async def test_it_connects_and_hands_messages_over(broker: FakeBroker, start: Start) -> None:
-    """The state and the count show it; the token acknowledges."""
+async def test_no_connection_for_reports_is_made_before_the_consent_topic_is_read(
+    broker: FakeBroker, start: Start
+) -> None:
+    """Subscribed is not read: the broker may have a backlog. Our own message, behind it, says where it ends."""
+    broker.echoes = False
     running = start()
-    await running.connected()
-    broker.publish(1, 2)
-    await until(lambda: len(running.received) == 2)
-    for _, token in running.received:
-        token.complete()
-    await until(lambda: broker.acknowledged() == [1, 2])
-
-    assert (1, "connected", None) == (running.metrics.connects, running.metrics.connection, running.client.last_refusal)
-
-
-async def test_it_comes_back_after_a_loss_and_old_tokens_are_void(broker: FakeBroker, start: Start) -> None:
-    """The broker sends again what was not acknowledged; the first delivery's token answers nothing (lesson 12)."""
-    running = start()
-    await running.connected()
-    broker.publish(7)
-    await until(lambda: len(running.received) == 1)
-    broker.drop()
-    await running.connected(times=2)
-    broker.publish(3, 7)
+    await until(lambda: len(broker.held_back) == 1)
+    broker.publish(1, 2, 3)
     await until(lambda: len(running.received) == 3)
-    old, three, seven = [token for _, token in running.received]
-    old.complete()
-    seven.complete()
-    await asyncio.sleep(0.05)
-    held_back = broker.acknowledged()
-    three.complete()
-    await until(lambda: len(broker.acknowledged()) == 2)
+    before = (broker.names(), running.client.states())
+    broker.echoes = True
+    broker.writers[0].write(broker.held_back[0])
+    await running.ready()
 
-    assert [] == held_back
-    assert [[], [3, 7]] == [broker.acknowledged(0), broker.acknowledged(1)]
-    assert all(isinstance(packets[1], SubscribePacket) for packets in broker.sessions)
+    states = {"consent": "reading what waited at the broker", "reports": "held until the consent topic is read"}
+    assert ([CONSENT], states) == before
+    assert [CONSENT, REPORTS] == broker.names()
 
 
-async def test_the_age_of_the_oldest_message_is_that_of_this_connection(broker: FakeBroker, start: Start) -> None:
-    """0 while there is none, or no connection."""
+async def test_reports_are_not_read_while_the_consent_connection_is_away(broker: FakeBroker, start: Start) -> None:
+    """What they brought is worked on; more is read once the consent topic is read to its end again."""
     running = start()
-    before = running.metrics.oldest_seconds()
-    await running.connected()
-    broker.publish(1)
+    await running.ready()
+    reports = running.session(REPORTS)
+    broker.echoes = False
+    broker.drop(running.session(CONSENT))
+    await until(lambda: len(broker.held_back) == 1)
+    broker.publish(7, session=reports)
+    await asyncio.sleep(0.1)
+    during = (len(running.received), running.client.states()["reports"])
+    broker.writers[running.session(CONSENT)].write(broker.held_back[0])
     await until(lambda: len(running.received) == 1)
-    await until(lambda: running.metrics.oldest_seconds() > 0.001)
-    running.received[0][1].complete()
+    await running.ready()
 
-    assert (0.0, 0.0) == (before, running.metrics.oldest_seconds())
-
-
-async def test_a_broker_that_is_not_there_is_waited_for(unused_tcp_port: int) -> None:
-    """Without an end, and without a word of a refusal."""
-    settings = BrokerSettings(port=unused_tcp_port, reconnect_max_seconds=0.01)
-    running = Running(settings)
-    await until(lambda: running.metrics.connection == "waiting")
-    broker = FakeBroker()
-    server = await asyncio.start_server(broker.serve, "127.0.0.1", unused_tcp_port)
-    await running.connected()
-    await running.client.stop()
-    await running.task
-    server.close()
-
-    assert 1 == running.metrics.connects
+    assert (0, "held until the consent topic is read") == during
+    assert 1 == broker.names().count(REPORTS)
 
 
-async def test_a_refusal_is_told_until_it_is_over(broker: FakeBroker, start: Start) -> None:
-    """An operator reads it on /readyz; the client goes on asking."""
-    broker.connack = ConnAckPacket(reason_code=ConnAckReasonCode.NOT_AUTHORIZED)
+async def test_reports_come_back_only_behind_what_the_consent_topic_had_by_then(
+    broker: FakeBroker, start: Start
+) -> None:
+    """After a loss of their connection alone, a backlog of reports may have an exit behind it."""
     running = start()
-    await until(lambda: len(broker.sessions) >= 3)
-    refusal, state = running.client.last_refusal, running.metrics.connects
-    broker.connack = ConnAckPacket()
-    await running.connected()
+    await running.ready()
+    broker.echoes = False
+    broker.drop(running.session(REPORTS))
+    await until(lambda: len(broker.held_back) == 1)
+    await asyncio.sleep(0.1)  # the pause before an attempt is over by now
+    before = broker.names().count(REPORTS)
+    broker.echoes = True
+    broker.writers[running.session(CONSENT)].write(broker.held_back[0])
+    await running.ready()
 
-    assert ("the broker refused the connection: not authorized", 0) == (refusal, state)
-    assert running.client.last_refusal is None
-
-
-async def test_a_broker_that_falls_silent_is_given_up(broker: FakeBroker, start: Start) -> None:
-    """Its socket may look alive for hours (lesson 13); one that answers pings is kept."""
-    broker.connack = ConnAckPacket(server_keep_alive=1)
-    running = start(keep_alive_seconds=5)
-    await running.connected()
-    await until(lambda: any(isinstance(packet, PingReqPacket) for packet in broker.sessions[0]))
-    kept = len(broker.sessions)
-    broker.answers = False
-    await running.connected(times=2)
-
-    assert 1 == kept
-    assert not running.task.done()
+    assert (1, 2) == (before, broker.names().count(REPORTS))
 
 
-async def test_a_paused_connection_is_kept_alive_and_not_given_up(broker: FakeBroker, start: Start) -> None:
-    """While memory is full nothing is read, answers to pings included."""
-    broker.connack = ConnAckPacket(server_keep_alive=1)
-    running = start(keep_alive_seconds=5)
-    await running.connected()
+async def test_full_memory_stops_the_reports_and_not_the_consent_events(broker: FakeBroker, start: Start) -> None:
+    """An exit must not wait behind reports; there is a bound for consent events all the same."""
+    running = start()
+    await running.ready()
+    consent, reports = running.session(CONSENT), running.session(REPORTS)
     running.client.pause()
-    broker.publish(1)
-    await asyncio.sleep(2)
-    during = (len(running.received), len(broker.sessions))
-    running.client.resume()
+    broker.publish(1, session=reports)
+    broker.publish(2, session=consent)
     await until(lambda: len(running.received) == 1)
-
-    assert (0, 1) == during
-    assert any(isinstance(packet, PingReqPacket) for packet in broker.sessions[0])
-
-
-async def test_it_stays_away_while_memory_is_full(broker: FakeBroker, start: Start) -> None:
-    """A new connection would bring everything unacknowledged once more, each time (D22)."""
-    broker.connack = ConnAckPacket(server_keep_alive=1)
-    running = start()
-    await running.connected()
-    running.client.pause()
-    broker.drop()  # seen by the next ping only: nobody reads
-    await until(lambda: running.metrics.connection == "waiting")
-    await asyncio.sleep(0.2)
-    during = len(broker.sessions)
+    running.client.pause_all()
+    broker.publish(3, session=consent)
+    await asyncio.sleep(0.1)
+    during = len(running.received)
     running.client.resume()
-    await running.connected(times=2)
+    await until(lambda: len(running.received) == 3)
 
     assert 1 == during
+    assert [CONSENT, REPORTS] == broker.names()
 
 
-# Stopping
-
-
-async def test_it_says_goodbye_when_it_stops(broker: FakeBroker, start: Start) -> None:
-    """A normal disconnection, without a change of the session's expiry."""
+async def test_room_in_memory_does_not_end_the_wait_for_the_consent_topic(broker: FakeBroker, start: Start) -> None:
+    """Two reasons to wait are two: each has to end."""
     running = start()
-    await running.connected()
-    await running.client.stop()
-    await running.task
-    await until(lambda: bool(broker.goodbyes()))
+    await running.ready()
+    running.client.pause()
+    broker.echoes = False
+    broker.drop(running.session(CONSENT))
+    await until(lambda: len(broker.held_back) == 1)
+    running.client.resume()
+    broker.publish(1, session=running.session(REPORTS))
+    await asyncio.sleep(0.1)
+    during = len(running.received)
+    broker.writers[running.session(CONSENT)].write(broker.held_back[0])
+    await until(lambda: len(running.received) == 1)
 
-    assert [DisconnectReasonCode.NORMAL_DISCONNECTION] == broker.goodbyes()
-    assert "stopped" == running.metrics.connection
-
-
-@pytest.mark.parametrize("memory_full", [False, True])
-async def test_it_stops_at_once_while_it_waits(unused_tcp_port: int, *, memory_full: bool) -> None:
-    """Neither a pause nor full memory holds up the end of the process."""
-    running = Running(BrokerSettings(port=unused_tcp_port, reconnect_max_seconds=30.0))
-    if memory_full:
-        running.client.pause()
-    await until(lambda: running.metrics.connection == "waiting")
-    began = time.monotonic()
-    await running.client.stop()
-    await running.task
-
-    assert time.monotonic() - began < 0.5
+    assert 0 == during
 
 
-async def test_it_stops_though_a_connection_is_just_being_made(
-    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stop before the connection stands is not forgotten by it."""
-    loop = asyncio.get_running_loop()
-    connect, under_way = loop.create_connection, asyncio.Event()
-
-    async def slow(*args: object, **kwargs: object) -> object:
-        under_way.set()
-        await asyncio.sleep(0.05)
-        made: Awaitable[object] = connect(*args, **kwargs)  # type: ignore[call-overload]
-        return await made
-
-    monkeypatch.setattr(loop, "create_connection", slow)
-    running = Running(BrokerSettings(port=broker.port))
-    await under_way.wait()
-    await running.client.stop()
-    async with asyncio.timeout(5):
-        await running.task
-
-    assert 0 == running.metrics.connects
+async def test_a_consent_connection_that_delivers_nothing_stops_the_reports(broker: FakeBroker, start: Start) -> None:
+    """Closed until it is read again: an exit might be behind it."""
+    running = start(watchdog_silence_seconds=0.05, watchdog_answer_seconds=0.1)
+    await running.ready()
+    broker.echoes = False
+    await until(lambda: running.client.states()["reports"] != "connected")
+    broker.echoes = True
+    await running.ready()
 
 
-# Pauses
+async def test_the_end_reads_nothing_more_and_still_acknowledges(broker: FakeBroker, start: Start) -> None:
+    """Room in memory, which the last commits make, does not begin it anew."""
+    running = start()
+    await running.ready()
+    reports = running.session(REPORTS)
+    broker.publish(1, session=reports)
+    await until(lambda: len(running.received) == 1)
+    running.client.quiesce()
+    running.client.resume()
+    broker.publish(2, session=reports)
+    running.received[0][1].complete()
+    await until(lambda: broker.acknowledged(reports) == [1])
+
+    assert 1 == len(running.received)
 
 
-async def pauses(monkeypatch: pytest.MonkeyPatch, *, longest: float) -> list[tuple[float, float]]:
-    """The bounds between which each of twelve pauses in a row was drawn."""
-    bounds: list[tuple[float, float]] = []
+async def test_the_oldest_message_is_that_of_either_connection(broker: FakeBroker, start: Start) -> None:
+    """0 for none."""
+    running = start()
+    before = running.metrics.oldest_seconds()
+    await running.ready()
+    broker.publish(1, session=running.session(CONSENT))
+    await until(lambda: running.metrics.oldest_seconds() > 0.001)
 
-    def uniform(low: float, high: float) -> float:
-        bounds.append((low, high))
-        return 0.0
-
-    monkeypatch.setattr("collector.ingest.client.random.uniform", uniform)
-    client = Client(BrokerSettings(reconnect_max_seconds=longest), Metrics(), lambda _m, _t: None, lambda: None)
-    for failures in range(12):
-        await client._pause(failures)
-    return bounds
-
-
-async def test_pauses_grow_to_their_bound_and_are_drawn_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Doubling, never beyond the setting, never in step with other collectors (lesson 16)."""
-    bounds = await pauses(monkeypatch, longest=30.0)
-
-    assert [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0, 30.0] == [high for _, high in bounds]
-    assert all(low == high / 4 for low, high in bounds)
-
-
-async def test_a_small_bound_holds_from_the_first_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also below the first step, and after any number of failures."""
-    bounds = await pauses(monkeypatch, longest=0.1)
-
-    assert {0.1} == {high for _, high in bounds}
-
-
-async def test_a_pause_is_as_long_as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not shorter, and the state says that it waits."""
-    monkeypatch.setattr("collector.ingest.client.random.uniform", lambda _low, _high: 0.1)
-    metrics = Metrics()
-    client = Client(BrokerSettings(), metrics, lambda _m, _t: None, lambda: None)
-    began = time.monotonic()
-    await client._pause(3)
-
-    assert 0.09 < time.monotonic() - began < 1
-    assert "waiting" == metrics.connection
-
-
-# What it takes along
-
-
-def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
-    """Any bytes; read at every connect, so that a new one needs no restart."""
-    file = tmp_path / "password"
-    settings = BrokerSettings(username="collector", password_file=file)
-    found = []
-    for content in (b"secret\n", b"secret\r\nsecond\n", b"s\xe9cret", b" spaces \n", b"", b"\n"):
-        file.write_bytes(content)
-        found.append(connect_packet(settings).password)
-
-    assert [b"secret", b"secret", b"s\xe9cret", b" spaces ", b"", b""] == found
-    assert connect_packet(BrokerSettings(username="collector")).password is None
-
-
-async def test_a_password_file_that_is_gone_is_waited_for(broker: FakeBroker, start: Start, tmp_path: Path) -> None:
-    """It may be in the middle of being replaced; the collector does not end for that."""
-    file = tmp_path / "password"
-    running = start(username="collector", password_file=file)
-    await until(lambda: running.metrics.connection == "waiting")
-    await asyncio.to_thread(file.write_bytes, b"secret\n")
-    await running.connected()
-    [connect] = [packet for packet in broker.sessions[-1] if isinstance(packet, ConnectPacket)]
-
-    assert b"secret" == connect.password
-
-
-def test_what_is_subscribed_to_is_at_least_once() -> None:
-    """Everything of the format, misspelt topics included."""
-    [everything] = topic_filters()
-
-    assert ("ueip/v1/#", QoS.AT_LEAST_ONCE) == (everything.pattern, everything.max_qos)
-
-
-# TLS
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path]:
-    """An authority of the test's own, and its certificate in a file."""
-    ca = trustme.CA()
-    file = tmp_path_factory.mktemp("tls") / "ca.pem"
-    ca.cert_pem.write_to_path(str(file))
-    return ca, file
-
-
-def test_no_tls_means_none() -> None:
-    """For a broker on this machine; the settings refuse any other."""
-    assert tls_context(BrokerSettings()) is None
-
-
-def test_tls_is_new_enough_and_the_peer_is_verified(authority: tuple[trustme.CA, Path]) -> None:
-    """1.2 at least, name and chain checked (O78); nothing can switch that off."""
-    context = tls_context(BrokerSettings(host="broker.example", tls=True, ca_file=authority[1]))
-
-    assert context is not None
-    assert ssl.TLSVersion.TLSv1_2 is context.minimum_version
-    assert ssl.CERT_REQUIRED is context.verify_mode
-    assert context.check_hostname
-    assert 1 == len(context.get_ca_certs())
-
-
-@pytest.mark.parametrize(("name", "accepted"), [("127.0.0.1", True), ("another.example", False)])
-async def test_a_broker_is_believed_by_its_certificate_only(
-    authority: tuple[trustme.CA, Path], tmp_path: Path, name: str, *, accepted: bool
-) -> None:
-    """And shows ours, when it asks for one."""
-    ca, file = authority
-    own = ca.issue_cert("collector@example.org")
-    own.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    own.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.verify_mode = ssl.CERT_REQUIRED
-    ca.configure_trust(context)
-    ca.issue_cert(name).configure_cert(context)
-    broker = FakeBroker()
-    server = await asyncio.start_server(broker.serve, "127.0.0.1", 0, ssl=context)
-    running = Running(
-        BrokerSettings(
-            port=server.sockets[0].getsockname()[1],
-            tls=True,
-            ca_file=file,
-            cert_file=tmp_path / "cert.pem",
-            key_file=tmp_path / "key.pem",
-            reconnect_max_seconds=0.02,
-        )
-    )
-    if accepted:
-        await running.connected()
-    else:
-        await until(lambda: running.metrics.connection == "waiting")
-    await running.client.stop()
-    async with asyncio.timeout(10):
-        await running.task
-    server.close()
-
-    assert accepted == bool(running.metrics.connects)
-    assert accepted == bool(broker.sessions)
+    assert 0 == before

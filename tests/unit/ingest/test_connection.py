@@ -9,7 +9,6 @@ import pytest
 from collector.acks import Token
 from collector.config import BrokerSettings
 from collector.errors import BrokerRefused
-from collector.ingest.client import connect_packet, topic_filters
 from collector.ingest.codec import (
     ConnAckPacket,
     ConnAckReasonCode,
@@ -22,9 +21,10 @@ from collector.ingest.codec import (
     QoS,
 )
 from collector.ingest.connection import Connection, ConnectionLost
+from collector.ingest.packets import connect_packet, topic_filters
 from collector.model import Message
 
-GRANTED = (1,)
+GRANTED = (1, 1)
 
 
 class FakeTransport(asyncio.Transport):
@@ -65,7 +65,7 @@ class Session:
         self.reads = 0
         self._settle = settle
         self.transport = FakeTransport()
-        self.connection = Connection(connect_packet(settings or BrokerSettings()), self._receive, self._read_done)
+        self.connection = Connection(connect_packet(settings or BrokerSettings(), "c1"), self._receive, self._read_done)
         self.connection.connection_made(self.transport)
 
     def _receive(self, message: Message, token: Token) -> None:
@@ -88,7 +88,7 @@ class Session:
 
     async def shake_hands(self, *, connack: ConnAckPacket | None = None, grants: Sequence[int] = GRANTED) -> None:
         """CONNACK, SUBSCRIBE, SUBACK."""
-        task = asyncio.create_task(self.connection.handshake(topic_filters()))
+        task = asyncio.create_task(self.connection.handshake(topic_filters("reports", "c1")))
         await asyncio.sleep(0)
         self.get((connack or ConnAckPacket()).write())
         await asyncio.sleep(0)
@@ -134,7 +134,7 @@ def test_connect_says_what_the_collector_can_take() -> None:
         receive_maximum=500,
         max_packet_bytes=70_000,
     )
-    packet = connect_packet(settings).write()
+    packet = connect_packet(settings, "c1").write()
     header = b"\x00\x04MQTT\x05"
     flags = b"\x80"  # a user name; no password, no will, and clean start is false
     keep_alive = (60).to_bytes(2, "big")
@@ -163,14 +163,15 @@ async def test_it_opens_with_connect_and_nothing_else() -> None:
 
 
 async def test_it_subscribes_once_to_everything_of_the_format() -> None:
-    """At QoS 1, with what is retained at every connect; one filter, so that nothing is delivered twice."""
+    """At QoS 1, with what is retained at every connect; one filter for it, so that nothing is delivered twice."""
     session = Session()
     session.sent()
     await session.shake_hands()
     data = b"".join(session.transport.writes)
-    topic = b"ueip/v1/#"
-    # Options (3.8.3.1): QoS 1, retain as published, retain handling 0.
-    expected = b"\x00\x01\x00" + len(topic).to_bytes(2, "big") + topic + bytes([0x09])
+    # Options (3.8.3.1): QoS 1, retain as published, retain handling 0; of our own probe nothing is ever retained.
+    filters = ((b"ueip/v1/#", 0x09), (b"ueip/probe/c1", 0x29))
+    wanted = [len(topic).to_bytes(2, "big") + topic + bytes([options]) for topic, options in filters]
+    expected = b"\x00\x01\x00" + b"".join(wanted)
 
     assert bytes([0x82, len(expected)]) + expected == data
 
@@ -196,13 +197,14 @@ async def test_a_refused_connection_gives_the_brokers_reason(code: ConnAckReason
 @pytest.mark.parametrize(
     ("grants", "sentence"),
     [
-        ((0x87,), "the broker refused the subscription to ueip/v1/#: not authorized"),
-        ((0x80,), "the broker refused the subscription to ueip/v1/#: unspecified error"),
-        ((0xA2,), "the broker refused the subscription to ueip/v1/#: wildcard subscriptions not supported"),
-        ((0,), "the broker grants ueip/v1/# at QoS 0 only; messages could be lost"),
+        ((0x87, 1), "the broker refused the subscription to ueip/v1/#: not authorized"),
+        ((0x80, 1), "the broker refused the subscription to ueip/v1/#: unspecified error"),
+        ((0xA2, 1), "the broker refused the subscription to ueip/v1/#: wildcard subscriptions not supported"),
+        ((0, 1), "the broker grants ueip/v1/# at QoS 0 only; messages could be lost"),
+        ((1, 0x87), "the broker refused the subscription to ueip/probe/c1: not authorized"),
     ],
 )
-async def test_a_subscription_that_is_not_granted_is_refused(grants: tuple[int], sentence: str) -> None:
+async def test_a_subscription_that_is_not_granted_is_refused(grants: tuple[int, int], sentence: str) -> None:
     """A SUBSCRIBE sent is not a SUBACK; a grant of QoS 0 is no promise to deliver."""
     session = Session()
     with pytest.raises(BrokerRefused) as refused:
@@ -211,21 +213,21 @@ async def test_a_subscription_that_is_not_granted_is_refused(grants: tuple[int],
     assert sentence == str(refused.value)
 
 
-@pytest.mark.parametrize("grants", [(), (1, 1), (1, 1, 1)])
+@pytest.mark.parametrize("grants", [(), (1,), (1, 1, 1)])
 async def test_an_answer_to_another_question_is_refused(grants: tuple[int, ...]) -> None:
     """One code a filter (3.9.3), or a subscription might be missing unseen."""
     session = Session()
     with pytest.raises(BrokerRefused) as refused:
         await session.shake_hands(grants=grants)
 
-    assert f"the broker answered {len(grants)} of 1 subscriptions; messages could be lost" == str(refused.value)
+    assert f"the broker answered {len(grants)} of 2 subscriptions; messages could be lost" == str(refused.value)
 
 
 async def test_a_connection_lost_before_its_answer_ends_the_handshake() -> None:
     """Whoever waits is told, whichever answer was due."""
     for answers in (0, 1):
         session = Session()
-        task = asyncio.create_task(session.connection.handshake(topic_filters()))
+        task = asyncio.create_task(session.connection.handshake(topic_filters("reports", "c1")))
         await asyncio.sleep(0)
         if answers:
             session.get(ConnAckPacket().write())

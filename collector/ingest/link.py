@@ -1,0 +1,271 @@
+"""Keeps one connection to the broker: connects, watches, reconnects with jittered pauses, stops cleanly.
+
+Rule 1: while it is held, for whatever reason, it makes no connection, and the one it has is not read.
+Rule 2: what keeps it from working is told by `state`, in words for /readyz, until it works again.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from typing import Final
+
+from collector.config import BrokerSettings
+from collector.config_files import tls_context
+from collector.errors import BrokerRefused
+from collector.ingest.claim import Claim
+from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode
+from collector.ingest.connection import Connection, ConnectionLost, Receive
+from collector.ingest.packets import client_id_of, connect_packet, topic_filters
+from collector.ingest.trouble import TAKEN_OVER, Trouble
+from collector.ingest.watchdog import Watchdog, probe_topic
+from collector.log import LOG
+from collector.metrics import ConnectionState, LinkName, Metrics
+from collector.source_settings import SourceSettings
+
+CONNECT_SECONDS: Final = 10.0
+_WORDS: Final[Mapping[str, str]] = {
+    "draining": "reading what waited at the broker",
+    "held": "held until the consent topic is read",
+}
+
+
+class Hold(Enum):
+    """Why a link is held."""
+
+    MEMORY = auto()
+    """What was received takes as much memory as it may; a new connection would bring it a second time (D22)."""
+    CONSENT = auto()
+    """The consent topic has not been read to its end (K05)."""
+    END = auto()
+    """The collector is about to stop."""
+
+
+class Link:
+    """One of the collector's connections, and its session with the broker."""
+
+    def __init__(
+        self,
+        name: LinkName,
+        settings: BrokerSettings,
+        metrics: Metrics,
+        receive: Receive,
+        read_done: Callable[[], None],
+        sources: Sequence[SourceSettings] = (),
+        *,
+        lost: Callable[[], None] = lambda: None,
+        caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.expects_session = False
+        """Whether the broker should know us. When it does not, it lost what it kept for us, and that is told."""
+        self._name: LinkName = name
+        self._trouble = Trouble(name, settings, metrics)
+        self._client_id = client_id_of(name, settings.client_id)
+        self._settings = settings
+        self._filters = topic_filters(name, self._client_id, sources)
+        self._metrics = metrics
+        self._claim = Claim(self._client_id, receive) if name == "consent" else None
+        self._receive = self._claim.receive if self._claim else receive
+        self._read_done = read_done
+        self._lost = lost
+        self._caught_up = caught_up
+        self._connection: Connection | None = None
+        self._watchdog: Watchdog | None = None
+        self._holds: set[Hold] = set()
+        self._free = asyncio.Event()
+        self._free.set()
+        self._stopping = asyncio.Event()
+        self._may_retain = False
+
+    async def run(self) -> None:
+        """Stay connected until `stop`."""
+        while not self._stopping.is_set():
+            if not self._free.is_set():
+                self._metrics.connection[self._name] = "held"
+                await self._free.wait()
+                continue
+            began = time.monotonic()
+            await self._attempt()
+            self._lost()
+            await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
+        self._metrics.connection[self._name] = "stopped"
+
+    async def _attempt(self) -> None:
+        """One connection from its beginning to its end, whatever ends it."""
+        self._metrics.connection[self._name], before = "connecting", self._metrics.connects[self._name]
+        try:
+            await self._session()
+        except (OSError, BrokerRefused, TimeoutError, UnicodeError) as error:
+            self._trouble.failed(error)
+        except ConnectionLost as error:
+            if self._stopping.is_set():
+                return
+            if self._metrics.connects[self._name] == before:
+                self._trouble.failed(error)
+            else:
+                self._trouble.lost(str(error))
+                if str(error) == TAKEN_OVER and self._claim:
+                    self._claim.give_up()
+
+    async def _session(self) -> None:
+        connection = Connection(connect_packet(self._settings, self._client_id), self._receive, self._read_done)
+        watchdog = Watchdog(
+            connection,
+            probe_topic(self._client_id),
+            self._settings,
+            accepted=self._accepted,
+            returned=self._returned,
+        )
+        tls = tls_context(self._settings)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: connection, self._settings.host, self._settings.port, ssl=tls
+            )
+        _limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
+        self._connection = connection
+        if self._claim:
+            self._claim.contested = lambda: connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, TAKEN_OVER)
+        try:
+            if self._holds:
+                connection.pause()
+            if not self._stopping.is_set():
+                answer = await self._shake_hands(connection)
+                self._welcome(answer)
+                self._watchdog = watchdog
+                keep_alive = answer.server_keep_alive or self._settings.keep_alive_seconds
+                await self._watch(connection, watchdog, keep_alive)
+        finally:
+            connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
+            self._connection = self._watchdog = None
+
+    async def _shake_hands(self, connection: Connection) -> ConnAckPacket:
+        """Wait for the broker's answers, and longer while the connection is not read, for then they cannot come."""
+        talking = asyncio.ensure_future(connection.handshake(self._filters))
+        try:
+            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS))[0]:
+                if not connection.paused:
+                    raise TimeoutError
+            return await talking
+        finally:
+            talking.cancel()
+
+    def _welcome(self, answer: ConnAckPacket) -> None:
+        """What a connection brings to light at once."""
+        self._metrics.connects[self._name] += 1
+        LOG.info("broker_connected", connection=self._name, session_present=answer.session_present)
+        if self.expects_session and not answer.session_present:
+            self._metrics.sessions_lost[self._name] += 1
+            LOG.error("broker_session_lost", connection=self._name, what="messages it kept for us may be lost")
+        self.expects_session = True
+        self._may_retain = answer.retain_available
+
+    async def _watch(self, connection: Connection, watchdog: Watchdog, keep_alive: int) -> None:
+        """Until the connection ends: ping when idle, give it up when nothing comes back, no message included.
+
+        Raises:
+            BrokerRefused: we may not publish our probe.
+            ConnectionLost: it is over, and why.
+        """
+        watchdog.ask()
+        often = min(keep_alive, self._settings.watchdog_silence_seconds, self._settings.watchdog_answer_seconds) / 4
+        while not (await asyncio.wait([connection.closed], timeout=often))[0]:
+            now = time.monotonic()
+            if not connection.paused and now - connection.last_received > keep_alive * 1.5:
+                connection.abort("no_answer")
+            elif watchdog.is_deaf():
+                connection.abort("silent")
+            elif now - connection.last_sent > keep_alive / 2:
+                connection.ping()
+        raise watchdog.refusal or ConnectionLost(connection.closed.result())
+
+    def _accepted(self) -> None:
+        """The broker let us publish: connected, subscribed, allowed. What we published may be back by now."""
+        if self._metrics.connection[self._name] == "connecting":
+            self._works("draining" if self._name == "consent" else "connected")
+
+    def _returned(self) -> None:
+        """Everything the broker had for this session when it was asked has been delivered."""
+        connection = self._connection
+        if connection is None or connection.closed.done():
+            return
+        if self._metrics.connection[self._name] in {"connecting", "draining"}:
+            self._works("connected")
+            if self._claim and self._may_retain:
+                self._claim.make(connection)
+        self._caught_up()
+
+    def _works(self, state: ConnectionState) -> None:
+        self._trouble.over()
+        self._metrics.connection[self._name] = state
+        self._show_hold()
+
+    def catch_up(self) -> None:
+        """Have `caught_up` called once all that the broker has for this session by now is delivered."""
+        if self._watchdog is not None:
+            self._watchdog.ask()
+
+    def hold(self, why: Hold) -> None:
+        """Read no more, and make no connection, until released from this and every other hold."""
+        self._holds.add(why)
+        self._free.clear()
+        if self._connection is not None:
+            self._connection.pause()
+        self._show_hold()
+
+    def release(self, why: Hold) -> None:
+        """End one hold."""
+        self._holds.discard(why)
+        if not self._holds:
+            self._free.set()
+            if self._connection is not None:
+                self._connection.resume()
+        self._show_hold()
+
+    def _show_hold(self) -> None:
+        """A connection that stands but waits for the consent topic is not what operators call connected."""
+        state, held = self._metrics.connection[self._name], Hold.CONSENT in self._holds
+        if held and state == "connected":
+            self._metrics.connection[self._name] = "held"
+        elif not held and state == "held" and self._watchdog is not None:
+            self._metrics.connection[self._name] = "connected"
+
+    async def stop(self) -> None:
+        """Say goodbye; what is not acknowledged stays with the broker."""
+        self._stopping.set()
+        self._free.set()
+        if self._connection is not None:
+            self._connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
+        await asyncio.sleep(0)
+
+    def state(self) -> str:
+        """What it does, `connected` when all is well, or what keeps it from that."""
+        state = self._metrics.connection[self._name]
+        return state if state == "connected" else self._trouble.words() or _WORDS.get(state, state)
+
+    def oldest_seconds(self) -> float:
+        """Age of the oldest unacknowledged message, 0 for none."""
+        return self._connection.acks.oldest_seconds() if self._connection else 0.0
+
+    def silent_seconds(self) -> float:
+        """How long ago a message came, ours included, 0 while there is no connection."""
+        return self._watchdog.silent_seconds() if self._watchdog else 0.0
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not for the end of the process."""
+        if not self._stopping.is_set():
+            self._metrics.connection[self._name] = "waiting"
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _limit_unanswered(transport: asyncio.BaseTransport, seconds: float) -> None:
+    """Have the kernel end a connection whose other end is gone without a word, also while it is not read.
+
+    What is written to such a one would else be repeated for a quarter of an hour (tcp(7), tcp_retries2). TCP's own
+    keep-alive would add nothing: MQTT's pings are written all the time.
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = int(seconds * 1000)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -1,0 +1,52 @@
+"""What is said to the broker at the start of a connection."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from collector.config import BrokerSettings
+from collector.ingest.claim import claim_topic
+from collector.ingest.codec import ConnectPacket, QoS, RetainHandling, TopicFilter
+from collector.ingest.watchdog import probe_topic
+from collector.metrics import LinkName
+from collector.source_settings import SourceSettings
+
+_WANTED: Final[dict[LinkName, str]] = {"consent": "ueip/v1/+/consent", "reports": "ueip/v1/#"}
+"""For reports, wider than their topic: a misspelt one is a counted drop, and a join stays ahead of what follows it."""
+
+
+def client_id_of(name: LinkName, client_id: str) -> str:
+    """The name of a connection's session: one name has one connection at a time (MQTT 5, 3.1.4-3)."""
+    return client_id if name == "reports" else f"{client_id}-{name}"
+
+
+def connect_packet(settings: BrokerSettings, client_id: str) -> ConnectPacket:
+    """CONNECT for a persistent session with a bounded window (D22)."""
+    # An empty file is a wrong password, which the broker will say; it must not end the process.
+    lines = settings.password_file.read_bytes().splitlines() or [b""] if settings.password_file else [None]
+    return ConnectPacket(
+        client_id,
+        username=settings.username,
+        password=lines[0],
+        clean_start=False,
+        keep_alive=settings.keep_alive_seconds,
+        session_expiry_interval=settings.session_expiry_seconds,
+        receive_max=settings.receive_maximum,
+        max_packet_size=settings.max_packet_bytes,
+    )
+
+
+def topic_filters(name: LinkName, client_id: str, sources: Sequence[SourceSettings] = ()) -> list[TopicFilter]:
+    """What a connection subscribes to: its messages, its own probe; the claims to it, or the topics of other sources.
+
+    What is retained comes at every connect, for consent events are wanted then. No topic matches two filters of one
+    connection: brokers would deliver its messages twice.
+    """
+    wanted = TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)
+    own = TopicFilter(probe_topic(client_id), max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_NEVER)
+    if name == "consent":
+        # Claims are not to be queued, or those of long ago would come out of the queue.
+        claims = claim_topic(client_id)
+        return [wanted, own, TopicFilter(claims, max_qos=QoS.AT_MOST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
+    # Retained reports are dropped anyway (G2).
+    never = RetainHandling.SEND_NEVER
+    return [wanted, own, *(TopicFilter(s.topic, max_qos=QoS.AT_LEAST_ONCE, retain_handling=never) for s in sources)]
