@@ -27,7 +27,12 @@ _NUMBERS: Final = (0, 1, 2, 5, 10, 60, 100, 1000, 65_536, 1_048_576)
 
 def some_value(field: FieldInfo, chance: random.Random) -> Any:
     """A value the field takes, as TOML has it; None leaves it out."""
-    return chance.choice(_valid(field))
+    return chance.choice(values_of(field))
+
+
+def is_choice(field: FieldInfo) -> bool:
+    """Whether a field takes one of a few values: true and false, or words."""
+    return any(kind is bool or get_origin(kind) is Literal for kind in kinds(field.annotation))
 
 
 def some_section(model: type[BaseModel], chance: random.Random, *, often: float = 0.5) -> dict[str, Any]:
@@ -58,7 +63,8 @@ def kinds(annotation: Any) -> Iterator[Any]:
 _known: Final[dict[str, list[Any]]] = {}
 
 
-def _valid(field: FieldInfo) -> list[Any]:
+def values_of(field: FieldInfo) -> list[Any]:
+    """Values that a field takes."""
     form = repr((field.annotation, field.metadata))
     if form not in _known:
         kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
