@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 Format = Literal["bulk_data", "usp", "goform", "ubus", "collectd", "netjson"]
 WITH_FLAG: Final[tuple[Format, ...]] = ("goform", "ubus")
 """Formats that have a place for the flag (D1)."""
+NAMELESS: Final[tuple[Format, ...]] = ("goform", "ubus", "collectd", "netjson")
+"""Formats whose payloads do not say whose they are: what identifiers stand in them are looked up by, never believed."""
 OWN: Final = "ueip"
 
 
@@ -30,7 +32,7 @@ class SourceSettings(BaseModel):
     router_from: Literal["topic", "payload", "sender"] = Field(
         default="topic",
         description="topic: `router_level`. sender: the user property `broker.sender_property`. payload: as the "
-        "message says (USP, NetJSON), only where the broker lets nobody else publish there.",
+        "message says (bulk_data, usp), only where the broker lets nobody else publish there.",
     )
     flag: Literal["message", "ledger"] = Field(
         default="ledger", description="message: at its declared place (goform, ubus). ledger: consent events alone."
@@ -73,6 +75,8 @@ class SourceSettings(BaseModel):
         ]
         if self.flag == "message" and self.format not in WITH_FLAG:
             faults.append(f'flag: found "message", expected "ledger": {self.format} has no place for a flag (D3)')
+        if self.router_from == "payload" and self.format in NAMELESS:
+            faults.append(f'router_from: found "payload", expected "topic" or "sender": {self.format} names no router')
         if faults:
             raise ValueError("; ".join(faults))
         return self

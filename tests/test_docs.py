@@ -113,3 +113,26 @@ def test_configuration_snippets_parse(page: Path) -> None:
     """Every TOML block is TOML."""
     for snippet in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         tomllib.loads(snippet)
+
+
+SOURCES = [
+    snippet
+    for snippet in re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "formats.md").read_text("utf-8"), re.DOTALL)
+    if "[[sources]]" in snippet
+]
+
+
+@pytest.mark.parametrize("snippet", SOURCES, ids=lambda snippet: str(tomllib.loads(snippet)["sources"][0]["format"]))
+def test_the_sources_of_the_docs_are_in_order(snippet: str, tmp_path: Path) -> None:
+    """Each as it stands, behind what `ueip init` writes; those without a flag need the ledger's word (D3)."""
+    subprocess.run(["ueip", "init", str(tmp_path)], env=ENVIRONMENT, check=True, capture_output=True)
+    path = tmp_path / "collector.toml"
+    flagged = all(source.get("flag") == "message" for source in tomllib.loads(snippet)["sources"])
+    text = path.read_text("utf-8")
+    path.write_text((text if flagged else text.replace('mode = "flag"', 'mode = "registered"')) + snippet, "utf-8")
+
+    checked = subprocess.run(
+        ["ueip", "check-config", "-c", str(path)], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 0, checked.stderr

@@ -114,7 +114,9 @@ class RefusedNames:
         found = self._family.get(path) or stem or self._family.get(tail) or self._path_tails.get(tail)
         # UCI names are config.section.option, whatever the section is called.
         first, last = _segments(name)[0], _segments(name)[-1]
-        return found or self._family.get(normalise(f"{first}.{{i}}.{last}")) or self._by_last_segment(last)
+        found = found or self._family.get(normalise(f"{first}.{{i}}.{last}")) or self._by_last_segment(last)
+        # A number between underscores is part of a flat name (`sim.v3t_1_msisdn`), not an instance.
+        return found or self._by_last_segment(name.rpartition(".")[2])
 
     def _by_last_segment(self, segment: str) -> RefusedFamily | None:
         plain = normalise(segment)

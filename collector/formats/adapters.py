@@ -10,6 +10,7 @@ from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
 from collector.formats.aliases import AliasMap, load_aliases
 from collector.formats.collectd import Collectd
+from collector.formats.goform import Maps
 from collector.formats.reading import Adapter, Options
 from collector.formats.sources import Source, Sources
 from collector.formats.translate import Translator
@@ -25,6 +26,8 @@ class Kind(NamedTuple):
 
 KINDS: Final[dict[str, Kind]] = {
     "collectd": Kind(Collectd, "collectd"),
+    "goform": Kind(Maps, "goform"),
+    "ubus": Kind(Maps, "goform"),
 }
 
 

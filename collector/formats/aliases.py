@@ -130,7 +130,17 @@ class AliasMap(BaseModel):
 
     Never below a list, nor below a name that is refused: what stands there is not the router's.
     """
+    tables: dict[str, dict[str, Raw]] = {}
+    """Values and their meanings that several entries have in common: `values` may name one of these."""
     alias: tuple[Alias, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_tables(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("alias"), list):
+            return data
+        tables = data.get("tables", {})
+        return data | {"alias": [_with_table(entry, tables) for entry in data["alias"]]}
 
     def faults(self, catalogue: Catalogue) -> list[str]:
         """Entries that speak of fields or events the catalogue does not have."""
@@ -149,6 +159,15 @@ class AliasMap(BaseModel):
             )
             if wrong
         ]
+
+
+def _with_table(entry: Any, tables: Any) -> Any:
+    name = entry.get("values") if isinstance(entry, dict) else None
+    if not isinstance(name, str):
+        return entry
+    if name not in tables:
+        raise ValueError(f"values: found '{name}', expected one of {', '.join(tables) or 'no table'}")
+    return entry | {"values": tables[name]}
 
 
 def _counts(catalogue: Catalogue, field: str) -> bool:

@@ -178,6 +178,17 @@ def test_a_value_with_no_meaning_is_invalid_unless_all_others_have_one() -> None
     assert read(translator(others), ("wifi_coverage", "huge"))[1] == {}
 
 
+def test_entries_may_share_a_table_of_values() -> None:
+    """Written once; a table that is not there is a fault."""
+    table = {"words": MODE["values"]}
+
+    made = translator({**MODE, "values": "words"}, tables=table)
+
+    assert read(made, ("wifi_coverage", "long_mode"))[0].wifi.wifi_coverage_mode == "long"
+    with pytest.raises(ValidationError, match="found 'wrods', expected one of words"):
+        translator({**MODE, "values": "wrods"}, tables=table)
+
+
 def test_a_condition_can_be_that_another_value_is_not_one_of_some() -> None:
     """What is not there is not one of any."""
     channel = {"names": ["Channel"], "field": "wifi.wifi_channel_2g", "when": {"name": "wifi_band", "not": ["a"]}}
