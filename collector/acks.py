@@ -1,8 +1,11 @@
 """Acknowledgements in order of receipt (MQTT 5, 4.6.0-2), each by a token bound to its connection.
 
 Rule 1: a token is completed once; a second time changes nothing.
-Rule 2: what is released is always a prefix of what was received on this connection.
+Rule 2: what is released is in order of receipt, and is held back by the first message that is not settled.
 Rule 3: a token of a connection that is gone releases nothing: the broker sends that message again.
+Rule 4: a message that is left with the broker is never acknowledged on its connection, and holds nothing back: what is
+        acknowledged after it still is so in order of receipt. The broker sends it again on the next connection (4.4),
+        and until then it takes one place of the window.
 """
 
 import time
@@ -10,11 +13,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+_LEFT: Final = 0
+"""In the place of a packet id; no packet has it (MQTT 5, 2.2.1)."""
+
 
 class Settling(Protocol):
-    """What is told when a message is settled."""
+    """What is told when a message is settled, or given up on this connection."""
 
     def complete(self) -> None: ...
+
+    def leave(self) -> bool: ...
 
 
 class Token:
@@ -35,6 +43,19 @@ class Token:
             if self.ring is not None:
                 self.ring.settle()
 
+    def leave(self) -> bool:
+        """Leave the message with the broker, to be sent again on another connection.
+
+        False where that is no way out: nobody sends a message of QoS 0 again.
+        """
+        if self.ring is None:
+            return False
+        if not self.done:
+            self.done = True
+            self.packet_id = _LEFT
+            self.ring.leave()
+        return True
+
 
 class Countdown:
     """Completes a token when all of several regions have settled their part of a message."""
@@ -51,6 +72,10 @@ class Countdown:
         if self._left == 0:
             self._token.complete()
 
+    def leave(self) -> bool:
+        """One part cannot be settled, so the message is left with the broker whole."""
+        return self._token.leave()
+
 
 NO_TOKEN: Final = Token(None, 0, 0.0)
 """For QoS 0: there is nothing to acknowledge."""
@@ -65,6 +90,8 @@ class AckRing:
         self._clock = clock
         self._closed = False
         self._held = False
+        self.left = 0
+        """Messages left with the broker on this connection."""
 
     def token(self, packet_id: int, received: float | None = None) -> Token:
         """A token for a message just received, at *received* on the ring's clock."""
@@ -80,7 +107,15 @@ class AckRing:
         ready = []
         while waiting and waiting[0].done:
             ready.append(waiting.popleft().packet_id)
-        self._release(ready)
+        if self.left:
+            ready = [packet_id for packet_id in ready if packet_id != _LEFT]
+        if ready:
+            self._release(ready)
+
+    def leave(self) -> None:
+        """A message is left with the broker; what it held back is released."""
+        self.left += 1
+        self.settle()
 
     def hold(self) -> None:
         """Collect releases until `let_go`: one read of the socket may settle many messages."""

@@ -80,6 +80,16 @@ class RegionSettings(Section):
         description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
     )
 
+    spool: Path | None = Field(
+        default=None,
+        description="Folder for what waits while the store is away, best on another disk. Beside the store if absent.",
+    )
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where the region's spool is."""
+        return self.spool or self.store.with_name(f"{self.store.name}.spool")
+
 
 class RegionsSettings(Section):
     """Which regions are served here, and by which tables."""
@@ -180,6 +190,18 @@ class WriterSettings(Section):
     max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Rows of one commit.")
 
 
+class SpoolSettings(Section):
+    """What becomes of a region's records while its store is away."""
+
+    after_seconds: Annotated[float, Field(ge=0.05, le=60)] = Field(
+        default=1.0, description="A store that has not answered for so long is away: its records are spooled meanwhile."
+    )
+    max_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
+        default=1_073_741_824,
+        description="The most that waits in a region's spool; what comes then stays with the broker.",
+    )
+
+
 class LogSettings(Section):
     """Logs go to standard error."""
 
@@ -195,6 +217,7 @@ class Settings(Section):
     consent: ConsentSettings = ConsentSettings()
     limits: LimitsSettings = LimitsSettings()
     writer: WriterSettings = WriterSettings()
+    spool: SpoolSettings = SpoolSettings()
     http: HttpSettings = HttpSettings()
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
@@ -238,7 +261,10 @@ def default_settings_path() -> Path:
     return data_path("config", "collector.toml")
 
 
-_PATHS = {"password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "tables", "policies", "witness"}
+_PATHS = {
+    "password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "spool", "witness", "tables",
+    "policies",
+}  # fmt: skip
 
 
 def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -171,15 +171,19 @@ def _witness_faults(settings: "Settings") -> list[str]:
 
 
 def _shared_faults(settings: "Settings") -> list[str]:
-    """Two regions must share no store and no key, or their records could meet (D18)."""
-    faults, stores, keys = [], dict[Path, Region](), dict[bytes, Region]()
+    """Two regions must share no store, no spool and no key, or their records could meet (D18)."""
+    faults, stores, spools, keys = [], dict[Path, Region](), dict[Path, Region](), dict[bytes, Region]()
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
-        other = stores.setdefault(own.store.resolve(), region)
-        if other is not region:
-            faults.append(
-                f"regions.{region}.store: {own.store}: is also the store of {other}. Give each region its own."
-            )
+        for what, places, place in (
+            ("store", stores, own.store),
+            ("spool folder", spools, own.spool_folder),
+        ):
+            other = places.setdefault(place.resolve(), region)
+            if other is not region:
+                setting = f"regions.{region}.{what.partition(' ')[0]}"
+                faults.append(f"{setting}: {place}: is also the {what} of {other}. Give each region its own.")
+                break
         for file in own.key_files:
             secret = _content(file)
             other = keys.setdefault(secret, region) if isinstance(secret, bytes) else region

@@ -106,6 +106,14 @@ class StoreUnusable(StoreUnavailable):
         super().__init__(text, cause)
 
 
+class SpoolUnavailable(CollectorError):
+    """The spool did not answer or refused; nothing was taken from it, and what was given to it is not there."""
+
+    def __init__(self, text: str, cause: Cause = Cause.NOT_ANSWERING) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
 class BrokerRefused(CollectorError):
     """The broker refused the connection or a subscription; the text gives its reason."""
 

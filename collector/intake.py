@@ -54,11 +54,13 @@ class Intake:
             token.complete()
 
     def _accepted(self, record: Record, token: Settling, size: int) -> None:
-        metrics = self._metrics
+        metrics, writer = self._metrics, self._writers[record.region]
+        if writer.guarded and writer.turns_away(record, token):
+            return
         metrics.received += 1
         metrics.in_flight += 1
         metrics.in_flight_bytes += size
-        self._writers[record.region].submit(record, token, size)
+        writer.submit(record, token, size)
 
     def _dropped(self, outcome: Dropped, token: Settling, size: int) -> None:
         self._metrics.received += 1

@@ -6,18 +6,19 @@ On the message path a count is an addition to a plain number; Prometheus's own c
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from itertools import product
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from collector.consent.ledger import Result
 from collector.errors import Cause
+from collector.exposition import Declared, counter, gauge, histogram
 from collector.model import Action, DropReason, Region, Removal
+from collector.spool_metrics import SPOOL_DECLARED, SpoolMetrics
 
 API_STATUSES: Final = (200, 400, 401, 404, 405, 408, 413, 415, 422, 500, 503)
 CONNECTION_STATES: Final = ("connected", "connecting", "draining", "held", "waiting", "stopped")
@@ -42,18 +43,10 @@ class Loss(StrEnum):
     """The broker sent what is not MQTT 5."""
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """A metric's name, kind, labels and meaning."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: tuple[str, ...] = ()
-
-
 RECEIVED: Final = Declared(
-    "collector_messages_received_total", "counter", "Report messages received from the broker, redeliveries included."
+    "collector_messages_received_total",
+    "counter",
+    "Report messages received from the broker, redeliveries included, or found in a spool at the start.",
 )
 DROPPED: Final = Declared(
     "collector_messages_dropped_total", "counter", "Report messages not kept, by the one reason each has.", ("reason",)
@@ -62,7 +55,9 @@ STORED: Final = Declared(
     "collector_records_stored_total", "counter", "Records stored durably; each is one report message.", ("region",)
 )
 IN_FLIGHT: Final = Declared(
-    "collector_messages_in_flight", "gauge", "Report messages received and neither stored nor dropped yet."
+    "collector_messages_in_flight",
+    "gauge",
+    "Report messages received and neither stored nor dropped yet, those in the spools included.",
 )
 IN_FLIGHT_BYTES: Final = Declared("collector_in_flight_bytes", "gauge", "Bytes of payloads not yet settled.")
 PAUSED: Final = Declared("collector_reading_paused", "gauge", "1 while the socket is not read, for memory is full.")
@@ -129,6 +124,12 @@ SILENCE: Final = Declared(
     "Seconds since a message came on the connection, the collector's own probes included; 0 while there is none.",
     ("link",),
 )
+WINDOW: Final = Declared(
+    "collector_broker_window", "gauge", "Messages the broker may have under way, unacknowledged.", ("link",)
+)
+WINDOW_LEFT: Final = Declared(
+    "collector_broker_window_left", "gauge", "Places of that window taken by messages left with the broker.", ("link",)
+)
 OLDEST: Final = Declared(
     "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
 )
@@ -139,7 +140,7 @@ API_ANSWERS: Final = Declared(
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
-    CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, OLDEST, API_ANSWERS,
+    *SPOOL_DECLARED, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST, API_ANSWERS,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -181,11 +182,14 @@ class Metrics:
         self.store_up: dict[Region, bool] = dict.fromkeys(regions, False)
         self.store_cause: dict[Region, Cause] = dict.fromkeys(regions, Cause.OPENING)
         self.witnesses: dict[Region, Witnessed] = {}
+        self.spools = SpoolMetrics(regions)
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
+        self.window: Callable[[LinkName], tuple[int, int]] = lambda _: (0, 0)
+        """The places of a connection's window, and how many of them are taken by messages left with the broker."""
         self._regions = regions
         self.registry = CollectorRegistry()
-        self.commit_seconds = _histogram(COMMIT_SECONDS, _COMMIT_BUCKETS, self.registry)
-        self.batch_rows = _histogram(BATCH_ROWS, _BATCH_BUCKETS, self.registry)
+        self.commit_seconds = histogram(COMMIT_SECONDS, _COMMIT_BUCKETS, self.registry)
+        self.batch_rows = histogram(BATCH_ROWS, _BATCH_BUCKETS, self.registry)
         self.registry.register(self)
 
     def drop(self, reason: DropReason, count: int = 1) -> None:
@@ -198,44 +202,29 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus-client for a scrape."""
-        yield _counter(RECEIVED, {(): self.received})
-        yield _counter(DROPPED, {(reason,): self.dropped[reason] for reason in DropReason})
-        yield _counter(STORED, {(region,): self.stored[region] for region in self._regions})
-        yield _gauge(IN_FLIGHT, {(): self.in_flight})
-        yield _gauge(IN_FLIGHT_BYTES, {(): self.in_flight_bytes})
-        yield _gauge(PAUSED, {(): self.paused})
-        yield _counter(REMOVED, {(removal,): self.removed[removal] for removal in Removal})
-        yield _counter(CONSENT_EVENTS, dict(self.consent))
-        yield _counter(CONSENT_REFUSED, {(reason,): n for reason, n in self.consent_refused.items()})
-        yield _counter(ERASED, {(region,): self.erased[region] for region in self._regions})
-        yield _counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
-        yield _gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
-        yield _gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
-        yield _gauge(LEDGER_ENTRIES, {(r,): w.ledger for r, w in self.witnesses.items()})
-        yield _gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
+        yield counter(RECEIVED, {(): self.received})
+        yield counter(DROPPED, {(reason,): self.dropped[reason] for reason in DropReason})
+        yield counter(STORED, {(region,): self.stored[region] for region in self._regions})
+        yield gauge(IN_FLIGHT, {(): self.in_flight})
+        yield gauge(IN_FLIGHT_BYTES, {(): self.in_flight_bytes})
+        yield gauge(PAUSED, {(): self.paused})
+        yield counter(REMOVED, {(removal,): self.removed[removal] for removal in Removal})
+        yield counter(CONSENT_EVENTS, dict(self.consent))
+        yield counter(CONSENT_REFUSED, {(reason,): n for reason, n in self.consent_refused.items()})
+        yield counter(ERASED, {(region,): self.erased[region] for region in self._regions})
+        yield counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
+        yield gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
+        yield gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
+        yield gauge(LEDGER_ENTRIES, {(r,): w.ledger for r, w in self.witnesses.items()})
+        yield gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
+        yield from self.spools.collect()
         states = product(LINK_NAMES, CONNECTION_STATES)
-        yield _gauge(CONNECTION, {(link, state): state == self.connection[link] for link, state in states})
-        yield _counter(CONNECTS, {(link,): self.connects[link] for link in LINK_NAMES})
-        yield _counter(LOST, {(link, why): self.lost[link, why] for link, why in product(LINK_NAMES, Loss)})
-        yield _counter(SESSIONS_LOST, {(link,): self.sessions_lost[link] for link in LINK_NAMES})
-        yield _gauge(SILENCE, {(link,): self.silent_seconds(link) for link in LINK_NAMES})
-        yield _gauge(OLDEST, {(): self.oldest_seconds()})
-        yield _counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})
-
-
-def _counter(declared: Declared, values: Mapping[Any, int]) -> Metric:
-    family = CounterMetricFamily(declared.name.removesuffix("_total"), declared.help, labels=declared.labels)
-    for labels, value in values.items():
-        family.add_metric([str(label) for label in labels], value)
-    return family
-
-
-def _gauge(declared: Declared, values: Mapping[Any, float]) -> Metric:
-    family = GaugeMetricFamily(declared.name, declared.help, labels=declared.labels)
-    for labels, value in values.items():
-        family.add_metric([str(label) for label in labels], float(value))
-    return family
-
-
-def _histogram(declared: Declared, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:
-    return Histogram(declared.name, declared.help, declared.labels, buckets=buckets, registry=registry)
+        yield gauge(CONNECTION, {(link, state): state == self.connection[link] for link, state in states})
+        yield counter(CONNECTS, {(link,): self.connects[link] for link in LINK_NAMES})
+        yield counter(LOST, {(link, why): self.lost[link, why] for link, why in product(LINK_NAMES, Loss)})
+        yield counter(SESSIONS_LOST, {(link,): self.sessions_lost[link] for link in LINK_NAMES})
+        yield gauge(SILENCE, {(link,): self.silent_seconds(link) for link in LINK_NAMES})
+        yield gauge(WINDOW, {(link,): self.window(link)[0] for link in LINK_NAMES})
+        yield gauge(WINDOW_LEFT, {(link,): self.window(link)[1] for link in LINK_NAMES})
+        yield gauge(OLDEST, {(): self.oldest_seconds()})
+        yield counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})

@@ -196,7 +196,8 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
 
     `event_ref` is the pseudonym of the act's own id: an act counts once, also under keys since rotated. `replayed` acts
     were kept by the broker for nobody knows how long. `only_if_joined` keeps a refusal by somebody
-    who never joined from leaving a trace.
+    who never joined from leaving a trace. `spent` are ids of records that it took out of the spool: they must not come
+    again.
     """
 
     action: Action
@@ -215,6 +216,7 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
     only_if_joined: bool = False
     actor_auth: str | None = None
     """How the actor was authenticated, where the channel alone does not say it."""
+    spent: tuple[bytes, ...] = ()
 
 
 Entry = Record | ConsentEvent

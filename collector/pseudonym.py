@@ -55,6 +55,12 @@ class Key:
         outer.update(inner.digest())
         return outer.digest()[:REF_BYTES]
 
+    def derived(self, purpose: str, salt: bytes) -> bytes:
+        """A key of 32 bytes for another purpose, which says nothing of this one: HKDF-SHA-256 (RFC 5869)."""
+        extracted = hmac.digest(salt, self._secret, "sha256")
+        # 2.3, for one block: T(1) = HMAC(PRK, info | 0x01).
+        return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
+
 
 class Pseudonymiser:
     """The pseudonyms of one region."""

@@ -41,6 +41,8 @@ class DropReason(StrEnum):
     TOO_OLD = "too_old"
     # the store
     DUPLICATE = "duplicate"
+    STORE_AWAY = "store_away"
+    SPOOL_DAMAGED = "spool_damaged"
     # us
     INTERNAL_ERROR = "internal_error"
 
@@ -80,5 +82,7 @@ _MEANINGS: Mapping[DropReason, str] = {
     DropReason.FUTURE: "The message says a time in the future.",
     DropReason.TOO_OLD: "The message is older than the limit.",
     DropReason.DUPLICATE: "The message was stored before.",
+    DropReason.STORE_AWAY: "The message came at QoS 0, so nobody sends it again, while its region could keep nothing.",
+    DropReason.SPOOL_DAMAGED: "The message waited in the spool, and the spool's file was damaged.",
     DropReason.INTERNAL_ERROR: "The collector failed on the message; this is a bug of ours.",
 }

@@ -24,6 +24,9 @@ from collector.rights.desk import Desk
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
 from collector.stores.guard import GuardedStore
+from collector.stores.sealing import Sealer
+from collector.stores.spool import Spool
+from collector.stores.spool_file import SpoolFile
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.witness import Witness
@@ -31,6 +34,8 @@ from collector.stores.writer import Writer
 
 PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
 """The names on /readyz of the connections to the broker."""
+SHUTDOWN_SECONDS: Final = 5.0
+"""How long the commits under way are waited for at the end."""
 
 
 class Service:
@@ -53,7 +58,7 @@ class Service:
             resume=self._resume,
         )
         hands = (self._intake.receive, self._intake.read_done)
-        self._client = Client(settings.broker, self.metrics, *hands, settings.sources)
+        self._client = Client(settings.broker, self.metrics, *hands, settings.sources, self._renewed)
 
         self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
@@ -79,7 +84,20 @@ class Service:
         store = open_store(self.settings, region)
         self.metrics.witnesses[region] = store.state
         closed = self.rules.closed[region]
-        return Writer(store, self.settings.writer, self.metrics, closed, settled=self._settled)
+        return Writer(
+            store, self.settings.writer, self.metrics, closed, spool=open_spool(self.settings, region),
+            settled=self._settled, left=self._left, back=self._back,
+        )  # fmt: skip
+
+    def _left(self) -> None:
+        self._client.left()
+
+    def _back(self) -> None:
+        self._client.ask_again()
+
+    def _renewed(self) -> None:
+        for writer in self._writers.values():
+            writer.renewed()
 
     def _pause(self) -> None:
         self._client.pause()
@@ -150,20 +168,24 @@ class Service:
             await self.api.stop()
         for writer in self._writers.values():
             writer.stop()
-        await asyncio.wait(writing)
+        # A store may hang; what is not committed stays with the broker or in the spool.
+        await asyncio.wait(writing, timeout=SHUTDOWN_SECONDS)
+        for task in writing:
+            task.cancel()
         self._desk.stop()
         await asyncio.gather(*desk)
         await self._client.stop()
         await self.http.stop()
-        await asyncio.gather(*(writer.store.close() for writer in self._writers.values()))
+        await asyncio.gather(*(writer.close() for writer in self._writers.values()))
 
     def readiness(self) -> dict[str, str]:
         """The state of each part, for /readyz."""
         broker = {PART_OF[link]: READY if s == "connected" else s for link, s in self._client.states().items()}
         stores = {f"store_{r}": self.metrics.store_state(r) or READY for r in self.metrics.store_up}
+        spools = {f"spool_{region}": writer.spool_state() or READY for region, writer in self._writers.items()}
         reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
         witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
-        return {**broker, **stores, **witnesses, **reading}
+        return {**broker, **stores, **spools, **witnesses, **reading}
 
 
 def open_store(settings: Settings, region: Region) -> GuardedStore:
@@ -187,6 +209,13 @@ def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:
 def witness_of(settings: Settings, region: Region) -> Witness:
     """The witness of an enabled region's ledger."""
     return Witness(settings.regions.witness_of(region), region)
+
+
+def open_spool(settings: Settings, region: Region) -> Spool:
+    """The spool of an enabled region, not opened yet."""
+    own, limits = settings.regions.of(region), settings.spool
+    file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes)
+    return Spool(file, region, max_bytes=limits.max_bytes, patience=limits.after_seconds)
 
 
 def _calm_garbage_collector() -> None:

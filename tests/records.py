@@ -69,6 +69,7 @@ def act(
     client_time: int | None = None,
     storage_regions: tuple[str, ...] = (),
     only_if_joined: bool = False,
+    replayed: bool = False,
     identity: Identity | None = None,
 ) -> ConsentEvent:
     """An act of the owner of router *name*, received *at*; a join with all that one must bring."""
@@ -86,6 +87,7 @@ def act(
         policy_digest=FIRST.texts["en"] if joins else None,
         language="en" if joins else None,
         adult_or_guardian="adult" if joins else None,
+        replayed=replayed,
     )
 
 
@@ -145,10 +147,18 @@ async def until(true: Callable[[], bool], *, seconds: float = 10) -> None:
 
 
 class Receipt:
-    """A token that only counts how often it was completed."""
+    """A token that only counts how often it was completed, and how often its message was left with the broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, promised: bool = True) -> None:
+        """*promised* is false of a message of QoS 0."""
         self.completed = 0
+        self.left = 0
+        self._promised = promised
+
+    def leave(self) -> bool:
+        """The message is left with the broker."""
+        self.left += self._promised
+        return self._promised
 
     def complete(self) -> None:
         """The message is settled."""

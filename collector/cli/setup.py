@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 
 from collector.broker import find_mosquitto
 from collector.cli.common import command_name, config_option, say, settings_path
-from collector.config import BrokerSettings, Settings, default_settings_path, load_settings, read_keys
+from collector.config import BrokerSettings, RegionSettings, Settings, default_settings_path, load_settings, read_keys
 from collector.consent.policies import Policies
 from collector.consent.policy_file import default_policies_path
 from collector.errors import (
@@ -18,6 +19,7 @@ from collector.errors import (
     BrokerUnreachable,
     CollectorError,
     DataFault,
+    SpoolUnavailable,
     StoreUnavailable,
     StoreUnusable,
 )
@@ -27,18 +29,20 @@ from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
+from collector.stores.spool_schema import FILE, connect
 from collector.stores.sqlite_schema import inspect
 
 
 def make_installation(folder: Path) -> list[str]:
-    """Create configuration, keys (mode 0600) and store folder where they are absent; say what was made.
+    """Create configuration, keys (mode 0600), folders of stores and spools where they are absent; say what was made.
 
     Raises:
         CollectorError: the folder cannot be written.
     """
     try:
         (folder / "keys").mkdir(parents=True, exist_ok=True, mode=0o700)
-        (folder / "data").mkdir(exist_ok=True, mode=0o700)
+        for name in ("data", "spool"):
+            (folder / name).mkdir(exist_ok=True, mode=0o700)
         made = [_key(folder, region) for region in Region]
         made.append(_write(folder / "collector.toml", default_settings_path().read_bytes()))
     except OSError as error:
@@ -119,6 +123,7 @@ def _check_stores(settings: Settings, policies: Policies) -> None:
             faults.append(f"regions.{region}.store: {error}")
         except StoreUnavailable as error:
             say(f"note: regions.{region}.store was not looked at: {error}", style="yellow")
+        faults += _spool_faults(own, region)
     if faults:
         raise DataFault(faults)
 
@@ -133,6 +138,22 @@ def _notice(policies: Policies, now: int) -> Iterator[str]:
             yield f"{when}, in force since {rfc3339(policy.effective_at)}, in {', '.join(policy.texts)}.{ends}"
         elif policy.effective_at > now:
             yield f"{when}, takes effect at {rfc3339(policy.effective_at)}.{ends}"
+
+
+def _spool_faults(own: RegionSettings, region: Region) -> list[str]:
+    """What keeps a spool from being used until somebody mends it; a damaged one mends itself at the start."""
+    file, key_ids = own.spool_folder / FILE, [key.key_id for key in read_keys(own)]
+    if not file.exists():
+        return []
+    try:
+        connect(file, region, key_ids).close()
+    except SpoolUnavailable as error:
+        if error.cause.doubts_the_ledger:
+            return [f"regions.{region}.spool: {error}"]
+        say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
+    except sqlite3.Error as error:
+        say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
+    return []
 
 
 def _check_broker(settings: Settings) -> None:

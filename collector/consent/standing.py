@@ -78,6 +78,10 @@ class ClosedRouters:
         if self._joining[device_ref] <= 0:
             del self._joining[device_ref]
 
+    def forget(self, device_ref: bytes) -> None:
+        """Leave a router to the ledger again."""
+        self._closed.pop(device_ref, None)
+
     def learn(self, standings: Iterable[Standing]) -> None:
         """Take what a commit changed, or what other processes wrote to the ledger."""
         for standing in standings:

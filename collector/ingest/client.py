@@ -25,7 +25,10 @@ class Client:
         receive: Receive,
         read_done: Callable[[], None],
         sources: Sequence[SourceSettings] = (),
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
+        """*renewed* is called when reports that were left with the broker are going to be sent again."""
+        self._renewed = renewed
         self.connected = asyncio.Event()
         """Set once both connections have stood: from then on the broker keeps what is published."""
         self._consent = Link(
@@ -40,10 +43,12 @@ class Client:
             sources,
             lost=self._reports_lost,
             caught_up=self.connected.set,
+            begins=renewed,
         )
         self._reports.hold(Hold.CONSENT)
         self._links: dict[LinkName, Link] = {"consent": self._consent, "reports": self._reports}
         metrics.oldest_seconds = self.oldest_seconds
+        metrics.window = lambda name: self._links[name].window()
         metrics.silent_seconds = lambda name: self._links[name].silent_seconds()
 
     async def run(self, *, known: bool = False) -> None:
@@ -76,6 +81,17 @@ class Client:
         """There is room again."""
         for link in self._links.values():
             link.release(Hold.MEMORY)
+
+    def left(self) -> None:
+        """Messages were left with the broker: they take places of the windows."""
+        for link in self._links.values():
+            link.left()
+
+    def ask_again(self) -> None:
+        """What was left with the broker can be taken."""
+        self._consent.ask_again()
+        if not self._reports.ask_again():
+            self._renewed()
 
     def states(self) -> dict[LinkName, str]:
         """What each connection does, `connected` when all is well with it, or what keeps it from that."""

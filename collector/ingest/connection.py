@@ -197,6 +197,15 @@ class Connection(asyncio.Protocol):
             self._send(DisconnectPacket(reason_code=reason).write())
         self._transport.close()
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether half of the window's places are taken by messages left with the broker: others may find none."""
+        return self.acks.left * 2 >= self._connect.receive_max
+
+    def renew(self, why: str) -> None:
+        """Close, to connect again at once; the broker sends what is not acknowledged again."""
+        self.close(DisconnectReasonCode.NORMAL_DISCONNECTION, why)
+
     def abort(self, why: str) -> None:
         """Drop a connection that is not answering."""
         if not self.closed.done():

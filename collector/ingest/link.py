@@ -21,6 +21,7 @@ from collector.ingest.connection import Connection, ConnectionLost, Receive
 from collector.ingest.packets import client_id_of, connect_packet, topic_filters
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
+from collector.ingest.window import RENEWED, Window
 from collector.log import LOG
 from collector.metrics import ConnectionState, LinkName, Metrics
 from collector.source_settings import SourceSettings
@@ -57,7 +58,9 @@ class Link:
         *,
         lost: Callable[[], None] = lambda: None,
         caught_up: Callable[[], None] = lambda: None,
+        begins: Callable[[], None] = lambda: None,
     ) -> None:
+        """*begins* is called with every connection, before anything comes through it."""
         self.expects_session = False
         """Whether the broker should know us. When it does not, it lost what it kept for us, and that is told."""
         self._name: LinkName = name
@@ -71,6 +74,9 @@ class Link:
         self._read_done = read_done
         self._lost = lost
         self._caught_up = caught_up
+        self._begins = begins
+        self._window = Window(settings.receive_maximum)
+        self._renewing = False
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
         self._holds: set[Hold] = set()
@@ -89,18 +95,21 @@ class Link:
             began = time.monotonic()
             await self._attempt()
             self._lost()
-            await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
+            if not self._renewing:
+                await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
         self._metrics.connection[self._name] = "stopped"
 
     async def _attempt(self) -> None:
         """One connection from its beginning to its end, whatever ends it."""
         self._metrics.connection[self._name], before = "connecting", self._metrics.connects[self._name]
+        self._renewing = False
         try:
             await self._session()
         except (OSError, BrokerRefused, TimeoutError, UnicodeError) as error:
             self._trouble.failed(error)
         except ConnectionLost as error:
-            if self._stopping.is_set():
+            self._renewing = str(error) == RENEWED
+            if self._stopping.is_set() or self._renewing:
                 return
             if self._metrics.connects[self._name] == before:
                 self._trouble.failed(error)
@@ -110,7 +119,8 @@ class Link:
                     self._claim.give_up()
 
     async def _session(self) -> None:
-        connection = Connection(connect_packet(self._settings, self._client_id), self._receive, self._read_done)
+        packet = connect_packet(self._settings, self._client_id, self._window.size)
+        connection = Connection(packet, self._receive, self._read_done)
         watchdog = Watchdog(
             connection,
             probe_topic(self._client_id),
@@ -119,6 +129,7 @@ class Link:
             returned=self._returned,
         )
         tls = tls_context(self._settings)
+        self._begins()
         async with asyncio.timeout(CONNECT_SECONDS):
             transport, _ = await asyncio.get_running_loop().create_connection(
                 lambda: connection, self._settings.host, self._settings.port, ssl=tls
@@ -127,6 +138,7 @@ class Link:
         self._connection = connection
         if self._claim:
             self._claim.contested = lambda: connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, TAKEN_OVER)
+        renewal = asyncio.create_task(self._window.renewal(connection))
         try:
             if self._holds:
                 connection.pause()
@@ -137,8 +149,10 @@ class Link:
                 keep_alive = answer.server_keep_alive or self._settings.keep_alive_seconds
                 await self._watch(connection, watchdog, keep_alive)
         finally:
+            renewal.cancel()
             connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
             self._connection = self._watchdog = None
+            self._window.next(connection)
 
     async def _shake_hands(self, connection: Connection) -> ConnAckPacket:
         """Wait for the broker's answers, and longer while the connection is not read, for then they cannot come."""
@@ -238,6 +252,21 @@ class Link:
         if self._connection is not None:
             self._connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
         await asyncio.sleep(0)
+
+    def left(self) -> None:
+        """Messages were left with the broker, on this connection or another."""
+        self._window.left(self._connection)
+
+    def ask_again(self) -> bool:
+        """Have what was left with the broker sent again; False if there is nothing."""
+        if self._connection is None or not self._connection.acks.left:
+            return False
+        self._window.renew()
+        return True
+
+    def window(self) -> tuple[int, int]:
+        """The places of the window, and how many are taken by messages left with the broker."""
+        return self._window.size, self._connection.acks.left if self._connection else 0
 
     def state(self) -> str:
         """What it does, `connected` when all is well, or what keeps it from that."""

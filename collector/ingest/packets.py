@@ -19,8 +19,8 @@ def client_id_of(name: LinkName, client_id: str) -> str:
     return client_id if name == "reports" else f"{client_id}-{name}"
 
 
-def connect_packet(settings: BrokerSettings, client_id: str) -> ConnectPacket:
-    """CONNECT for a persistent session with a bounded window (D22)."""
+def connect_packet(settings: BrokerSettings, client_id: str, window: int | None = None) -> ConnectPacket:
+    """CONNECT for a persistent session with a bounded window (D22), the usual one or *window*."""
     # An empty file is a wrong password, which the broker will say; it must not end the process.
     lines = settings.password_file.read_bytes().splitlines() or [b""] if settings.password_file else [None]
     return ConnectPacket(
@@ -30,7 +30,7 @@ def connect_packet(settings: BrokerSettings, client_id: str) -> ConnectPacket:
         clean_start=False,
         keep_alive=settings.keep_alive_seconds,
         session_expiry_interval=settings.session_expiry_seconds,
-        receive_max=settings.receive_maximum,
+        receive_max=window or settings.receive_maximum,
         max_packet_size=settings.max_packet_bytes,
     )
 

@@ -2,7 +2,7 @@
 
 Rule 1: silence is no fault, for a fleet may sleep; a message of ours that does not come back is one.
 Rule 2: what the broker may rightly hold back is not held against it: nothing is judged while messages wait for their
-        commit, for the window may be full, nor while the connection is not read.
+        commit or many are left with it, for the window may be full, nor while the connection is not read.
 Rule 3: our message comes behind all that the broker had queued for this session before, so its return says that all of
         that has been delivered.
 """
@@ -70,7 +70,7 @@ class Watchdog:
         """To be asked now and then: sends one of ours when there is silence; True once it should long have come."""
         now, connection = self._clock(), self._connection
         connection.receive = self._receive
-        if connection.paused or connection.acks.open_count:
+        if connection.paused or connection.acks.open_count or connection.is_crowded:
             self._since = now
         elif self._awaited is not None:
             return now - max(self._heard, self._since) > self._patience

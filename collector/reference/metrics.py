@@ -6,7 +6,8 @@ from typing import Final
 
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
-from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Declared, Loss
+from collector.exposition import Declared
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
 

@@ -123,6 +123,13 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "Nothing, if it is the same message again. Else a `message_id` was used twice: the first message stands.",
         "Redeliveries after a reconnect are ordinary. Many without one: a firmware counts its ids from the start.",
     ),
+    DropReason.STORE_AWAY: Advice(
+        "Publish at QoS 1: then the broker keeps a message that cannot be taken.",
+        "The region's store is away, and its spool is full or does not know the router. Mend the store.",
+    ),
+    DropReason.SPOOL_DAMAGED: Advice(
+        "Nothing.", "An acknowledged record was lost to a damaged file. Look for a failing disk; the log says how many."
+    ),
     DropReason.INTERNAL_ERROR: Advice(
         "Nothing.", "A bug of the collector. The log entry `message_failed` says where; report it."
     ),

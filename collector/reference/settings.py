@@ -17,11 +17,12 @@ from collector.reference.markdown import code, codes, page, table
 EXAMPLES: Final[dict[str, Any]] = {
     "store": "data/{region}.sqlite",
     "key_files": ["keys/{region}.key"],
+    "spool": "spool/{region}",
     "name": "bulk-data",
     "topic": "bulkdata/+",
     "format": "bulk_data",
 }
-"""Values in the example for what has no default; `{region}` is the last part of the section's name."""
+"""Values in the example for what has no default of its own; `{region}` is the last part of the section's name."""
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
@@ -160,7 +161,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _assignment(section: Section, key: str, found: dict[str, Any]) -> str:
-    if key in section.required:
+    if key in section.required or key in EXAMPLES:
         return f"{key} = {toml(_example(section, key))}"
     if found.get("default") is None:
         return f'# {key} = ""'

@@ -87,6 +87,14 @@ class Store(Protocol):
         """The standings of all routers that are not joined."""
         ...
 
+    async def joined(self, after: bytes, most: int) -> list[bytes]:
+        """The pseudonyms above *after* of routers that have joined, in their order, at most *most*.
+
+        Raises:
+            StoreUnavailable: the ledger cannot be read.
+        """
+        ...
+
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """The routers known by any of these pseudonyms (kind, ref); kind `router` is the device_ref itself."""
         ...

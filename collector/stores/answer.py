@@ -26,3 +26,7 @@ class Answer:
         """The act is settled."""
         if self._token is not None:
             self._token.complete()
+
+    def leave(self) -> bool:
+        """Leave the message with the broker, if it came from one."""
+        return self._token is not None and self._token.leave()

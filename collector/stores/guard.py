@@ -20,6 +20,7 @@ from collector.stores import Router, Store, StoredRecord
 from collector.stores.plan import Committed
 from collector.stores.sqlite_faults import not_opened
 from collector.stores.witness import Kept, Witness, WitnessFault, end_of
+from collector.stores.worker import Worker
 
 LOOK: Final = 1000
 """Entries copied at a time."""
@@ -64,6 +65,7 @@ class GuardedStore:
         self._doubtful = False
         self._noted = False
         self._pruned = float("-inf")
+        self._worker = Worker(f"witness-{region}")
 
     async def open(self) -> None:
         """As `Store.open`.
@@ -88,6 +90,7 @@ class GuardedStore:
         if self._store is not None and self._appended and (self._copying is None or self._copying.done()):
             await asyncio.wait([asyncio.create_task(self._copy(self._store))], timeout=_CLOSING_SECONDS)
         await self._let_go()
+        self._worker.stop()
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
         """As `Store.commit`."""
@@ -116,6 +119,10 @@ class GuardedStore:
     async def closed(self) -> list[Standing]:
         """As `Store.closed`."""
         return await self._open.closed()
+
+    async def joined(self, after: bytes, most: int) -> list[bytes]:
+        """As `Store.joined`."""
+        return await self._open.joined(after, most)
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
@@ -165,7 +172,7 @@ class GuardedStore:
         Raises:
             StoreUnusable: it is behind or another one; there is no witness where there was one; it cannot be read.
         """
-        kept, head = await asyncio.to_thread(self._read), await store.head()
+        kept, head = await self._worker.call(self._read), await store.head()
         if kept is None:
             await self._first(store)
         elif (fault := await mismatch(store, head, kept)) is not None:
@@ -189,7 +196,7 @@ class GuardedStore:
                 Cause.NO_WITNESS,
             )
         try:
-            await asyncio.to_thread(self._witness.make)
+            await self._worker.call(self._witness.make)
         except OSError as error:
             self._failed(error)
         else:
@@ -205,8 +212,8 @@ class GuardedStore:
         self.state.since = time.monotonic()
         try:
             while texts := await store.entries(self.state.kept, LOOK):
-                self.state.kept = (await asyncio.to_thread(self._append, texts)).seq
-            await asyncio.to_thread(self._prune)
+                self.state.kept = (await self._worker.call(self._append, texts)).seq
+            await self._worker.call(self._prune)
             await self._note(store)
             self.state.failed, self._appended = None, False
         except OSError as error:

@@ -110,6 +110,11 @@ class MemoryStore:
         """As `Store.closed`."""
         return [standing for standing in self._standings.values() if standing.state is not State.JOINED]
 
+    async def joined(self, after: bytes, most: int) -> list[bytes]:
+        """As `Store.joined`."""
+        refs = (ref for ref, standing in self._standings.items() if ref > after and standing.state is State.JOINED)
+        return sorted(refs)[:most]
+
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
         found: set[bytes] = {ref for kind, ref in refs if kind == "router" and ref in self._standings}

@@ -201,7 +201,7 @@ class _Deciding:
         entry = entry_of(event, standing, self.plan.head, region=self._region, policies=self._rules.policies)
         after = self._append(entry)
         if after.state is not State.JOINED:
-            self._close(after, erase=event.action in ERASING and not self._kept(event.action))
+            self._close(after, erase=event.action in ERASING and not self._kept(event.action), spent=event.spent)
 
     def _result(self, event: ConsentEvent, standing: Standing | None) -> Result:
         result = result_of(event, standing, self._seen)
@@ -213,15 +213,18 @@ class _Deciding:
     def _kept(self, action: Action) -> bool:
         return action is Action.EXIT and not self._rules.erase_on_exit
 
-    def _close(self, standing: Standing, *, erase: bool) -> None:
-        """Take back what this very commit was about to write, and erase what is stored."""
+    def _close(self, standing: Standing, *, erase: bool, spent: Sequence[bytes]) -> None:
+        """Take back what this very commit was about to write, and erase what is stored.
+
+        *spent* are ids of records taken back elsewhere.
+        """
         mine = [i for i in self.plan.inserts if i.standing.device_ref == standing.device_ref]
         if mine:
             self.plan.inserts = [i for i in self.plan.inserts if i.standing.device_ref != standing.device_ref]
             self.plan.dropped[standing.state.refusal] += len(mine)
         if erase:
             self.plan.erase.append(standing.device_ref)
-            self.plan.bury += [i.record.record_id for i in mine]
+            self.plan.bury += [*(i.record.record_id for i in mine), *spent]
             self._spent.update(self.plan.bury, self._stored)
 
     def _append(self, entry: LedgerEntry) -> Standing:

@@ -3,10 +3,8 @@
 All work is done on one thread of the file's own, so that a slow disk delays this region and nobody else.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +25,7 @@ from collector.stores.sqlite_rows import (
 )
 from collector.stores.sqlite_schema import connect
 from collector.stores.sqlite_verify import check_tail
+from collector.stores.worker import Worker
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ class StoreFile:
         self.region = region
         self._key_ids = key_ids
         self._versions = versions
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{region}")
+        self._worker = Worker(f"store-{region}")
         self._connection: sqlite3.Connection | None = None
         self._file = OpenedFile(path)
         self._end = 0
@@ -54,7 +53,7 @@ class StoreFile:
     async def close(self) -> None:
         """As `Store.close`."""
         await self._do(self._close)
-        self._thread.shutdown()
+        self._worker.stop()
 
     async def head(self) -> Head:
         """As `Store.head`."""
@@ -64,6 +63,11 @@ class StoreFile:
         """As `Store.closed`."""
         sql = f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'"  # noqa: S608
         return await self._do(lambda: [standing_of(row) for row in self._all(sql)])
+
+    async def joined(self, after: bytes, most: int) -> list[bytes]:
+        """As `Store.joined`."""
+        sql = "SELECT device_ref FROM router WHERE device_ref > ? AND state = 'joined' ORDER BY device_ref LIMIT ?"
+        return await self._do(lambda: [row[0] for row in self._all(sql, after, most)])
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
@@ -96,7 +100,7 @@ class StoreFile:
     async def _do(self, work: Callable[..., T], *args: Any) -> T:
         """Run *work* on the store's thread; SQLite's troubles come out as ours."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+            return await self._worker.call(work, *args)
         except sqlite3.Error as error:
             raise refused(error, self.path, self.region) from error
 

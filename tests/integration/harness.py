@@ -141,13 +141,17 @@ class Collector:
         before = len(self.said())
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [ueip_program(), "run", "-c", str(self.config)],
+                self.command(),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.config.parent, env=environment(),
             )  # fmt: skip
         found = wait_until(lambda: self._announced(before), what="the address of /metrics")
         self.address = found[1]
         wait_until(lambda: self._answers("/healthz"), what="/healthz")
         return self
+
+    def command(self) -> list[str]:
+        """How it is run."""
+        return [ueip_program(), "run", "-c", str(self.config)]
 
     def _announced(self, before: int) -> re.Match[str] | None:
         if self.process.poll() is not None:
@@ -285,6 +289,18 @@ class Site:
     def store(self, region: str) -> Path:
         """The region's file."""
         return self.folder / "data" / f"{region}.sqlite"
+
+    @contextlib.contextmanager
+    def locked(self, region: str) -> Iterator[None]:
+        """Hold the write lock of the region's store, as another program might: commits hang, then are refused."""
+        with contextlib.closing(sqlite3.connect(self.store(region), isolation_level=None, timeout=20)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    def spool(self, region: str) -> Path:
+        """The folder of the region's spool."""
+        return self.store(region).with_name(f"{self.store(region).name}.spool")
 
     def rows(self, region: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """What a query of the region's store gives; nothing while there is no store."""

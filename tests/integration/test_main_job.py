@@ -241,8 +241,8 @@ def test_readyz_names_the_part_that_is_away(site: Site) -> None:
     alive = collector.get("/healthz")
     site.broker.start()
 
-    parts_of_all = ("broker", "consent_topic", *(f"store_{region}" for region in REGIONS))
-    assert (200, dict.fromkeys(parts_of_all, "ready")) == ready
+    parts_of_regions = [f"{part}_{region}" for part in ("store", "spool") for region in REGIONS]
+    assert (200, dict.fromkeys(["broker", "consent_topic", *parts_of_regions], "ready")) == ready
     assert 503 == status
     assert all("cannot be reached" in parts[part] or "lost" in parts[part] for part in away)
     assert (200, b"alive\n") == alive

@@ -191,10 +191,9 @@ class Race:
     async def commit(self) -> None:
         """Commit all that waits."""
         for _ in range(9):
-            if self.writer._urgent or self.writer._queue:
-                await self.writer._commit(*self.writer._take())
-        assert not self.writer._urgent
-        assert not self.writer._queue
+            if self.writer.waiting:
+                await self.writer.step()
+        assert not self.writer.waiting
         self.check()
 
     async def at(self, boundary: Boundary, number: int, happens: Callable[[], object], *, at: int = START) -> Watched:
@@ -207,7 +206,7 @@ class Race:
             happens()
         if boundary in {"taken", "inside", "committed"}:
             self.store.stop_at = boundary
-            committing = asyncio.create_task(self.writer._commit(*self.writer._take()))
+            committing = asyncio.create_task(self.writer.step())
             await self.store.reached()
             happens()
             self.store.let_go()

@@ -60,10 +60,9 @@ async def test_k01_an_exit_during_a_failing_commit_of_the_first_report_is_rememb
     race: Race, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same when the store went away under the report that would have joined."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
     race.report(1)
     race.store.stop_at = "taken"
-    committing = asyncio.create_task(race.writer._commit(*race.writer._take()))
+    committing = asyncio.create_task(race.writer.step())
     await race.store.reached()
     leave(race, "flag")
     race.store._connection, connection = None, race.store._connection
@@ -83,12 +82,11 @@ async def test_k02_an_exit_drops_what_waits_in_the_queue(
     race: Race, monkeypatch: pytest.MonkeyPatch, away: bool
 ) -> None:
     """Dropped with the next commit, ahead of the queue, also while the store is away and the queue grows."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
     await stored(race, 1)
     waiting = [race.report(number) for number in (2, 3)]
     if away:
         race.store._connection, connection = None, race.store._connection
-        await race.writer._commit(*race.writer._take())
+        await race.writer.step()
         race.store._connection = connection
     race.act("exit", at=LATER)
     await race.commit()
@@ -294,7 +292,6 @@ async def test_k16_a_ledger_that_cannot_be_read_is_a_closed_gate(
     race: Race, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     """Nothing stored, nothing acknowledged, shown as down; never the last that was known."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
     await stored(race, 1)
     race.store._db.execute("PRAGMA busy_timeout = 20")
     race.metrics.store_up[HERE] = True
@@ -303,7 +300,7 @@ async def test_k16_a_ledger_that_cannot_be_read_is_a_closed_gate(
         other.execute(f"ALTER TABLE {table} RENAME TO lost" if table else "BEGIN IMMEDIATE")
         race.report(2)
         race.report(3, router="R2")
-        await race.writer._commit(*race.writer._take())
+        await race.writer.step()
         during = (race.acknowledged[:], race.outcomes, race.metrics.store_up[HERE], race.metrics.in_flight)
         other.execute(f"ALTER TABLE lost RENAME TO {table}" if table else "ROLLBACK")
     await race.commit()

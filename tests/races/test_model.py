@@ -135,8 +135,9 @@ class LedgerAndWriter(RuleBasedStateMachine):
         """The process begins, with what is on the disk."""
         self.race = Race(path, **self.options)
         self.store = FatedStore(path, self.race.settings)
-        self.race.store = self.race.writer.store = self.store
-        self.race.writer._most = self.batch
+        committing = self.race.writer._committing
+        self.race.store = self.race.writer.store = committing._store = self.store
+        committing._most = self.batch
         self.run(self.race.open())
         self.store._db.execute("PRAGMA busy_timeout = 1")
         self.known_closed = {router for router in ROUTERS if self.owners[router].state not in {"none", "joined"}}
@@ -220,7 +221,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
 
     def waits(self) -> bool:
         """Whether something is to be committed."""
-        return bool(self.race.writer._urgent or self.race.writer._queue)
+        return bool(self.race.writer.waiting)
 
     @rule(
         fate=st.sampled_from(["good", "good", "away", "locked", "answer lost"]),
@@ -237,7 +238,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         if meanwhile is not None:
             self.store.meanwhile = lambda: self.say(meanwhile[0], meanwhile[1], self.now)
         self.store.fate = fate
-        self.run(self.race.writer._commit(*self.race.writer._take()))
+        self.run(self.race.writer.step())
         if self.store.objection is not None:
             raise self.store.objection
         written, self.store.given = self.store.given, ()
@@ -311,8 +312,8 @@ class LedgerAndWriter(RuleBasedStateMachine):
     @rule()
     def refresh(self) -> None:
         """The writer looks what others wrote."""
-        self.race.writer._refreshed = 0.0
-        self.run(self.race.writer._refresh())
+        self.race.writer._committing._refreshed = float("-inf")
+        self.run(self.race.writer._committing.refresh())
         self.learn(set(ROUTERS))
 
     @rule()
@@ -391,9 +392,8 @@ def _chain(entries: list[Any]) -> None:
         before = told
 
 
-def test_ledger_and_writer_do_what_the_model_says(monkeypatch: Any) -> None:
+def test_ledger_and_writer_do_what_the_model_says() -> None:
     """Whatever order things happen in."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
     run_state_machine_as_test(
         LedgerAndWriter,
         settings=hypothesis_settings(

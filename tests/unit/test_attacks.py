@@ -32,6 +32,9 @@ class Noted:
     def complete(self) -> None:
         self.done += 1
 
+    def leave(self) -> bool:
+        return False
+
 
 def test_a_long_key_over_many_values_costs_no_memory() -> None:
     """Where something was found is kept short, however long the keys are."""
@@ -59,7 +62,7 @@ async def test_an_exit_before_the_first_commit_is_written_down() -> None:
     metrics.in_flight += 1
     writer.submit(first, NO_TOKEN, 0)
     writer.submit_event(act(Action.EXIT, at=START + 1, only_if_joined=True), NO_TOKEN)
-    await writer._commit(*writer._take())
+    await writer.step()
     again = await store.commit([replace(first, received_at=START + MINUTE)])
 
     assert {DropReason.WITHDRAWN: 1} == again.dropped
@@ -71,7 +74,7 @@ async def test_a_refusal_by_a_stranger_still_leaves_no_trace() -> None:
     store = MemoryStore(Region.GERMANY, ConsentRules())
     writer = Writer(store, WriterSettings(), Metrics(), ClosedRouters())
     writer.submit_event(act(Action.EXIT, only_if_joined=True), NO_TOKEN)
-    await writer._commit(*writer._take())
+    await writer.step()
 
     assert [] == await store.ledger()
 
@@ -174,7 +177,7 @@ async def test_consent_events_count_as_memory_until_the_ledger_has_them() -> Non
     for _ in range(3):
         writer.submit_event(act(Action.EXIT, only_if_joined=True), noted, 1000)
     waiting = metrics.in_flight_bytes
-    await writer._commit(*writer._take())
+    await writer.step()
 
     assert (3000, 0, 3) == (waiting, metrics.in_flight_bytes, noted.done)
 
@@ -183,12 +186,12 @@ async def test_a_store_that_reads_but_does_not_write_is_not_called_recovered() -
     """A full disk is one outage, not one a second."""
     store, metrics = MemoryStore(Region.GERMANY, ConsentRules()), Metrics()
     writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
-    await writer._opened()
+    await writer._open()
     store.fail_next = 1
     metrics.in_flight += 1
     writer.submit(record(), NO_TOKEN, 0)
-    await writer._commit(*writer._take())
-    await writer._refresh()
+    await writer.step()
+    await writer._committing.refresh()
 
     assert not metrics.store_up[Region.GERMANY]
 

@@ -440,6 +440,27 @@ def test_two_regions_share_no_store(folder: Folder) -> None:
         assert [f"regions.china.store: {folder.path}/{spelling}: {expected}"] == folder.faults(regions=regions)
 
 
+def test_two_regions_share_no_spool_folder(folder: Folder) -> None:
+    """Nor does one keep its spool in what would be another's (D18, R27)."""
+    expected = "is also the spool folder of germany. Give each region its own."
+    for ours, theirs in (("spool/x", "spool/../spool/x"), ("data/china.sqlite.spool", None)):
+        regions = REGIONS.replace("[regions.germany]", f'[regions.germany]\nspool = "{ours}"')
+        if theirs is not None:
+            regions = regions.replace("[regions.china]", f'[regions.china]\nspool = "{theirs}"')
+        shown = f"{folder.path}/{theirs or ours}"
+
+        assert [f"regions.china.spool: {shown}: {expected}"] == folder.faults(regions=regions)
+
+
+def test_a_spool_lies_beside_its_store_unless_it_is_told_otherwise(folder: Folder) -> None:
+    """Installations from before there was one go on as they are."""
+    regions = REGIONS.replace("[regions.germany]", '[regions.germany]\nspool = "elsewhere"')
+    found = folder.load(regions=regions).regions
+
+    assert folder.path / "elsewhere" == found.of(Region.GERMANY).spool_folder
+    assert folder.path / "data/china.sqlite.spool" == found.of(Region.CHINA).spool_folder
+
+
 @pytest.mark.parametrize("how", ["the same file", "a copy", "an old key"])
 def test_two_regions_share_no_key(folder: Folder, how: str) -> None:
     """By content, not by name, and old keys too: pseudonyms could be joined across borders."""
@@ -516,12 +537,15 @@ ALLOWED = {
     "regions.hong_kong.store": "where records are stored",
     "regions.hong_kong.key_files": "makes pseudonyms",
     "regions.hong_kong.witness": "can only close a region",
+    "regions.hong_kong.spool": "where records wait, encrypted, whose router the ledger has let in",
     "regions.germany.store": "where records are stored",
     "regions.germany.key_files": "makes pseudonyms",
     "regions.germany.witness": "can only close a region",
+    "regions.germany.spool": "where records wait, encrypted, whose router the ledger has let in",
     "regions.china.store": "where records are stored",
     "regions.china.key_files": "makes pseudonyms",
     "regions.china.witness": "can only close a region",
+    "regions.china.spool": "where records wait, encrypted, whose router the ledger has let in",
     "consent.mode": "flag needs a flagged message, registered needs a join event before it: neither lets in without",
     "consent.on_exit": "what becomes of records stored with consent; they are unreadable either way",
     "consent.keep_reason": "a text for people",
@@ -535,6 +559,8 @@ ALLOWED = {
     "limits.max_in_flight_bytes": "bounds memory",
     "writer.linger_milliseconds": "paces commits",
     "writer.max_batch_rows": "paces commits",
+    "spool.after_seconds": "when records that the ledger has let in wait on another disk",
+    "spool.max_bytes": "bounds what waits",
     "http.host": "serves counts",
     "http.port": "serves counts",
     "api.enabled": "whether acts of consent are taken over HTTP; each goes through the ledger",

@@ -11,8 +11,8 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "simulator"),
-    ("pseudonym", "documents", "source_settings", "derive"),
-    ("fields", "regions", "registry", "consent", "config_files", "config_http"),
+    ("pseudonym", "documents", "source_settings", "derive", "exposition"),
+    ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics"),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline",),

@@ -106,9 +106,9 @@ class Bench:
         """One commit of what waits in these regions, or in all."""
         for region in regions or Region:
             writer = self.writers[region]
-            if writer._urgent or writer._queue:
+            if writer.waiting:
                 self.stores[region].fail_next = int(fail)
-                await writer._commit(*writer._take())
+                await writer.step()
                 self.stores[region].fail_next = 0
             self.check()
 
@@ -128,7 +128,6 @@ class Bench:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that failed is asked again at once."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
 
 
 # One outcome each
@@ -185,7 +184,7 @@ async def test_what_is_refused_is_counted_and_acknowledged_at_once(name: str) ->
         bench.dropped(),
         bench.acknowledged,
     )
-    assert not any(writer._queue or writer._urgent for writer in bench.writers.values())
+    assert not any(writer.waiting for writer in bench.writers.values())
 
 
 async def test_a_refusal_waits_for_the_messages_before_it() -> None:
@@ -376,7 +375,7 @@ async def play(steps: Sequence[tuple[str, str, str, int]]) -> tuple[Bench, int]:
             bench.acknowledged.clear()
         else:
             await bench.commit(COUNTRIES[which], fail=kind == "fail")
-    while any(writer._queue or writer._urgent for writer in bench.writers.values()):
+    while any(writer.waiting for writer in bench.writers.values()):
         await bench.commit()
     return bench, reports
 

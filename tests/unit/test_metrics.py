@@ -13,7 +13,8 @@ from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause
-from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Declared, Loss, Metrics
+from collector.exposition import Declared
+from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss, Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores.guard import WitnessState
 from collector.stores.memory import MemoryStore
@@ -212,9 +213,9 @@ def test_a_thousand_routers_make_no_series() -> None:
             metrics.in_flight += 2
             for number in (1, 1):
                 writer.submit(record(name, number, stripped=((Removal.UNKNOWN, 1),)), Receipt(), 10)
-            await writer._commit(*writer._take())
+            await writer.step()
             writer.submit_event(leave(name, at=START + HOUR), Receipt())
-            await writer._commit(*writer._take())
+            await writer.step()
 
         await send("r0")
         before = series(metrics)

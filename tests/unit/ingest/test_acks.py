@@ -269,3 +269,91 @@ def test_a_token_of_an_old_connection_releases_nothing_on_a_new_one() -> None:
     run_state_machine_as_test(
         Reconnects, settings=hypothesis_settings(max_examples=100, stateful_step_count=40, deadline=None)
     )
+
+
+# What is left with the broker
+
+
+def test_what_is_left_is_passed_over_and_never_acknowledged() -> None:
+    """What comes after it goes out in order of receipt, as MQTT wants it (5, 4.6.0-2)."""
+    ring, tokens, released = ring_of(5)
+    for position in (1, 2, 4):
+        tokens[position].complete()
+    assert tokens[0].leave()
+    first = flat(released)
+    assert tokens[3].leave()
+    tokens[0].complete()
+    tokens[3].complete()
+
+    assert ([2, 3], [2, 3, 5]) == (first, flat(released))
+    assert (2, 0) == (ring.left, ring.open_count)
+
+
+def test_leaving_alone_releases_nothing() -> None:
+    """No empty write."""
+    ring, tokens, released = ring_of(2)
+    tokens[0].leave()
+    tokens[1].leave()
+    tokens[1].leave()
+
+    assert [] == released
+    assert 2 == ring.left
+
+
+def test_a_message_that_is_acknowledged_cannot_be_left() -> None:
+    """It would be counted as coming again, and does not."""
+    ring, tokens, released = ring_of(1)
+    tokens[0].complete()
+    tokens[0].leave()
+
+    assert ([[1]], 0) == (released, ring.left)
+
+
+def test_nobody_sends_a_message_of_qos_0_again() -> None:
+    """So it cannot be left."""
+    assert not NO_TOKEN.leave()
+
+
+def test_a_part_that_cannot_be_settled_leaves_the_whole_message() -> None:
+    """The other parts are settled all the same, and settle nothing more."""
+    ring, tokens, released = ring_of(2)
+    parts = Countdown(Countdown(tokens[0], 2), 2)
+    parts.complete()
+    assert parts.leave()
+    parts.complete()
+    tokens[1].complete()
+
+    assert ([[2]], 1) == (released, ring.left)
+
+
+def test_what_is_left_on_a_connection_that_is_gone_matters_to_nobody() -> None:
+    """The broker sends it again anyway."""
+    ring, tokens, released = ring_of(1)
+    ring.close()
+
+    assert tokens[0].leave()
+    assert [] == released
+
+
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=25).flatmap(
+        lambda left: st.tuples(st.just(left), st.permutations(range(len(left))))
+    )
+)
+def test_in_any_order_what_is_settled_goes_out_in_order_and_what_is_left_never(
+    given_: tuple[list[bool], list[int]],
+) -> None:
+    """After each step: the settled ones of the prefix that is settled or left."""
+    left, order = given_
+    ring, tokens, released = ring_of(len(order))
+    done = set[int]()
+    for position in order:
+        if left[position]:
+            tokens[position].leave()
+        else:
+            tokens[position].complete()
+        done.add(position)
+        prefix = next((n for n in range(len(order)) if n not in done), len(order))
+        assert [n + 1 for n in range(prefix) if not left[n]] == flat(released)
+
+    assert sum(left) == ring.left

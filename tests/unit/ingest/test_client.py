@@ -198,3 +198,26 @@ async def test_the_oldest_message_is_that_of_either_connection(broker: FakeBroke
     await until(lambda: running.metrics.oldest_seconds() > 0.001)
 
     assert 0 == before
+
+
+async def test_what_was_left_is_asked_for_on_the_connection_it_was_left_on(
+    broker: FakeBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports that are going to come again are announced; if none were left, at once."""
+    monkeypatch.setattr("collector.ingest.window._SHORTEST_LIFE", 0)
+    running = start()
+    await running.ready()
+    announced: list[int] = []
+    running.client._renewed = running.client._reports._begins = lambda: announced.append(len(broker.sessions))
+    running.client.ask_again()
+    before = len(broker.sessions)
+    broker.publish(1, session=running.session(REPORTS))
+    await until(lambda: len(running.received) == 1)
+    running.received[0][1].leave()
+    running.client.left()
+    running.client.ask_again()
+    await until(lambda: running.metrics.connects["reports"] == 2)
+
+    assert [before, before] == announced
+    assert 1 == running.metrics.connects["consent"]
+    assert 0 == running.metrics.window("reports")[1]

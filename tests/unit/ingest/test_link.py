@@ -508,3 +508,52 @@ async def test_a_broker_is_believed_by_its_certificate_only(
 
     assert accepted == bool(running.metrics.connects["reports"])
     assert accepted == bool(broker.sessions)
+
+
+# What is left with the broker
+
+
+async def test_a_window_that_runs_out_of_places_is_widened(
+    broker: FakeBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a new connection, at once, with goodbye said; it is no loss."""
+    monkeypatch.setattr("collector.ingest.window._SHORTEST_LIFE", 0)
+    running = start(receive_maximum=10)
+    await running.connected()
+    begun: list[int] = []
+    running.link._begins = lambda: begun.append(len(running.received))
+    broker.publish(1, 2, 3, 4, 5, 6)
+    await until(lambda: len(running.received) == 6)
+    for _, token in running.received[:5]:
+        token.leave()
+        running.link.left()
+    running.received[5][1].complete()
+    await running.connected(2)
+    connects = [packet for session in broker.sessions for packet in session if isinstance(packet, ConnectPacket)]
+
+    assert [10, 20] == [packet.receive_max for packet in connects]
+    assert 6 in broker.acknowledged(0)
+    assert {1, 2, 3, 4, 5}.isdisjoint(broker.acknowledged(0))
+    assert [DisconnectReasonCode.NORMAL_DISCONNECTION] == broker.goodbyes(0)
+    assert [6] == begun
+    assert (20, 0) == running.link.window()
+    assert 0 == running.metrics.lost.total()
+
+
+async def test_what_was_left_is_asked_for_when_it_can_be_taken(
+    broker: FakeBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If there is nothing, no connection is given up for it."""
+    monkeypatch.setattr("collector.ingest.window._SHORTEST_LIFE", 0)
+    running = start()
+    await running.connected()
+    nothing = running.link.ask_again()
+    broker.publish(1)
+    await until(lambda: len(running.received) == 1)
+    running.received[0][1].leave()
+    during = running.link.window()
+    something = running.link.ask_again()
+    await running.connected(2)
+
+    assert (False, True, (2000, 1)) == (nothing, something, during)
+    assert (2000 + 2, 0) == running.link.window()

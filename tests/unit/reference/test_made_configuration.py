@@ -15,7 +15,7 @@ from collector.source_settings import SourceSettings
 
 REGIONS = {
     region.value: RegionSettings(
-        store=Path(f"data/{region}.sqlite"), key_files=(Path(f"keys/{region}.key"),)
+        store=Path(f"data/{region}.sqlite"), key_files=(Path(f"keys/{region}.key"),), spool=Path(f"spool/{region}")
     )
     for region in Region
 }  # fmt: skip

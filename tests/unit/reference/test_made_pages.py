@@ -7,8 +7,9 @@ from schema_documents import Document
 from support import catalogue
 
 from collector.errors import DataFault
+from collector.exposition import Declared
 from collector.fields.catalogue import FieldEntry, InputEntry, RefusedFamily
-from collector.metrics import DECLARED, Declared
+from collector.metrics import DECLARED
 from collector.model import DropReason, Removal
 from collector.reference import reasons
 from collector.reference.api import api_page

@@ -146,10 +146,10 @@ async def test_a_damaged_standing_drops_no_message(path: Path, store: SQLiteStor
     writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
     metrics.in_flight += 1
     writer.submit(record("a", 2), receipt, 0)
-    await writer._commit(*writer._take())
+    await writer.step()
     held = (receipt.completed, metrics.in_flight, metrics.store_state(HERE))
     elsewhere(path, "UPDATE router SET state = 'joined'")
-    await writer._commit(*writer._take())
+    await writer.step()
 
     assert (0, 1, Cause.CORRUPT) == held
     assert (1, 0, None) == (receipt.completed, metrics.in_flight, metrics.store_state(HERE))

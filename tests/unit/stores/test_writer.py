@@ -92,8 +92,9 @@ class Bench(NamedTuple):
         return receipts
 
     async def step(self) -> None:
-        """One commit of what waits."""
-        await self.writer._commit(*self.writer._take())
+        """One commit of what waits; entry by entry after one that we choked on."""
+        while await self.writer.step() and self.writer._committing._singly:
+            pass
 
     @property
     def wrote(self) -> list[list[int | Action]]:
@@ -116,12 +117,6 @@ def bench(*, batch: int = 4000, linger: float = 0, mode: Mode = "flag") -> Bench
     store, metrics, closed = GatedStore(ConsentRules(mode=mode)), Metrics(), ClosedRouters()
     made = Writer(store, WriterSettings(linger_milliseconds=linger, max_batch_rows=batch), metrics, closed)
     return Bench(made, store, metrics, closed)
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that failed is asked again at once."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0)
 
 
 def completed(receipts: Sequence[Receipt]) -> list[int]:
@@ -619,11 +614,11 @@ async def test_a_ledger_that_cannot_be_read_shows() -> None:
         raise StoreUnavailable("away")
 
     b.store.changes = away  # type: ignore[method-assign]
-    b.writer._refreshed = 0
+    b.writer._committing._refreshed = 0
     b.writer._work.set()
     await until(lambda: not b.metrics.store_up[HERE])
     b.store.changes = ask  # type: ignore[method-assign]
-    b.writer._refreshed = 0
+    b.writer._committing._refreshed = 0
     b.writer._work.set()
     await until(lambda: b.metrics.store_up[HERE])
     b.writer.stop()
@@ -632,25 +627,22 @@ async def test_a_ledger_that_cannot_be_read_shows() -> None:
     assert 1 <= b.metrics.store_failures[HERE]
 
 
-async def test_pauses_between_attempts_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pauses_between_attempts_grow_to_a_bound() -> None:
     """And start over once the store has answered."""
-    monkeypatch.setattr("collector.stores.writer._SHORTEST_PAUSE", 0.05)
-    slept: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
     b = bench()
-    monkeypatch.setattr("collector.stores.writer.asyncio.sleep", sleep)
     b.put(record(number=1))
     b.store.fail_next = 9
-    for _ in range(10):
+    pauses = []
+    for _ in range(9):
         await b.step()
+        pauses.append(b.writer._health.pause)
+    await b.step()
     b.put(record(number=2))
     b.store.fail_next = 1
     await b.step()
 
-    assert [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 0.1] == slept
+    assert [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0] == pauses
+    assert 0.1 == b.writer._health.pause
 
 
 # Any order
@@ -691,13 +683,13 @@ def test_in_any_order_everything_is_settled_once_and_no_exit_is_undone(steps: li
         b.store.open_gate.set()
         await asyncio.gather(*busy)
         b.store.fail_next = 0
-        while b.writer._queue or b.writer._urgent:
+        while b.writer.waiting:
             await b.step()
 
         assert [1] * len(receipts) == completed(receipts)
         assert (0, 0) == b.flight
         assert b.metrics.stored[HERE] + b.metrics.dropped.total() == sum(kind == "record" for kind, _, _ in steps)
-        assert not b.writer._waiting
+        assert not b.writer._queue.waiting
         for name in NAMES:
             found = [stored.received_at async for stored in b.store.records(router(name).device_ref)]
             assert all(received > left.get(name, 0) for received in found)

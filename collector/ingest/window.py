@@ -1,0 +1,53 @@
+"""How many messages the broker may have under way on a connection, when some of them are going to stay there.
+
+A message that is left with the broker takes a place of the window (Receive Maximum, MQTT 5, 3.1.2.11.3) until the
+connection is renewed. The window can be changed by a new connection only; so it is widened in large steps, before those
+that can be taken find no place, and never beyond what MQTT has packet ids for.
+"""
+
+import asyncio
+import time
+from typing import Final
+
+from collector.ingest.connection import Connection
+
+LARGEST: Final = 65_535
+RENEWED: Final = "renewed"
+_SHORTEST_LIFE: Final = 2.0
+"""Seconds a connection lives at least before it is renewed, that it does not come to nothing but renewing."""
+_LEAVE_TAKING: Final = 1.0
+"""Seconds in which what is settled may still be acknowledged on a connection that is to be renewed."""
+
+
+class Window:
+    """The window of one session's connections, and when to renew them."""
+
+    def __init__(self, usual: int) -> None:
+        self.size = usual
+        self._usual = usual
+        self._wanted = asyncio.Event()
+
+    def left(self, connection: Connection | None) -> None:
+        """A message was left with the broker: half of the places gone is reason to have more of them."""
+        if connection is not None and self.size < LARGEST and connection.is_crowded:
+            self._wanted.set()
+
+    def renew(self) -> None:
+        """What was left can be taken: have it sent again."""
+        self._wanted.set()
+
+    async def renewal(self, connection: Connection) -> None:
+        """Wait until the connection is to be renewed, then take leave of it in order and close it."""
+        began = time.monotonic()
+        await self._wanted.wait()
+        await asyncio.sleep(max(0.0, began + _SHORTEST_LIFE - time.monotonic()))
+        connection.pause()
+        deadline = time.monotonic() + _LEAVE_TAKING
+        while connection.acks.open_count and time.monotonic() < deadline:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        connection.renew(RENEWED)
+
+    def next(self, connection: Connection) -> None:
+        """A connection has ended: the next one has the usual number of places beside those that are taken."""
+        self.size = min(LARGEST, self._usual + 2 * connection.acks.left)
+        self._wanted.clear()

@@ -1,0 +1,278 @@
+"""What a writer does with its store: opens it, commits what waits and what was spooled, learns what others wrote.
+
+Rule 1: acts that waited in the spool are committed before anything else; then what was spooled and what comes, by
+        turns.
+Rule 2: what the store decided on is settled, and forgotten in the spool, after the commit returned and never before.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from collector.acks import NO_TOKEN
+from collector.consent.ledger import Result
+from collector.consent.standing import Standing, State
+from collector.errors import SpoolUnavailable, StoreUnavailable, where
+from collector.log import LOG
+from collector.model import ConsentEvent, DropReason, Record
+from collector.stores import Committed, Store
+from collector.stores.answer import Answer
+from collector.stores.health import Health
+from collector.stores.outage import Outage
+from collector.stores.outcomes import Outcomes, records_in
+from collector.stores.queue import TAKEN_BACK, Batch, Item, Queue, refs_of, takes_its_turn
+from collector.stores.spool import Spool
+
+REFRESH_SECONDS: Final = 1.0
+"""How often the ledger is asked for what other processes wrote, `ueip exit` for one."""
+DRAINED_AT_ONCE: Final = 1000
+"""Records out of the spool in one commit: what comes meanwhile waits for no more than these."""
+_JOINED_AT_ONCE: Final = 10_000
+
+
+class Committing:
+    """One region's store at work."""
+
+    def __init__(
+        self,
+        store: Store,
+        health: Health,
+        spool: Spool,
+        outage: Outage,
+        outcomes: Outcomes,
+        *,
+        queue: Queue,
+        held: Queue,
+        most: int,
+        back: Callable[[], None],
+    ) -> None:
+        """*most* is the number of rows of a commit; *back* is called when a store that was away took a commit."""
+        self.under_way: Batch | None = None
+        self._store = store
+        self._health = health
+        self._spool = spool
+        self._outage = outage
+        self._outcomes = outcomes
+        self._queue = queue
+        self._held = held
+        self._most = most
+        self._back = back
+        self._seq = 0
+        self._refreshed = float("-inf")
+        self._singly = 0
+        self._stuck: list[Item] = []
+        self._spool_next = True
+        self._page: bytes | None = b""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is something to ask the store for, beside news."""
+        if self._queue or self._health.is_away or self._outage.acts or self._page is not None:
+            return True
+        return bool(self._spool.records) and self._spool.may_try()
+
+    async def open(self) -> None:
+        """Open the store and learn who has left.
+
+        Raises:
+            StoreUnavailable: it cannot be used now.
+        """
+        self._health.asks()
+        try:
+            await self._store.open()
+            # In this order: what another process writes in between is learnt with the next refresh.
+            head = await self._store.head()
+            standings = [*await self._store.closed(), *await self._store.changes(head.seq)]
+            await self._catch_up(head.seq)
+        except StoreUnavailable as error:
+            self._health.refuses(error)
+            raise
+        self._health.opened()
+        self._learn(standings)
+        self._health.reads(idle=not self._queue)
+
+    async def _catch_up(self, seq: int) -> None:
+        """Who has joined: what was known is brought up to date, unless this is not the ledger it was known from."""
+        if 0 < self._seq <= seq and not self._health.is_doubted:
+            self._outage.joined.learn(await self._store.changes(self._seq))
+        else:
+            self._outage.joined.clear()
+            self._page = b""
+        self._seq = seq
+
+    def ordinary(self) -> Batch | None:
+        """What is to be committed now while all is well; None if something else has to be looked at first."""
+        if self._spool.records or self._health.is_away or self._singly or self._outage.acts or not self._queue:
+            return None
+        return self._queue.take(self._most)
+
+    async def next(self) -> Batch | None:
+        """What is to be committed now; None if there is nothing."""
+        if acts := self._outage.oldest_acts(1 if self._singly else self._most):
+            return Batch(acts, [], sheltered=True)
+        if self._health.is_away or self._spool_next or not self._queue:
+            self._spool_next = False
+            if batch := await self._from_spool():
+                return batch
+        self._spool_next = True
+        queue = self._held if self._health.is_away else self._queue
+        if not queue:
+            # Whether a store that is away takes commits again shows only in one.
+            return Batch([], []) if self._health.is_away else None
+        batch = queue.take_one() if self._singly else queue.take(self._most)
+        batch.sheltered = self._health.is_away
+        await self._name_spent(batch)
+        return batch
+
+    async def _from_spool(self) -> Batch | None:
+        if not self._spool.records or not self._spool.may_try():
+            return None
+        try:
+            found = await self._spool.read(1 if self._singly else min(self._most, DRAINED_AT_ONCE))
+        except SpoolUnavailable:
+            return None
+        items = [Item(record, NO_TOKEN, 0, row) for row, record in found]
+        return Batch([], items, sheltered=True) if items else None
+
+    async def _name_spent(self, batch: Batch) -> None:
+        """What an exit is going to take out of the spool must not come again either (K09)."""
+        if not self._spool.records:
+            return
+        for item in batch.items[: batch.urgent]:
+            if isinstance(item.entry, ConsentEvent):
+                with suppress(SpoolUnavailable):
+                    spent = await self._spool.ids_of(refs_of(item.entry.identity))
+                    item.entry = msgspec.structs.replace(item.entry, spent=(*item.entry.spent, *spent))
+
+    async def commit(self, batch: Batch) -> bool:
+        """Write *batch* and settle it; False if the store took nothing and a pause is due."""
+        self.under_way, began = batch, time.perf_counter()
+        self._health.asks()
+        try:
+            committed = await self._store.commit([item.entry for item in batch.items])
+        except StoreUnavailable as error:
+            self._health.refuses(error)
+            self._give_back(batch)
+            return False
+        except Exception as error:  # noqa: BLE001 - one entry that a bug of ours chokes on must not stop the region
+            return self._choked(batch, error)
+        self._committed(batch, committed, time.perf_counter() - began)
+        return self._one_less()
+
+    def _end(self, batch: Batch) -> None:
+        batch.has_ended = True
+        self.under_way = None
+
+    def _committed(self, batch: Batch, committed: Committed, seconds: float) -> None:
+        self._end(batch)
+        was_away = self._health.is_away
+        self._health.answers()
+        if committed.decided:
+            self._decided(batch, committed.decided)
+        self._learn(committed.standings)
+        if batch.items:
+            self._outcomes.committed(batch.items, committed, seconds)
+        if batch.sheltered and (spooled := [item for item in batch.items if item.row > 0]):
+            self._outcomes.drained(records_in(spooled))
+            self._spool.delete([item.row for item in spooled])
+        if was_away:
+            self._back()
+
+    def _decided(self, batch: Batch, results: list[Result]) -> None:
+        """Tell those who wait what the ledger made of each act."""
+        acts = [item for item in batch.items if isinstance(item.entry, ConsentEvent)]
+        for item, result in zip(acts, results, strict=True):
+            if takes_its_turn(item.entry):
+                self._outage.closed.join_settled(item.entry.identity.device_ref)
+            if item.row > 0:
+                self._outage.act_decided(item)
+            if isinstance(item.token, Answer):
+                item.token.decided(self._store.region, result)
+
+    def _give_back(self, batch: Batch) -> None:
+        """The commit did not come about: what is not in the spool waits in memory again."""
+        self._end(batch)
+        if not batch.sheltered:
+            self._queue.put_back(*batch.left())
+            return
+        self._spool.give_back([i.row for i in batch.items if i.row > 0 and isinstance(i.entry, Record)])
+        for item in batch.items:
+            if item.row == TAKEN_BACK:
+                self._outcomes.drop([item], self._outage.reason(item.entry.identity))
+        self._held.put_back(*batch.left())
+
+    def _choked(self, batch: Batch, error: Exception) -> bool:
+        """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""
+        if len(batch.items) != 1:
+            self._singly = len(batch.items)
+            self._give_back(batch)
+            return True
+        self._end(batch)
+        [item] = batch.items
+        LOG.seldom("entry_failed", region=self._store.region, error=type(error).__name__, at=where(error))
+        if isinstance(item.entry, Record):
+            self._outcomes.drop([item], DropReason.INTERNAL_ERROR)
+            self._spool.delete([item.row] if item.row > 0 else [])
+        elif item.row > 0:
+            self._outage.give_up(item)
+        else:
+            # What the owner wants is not dropped for a bug of ours: it stays unacknowledged and is tried again.
+            self._stuck.append(item)
+        return self._one_less()
+
+    def _one_less(self) -> bool:
+        """One of those that are written singly is done; False once all are and some are stuck."""
+        self._singly = max(0, self._singly - 1)
+        if self._singly or not self._stuck:
+            return True
+        self._queue.put_back(self._stuck, [])
+        self._stuck = []
+        return False
+
+    def wants_news(self) -> bool:
+        """Whether it is time for `refresh`."""
+        return self._page is not None or time.monotonic() - self._refreshed >= REFRESH_SECONDS
+
+    async def refresh(self) -> bool:
+        """Learn what other processes wrote to the ledger; also shows whether an idle store still answers.
+
+        False if it does not, and a pause is due.
+        """
+        now = time.monotonic()
+        self._health.asks()
+        try:
+            if self._page is not None:
+                await self._more_joined(self._page)
+            if now - self._refreshed >= REFRESH_SECONDS:
+                self._refreshed = now
+                await self._news()
+        except StoreUnavailable as error:
+            self._health.refuses(error)
+            return False
+        return True
+
+    async def _news(self) -> None:
+        changed = await self._store.changes(self._seq)
+        self._seq = max((standing.seq for standing in changed), default=self._seq)
+        self._learn(changed)
+        self._health.reads(idle=not self._queue)
+
+    async def _more_joined(self, after: bytes) -> None:
+        """Another page of those who have joined."""
+        refs = await self._store.joined(after, _JOINED_AT_ONCE)
+        self._outage.joined.add(refs)
+        self._page = refs[-1] if len(refs) == _JOINED_AT_ONCE else None
+        if self._page is None:
+            self._outage.joined.is_complete = not self._outage.joined.is_full
+
+    def _learn(self, standings: Iterable[Standing]) -> None:
+        """What the ledger said; what is spooled of those it has closed is purged."""
+        standings = list(standings)
+        self._outage.learn(standings)
+        if self._spool.records:
+            for standing in standings:
+                if standing.state is not State.JOINED:
+                    self._spool.purge([standing.device_ref], standing.state.refusal)

@@ -1,0 +1,135 @@
+"""What waits in memory for a commit, in the order it goes.
+
+Rule 1: an entry that closes the gate does not queue: it goes with the next batch, and what waits of its router goes
+        with it, before it.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from collector.acks import Settling
+from collector.consent.ledger import STATE_AFTER
+from collector.consent.standing import State
+from collector.model import Entry, Identity, Record
+
+TAKEN_BACK: Final = -1
+
+
+class Item(msgspec.Struct, eq=False, gc=False):
+    """An entry, who waits for it, and how many bytes of memory it stands for.
+
+    `row` is its place in the spool, 0 for none; `TAKEN_BACK` for a record whose router left while it was under way.
+    """
+
+    entry: Entry
+    token: Settling
+    size: int
+    row: int = 0
+
+
+class Batch:
+    """What goes into one commit: what does not queue, then the head of the queue."""
+
+    def __init__(self, urgent: Sequence[Item], queued: Sequence[Item], *, sheltered: bool = False) -> None:
+        self.items = [*urgent, *queued]
+        self.urgent = len(urgent)
+        self.sheltered = sheltered
+        """Whether its items are in the spool, or were looked at by the shelter while it was under way."""
+        self.has_ended = False
+
+    def left(self) -> tuple[list[Item], list[Item]]:
+        """What has to wait again if the commit did not come about, and is not in the spool: urgent, queued."""
+        urgent, queued = self.items[: self.urgent], self.items[self.urgent :]
+        return [item for item in urgent if not item.row], [item for item in queued if not item.row]
+
+
+class Queue:
+    """Entries in memory. `urgent` and `queued` may be looked at; they change here only, and in `Writer.submit`."""
+
+    def __init__(self) -> None:
+        self.urgent: list[Item] = []
+        self.queued: deque[Item] = deque()
+        self.waiting: Counter[bytes] = Counter()
+
+    def __len__(self) -> int:
+        return len(self.urgent) + len(self.queued)
+
+    def add(self, item: Item) -> None:
+        """At the end, or ahead of all if it closes the gate."""
+        ref = item.entry.identity.device_ref
+        if takes_its_turn(item.entry):
+            self.queued.append(item)
+            self.waiting[ref] += 1
+        else:
+            self.urgent += self.take_of(ref)
+            self.urgent.append(item)
+
+    def take(self, most: int) -> Batch:
+        """All that does not queue, and at most *most* of the queue."""
+        urgent, self.urgent = self.urgent, []
+        queued = [self.queued.popleft() for _ in range(min(most, len(self.queued)))]
+        self._forget(queued)
+        return Batch(urgent, queued)
+
+    def take_all(self) -> tuple[list[Item], list[Item]]:
+        """Everything: what does not queue, and what does."""
+        batch = self.take(len(self.queued))
+        return batch.left()
+
+    def take_one(self) -> Batch:
+        """The next entry alone."""
+        if not self.urgent:
+            return self.take(1)
+        return Batch([self.urgent.pop(0)], [])
+
+    def take_of(self, ref: bytes) -> list[Item]:
+        """What is queued of one router."""
+        if not self.waiting[ref]:
+            del self.waiting[ref]
+            return []
+        mine = [item for item in self.queued if item.entry.identity.device_ref == ref]
+        self.queued = deque(item for item in self.queued if item.entry.identity.device_ref != ref)
+        del self.waiting[ref]
+        return mine
+
+    def remove(self, items: Iterable[Item]) -> None:
+        """Take these out of what is queued."""
+        gone = {id(item) for item in items}
+        self._forget(item for item in self.queued if id(item) in gone)
+        self.queued = deque(item for item in self.queued if id(item) not in gone)
+
+    def put_back(self, urgent: Sequence[Item], queued: Sequence[Item]) -> None:
+        """Before everything else, in the order it had; what left meanwhile makes way for the exit that waits.
+
+        Only for one that came during the commit: what follows an exit within a batch came after it.
+        """
+        came = self.urgent
+        leaving = {item.entry.identity.device_ref for item in came if not takes_its_turn(item.entry)}
+        # What waited of them came along with the exit; what was in this commit came before that.
+        first = [item for item in queued if item.entry.identity.device_ref in leaving]
+        queued = [item for item in queued if item.entry.identity.device_ref not in leaving]
+        self.urgent = [*urgent, *first, *came]
+        self.queued.extendleft(reversed(queued))
+        self.waiting.update(item.entry.identity.device_ref for item in queued)
+
+    def _forget(self, items: Iterable[Item]) -> None:
+        waiting = self.waiting
+        for item in items:
+            ref = item.entry.identity.device_ref
+            if waiting[ref] == 1:
+                del waiting[ref]
+            else:
+                waiting[ref] -= 1
+
+
+def refs_of(identity: Identity) -> tuple[bytes, ...]:
+    """All that a router is known by."""
+    return (identity.device_ref, *identity.older)
+
+
+def takes_its_turn(entry: Entry) -> bool:
+    """Whether an entry queues. What closes the gate does not."""
+    return isinstance(entry, Record) or STATE_AFTER[entry.action] is State.JOINED

@@ -1,0 +1,145 @@
+"""Moves to the spool what waits for a store that is away, and leaves with the broker what may not go there.
+
+Rule 1: a record is acknowledged once it is on the disk. An act is kept there too, and takes effect at once, but is
+        acknowledged only when the ledger has it: until then the broker keeps it as well.
+Rule 2: what is left with the broker holds nobody's acknowledgements back.
+Rule 3: entries are looked at in their order; an act that closes the gate takes with it what came before it of its
+        router, wherever that waits.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from collector.consent.ledger import STATE_AFTER
+from collector.errors import SpoolUnavailable
+from collector.model import ConsentEvent, DropReason, Record
+from collector.stores.outage import Outage, Way
+from collector.stores.outcomes import Outcomes, records_in
+from collector.stores.queue import TAKEN_BACK, Batch, Item, Queue, refs_of
+from collector.stores.spool import Spool
+
+
+class Shelter:
+    """The way of one region's entries while its store is away."""
+
+    def __init__(self, spool: Spool, outage: Outage, outcomes: Outcomes) -> None:
+        self.held = Queue()
+        """What stays in memory until the store is back."""
+        self._spool = spool
+        self._outage = outage
+        self._outcomes = outcomes
+
+    async def take_in(self, queue: Queue, most: int, under_way: Batch | None) -> None:
+        """Deal with what waits, up to *most* of what queues. *under_way* is in a commit that does not return."""
+        if under_way is not None and not under_way.sheltered:
+            under_way.sheltered = True
+            await self._look_at([item for item in under_way.items if not item.row], under_way, under_way)
+        await self._look_at(queue.take(most).items, None, under_way)
+
+    async def _look_at(self, items: Sequence[Item], source: Batch | None, under_way: Batch | None) -> None:
+        """*source* is the batch that *items* are of, None for what waited."""
+        run: list[Item] = []
+        for item in items:
+            if source is not None and source.has_ended:
+                return
+            way = self._way(item)
+            if way is Way.SPOOL:
+                run.append(item)
+                if isinstance(item.entry, ConsentEvent):  # what follows of its router has to wait for the ledger
+                    await self._put(run, source)
+                    run = []
+            elif way is Way.CLOSE:
+                await self._put([i for i in run if not _is_record_of(item, i)], source)
+                await self._close(item, [i for i in run if _is_record_of(item, i)], source, under_way)
+                run = []
+            elif way is Way.LEAVE:
+                self._leave([item], source)
+            else:
+                self._drop([item], self._outage.reason(item.entry.identity), source)
+        await self._put(run, source)
+
+    def _way(self, item: Item) -> Way:
+        entry = item.entry
+        way = self._outage.way_of_record(entry) if isinstance(entry, Record) else self._outage.way_of_act(entry)
+        return Way.LEAVE if way in {Way.SPOOL, Way.CLOSE} and not self._spool.answers else way
+
+    async def _put(self, run: Sequence[Item], source: Batch | None) -> None:
+        """Into the spool; what there is no room for stays with the broker."""
+        if not run:
+            return
+        try:
+            rows = await self._spool.put([item.entry for item in run], in_hand=source is not None)
+        except SpoolUnavailable:
+            self._leave(run, source)
+            return
+        if source is not None and source.has_ended:
+            # They are in the store by now, or wait in memory again; either way they are not for the spool.
+            self._spool.delete(rows)
+            return
+        self._spooled(run[: len(rows)], rows)
+        self._outcomes.refused(records_in(run[len(rows) :]))
+        self._leave(run[len(rows) :], source)
+
+    def _spooled(self, items: Sequence[Item], rows: Sequence[int]) -> None:
+        for item, row in zip(items, rows, strict=True):
+            if isinstance(item.entry, Record):
+                item.row = row
+            else:
+                self._wait_for_ledger(item, item.entry, row)
+        self._outcomes.sheltered([item for item in items if isinstance(item.entry, Record)])
+
+    def _wait_for_ledger(self, item: Item, act: ConsentEvent, row: int) -> None:
+        """The broker keeps it too, and sends it again if this process or its spool should be lost."""
+        self._outcomes.leave(item)
+        item.entry, item.row = act, row
+        self._outage.act_waits(item)
+
+    async def _close(self, item: Item, before: Sequence[Item], source: Batch | None, under_way: Batch | None) -> None:
+        """The act goes to the spool, and its router's records out of it, of the memory, and of what is under way."""
+        act = item.entry
+        assert isinstance(act, ConsentEvent)
+        reason = STATE_AFTER[act.action].refusal
+        held = [i for i in self.held.queued if _is_record_of(item, i)]
+        limbo = [i for i in under_way.items if not i.row and _is_record_of(item, i)] if under_way else []
+        gone = {i.entry.record_id for i in (*before, *held, *limbo) if isinstance(i.entry, Record)}
+        act = msgspec.structs.replace(act, spent=(*act.spent, *gone))
+        try:
+            row, act = await self._spool.close_gate(act, refs_of(act.identity), reason)
+        except SpoolUnavailable:
+            self._leave([*before, item], source)
+            return
+        self.held.remove(held)
+        self._outcomes.drop(held, reason)
+        if under_way is not None:
+            self._drop(limbo, reason, under_way)
+        if source is None:
+            self._outcomes.drop(before, reason)
+        elif source.has_ended:
+            # The act was decided, or waits in memory again: then it has to name what it took.
+            item.entry = act
+            self._spool.delete([row])
+            return
+        self._wait_for_ledger(item, act, row)
+
+    def _leave(self, items: Sequence[Item], source: Batch | None) -> None:
+        if source is not None and source.has_ended:
+            return
+        for item in items:
+            self._outage.leave(item.entry.identity)
+            self._outcomes.leave(item)
+            if source is None:
+                self.held.add(item)
+
+    def _drop(self, items: Sequence[Item], reason: DropReason, source: Batch | None) -> None:
+        """Of what is under way the outcome is open; that nobody needs to wait for it is certain."""
+        if source is None:
+            self._outcomes.drop(items, reason)
+        elif not source.has_ended:
+            self._outcomes.let_go(items)
+            for item in items:
+                item.row = TAKEN_BACK
+
+
+def _is_record_of(act: Item, item: Item) -> bool:
+    return isinstance(item.entry, Record) and item.entry.identity.device_ref == act.entry.identity.device_ref

@@ -1,0 +1,231 @@
+"""What a spool does to its file, on the spool's own thread; each step is one transaction, durable when it returns.
+
+Rule 1: a record that was taken is here until it is deleted, purged or lost to damage, and is counted as one of these.
+Rule 2: a closing act and the purge of its router's records are one step.
+Rule 3: rows in hand are in a commit to the store. They may be purged meanwhile; whether that is their outcome is known
+        when the commit has ended, so they are counted only when they are given back.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from collector.errors import SpoolUnavailable
+from collector.log import LOG
+from collector.model import ConsentEvent, DropReason, Entry, Record, Region
+from collector.spool_metrics import SpoolCounts
+from collector.stores import spool_rows as rows_in
+from collector.stores.sealing import Sealer, Unreadable
+from collector.stores.spool_connection import SpoolConnection
+from collector.stores.spool_rows import Row, Total
+from collector.stores.spool_schema import ACT, FILE, RECORD
+
+T = TypeVar("T")
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_record: Final = msgspec.msgpack.Decoder(Record).decode
+_decode_act: Final = msgspec.msgpack.Decoder(ConsentEvent).decode
+
+
+class SpoolFile:
+    """The file `spool.sqlite` in a folder of the region's own."""
+
+    def __init__(self, folder: Path, region: Region, sealer: Sealer, max_bytes: int) -> None:
+        self.path = folder / FILE
+        self._region = region
+        self._sealer = sealer
+        self._most = max_bytes
+        self._file = SpoolConnection(self.path, region, sealer, self._found)
+        self._next_id = 1
+        self._held = Total(0, 0)
+        self._oldest_at: int | None = None
+        self._dropped: Counter[DropReason] = Counter()
+        self._in_hand: dict[int, DropReason | None] = {}
+        self._owed: list[Callable[[], object]] = []
+
+    def open(self) -> list[tuple[int, ConsentEvent]]:
+        """Open or make the file; the acts in it, oldest first.
+
+        Raises:
+            SpoolUnavailable: it cannot be opened now.
+        """
+        return self._file.safely(lambda: self._read(ACT, -1, _decode_act))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def counts(self) -> SpoolCounts:
+        """How it stands now."""
+        return SpoolCounts(
+            self._held.records, self._held.size, self._oldest_at, Counter(self._dropped), self._file.damages
+        )
+
+    def check(self) -> None:
+        """Find out whether it can be written.
+
+        Raises:
+            SpoolUnavailable: it cannot.
+        """
+        self._file.safely(lambda: self._file.in_one(self._file.touch))
+
+    def put(self, entries: Sequence[Entry], in_hand: bool = False) -> list[int]:
+        """Take *entries*, records while there is room; the rows of those taken, which are the first of them."""
+        return self._file.safely(lambda: self._put(entries, in_hand=in_hand))
+
+    def close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
+        """Take a closing act and purge the records of its router; the act, which names them as spent, and its row."""
+        taken = self._file.safely(lambda: self._in_one(lambda: self._close_gate(act, refs, reason)))
+        self._file.scrub()
+        return taken
+
+    def read(self, most: int) -> list[tuple[int, Record]]:
+        """The oldest records, taken in hand; what cannot be read is deleted and counted."""
+        return self._file.safely(lambda: self._take_in_hand(most))
+
+    def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The ids of these routers' records."""
+        return tuple(record.record_id for record in self._file.safely(lambda: self._records_of(refs)[1]))
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Forget rows whose outcome is known. If that fails now, it is done before anything is read again."""
+        self._now_or_before_reading(lambda: self._in_one(lambda: self._forget(ids)))
+        if not self._held.records:
+            self._file.scrub()
+
+    def purge(self, refs: Sequence[bytes], reason: DropReason) -> None:
+        """Remove the records of these routers; they are dropped for *reason*. If that fails now, see `delete`."""
+        self._now_or_before_reading(lambda: self._in_one(lambda: self._purge(refs, reason)))
+        self._file.scrub()
+
+    def give_back(self, ids: Iterable[int]) -> None:
+        """Rows in hand go on waiting: their commit did not come about. Those purged meanwhile are dropped now."""
+        for row in ids:
+            if (reason := self._in_hand.pop(row, None)) is not None:
+                self._dropped[reason] += 1
+
+    # Steps
+
+    def _found(self) -> None:
+        """The file was opened, or mended: see what is in it, and what is not any more."""
+        connection = self._file.db
+        before, self._held = self._held.records, rows_in.total(connection)
+        # Never the number of a row that was deleted in this life: it may still be in hand.
+        self._next_id = max(self._next_id, rows_in.last_id(connection) + 1)
+        self._oldest_at = rows_in.oldest_at(connection)
+        missing = rows_in.missing(connection, [row for row, reason in self._in_hand.items() if reason is None])
+        self._in_hand.update(dict.fromkeys(missing, DropReason.SPOOL_DAMAGED))
+        if (lost := before - self._held.records - len(missing)) > 0:
+            self._dropped[DropReason.SPOOL_DAMAGED] += lost
+
+    def _in_one(self, work: Callable[[], T]) -> T:
+        """*work* in a transaction; what it counted is forgotten if that fails."""
+        before = self._held, Counter(self._dropped), dict(self._in_hand)
+        try:
+            result = self._file.in_one(work)
+        except BaseException:
+            self._held, self._dropped, self._in_hand = before
+            raise
+        self._oldest_at = rows_in.oldest_at(self._file.db)
+        return result
+
+    def _now_or_before_reading(self, work: Callable[[], object]) -> None:
+        """Take rows out, now if it can be done."""
+        try:
+            self._file.safely(work)
+        except SpoolUnavailable:
+            self._owed.append(work)
+            raise
+
+    def _put(self, entries: Sequence[Entry], *, in_hand: bool) -> list[int]:
+        now, made, room = int(time.time() * 1000), list[Row](), self._most - self._held.size
+        for entry in entries:
+            row = self._sealed(entry, self._next_id + len(made), now)
+            room -= row.size()
+            if room < 0 and row.kind == RECORD:
+                break
+            made.append(row)
+        self._in_one(lambda: self._insert(made))
+        ids = [row.id for row in made]
+        if in_hand:
+            self._in_hand.update(dict.fromkeys(ids))
+        return ids
+
+    def _sealed(self, entry: Entry, row_id: int, now: int) -> Row:
+        kind, tag = RECORD if isinstance(entry, Record) else ACT, self._sealer.tag(entry.identity.device_ref)
+        return Row(row_id, kind, tag, now, self._sealer.seal(kind, tag, _encode(entry)))
+
+    def _insert(self, made: Sequence[Row]) -> None:
+        rows_in.insert(self._file.db, made)
+        records = sum(row.kind == RECORD for row in made)
+        self._held = rows_in.Total(self._held.records + records, self._held.size + sum(row.size() for row in made))
+        # Also when this is rolled back: the number of a row that was in hand must not become another's.
+        self._next_id += len(made)
+
+    def _close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
+        spent = (*act.spent, *(record.record_id for record in self._purge(refs, reason)))
+        act = msgspec.structs.replace(act, spent=spent)
+        row = self._sealed(act, self._next_id, int(time.time() * 1000))
+        self._insert([row])
+        return row.id, act
+
+    def _purge(self, refs: Sequence[bytes], reason: DropReason) -> list[Record]:
+        mine, records = self._records_of(refs)
+        self._remove([row.id for row in mine])
+        for row in mine:
+            self._drop(row.id, reason)
+        return records
+
+    def _records_of(self, refs: Sequence[bytes]) -> tuple[list[Row], list[Record]]:
+        """The rows of these routers' records, and those of them that can be read."""
+        mine, records = rows_in.records_of(self._file.db, self._sealer.tags(refs)), []
+        for row in mine:
+            with suppress(Unreadable, msgspec.DecodeError):
+                records.append(_decode_record(self._opened(row)))
+        return mine, records
+
+    def _drop(self, row_id: int, reason: DropReason) -> None:
+        if row_id in self._in_hand:
+            self._in_hand[row_id] = reason
+        else:
+            self._dropped[reason] += 1
+
+    def _take_in_hand(self, most: int) -> list[tuple[int, Record]]:
+        while self._owed:
+            self._owed[-1]()
+            self._owed.pop()
+        found = self._read(RECORD, most, _decode_record)
+        self._in_hand.update(dict.fromkeys(row_id for row_id, _ in found))
+        return found
+
+    def _read(self, kind: int, most: int, decode: Callable[[bytes], T]) -> list[tuple[int, T]]:
+        found, lost = list[tuple[int, T]](), list[int]()
+        for row in rows_in.rows_of_kind(self._file.db, kind, most):
+            try:
+                found.append((row.id, decode(self._opened(row))))
+            except (Unreadable, msgspec.DecodeError):
+                lost.append(row.id)
+        if lost:
+            LOG.error("spool_entries_unreadable", region=self._region, entries=len(lost))
+            self._in_one(lambda: self._lose(lost))
+        return found
+
+    def _lose(self, ids: Sequence[int]) -> None:
+        self._dropped[DropReason.SPOOL_DAMAGED] += self._remove(ids)
+
+    def _forget(self, ids: Sequence[int]) -> None:
+        for row_id in ids:
+            self._in_hand.pop(row_id, None)
+        self._remove(ids)
+
+    def _remove(self, ids: Sequence[int]) -> int:
+        gone = rows_in.remove(self._file.db, ids)
+        self._held = rows_in.Total(self._held.records - gone.records, self._held.size - gone.size)
+        return gone.records
+
+    def _opened(self, row: Row) -> bytes:
+        return self._sealer.open(row.kind, row.tag, row.sealed)

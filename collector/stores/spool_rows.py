@@ -1,0 +1,136 @@
+"""Rows of a spool: how they are found, written, removed, and saved from a damaged file."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from collector.stores.sealing import Sealer, Unreadable
+from collector.stores.spool_schema import RECORD, sync_folder
+
+_VARIABLES: Final = 500
+_COLUMNS: Final = "id, kind, tag, at, sealed"
+_OVERHEAD: Final = 64
+"""What a row takes beside what is sealed, roughly."""
+_PARTS: Final = ("", "-wal", "-shm", "-journal")
+
+
+class Row(NamedTuple):
+    """One entry as it lies in the file; `at` is when it came there, in milliseconds."""
+
+    id: int
+    kind: int
+    tag: bytes
+    at: int
+    sealed: bytes
+
+    def size(self) -> int:
+        """Bytes it takes of the room for records; acts take none."""
+        return len(self.sealed) + _OVERHEAD if self.kind == RECORD else 0
+
+
+class Total(NamedTuple):
+    """How many records, and how many bytes they take."""
+
+    records: int
+    size: int
+
+
+def total(connection: sqlite3.Connection, where: str = "", values: Sequence[Any] = ()) -> Total:
+    """The records of the whole file, or of a part of it."""
+    sql = f"SELECT count(*), coalesce(sum(length(sealed)), 0) FROM entry WHERE kind = {RECORD} {where}"  # noqa: S608
+    records, size = connection.execute(sql, values).fetchone()
+    return Total(records, size + records * _OVERHEAD)
+
+
+def oldest_at(connection: sqlite3.Connection) -> int | None:
+    """When the oldest record came, None without one."""
+    found = connection.execute(f"SELECT at FROM entry WHERE kind = {RECORD} ORDER BY id LIMIT 1").fetchone()  # noqa: S608
+    return found[0] if found else None
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The highest number of a row, 0 without one."""
+    highest: int = connection.execute("SELECT coalesce(max(id), 0) FROM entry").fetchone()[0]
+    return highest
+
+
+def rows_of_kind(connection: sqlite3.Connection, kind: int, most: int) -> list[Row]:
+    """The oldest rows of a kind; -1 for all."""
+    sql = f"SELECT {_COLUMNS} FROM entry WHERE kind = ? ORDER BY id LIMIT ?"  # noqa: S608 - names of ours
+    return [Row(*row) for row in connection.execute(sql, (kind, most)).fetchall()]
+
+
+def records_of(connection: sqlite3.Connection, tags: Iterable[bytes]) -> list[Row]:
+    """The records of routers."""
+    sql = f"SELECT {_COLUMNS} FROM entry WHERE tag = ? AND kind = {RECORD}"  # noqa: S608 - names of ours
+    return [Row(*row) for tag in tags for row in connection.execute(sql, (tag,)).fetchall()]
+
+
+def missing(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
+    """Those of *ids* that are no rows."""
+    sql = "SELECT 1 FROM entry WHERE id = ?"
+    return [row for row in ids if connection.execute(sql, (row,)).fetchone() is None]
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[Row], *, once: bool = False) -> None:
+    """Write rows; with *once*, those that are there already stay as they are."""
+    verb = "INSERT OR IGNORE" if once else "INSERT"
+    connection.executemany(f"{verb} INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def remove(connection: sqlite3.Connection, ids: Sequence[int]) -> Total:
+    """Delete rows; the records that were among them."""
+    records = size = 0
+    for start in range(0, len(ids), _VARIABLES):
+        some = ids[start : start + _VARIABLES]
+        among = f"id IN ({','.join('?' * len(some))})"
+        found = total(connection, f"AND {among}", some)
+        records, size = records + found.records, size + found.size
+        connection.execute(f"DELETE FROM entry WHERE {among}", some)  # noqa: S608 - marks only
+    return Total(records, size)
+
+
+def set_aside(path: Path) -> None:
+    """Put a damaged file, its log included, out of the way, durably."""
+    number = len(list(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))) + 1
+    for part in _PARTS:
+        with suppress(FileNotFoundError):
+            Path(f"{path}{part}").rename(f"{path.with_suffix('')}.damaged-{number}{path.suffix}{part}")
+    sync_folder(path.parent)
+
+
+def damaged(path: Path) -> list[Path]:
+    """The files set aside and not dealt with yet."""
+    return sorted(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))
+
+
+def discard(path: Path) -> None:
+    """Remove a damaged file: what nobody can purge must not stay (4.5)."""
+    for part in reversed(_PARTS):
+        Path(f"{path}{part}").unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def intact(path: Path, sealer: Sealer) -> Iterator[Row]:
+    """The rows of a damaged file that are what they were: read from the front to the damage, then from the back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.text_factory = bytes
+        reached = 0
+        for order, within in (("", "id > ?"), ("DESC", "id > ?")):
+            sql = f"SELECT {_COLUMNS} FROM entry WHERE {within} ORDER BY id {order}"  # noqa: S608 - words of ours
+            with suppress(sqlite3.DatabaseError):
+                for found in connection.execute(sql, (reached,)):
+                    row = Row(*found)
+                    reached = row.id if not order else reached
+                    if _is_intact(row, sealer):
+                        yield row
+
+
+def _is_intact(row: Row, sealer: Sealer) -> bool:
+    try:
+        sealer.open(row.kind, row.tag, row.sealed)
+    except Unreadable:
+        return False
+    return True

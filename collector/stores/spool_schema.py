@@ -1,0 +1,145 @@
+"""The file of a spool: how it is made, opened and checked.
+
+Rule 1: one process at a time: the file is locked for as long as it is open.
+Rule 2: a file of a newer schema, of another region or of a key that is gone is refused, not guessed at.
+"""
+
+import os
+import sqlite3
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from collector.errors import Cause, SpoolUnavailable
+from collector.model import Region
+from collector.stores.sqlite_faults import not_opened
+
+APPLICATION_ID: Final = 0x55455350  # "UESP", so that no other SQLite file is taken for a spool
+SCHEMA_VERSION: Final = 1
+RECORD, ACT = 0, 1
+"""The kinds of entries."""
+FILE: Final = "spool.sqlite"
+_SCHEMA: Final = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    # The keys that entries here may be sealed under.
+    "CREATE TABLE used_key (key_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    # What waits for the store: `sealed` is the entry, `tag` stands for its router, `at` is when it came here.
+    """CREATE TABLE entry (
+        id INTEGER PRIMARY KEY,
+        kind INTEGER NOT NULL,
+        tag BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        sealed BLOB NOT NULL
+    )""",
+    "CREATE INDEX entry_by_router ON entry (tag)",
+    f"CREATE INDEX entry_acts ON entry (id) WHERE kind = {ACT}",
+)
+
+
+def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Connection:
+    """A connection to the spool at *path*, made with mode 0600 if absent, for this process alone.
+
+    Raises:
+        SpoolUnavailable: it cannot be opened now, or never: it is another region's, of a newer collector, or holds
+            entries of a key that is gone.
+        sqlite3.DatabaseError: it is damaged.
+    """
+    _create(path)
+    # One thread uses it; who closes it after a failure may be another.
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    # Damage may make anything of a row; that is found out when it is opened.
+    connection.text_factory = bytes
+    try:
+        _configure(connection)
+        _prepare(connection, path, region)
+        _check_keys(connection, path, key_ids)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the folder and an empty file in it, both durable: what is acknowledged must not vanish with a directory."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            for folder in (path.parent, path.parent.parent):
+                sync_folder(folder)
+    except OSError as error:
+        raise SpoolUnavailable(f"{path}: cannot be opened: {error.strerror}", not_opened(error, path).cause) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _configure(connection: sqlite3.Connection) -> None:
+    """Durable at every commit, nobody else's, and what is deleted is overwritten."""
+    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA cache_size = -4096")
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, region: Region) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        _check_kind(connection, path, version)
+        if version == 0:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("INSERT INTO meta VALUES ('region', ?)", (region.value,))
+        _check_region(connection, path, region)
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _check_kind(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if application != APPLICATION_ID and not (empty and application == 0):
+        raise SpoolUnavailable(
+            f"{path}: found another program's database, expected a spool. Choose another folder.", Cause.WRONG_STORE
+        )
+    if version > SCHEMA_VERSION:
+        raise SpoolUnavailable(
+            f"{path}: found schema version {version}, expected at most {SCHEMA_VERSION}. A newer collector made it; "
+            f"run that one until the spool is empty.",
+            Cause.NEWER_SCHEMA,
+        )
+
+
+def _check_region(connection: sqlite3.Connection, path: Path, region: Region) -> None:
+    found = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()[0].decode()
+    if found != region:
+        raise SpoolUnavailable(
+            f"{path}: found the spool of region {found}, expected {region}. Records never move between regions; give "
+            f"each region its own folder.",
+            Cause.WRONG_STORE,
+        )
+
+
+def _check_keys(connection: sqlite3.Connection, path: Path, key_ids: Collection[str]) -> None:
+    waiting = connection.execute("SELECT EXISTS (SELECT 1 FROM entry)").fetchone()[0]
+    used = {row[0].decode() for row in connection.execute("SELECT key_id FROM used_key")}
+    if waiting and (lost := sorted(used.difference(key_ids))):
+        raise SpoolUnavailable(
+            f"{path}: holds records sealed under key {', '.join(lost)}, which is not among the region's key_files. "
+            f"Put that key back, after the current one, until the spool is empty.",
+            Cause.LOST_KEY,
+        )
