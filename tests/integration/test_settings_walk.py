@@ -109,7 +109,7 @@ class Collector:
     async def settles(self) -> None:
         """Until nothing waits."""
         async with asyncio.timeout(60):
-            while self.service.metrics.in_flight or any(w._urgent or w._queue for w in self.service._writers.values()):  # noqa: ASYNC110
+            while self.service.metrics.in_flight or any(len(w._queue) for w in self.service._writers.values()):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             # A commit of consent events alone is not in flight.
             await asyncio.gather(*(writer.store.head() for writer in self.service._writers.values()))
