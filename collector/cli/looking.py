@@ -15,10 +15,10 @@ from rich.text import Text
 from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
 from collector.config import Settings
 from collector.consent.standing import State
-from collector.explain import Explanation, explain, rules_for_explaining
+from collector.explain import Explanation, Told, explain, rules_for_explaining
 from collector.formats.report import ROUTER
 from collector.lookup import Found, as_json, find, is_readable, latest, rfc3339
-from collector.model import Message, Region
+from collector.model import DropReason, Message, Region
 from collector.stores import StoredRecord
 
 
@@ -128,26 +128,40 @@ _TIMES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m
 @click.command("explain")
 @click.argument("file", type=click.File("rb"))
 @click.option("--topic", help="Topic it would come on; made from the message's serial when not given.")
+@click.option("--country", metavar="CC", help="Country the registry would give its router, as in DE.")
 @click.option("--at", type=click.DateTime(_TIMES), help="Receipt time, UTC; now when not given.")
 @click.option("--retained", is_flag=True, help="As if it had the retain flag.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
 @config_option
 def explain_command(
-    file: Any, topic: str | None, at: datetime | None, config: Path | None, *, retained: bool, as_document: bool
+    file: Any,
+    topic: str | None,
+    country: str | None,
+    at: datetime | None,
+    config: Path | None,
+    *,
+    retained: bool,
+    as_document: bool,
 ) -> None:
     """Say what would happen to the message in FILE (- for standard input), field by field. Stores nothing.
 
-    Exits with 1 when the message would be dropped.
+    FILE holds the payload's bytes as they were sent. Of another format than ours, --topic and the sources of the
+    configuration say which. Exits with 1 when nothing of the message would be kept.
     """
     payload = file.read()
     received_at = int((at.replace(tzinfo=UTC).timestamp() if at else time.time()) * 1000)
     message = Message(topic or _topic_of(payload), payload, retained, received_at)
-    found = explain(message, rules_for_explaining(_settings(config)))
+    settings = _settings(config)
+    found = explain(message, rules_for_explaining(settings), country=country)
     if as_document:
         sys.stdout.write(orjson.dumps(_document(found), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         _print(found)
-    raise SystemExit(0 if found.outcome.startswith(("stored", "consent")) else 1)
+        if found.outcome == f"dropped: {DropReason.UNKNOWN_TOPIC}" and not found.reports:
+            known = ", ".join(["ueip/v1/ROUTER/report", "ueip/v1/ROUTER/consent", *(s.topic for s in settings.sources)])
+            say(f"topics known here: {known}")
+    kept = (found.outcome, *(one.outcome for one in found.reports))
+    raise SystemExit(0 if any(outcome.startswith(("stored", "consent")) for outcome in kept) else 1)
 
 
 def _settings(config: Path | None) -> Settings:
@@ -170,6 +184,11 @@ def _topic_of(payload: bytes) -> str:
 
 
 def _document(found: Explanation) -> dict[str, Any]:
+    made = _told_as_document(found)
+    return made | {"reports": [_told_as_document(one) for one in found.reports]} if found.reports else made
+
+
+def _told_as_document(found: Explanation | Told) -> dict[str, Any]:
     keys = [{"path": f.path, "verdict": f.verdict, "as": f.as_what, "clause": f.clause} for f in found.findings]
     return {
         "outcome": found.outcome,
@@ -185,13 +204,24 @@ def _plain(text: str) -> Text:
     return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
 
 
-_COLOURS = {"kept": "green", "removed": "red", "envelope": "dim"}
+_COLOURS = {"kept": "green", "removed": "red", "envelope": "dim", "unset": "dim", "unused": "dim"}
 
 
 def _print(found: Explanation) -> None:
+    if not found.reports:
+        _print_one(found)
+        return
+    out().print(f"[bold]{found.outcome}[/]\n{found.reason}")
+    for number, one in enumerate(found.reports, start=1):
+        out().print(f"\nreport {number} of {len(found.reports)}: ", end="")
+        _print_one(one)
+
+
+def _print_one(found: Explanation | Told) -> None:
     console = out()
     where = f" in {found.region}" if found.region else ""
-    console.print(f"[bold]{found.outcome}[/]{where}\n{found.reason}")
+    console.print(f"[bold]{found.outcome}[/]{where}")
+    console.print(_plain(found.reason))
     if not found.findings:
         return
     if found.stored is None:

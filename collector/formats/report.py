@@ -53,7 +53,7 @@ class ReportDecoder:
         self._compiled = compiled
         self._cleaner = cleaner
         self._max_bytes = max_bytes
-        self._max_depth = max_depth
+        self.max_depth = max_depth
 
     def decode(self, message: Message, router: str) -> Report | DropReason:
         """The report in *message*, or why there is none. Does not judge the flag, but for one that cannot be there."""
@@ -83,7 +83,7 @@ class ReportDecoder:
         """The same of a payload that holds unknown keys beside, as of firmware with a defect, or None."""
         tree = self._compiled.decode_open(payload)
         # As many brackets as levels are allowed cannot nest deeper.
-        if tree is None or payload.count(b"{") + payload.count(b"[") > self._max_depth:
+        if tree is None or payload.count(b"{") + payload.count(b"[") > self.max_depth:
             return None
         try:
             document = orjson.loads(payload)
@@ -101,7 +101,7 @@ class ReportDecoder:
     def decode_slowly(self, message: Message, router: str, notes: Notes) -> Report | DropReason:
         """As `decode`, key by key; *notes* is told what is removed."""
         try:
-            document = parse_object(message.payload, max_depth=self._max_depth)
+            document = parse_object(message.payload, max_depth=self.max_depth)
         except NotStrict:
             return DropReason.MALFORMED
         tree = self._cleaner.clean(document, notes)

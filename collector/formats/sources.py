@@ -15,7 +15,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from collector.fields.catalogue import GROUPS
-from collector.fields.clean import Notes, Tally
+from collector.fields.clean import Tally
 from collector.formats.endpoint import router_of
 from collector.formats.reading import Adapter, Reading
 from collector.formats.translate import Translator
@@ -46,34 +46,35 @@ class Source(Sealed, frozen=True):
     interval: int = _INTERVAL
     country: str | None = None
 
-    def read(self, message: Message, notes: Notes | None = None) -> tuple[Report, ...] | DropReason:
+    def read(self, message: Message) -> tuple[Report, ...] | DropReason:
         """The reports in *message*, none for one that says nothing of a router, or why it cannot be read."""
-        if len(message.payload) > self.max_bytes:
-            return DropReason.OVERSIZE
-        levels = message.topic.split("/")
-        readings = self.adapter.read(message.payload, tuple(levels[self._fixed() :]))
+        readings = self.readings(message)
         if isinstance(readings, DropReason):
             return readings
-        reports = [self._report(reading, levels, message, notes) for reading in readings]
-        reports = [report for report in reports if isinstance(report, DropReason) or not _says_nothing(report)]
+        reports = [self.report(reading, message, Tally()) for reading in readings]
+        reports = [report for report in reports if isinstance(report, DropReason) or not says_nothing(report)]
         return next((r for r in reports if isinstance(r, DropReason)), None) or tuple(
             r for r in reports if isinstance(r, Report)
         )
 
+    def readings(self, message: Message) -> tuple[Reading, ...] | DropReason:
+        """The samples in *message*, their names not understood yet, or why it cannot be read."""
+        if len(message.payload) > self.max_bytes:
+            return DropReason.OVERSIZE
+        return self.adapter.read(message.payload, tuple(message.topic.split("/")[self._fixed() :]))
+
     def _fixed(self) -> int:
         return next((place for place, level in enumerate(self.filter) if level in {"+", "#"}), len(self.filter))
 
-    def _report(
-        self, reading: Reading, levels: list[str], message: Message, notes: Notes | None
-    ) -> Report | DropReason:
-        named = self._named(reading, levels, message)
+    def report(self, reading: Reading, message: Message, tally: Tally) -> Report | DropReason:
+        """What one of these samples reports, or why it cannot; *tally* counts what is left out."""
+        named = self._named(reading, message)
         router = None if named is None else router_of(named)
         if router is None:
             return DropReason.UNKNOWN_TOPIC
-        tally = Tally()
         time = self._time(reading, message)
         # Events are dated by the sample, also by one whose time is that of its arrival.
-        tree, counters, parts = self.translator.translate(replace(reading, time=time), notes or tally)
+        tree, counters, parts = self.translator.translate(replace(reading, time=time), tally)
         network = tree.network
         return Report(
             router=router,
@@ -95,11 +96,12 @@ class Source(Sealed, frozen=True):
             interval=(time or 0) // self.interval if reading.partial else None,
         )
 
-    def _named(self, reading: Reading, levels: list[str], message: Message) -> str | None:
+    def _named(self, reading: Reading, message: Message) -> str | None:
         if self.sender:
             return message.sender
         if self.level is None:
             return reading.endpoint
+        levels = message.topic.split("/")
         return levels[self.level] if self.level < len(levels) else None
 
     def _time(self, reading: Reading, message: Message) -> int | None:
@@ -118,7 +120,7 @@ class Source(Sealed, frozen=True):
         return f"{self.name}:{when}:{sha256(repr(reading.values).encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
-def _says_nothing(report: Report) -> bool:
+def says_nothing(report: Report) -> bool:
     """Whether nothing of a report could be kept: a blank map, a name nobody knows. A refusal always says something."""
     if report.flag not in {Flag.YES, Flag.NONE}:
         return False

@@ -14,13 +14,13 @@ from msgspec import UNSET
 from collector.errors import DataFault
 from collector.fields.clean import Cleaner, Notes
 from collector.fields.compiled import MAX_EVENTS, Compiled
-from collector.formats.aliases import AliasMap
+from collector.formats.aliases import Alias, AliasMap
 from collector.formats.beside import Beside
 from collector.formats.converters import CONVERTERS
 from collector.formats.events import Events
 from collector.formats.naming import Known, Naming
 from collector.formats.reading import Reading
-from collector.formats.values import Found, Values, entries_of
+from collector.formats.values import Found, Values, entries_of, tell
 from collector.model import Part, Removal
 
 GATHERED: Final = frozenset({"sum", "max", "min", "any"})
@@ -73,6 +73,11 @@ class Translator:
         told = [item for item in found if item.alias.event is not None]
         return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts))
 
+    def entries(self, path: str) -> tuple[Alias, ...] | None:
+        """What the map has for a name; nothing for one that it only asks about, None for one that it does not know."""
+        known = self._naming.find(path)
+        return None if known is None else tuple(alias for _, alias in known.entries)
+
     def _sorted(self, reading: Reading) -> tuple[list[Found], list[tuple[str, Any]]]:
         """What the map knows, and the rest."""
         known: list[tuple[str, Any, Known]] = []
@@ -101,12 +106,13 @@ class Translator:
 
     def _counted(self, field: str, entry: list[Found], notes: Notes) -> Iterator[Part]:
         for item in entry:
-            if not self._values.is_unset(item.value, item.alias):
-                value = _count(item.value)
-                if value is None:
-                    notes.removed(Removal.INVALID, item.path)
-                else:
-                    yield Part(field, key_of(item.path), value, self._most(field))
+            if self._values.is_unset(item.value, item.alias):
+                tell(notes, "unset", item)
+            elif (value := _count(item.value)) is None:
+                notes.removed(Removal.INVALID, item.path)
+            else:
+                tell(notes, "kept", item, field)
+                yield Part(field, key_of(item.path), value, self._most(field))
 
     def _parts(self, field: str, found: Sequence[Found], notes: Notes) -> Iterator[Part]:
         """The instances of one field that other messages have more of."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from statistics import median
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -59,12 +59,24 @@ class Found(NamedTuple):
     value: Any
     general: str = ""
     instance: Instance = ()
+    beside: tuple[str, ...] = ()
+    """The other names of a value that was joined."""
 
 
 class Keeper(Notes, Protocol):
-    """Notes that also want to hear what is kept."""
+    """Notes that also want to hear what is kept as which field or event, and what is no measurement."""
 
     def kept(self, path: str, field: str) -> None: ...
+
+    def unset(self, path: str) -> None: ...
+
+
+def tell(notes: Notes, what: Literal["kept", "unset"], item: Found, *more: str) -> None:
+    """Tell a `Keeper` of what became of a value and of all names it came under; other notes do not want to hear it."""
+    listener = getattr(notes, what, None)
+    if listener is not None:
+        for path in (item.path, *item.beside):
+            listener(path, *more)
 
 
 def entries_of(found: Sequence[Found]) -> Iterator[list[Found]]:
@@ -131,7 +143,7 @@ class Values:
                 return UNSET
         if hasattr(notes, "kept"):
             for item in items:
-                notes.kept(item.path, field or item.alias.event)
+                tell(notes, "kept", item, field or item.alias.event or "")
         return made
 
     def _converted(self, field: str, item: Found, notes: Notes) -> Any:
@@ -142,13 +154,17 @@ class Values:
             # Half a network names a country, and cannot be read (3.2); half of anything else says nothing.
             if field == "network.plmn" and said:
                 _refuse(field, item, notes)
+            tell(notes, "unset", item)
             return NOTHING
         try:
             made = self._made(field, alias, value)
         except (ValueError, KeyError, TypeError, OverflowError):
             _refuse(field, item, notes)
             return NOTHING
-        return NOTHING if made == "" or any(same(made, raw) for raw in alias.unset) else made
+        if made is NOTHING or made == "" or any(same(made, raw) for raw in alias.unset):
+            tell(notes, "unset", item)
+            return NOTHING
+        return made
 
     def _made(self, field: str, alias: Alias, value: Any) -> Any:
         if alias.values is not None:
@@ -172,7 +188,10 @@ def _joined(entry: list[Found]) -> list[Found]:
     instances: dict[Instance, list[Found]] = {}
     for item in entry:
         instances.setdefault(item.instance, []).append(item)
-    return [several[0]._replace(value=_parts(several)) for several in instances.values()]
+    return [
+        several[0]._replace(value=_parts(several), beside=tuple(item.path for item in several[1:]))
+        for several in instances.values()
+    ]
 
 
 def _parts(several: list[Found]) -> list[Any]:
