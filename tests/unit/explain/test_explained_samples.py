@@ -168,7 +168,9 @@ def test_the_registrys_word_can_be_given() -> None:
     assert "The registry has the last word on the country." in found.reason
 
 
-VALUES: st.SearchStrategy[Any] = st.sampled_from([0, -97, "-97", "", "lost", "fine", None, True, 2**70, "260", "01", '{"sms": 1}', []])
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    [0, -97, "-97", "", "lost", "fine", None, True, 2**70, "260", "01", '{"sms": 1}', []]
+)
 NAMES = st.sampled_from(["rsrp", "old_rsrp", "serial", "mcc", "mnc", "rx_bytes", "state", "cause", "band", "x", "sms"])
 
 
