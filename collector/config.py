@@ -55,6 +55,11 @@ class BrokerSettings(Section):
     reconnect_max_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0, description="Longest pause between two attempts to connect."
     )
+    sender_property: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
+        default=None,
+        description="MQTT 5 user property in which the broker itself names who published, for sources with "
+        'router_from = "sender". The broker must remove it from what clients send.',
+    )
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -225,8 +230,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _sources_apart(self) -> Self:
-        if faults := source_faults(self.sources, by_ledger=self.consent.mode == "registered"):
-            raise ValueError("; ".join(faults))
+        by_ledger, sender = self.consent.mode == "registered", self.broker.sender_property
+        if faults := source_faults(self.sources, by_ledger=by_ledger, sender_property=sender):
+            raise ValueError(" ".join(faults))
         return self
 
 

@@ -63,7 +63,9 @@ class SourceSettings(BaseModel):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("found no such zone, expected an IANA name as in 'Asia/Shanghai'") from None
+            raise ValueError(
+                "found no such zone, expected an IANA name as in 'Asia/Shanghai'. Correct it or remove it."
+            ) from None
         return name
 
     @model_validator(mode="after")
@@ -74,54 +76,93 @@ class SourceSettings(BaseModel):
             *_level_faults(levels, self.router_level, needed=self.router_from == "topic"),
         ]
         if self.flag == "message" and self.format not in WITH_FLAG:
-            faults.append(f'flag: found "message", expected "ledger": {self.format} has no place for a flag (D3)')
+            faults.append(
+                f'flag: found "message", expected "ledger": {self.format} has no place for a flag (D3). Remove the '
+                f'line; with consent.mode = "registered" join events let its routers in.'
+            )
         if self.router_from == "payload" and self.format in NAMELESS:
-            faults.append(f'router_from: found "payload", expected "topic" or "sender": {self.format} names no router')
+            faults.append(
+                f'router_from: found "payload", expected "topic" or "sender": {self.format} names no router. '
+                f"Have routers publish below their own name, and set router_level."
+            )
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError(" ".join(faults))
         return self
+
+    def summary(self) -> str:
+        """What the source will do, in a line for operators."""
+        router = {
+            "topic": f"level {self.router_level} of the topic",
+            "sender": "the property that the broker sets",
+            "payload": "the payload",
+        }[self.router_from]
+        flag = "the message" if self.flag == "message" else "nowhere: the ledger alone"
+        return (
+            f"{self.name}: {self.format} on {self.topic}; router from {router}; flag from {flag}; "
+            f"country {self.country or 'from the message or the registry'}; "
+            f"without a time {'measured on arrival' if self.arrival_time else 'dropped'}"
+        )
 
 
 def _filter_faults(levels: list[str]) -> list[str]:
     faults = []
     if levels[0] in {OWN, "#", "+"} or levels[0].startswith("$"):
-        faults.append(f"topic: found '{levels[0]}' at its beginning, expected a level of its own beside '{OWN}'")
+        faults.append(
+            f"topic: found '{levels[0]}' at its beginning, expected a level of its own beside '{OWN}'. "
+            f"Have its routers publish below a word of theirs, as in 'bulkdata/+'."
+        )
     if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
-        faults.append("topic: found '#' within, expected it alone and last")
+        faults.append("topic: found '#' within, expected it alone and last. Use '+' for one level.")
     if any("+" in level and level != "+" for level in levels):
-        faults.append("topic: found '+' within a level, expected it alone")
+        faults.append("topic: found '+' within a level, expected it alone. Leave the rest of that level away.")
     return faults
 
 
 def _level_faults(levels: list[str], level: int | None, *, needed: bool) -> list[str]:
     if not needed:
-        return [] if level is None else ["router_level: found one, expected none with this router_from"]
+        return [] if level is None else ["router_level: found one, expected none with this router_from. Remove it."]
     if level is None:
-        return ["router_level: found none, expected the level of the topic that is the router"]
+        expected = "the level of the topic that is the router, counted from 1"
+        return [f"router_level: found none, expected {expected}. Set it, and have the broker guard that level."]
     if level <= len(levels) and levels[level - 1] not in {"+", "#"}:
-        return [
-            f"router_level: found {level}, where the filter says '{levels[level - 1]}', expected the place of a '+'"
-        ]
+        found = f"found {level}, where the filter says '{levels[level - 1]}'"
+        return [f"router_level: {found}, expected the place of a '+'. Correct it; levels are counted from 1."]
     if level > len(levels) and levels[-1] != "#":
-        return [f"router_level: found {level}, expected at most {len(levels)}, as many as the filter has"]
+        most = f"at most {len(levels)}, as many as the filter has"
+        return [f"router_level: found {level}, expected {most}. Correct it, or end the filter with '#'."]
     return []
 
 
-def source_faults(sources: Sequence[SourceSettings], *, by_ledger: bool) -> list[str]:
-    """What is wrong with sources taken together; *by_ledger* says whether they may rest on the ledger alone (D3)."""
+def source_faults(sources: Sequence[SourceSettings], *, by_ledger: bool, sender_property: str | None) -> list[str]:
+    """What is wrong with sources beside each other and the rest of the settings.
+
+    *by_ledger* says whether they may rest on the ledger alone (D3), *sender_property* where the broker names senders.
+    """
     pairs = [(one, other) for place, one in enumerate(sources) for other in sources[place + 1 :]]
-    overlapping = [(one, other) for one, other in pairs if overlap(one.topic, other.topic)]
-    flagless = [source for source in sources if source.flag == "ledger" and not by_ledger]
     return [
-        *(f"sources: found '{one.name}' twice, expected two names" for one, other in pairs if one.name == other.name),
         *(
-            f"sources: found '{one.name}' and '{other.name}' with overlapping topics, expected each topic in one source"
-            for one, other in overlapping
+            f"sources: found '{one.name}' twice, expected two names. Rename one of them; records are told apart by it."
+            for one, other in pairs
+            if one.name == other.name
+        ),
+        *(
+            f"sources: found '{one.name}' and '{other.name}' with overlapping topics, expected each topic in one "
+            f"source. Give each a first level of its own."
+            for one, other in pairs
+            if overlap(one.topic, other.topic)
         ),
         *(
             f"sources: found '{source.name}' resting on the ledger alone with consent.mode = \"flag\", expected "
-            f'"registered" (D3). Set it, or the source\'s flag to "message" where the format has one'
-            for source in flagless
+            f'"registered" (D3). Set it, or the source\'s flag to "message" where the format has one.'
+            for source in sources
+            if source.flag == "ledger" and not by_ledger
+        ),
+        *(
+            f"sources: found '{source.name}' with router_from = \"sender\" and no broker.sender_property, expected the "
+            f"user property in which the broker names who published. Set it, and have the broker remove it from what "
+            f"clients send."
+            for source in sources
+            if source.router_from == "sender" and sender_property is None
         ),
     ]
 

@@ -107,6 +107,10 @@ def check_config(config: Path | None, *, broker: bool) -> None:
     say(f"{settings.consent.policies or default_policies_path()}: in order; versions of the notice")
     for line in _notice(rules.gate.policies, int(time.time() * 1000)):
         say(f"  {line}")
+    if settings.sources:
+        say("sources of other formats, beside ueip/v1/#:")
+    for source in settings.sources:
+        say(f"  {source.summary()}", markup=False)
     if broker:
         _check_broker(settings)
 

@@ -9,7 +9,7 @@ Rule 3: a broker that breaks the protocol loses the connection; the session and 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from collector.acks import NO_TOKEN, AckRing, Token
@@ -53,7 +53,14 @@ class ConnectionLost(Exception):
 class Connection(asyncio.Protocol):
     """An `asyncio.Protocol` over the codec."""
 
-    def __init__(self, connect: ConnectPacket, receive: Receive, read_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connect: ConnectPacket,
+        receive: Receive,
+        read_done: Callable[[], None],
+        sender_property: str | None = None,
+    ) -> None:
+        """*sender_property* is the one user property that is taken, where a source asks for it."""
         loop = asyncio.get_running_loop()
         self.connected: asyncio.Future[ConnAckPacket] = loop.create_future()
         self.subscribed: asyncio.Future[SubAckPacket] = loop.create_future()
@@ -64,6 +71,7 @@ class Connection(asyncio.Protocol):
         self.receive = receive
         """Who takes the messages; may be another from one read to the next."""
         self._replay_until = 0
+        self._sender_property = sender_property
         self._connect = connect
         self._published: dict[int, Answered] = {}
         self._last_id = _SUBSCRIBE_ID
@@ -110,7 +118,8 @@ class Connection(asyncio.Protocol):
         token = NO_TOKEN if packet_id is None else self.acks.token(packet_id, self.last_received)
         # Only topic, payload and retain flag are taken: everything else of the packet is data too (F9).
         replayed = retained and received_at < self._replay_until
-        self.receive(Message(packet.topic, packet.payload, retained, received_at, replayed), token)
+        sender = None if self._sender_property is None else _only_value(packet.user_properties, self._sender_property)
+        self.receive(Message(packet.topic, packet.payload, retained, received_at, replayed, sender), token)
 
     def _handle(self, packet: Packet) -> None:
         match packet:
@@ -220,6 +229,12 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
             self.last_sent = time.monotonic()
+
+
+def _only_value(properties: Sequence[tuple[str, str]] | None, name: str) -> str | None:
+    """The value of a user property, None where it is missing or stands there twice: then a client has a part in it."""
+    found = [value for key, value in properties or () if key == name]
+    return found[0] if len(found) == 1 else None
 
 
 def _words(code: Any) -> str:

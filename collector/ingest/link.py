@@ -18,7 +18,7 @@ from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
 from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode
 from collector.ingest.connection import Connection, ConnectionLost, Receive
-from collector.ingest.packets import client_id_of, connect_packet, topic_filters
+from collector.ingest.packets import client_id_of, connect_packet, sender_of, topic_filters
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.ingest.window import RENEWED, Window
@@ -67,7 +67,7 @@ class Link:
         self._trouble = Trouble(name, settings, metrics)
         self._client_id = client_id_of(name, settings.client_id)
         self._settings = settings
-        self._filters = topic_filters(name, self._client_id, sources)
+        self._filters, self._sender = topic_filters(name, self._client_id, sources), sender_of(settings, sources)
         self._metrics = metrics
         self._claim = Claim(self._client_id, receive) if name == "consent" else None
         self._receive = self._claim.receive if self._claim else receive
@@ -120,7 +120,7 @@ class Link:
 
     async def _session(self) -> None:
         packet = connect_packet(self._settings, self._client_id, self._window.size)
-        connection = Connection(packet, self._receive, self._read_done)
+        connection = Connection(packet, self._receive, self._read_done, self._sender)
         watchdog = Watchdog(
             connection,
             probe_topic(self._client_id),

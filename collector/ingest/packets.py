@@ -35,6 +35,11 @@ def connect_packet(settings: BrokerSettings, client_id: str, window: int | None 
     )
 
 
+def sender_of(settings: BrokerSettings, sources: Sequence[SourceSettings]) -> str | None:
+    """The user property that names who published, where a source asks for it; everything else stays unread (F9)."""
+    return settings.sender_property if any(source.router_from == "sender" for source in sources) else None
+
+
 def topic_filters(name: LinkName, client_id: str, sources: Sequence[SourceSettings] = ()) -> list[TopicFilter]:
     """What a connection subscribes to: its messages, its own probe; the claims to it, or the topics of other sources.
 

@@ -530,6 +530,7 @@ ALLOWED = {
     "broker.receive_maximum": "bounds memory",
     "broker.max_packet_bytes": "bounds memory",
     "broker.reconnect_max_seconds": "paces reconnects",
+    "broker.sender_property": "where the broker names a router; who is named is asked of the ledger",
     "regions.enabled": "can only refuse: what is not served here is dropped",
     "regions.blocked": "can only refuse",
     "regions.tables": "country to region; the notice's own lines are checked against it",

@@ -1,5 +1,6 @@
 """`[[sources]]`: what a source may say, and that every fault in it is named at once."""
 
+import re
 from typing import Any
 
 import pytest
@@ -41,6 +42,8 @@ def faults_of(**more: Any) -> str:
 def test_a_fault_says_what_was_found_and_what_was_expected(more: dict[str, Any], fault: str) -> None:
     """And two faults are told at once."""
     assert fault in faults_of(**more)
+    assert ", expected " in faults_of(**more)
+    assert re.search(r"\. (?:Correct|Remove|Set|Use|Leave|Have)\b", faults_of(**more))
     assert "String should match pattern" in faults_of(**more, name="No Name")
 
 
@@ -66,10 +69,59 @@ def test_sources_are_judged_together() -> None:
     """Names and topics are of one source each; where the flag decides, a source has to have one."""
     one, other = SourceSettings(**GOOD), SourceSettings(**{**GOOD, "topic": "zte/#"})
 
-    assert len(source_faults([one, other], by_ledger=False)) == 4
-    assert len(source_faults([one, other], by_ledger=True)) == 2
-    assert not source_faults([one], by_ledger=True)
-    assert not source_faults([SourceSettings(**GOOD, flag="message")], by_ledger=False)
+    assert len(faults_of_all(one, other, by_ledger=False)) == 4
+    assert len(faults_of_all(one, other)) == 2
+    assert not faults_of_all(one)
+    assert not faults_of_all(SourceSettings(**GOOD, flag="message"), by_ledger=False)
+
+
+def faults_of_all(*sources: SourceSettings, by_ledger: bool = True, sender_property: str | None = None) -> list[str]:
+    """What is wrong with these together."""
+    return source_faults(sources, by_ledger=by_ledger, sender_property=sender_property)
+
+
+@pytest.mark.parametrize(
+    ("sources", "more", "words"),
+    [
+        ([{}, {"topic": "other/+/x"}], {}, ["found 'homes' twice, expected two names.", "Rename one of them"]),
+        ([{}, {"name": "b", "topic": "zte/#"}], {}, ["'homes' and 'b' with overlapping topics", "Give each a first"]),
+        ([{}], {"by_ledger": False}, ["resting on the ledger alone", 'expected "registered" (D3)', "Set it, or"]),
+        (
+            [{"router_from": "sender", "router_level": None}],
+            {},
+            ["no broker.sender_property, expected the user property", "Set it, and have the broker remove it"],
+        ),
+    ],
+)
+def test_a_fault_of_several_says_what_to_do(
+    sources: list[dict[str, Any]], more: dict[str, Any], words: list[str]
+) -> None:
+    """Where, what was found, what was expected, and the next move."""
+    [fault] = faults_of_all(*(SourceSettings(**{**GOOD, **source}) for source in sources), **more)
+
+    assert [] == [part for part in ["sources: found ", *words] if part not in fault]
+
+
+def test_with_a_property_the_broker_may_name_the_sender() -> None:
+    """As the settings say which."""
+    source = SourceSettings(**{**GOOD, "router_from": "sender", "router_level": None})
+
+    assert not faults_of_all(source, sender_property="username")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "homes: goform on zte/+/status; router from level 2 of the topic; flag from nowhere: the ledger alone;"),
+        ({"flag": "message"}, "flag from the message; country from the message or the registry; without a time drop"),
+        ({"country": "DE", "arrival_time": True}, "country DE; without a time measured on arrival"),
+        ({"router_from": "sender", "router_level": None}, "router from the property that the broker sets;"),
+        ({"router_from": "payload", "router_level": None, "format": "usp"}, "usp on zte/+/status; router from the pay"),
+    ],
+)
+def test_a_source_says_what_it_will_do(more: dict[str, Any], words: str) -> None:
+    """In a line, for `ueip check-config`."""
+    assert words in SourceSettings(**{**GOOD, **more}).summary()
 
 
 LEVELS = st.lists(st.sampled_from(["a", "b", "+"]), min_size=1, max_size=4)

@@ -21,8 +21,9 @@ from collector.ingest.codec import (
     QoS,
 )
 from collector.ingest.connection import Connection, ConnectionLost
-from collector.ingest.packets import connect_packet, topic_filters
+from collector.ingest.packets import connect_packet, sender_of, topic_filters
 from collector.model import Message
+from collector.source_settings import SourceSettings
 
 GRANTED = (1, 1)
 
@@ -463,3 +464,43 @@ async def test_a_connection_that_does_not_answer_is_dropped() -> None:
     assert [] == session.transport.writes
     assert session.transport.aborted
     assert "no_answer" == await session.connection.closed
+
+
+# Who published
+
+
+@pytest.mark.parametrize(
+    ("properties", "sender"),
+    [
+        ([("user", "r1")], "r1"),
+        ([("x", "y"), ("user", "r1")], "r1"),
+        ([("User", "r1")], None),
+        ([], None),
+        ([("user", "r1"), ("user", "r1")], None),
+        ([("user", "r1"), ("user", "r2")], None),
+    ],
+)
+@pytest.mark.parametrize("wanted", ["user", None])
+async def test_the_sender_is_what_the_one_property_says(
+    properties: list[tuple[str, str]], sender: str | None, wanted: str | None
+) -> None:
+    """Once and by the name the settings give; without such a setting no property is looked at (F9)."""
+    received: list[Message] = []
+    packet = PublishPacket("zte/r9/status", b"{}", user_properties=properties)
+    connection = Connection(
+        connect_packet(BrokerSettings(), "c1"), lambda message, _: received.append(message), lambda: None, wanted
+    )
+    connection.connection_made(FakeTransport())
+
+    connection.data_received(packet.write())
+
+    assert [sender if wanted else None] == [message.sender for message in received]
+
+
+def test_no_property_is_looked_at_unless_a_source_asks_for_it() -> None:
+    """A setting alone is no wish."""
+    settings = BrokerSettings(sender_property="user")
+    topic = SourceSettings(name="a", topic="a/+", format="goform", router_level=2)
+    sender = SourceSettings(name="b", topic="b/+", format="goform", router_from="sender")
+
+    assert [None, None, "user"] == [sender_of(settings, sources) for sources in ([], [topic], [topic, sender])]
