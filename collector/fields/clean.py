@@ -92,8 +92,10 @@ class Cleaner:
         for path, value in found:
             removal = self._refused.removal_of_path(path, siblings[path.rpartition(".")[0]])
             notes.removed(removal, path)
-            if removal is Removal.UNKNOWN:
-                self._look_inside(value, path, notes, _UNPACK_DEPTH)
+            # Hundreds of texts without a structure in them come in one message: they end here.
+            inside = unpack(value) if isinstance(value, str) and removal is Removal.UNKNOWN else value
+            if removal is Removal.UNKNOWN and isinstance(inside, list | dict):
+                self._look_inside(inside, path, notes, _UNPACK_DEPTH - isinstance(value, str))
 
     def _refuse_beside(self, found: dict[str, Any], known: Collection[str], path: str, notes: Notes) -> None:
         unknown = [name for name in found if name not in known]

@@ -23,14 +23,23 @@ _SEPARATORS: Final = re.compile(r"[-./: _]+")
 _INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")
 _LONGEST_NAME: Final = 512
 """Longer keys are nobody's field name; they are unknown, and cost no work."""
+_SHORT_NAME: Final = 64
+"""Names of this length are remembered in their one spelling: the parts of data model paths come in every message."""
 _LONGEST_FLAG: Final = 128
 """Longer keys are no spelling of the flag; normalising one could take the square of its length."""
 
 
 def normalise(name: str) -> str:
     """A key in the one spelling that names are compared in (1.7.1, steps 2 and 3)."""
+    return _remembered_normal(name) if len(name) <= _SHORT_NAME else _normal(name)
+
+
+def _normal(name: str) -> str:
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", name)).strip()
     return _SEPARATORS.sub("_", _CAMEL.sub("_", text)).lower().strip("_")
+
+
+_remembered_normal: Final = lru_cache(16_384)(_normal)
 
 
 def normalise_path(path: str) -> str:
@@ -70,6 +79,7 @@ class RefusedNames:
         for family in catalogue.refused:
             self._learn(family)
         self._remembered = lru_cache(16_384)(self._family_of)
+        self._remembered_around = lru_cache(4096)(self._around_of)
         self._families_beside = lru_cache(4)(self._families_among)
         spellings = (*rules.flag_spellings, "ueip")
         self._flag_spellings = frozenset(_letters(name) for name in spellings)
@@ -173,9 +183,12 @@ class RefusedNames:
 
         What stands below a refused name is as refused as that (1.7.1, step 7).
         """
-        *above, name = path.split(".")
-        family = self.family_of(path) or self.bare_family(name, siblings) or self._around(above)
+        above, _, name = path.rpartition(".")
+        family = self.family_of(path) or self.bare_family(name, siblings) or (self._around(above) if above else None)
         return Removal(family.treatment) if family else Removal.UNKNOWN
 
-    def _around(self, above: list[str]) -> RefusedFamily | None:
-        return next((family for name in above if (family := self._envelope.get(normalise(name)))), None)
+    def _around(self, above: str) -> RefusedFamily | None:
+        return self._remembered_around(above) if len(above) <= _LONGEST_NAME else self._around_of(above)
+
+    def _around_of(self, above: str) -> RefusedFamily | None:
+        return next((family for name in above.split(".") if (family := self._envelope.get(normalise(name)))), None)

@@ -9,11 +9,13 @@ from collector.errors import DataFault
 from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
 from collector.formats.aliases import AliasMap, load_aliases
+from collector.formats.bulk_data import BulkData
 from collector.formats.collectd import Collectd
 from collector.formats.goform import Maps
 from collector.formats.reading import Adapter, Options
 from collector.formats.sources import Source, Sources
 from collector.formats.translate import Translator
+from collector.formats.usp import Usp
 from collector.source_settings import SourceSettings
 
 
@@ -25,6 +27,8 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[dict[str, Kind]] = {
+    "bulk_data": Kind(BulkData, "tr369"),
+    "usp": Kind(Usp, "tr369"),
     "collectd": Kind(Collectd, "collectd"),
     "goform": Kind(Maps, "goform"),
     "ubus": Kind(Maps, "goform"),

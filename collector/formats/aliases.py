@@ -154,7 +154,10 @@ class AliasMap(BaseModel):
             for what, wrong in (
                 (f"a counter of '{alias.field}'", alias.counter and not _counts(catalogue, alias.field or "")),
                 (f"field '{alias.field}'", alias.field is not None and tuple(alias.field.split(".")) not in places),
-                (f"field '{alias.field}' of no event", (alias.field or "").startswith("event.") and not alias.event),
+                (
+                    f"field '{alias.field}' of no event",
+                    (alias.field or "").startswith("event.") and not (alias.event or alias.counter),
+                ),
                 (f"event '{alias.event}'", alias.event is not None and alias.event not in events),
             )
             if wrong

@@ -23,6 +23,8 @@ _THREE_DIGITS: Final = frozenset(
 )
 """Country codes whose networks have codes of three digits (ITU-T E.212, its annex of networks); others have two."""
 _ZTE: Final = re.compile(r"zte\b(\s*corp(\.|oration)?)?[\s_-]*", re.IGNORECASE)
+_SERIES: Final = re.compile(r"zx[a-z0-9]{2,3}\s+", re.IGNORECASE)
+"""ZTE's fixed-line series, which its gateways write before the model: "ZXHN H199A", "ZXV10 H108L"."""
 _HOTTEST: Final = 80
 """Degrees Celsius that no battery lives to report."""
 _THOUSANDTHS: Final = 1000
@@ -137,9 +139,9 @@ def maker(value: Any) -> Any:
 
 
 def model(value: Any) -> Any:
-    """A model without its maker, as models are listed."""
+    """A model without its maker and series, as models are listed."""
     name = text(value)
-    return _ZTE.sub("", name) or name if isinstance(name, str) else name
+    return _SERIES.sub("", _ZTE.sub("", name)) or name if isinstance(name, str) else name
 
 
 def country(value: Any) -> Any:

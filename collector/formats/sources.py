@@ -121,8 +121,11 @@ class Source(Sealed, frozen=True):
 
 
 def says_nothing(report: Report) -> bool:
-    """Whether nothing of a report could be kept: a blank map, a name nobody knows. A refusal always says something."""
-    if report.flag not in {Flag.YES, Flag.NONE}:
+    """Whether nothing of a report could be kept: a blank map, a name nobody knows. A refusal always says something.
+
+    So does a report without a time: events need one, and it is refused for that.
+    """
+    if report.flag not in {Flag.YES, Flag.NONE} or report.time is None:
         return False
     tree = report.content
     empty = tree.events is UNSET and all(getattr(tree, group) is UNSET for group in GROUPS)

@@ -387,6 +387,7 @@ def test_instance_numbers_are_segments_of_their_own(name: str, general: str, ins
         ("maker", "zte", "ZTE"),
         ("maker", "Acme", "Acme"),
         ("model", "ZTE MC888", "MC888"),
+        ("model", "ZXHN H199A", "H199A"),
         ("model", "MC888", "MC888"),
         ("model", "ZTE", "ZTE"),
         ("country", "cn", "CN"),

@@ -1,0 +1,69 @@
+"""CSV of bulk data reports (TR-369 1.4.1, A.3.2): a row for each parameter, or a column for each.
+
+The separator is what the profile says (`CSVEncoding.FieldSeparator`), which a report does not: the header tells it.
+"""
+
+import csv
+import re
+from io import StringIO
+from typing import Any, Final
+
+from collector.formats.flatten import NotFlat
+
+_SEPARATORS: Final = (",", ";", "\t", "|")
+_TIME, _NAME, _VALUE = "ReportTimestamp", "ParameterName", "ParameterValue"
+_PARAMETER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,255}")
+CsvSample = tuple[str | None, tuple[tuple[str, Any], ...]]
+"""What a report says of its time, and its pairs."""
+
+
+def csv_samples(text: str) -> list[CsvSample] | None:
+    """The samples in a report, one for each time in it; None for what is no report.
+
+    Raises:
+        NotFlat: a parameter stands twice in one of them.
+    """
+    table = next((rows for separator in _SEPARATORS if (rows := _table(text, separator))), None)
+    if table is None:
+        return None
+    header, *rows = table
+    if not rows or any(len(row) != len(header) for row in rows):
+        return None
+    return _by_row(header, rows) if _NAME in header else _by_column(header, rows)
+
+
+def _table(text: str, separator: str) -> list[list[str]] | None:
+    """The rows, blanks around fields and empty rows left out; None if the header is none with this separator."""
+    try:
+        rows = [
+            [field.strip() for field in row]
+            for row in csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+            if row
+        ]
+    except csv.Error:
+        return None
+    return rows if rows and _is_header(rows[0]) else None
+
+
+def _is_header(fields: list[str]) -> bool:
+    if _NAME in fields or _VALUE in fields:
+        return _NAME in fields and _VALUE in fields
+    if _TIME in fields:
+        return len(fields) > 1
+    return all(_PARAMETER.fullmatch(field) for field in fields)
+
+
+def _by_row(header: list[str], rows: list[list[str]]) -> list[CsvSample]:
+    name, value = header.index(_NAME), header.index(_VALUE)
+    time = header.index(_TIME) if _TIME in header else None
+    samples: dict[str | None, list[tuple[str, Any]]] = {}
+    for row in rows:
+        samples.setdefault(None if time is None else row[time], []).append((row[name], row[value]))
+    return [(when, tuple(pairs)) for when, pairs in samples.items()]
+
+
+def _by_column(header: list[str], rows: list[list[str]]) -> list[CsvSample]:
+    if len(set(header)) != len(header):
+        raise NotFlat
+    said = [dict(zip(header, row, strict=True)) for row in rows]
+    return [(pairs.pop(_TIME, None), tuple(pairs.items())) for pairs in said]

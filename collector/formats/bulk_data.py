@@ -1,0 +1,114 @@
+"""TR-369 bulk data over MQTT (TR-369 1.4.1, annex A; TR-181, `Device.BulkData.Profile`): JSON in both report formats,
+what RDK-B makes of one of them, and CSV (`bulk_csv`).
+
+MQTT 3.1.1 carries no content type, and the report format stands nowhere, so both are told from the bytes.
+
+Rule 1: every element of a report is a reading of its own; elements of one pair each, as RDK-B sends them, are one.
+Rule 2: what was held back before it was sent and names no time has none: its arrival says nothing of it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from collector.formats.bulk_csv import csv_samples
+from collector.formats.bulk_names import Names
+from collector.formats.flatten import NotFlat, flatten
+from collector.formats.reading import Options, Reading
+from collector.formats.strict_json import NotStrict, parse_object
+from collector.formats.times import moment
+from collector.model import DropReason
+
+_BOM: Final = b"\xef\xbb\xbf"
+_ROOT: Final = "Report"
+_TIMES: Final = (
+    "CollectionTime", "timestamp", "Timestamp", "Time", "Device.DeviceInfo.X_RDKCENTRAL-COM_SystemTime",
+)  # fmt: skip
+"""The time of a report; in those of RDK-B it is a parameter among others, under the name that the profile gives it."""
+_RDK_TYPE: Final = "REPORT_TYPE"
+_CACHED: Final = "CACHED"
+_Pairs = tuple[tuple[str, Any], ...]
+
+
+class BulkData:
+    """Takes bulk data reports apart."""
+
+    def __init__(self, options: Options) -> None:
+        self._zone = options.zone
+        self._max_depth = options.max_depth
+        self._names = Names(options.names)
+
+    def read(self, payload: bytes, levels: tuple[str, ...]) -> tuple[Reading, ...] | DropReason:
+        """The samples in *payload*."""
+        del levels  # nothing in the topic is asked
+        payload = payload.removeprefix(_BOM)
+        try:
+            return self._json(payload) if payload.lstrip()[:1] == b"{" else self._csv(payload)
+        except (NotStrict, NotFlat, UnicodeDecodeError):
+            return DropReason.MALFORMED
+
+    def _json(self, payload: bytes) -> tuple[Reading, ...] | DropReason:
+        elements = _elements(parse_object(payload, max_depth=self._max_depth))
+        if elements is None:
+            return DropReason.MALFORMED
+        said = [element for element in elements if element]
+        last = len(said) - 1
+        return tuple(self._sample(element, late=place < last) for place, element in enumerate(said))
+
+    def _sample(self, element: dict[str, Any], *, late: bool) -> Reading:
+        clock = next((name for name in _TIMES if name in element), _TIMES[0])
+        cached = element.get(_RDK_TYPE) == _CACHED
+        said = {name: value for name, value in element.items() if name not in {clock, _RDK_TYPE}}
+        return self._reading(flatten(said) if said else (), moment(element.get(clock), self._zone), late=late or cached)
+
+    def _csv(self, payload: bytes) -> tuple[Reading, ...] | DropReason:
+        samples = csv_samples(payload.decode("utf-8"))
+        if samples is None:
+            return DropReason.MALFORMED
+        last = len(samples) - 1
+        return tuple(
+            self._reading(pairs, moment(time, self._zone), late=place < last)
+            for place, (time, pairs) in enumerate(samples)
+        )
+
+    def _reading(self, pairs: _Pairs, time: int | None, *, late: bool) -> Reading:
+        return Reading(values=self._names.whole(pairs), time=time, late=late)
+
+
+def _elements(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The elements of a report, None for what is none.
+
+    The root is `Report`, or whatever name an RDK-B profile gives it, which then stands alone.
+    """
+    beside = {name: value for name, value in document.items() if name != _ROOT}
+    if _ROOT in document:
+        report = document[_ROOT]
+    elif len(document) == 1:
+        (report,), beside = document.values(), {}
+    else:
+        return None
+    elements = [report] if isinstance(report, dict) and _ROOT in document else report
+    if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
+        return None
+    if _are_pairs(elements):
+        elements = [{name: value for element in elements for name, value in element.items()}]
+    if not beside:
+        return elements
+    # What stands beside the report was said when the message was sent, as its last element was.
+    *others, last = elements or [{}]
+    if beside.keys() & last.keys():
+        raise NotFlat
+    return [*others, last | beside]
+
+
+def _are_pairs(elements: list[dict[str, Any]]) -> bool:
+    """Whether elements are the pairs of one report (RDK-B), rather than reports of one and the same parameter.
+
+    Raises:
+        NotFlat: they are pairs, and two have the same name.
+    """
+    if len(elements) <= 1 or any(len(element) != 1 for element in elements):
+        return False
+    names = {name for element in elements for name in element}
+    if 1 < len(names) < len(elements):
+        raise NotFlat
+    return len(names) > 1
