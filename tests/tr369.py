@@ -31,13 +31,14 @@ BULK: Final = {"name": "bulk", "topic": "bulkdata/+", "format": "bulk_data", "ro
 USP: Final = {"name": "usp", "topic": "usp/controller/#", "format": "usp", "router_from": "payload", "country": "DE"}
 
 
-def options(names: dict[str, str] | None = None, max_depth: int = 16) -> Options:
+def options(names: dict[str, str] | None = None, max_depth: int = 16, *, named: bool = False) -> Options:
     """Options of a source."""
     return Options(
         zone=ZoneInfo("Asia/Shanghai"),
         flagged=False,
         counters=False,
         names=names or {},
+        named=named,
         max_depth=max_depth,
         spells_the_flag=lambda _: False,
     )

@@ -65,6 +65,7 @@ def _source(settings: SourceSettings, compiled: Compiled, cleaner: Cleaner, max_
         flagged=settings.flag == "message",
         counters=settings.counters,
         names=settings.names,
+        named=settings.router_from == "payload",
         max_depth=max_depth,
         spells_the_flag=cleaner.spells_the_flag,
     )

@@ -7,11 +7,14 @@ Rule 1: every element of a report is a reading of its own; elements of one pair 
 Rule 2: what was held back before it was sent and names no time has none: its arrival says nothing of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from collector.formats.bulk_csv import csv_samples
 from collector.formats.bulk_names import Names
+from collector.formats.endpoint import router_of
 from collector.formats.flatten import NotFlat, flatten
 from collector.formats.reading import Options, Reading
 from collector.formats.strict_json import NotStrict, parse_object
@@ -26,6 +29,10 @@ _TIMES: Final = (
 """The time of a report; in those of RDK-B it is a parameter among others, under the name that the profile gives it."""
 _RDK_TYPE: Final = "REPORT_TYPE"
 _CACHED: Final = "CACHED"
+_WHO: Final = (
+    "Device.LocalAgent.EndpointID", "Device.DeviceInfo.SerialNumber", "InternetGatewayDevice.DeviceInfo.SerialNumber",
+)  # fmt: skip
+"""What names the router, best first; with or without the root, which profiles leave out."""
 _Pairs = tuple[tuple[str, Any], ...]
 
 
@@ -36,13 +43,15 @@ class BulkData:
         self._zone = options.zone
         self._max_depth = options.max_depth
         self._names = Names(options.names)
+        self._named = options.named
 
     def read(self, payload: bytes, levels: tuple[str, ...]) -> tuple[Reading, ...] | DropReason:
         """The samples in *payload*."""
         del levels  # nothing in the topic is asked
         payload = payload.removeprefix(_BOM)
         try:
-            return self._json(payload) if payload.lstrip()[:1] == b"{" else self._csv(payload)
+            found = self._json(payload) if payload.lstrip()[:1] == b"{" else self._csv(payload)
+            return _of_one_router(found) if self._named and not isinstance(found, DropReason) else found
         except (NotStrict, NotFlat, UnicodeDecodeError):
             return DropReason.MALFORMED
 
@@ -72,6 +81,24 @@ class BulkData:
 
     def _reading(self, pairs: _Pairs, time: int | None, *, late: bool) -> Reading:
         return Reading(values=self._names.whole(pairs), time=time, late=late)
+
+
+def _of_one_router(samples: tuple[Reading, ...]) -> tuple[Reading, ...]:
+    """Samples with the router that names itself in any of them, for one agent makes one report.
+
+    Raises:
+        NotFlat: they name several.
+    """
+    named = {router_of(who): who for sample in samples if (who := _who(sample.values))}
+    if len(named) > 1:
+        raise NotFlat
+    return tuple(replace(sample, endpoint=who) for who in named.values() for sample in samples) or samples
+
+
+def _who(pairs: Iterable[tuple[str, Any]]) -> str | None:
+    said = {name: value for name, value in pairs if isinstance(value, str) and value.strip()}
+    spellings = (spelling for name in _WHO for spelling in (name, name.partition(".")[2]))
+    return next((said[spelling].strip() for spelling in spellings if spelling in said), None)
 
 
 def _elements(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:

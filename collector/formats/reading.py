@@ -38,7 +38,8 @@ class Options(Sealed, frozen=True):
     """What a source says about its payloads.
 
     `zone` is that of local times without one; `flagged` whether the flag stands in the message; `counters` whether
-    collectd sends counters; `names` what names of a bulk data profile stand for; `max_depth` bounds nesting.
+    collectd sends counters; `names` what names of a bulk data profile stand for; `named` whether the router is to be
+    found in the payload; `max_depth` bounds nesting.
     `spells_the_flag` says whether a name is some spelling of the flag, of whatever format (catalogue 1.7.2).
     """
 
@@ -46,6 +47,7 @@ class Options(Sealed, frozen=True):
     flagged: bool
     counters: bool
     names: Mapping[str, str]
+    named: bool
     max_depth: int
     spells_the_flag: Callable[[str], bool]
 

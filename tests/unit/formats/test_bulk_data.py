@@ -287,6 +287,51 @@ def test_a_report_becomes_a_record_of_the_topics_router() -> None:
     assert "bulk_data" == found.record.source_adapter
 
 
+@pytest.mark.parametrize(
+    ("parameters", "router"),
+    [
+        ({"Device.DeviceInfo.SerialNumber": "R7"}, "R7"),
+        ({"DeviceInfo.SerialNumber": " R7 "}, "R7"),
+        ({"InternetGatewayDevice.DeviceInfo.SerialNumber": "R7"}, "R7"),
+        ({"serial": "R7"}, "R7"),
+        ({"Device.LocalAgent.EndpointID": "os::00256D-R7", "Device.DeviceInfo.SerialNumber": "other"}, "R7"),
+    ],
+)
+def test_a_source_may_let_the_payload_name_the_router(parameters: dict[str, Any], router: str) -> None:
+    """Where the broker lets nobody else publish; in any of the rows."""
+    rules = rules_of({**BULK, "router_level": None, "router_from": "payload", "topic": "all",
+                      "names": {"serial": "Device.DeviceInfo.SerialNumber"}})  # fmt: skip
+    rows = [{"CollectionTime": COLLECTED - 60, RSRP: -98}, {"CollectionTime": COLLECTED, RSRP: -97, **parameters}]
+
+    found = outcome(json.dumps({"Report": rows}).encode(), "all", rules)
+
+    assert isinstance(found, Several)
+    for one in found.outcomes:
+        assert isinstance(one, Accepted)
+        assert rules.pseudonyms[one.record.region].identity(router) == one.record.identity
+
+
+def test_a_report_that_names_no_router_or_two_is_of_nobody() -> None:
+    """Where nothing but the payload would name it."""
+    rules = rules_of({**BULK, "router_level": None, "router_from": "payload", "topic": "all"})
+    row = {"CollectionTime": COLLECTED, RSRP: -97}
+    rows = [{**row, "Device.DeviceInfo.SerialNumber": serial} for serial in ("R7", "R8")]
+
+    assert Dropped(DropReason.UNKNOWN_TOPIC) == outcome(json.dumps({"Report": [row]}).encode(), "all", rules)
+    assert Dropped(DropReason.MALFORMED) == outcome(json.dumps({"Report": rows}).encode(), "all", rules)
+
+
+def test_a_serial_number_in_the_payload_is_not_believed_where_the_topic_names_the_router() -> None:
+    """The broker guards the topic, nobody the payload."""
+    rules = rules_of(BULK)
+    report = {"CollectionTime": COLLECTED, RSRP: -97, "Device.DeviceInfo.SerialNumber": "R8"}
+
+    found = outcome(json.dumps({"Report": [report]}).encode(), "bulkdata/R7", rules)
+
+    assert isinstance(found, Accepted)
+    assert rules.pseudonyms[found.record.region].identity("R7") == found.record.identity
+
+
 def test_the_same_report_delivered_again_is_the_same_record() -> None:
     """Told by router, time and content."""
     rules, payload = rules_of(BULK), json.dumps({"Report": [{"CollectionTime": COLLECTED, RSRP: -97}]}).encode()

@@ -27,6 +27,7 @@ OPTIONS = Options(
     flagged=False,
     counters=False,
     names={},
+    named=False,
     max_depth=16,
     spells_the_flag=lambda _: False,
 )
