@@ -108,7 +108,9 @@ class Round:
         """Nothing in flight, nothing new since the last look."""
         now = self._place.collector.metrics()
         before, self._final = self._final, now
-        idle = not now.in_flight and not now.total("collector_oldest_unacknowledged_seconds")
+        # What is left with the broker is neither in flight nor acknowledged: it comes with the next connection.
+        waiting = now.total("collector_oldest_unacknowledged_seconds") or now.total("collector_broker_window_left")
+        idle = not now.in_flight and not waiting
         time.sleep(0.1)
         return idle and before is not None and before.received == now.received
 
