@@ -12,6 +12,7 @@ from collector.formats.aliases import AliasMap, load_aliases
 from collector.formats.bulk_data import BulkData
 from collector.formats.collectd import Collectd
 from collector.formats.goform import Maps
+from collector.formats.netjson import DeviceMonitoring
 from collector.formats.reading import Adapter, Options
 from collector.formats.sources import Source, Sources
 from collector.formats.translate import Translator
@@ -32,6 +33,7 @@ KINDS: Final[dict[str, Kind]] = {
     "collectd": Kind(Collectd, "collectd"),
     "goform": Kind(Maps, "goform"),
     "ubus": Kind(Maps, "goform"),
+    "netjson": Kind(DeviceMonitoring, "netjson"),
 }
 
 

@@ -64,12 +64,13 @@ class Translator:
         parts: list[Part] = []
         for field, values in _by_field(item for item in found if item.alias.event is None).items():
             group, name = field.split(".")
-            if values[0].alias.counter:
-                counters += self._counters(field, values, notes)
-            elif reading.partial and values[0].alias.combine in GATHERED:
-                parts += self._parts(field, values, notes)
-            elif (made := self._values.of(field, values, notes)) is not UNSET:
+            said = [item for item in values if not item.alias.counter]
+            if said and reading.partial and said[0].alias.combine in GATHERED:
+                parts += self._parts(field, said, notes)
+            elif (made := self._values.of(field, said, notes)) is not UNSET:
                 groups.setdefault(group, {})[name] = made
+            else:  # a rate that is said needs no counter
+                counters += self._counters(field, [item for item in values if item.alias.counter], notes)
         told = [item for item in found if item.alias.event is not None]
         return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts))
 

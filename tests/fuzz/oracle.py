@@ -42,7 +42,7 @@ def strict(payload: bytes, most_depth: int = 16) -> dict[str, Any]:
     """The one object in *payload*, or `NoJson` (G1)."""
     try:
         text = payload.decode("utf-8")
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        found = json.loads(text, object_pairs_hook=once, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
     except (ValueError, RecursionError) as error:
         raise NoJson from error
     if not isinstance(found, dict) or _depth(found) > most_depth:
@@ -50,7 +50,8 @@ def strict(payload: bytes, most_depth: int = 16) -> dict[str, Any]:
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys come once."""
     made: dict[str, Any] = {}
     for key, value in pairs:
         if key in made:
@@ -180,7 +181,7 @@ def allowed() -> dict[str, dict[str, dict[str, Any]]]:
 
 def fits_the_catalogue(body: bytes) -> None:
     """Whether a body holds nothing but fields of the catalogue, in their places, with values they may have."""
-    document = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    document = json.loads(body.decode("utf-8"), object_pairs_hook=once, parse_constant=_refuse)
     for name, value in document.items():
         if name == "events":
             for event in value:

@@ -13,6 +13,7 @@ from .on_files import check_regions, check_settings, new_settings, new_tables
 from .on_plan import check_plan
 from .on_process import check_process
 from .on_reports import check_explain, check_report
+from .on_sources import check_source, new_source_message, source_seeds
 
 Make = Callable[[str, random.Random, list[Case]], Case]
 
@@ -31,6 +32,8 @@ class Target:
         """Its part of the corpus."""
         if self.make is new_message:
             return seeds(self.name, *self.folders)
+        if self.make is new_source_message:
+            return source_seeds(self.name, *self.folders)
         about: dict[str, dict[str, Any]] = {
             "regions": {"country": "DE", "plmns": ["26201"]},
             "packets": {"cuts": 0, "most": 100_000},
@@ -51,7 +54,8 @@ def _choices(target: str, chance: random.Random, pool: list[Case]) -> Case:
 TARGETS: Final = {
     target.name: target
     for target in (
-        Target("process", 44, ("report", "consent"), new_message, check_process),
+        Target("process", 34, ("report", "consent"), new_message, check_process),
+        Target("sources", 10, ("goform", "netjson"), new_source_message, check_source),
         Target("report", 18, ("report",), new_message, check_report),
         Target("explain", 0.5, ("report", "consent"), new_message, check_explain),
         Target("json", 8, ("report", "consent", "json"), new_text, check_json),

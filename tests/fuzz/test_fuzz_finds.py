@@ -9,6 +9,7 @@ import pytest
 from collector.fields.select import Selector
 from collector.fields.treatments import Surroundings
 from collector.formats.consent_event import ConsentDecoder
+from collector.formats.goform import Maps
 from collector.formats.report import ReportDecoder
 from collector.ingest.codec import Packet, PacketReader
 from collector.model import DropReason, Flag, Message, Region, Removal, Report
@@ -43,6 +44,17 @@ def test_a_flag_that_is_only_truthy(monkeypatch: Patch) -> None:
 
     assert "Violation: accepted without the flag" in found_in("process")
     assert "Violation: the ways to read a report differ" in found_in("report")
+
+
+def test_a_look_alike_that_is_taken_for_the_flag(monkeypatch: Patch) -> None:
+    """Another setting of ZTE's maps says yes too."""
+
+    def generous(found: Flag, *_: Any) -> Flag:
+        return Flag.YES if found is Flag.ABSENT else found
+
+    wrapped(monkeypatch, Maps, "_flag", generous)
+
+    assert "Violation: accepted without the flag" in found_in("sources")
 
 
 def test_a_default_region(monkeypatch: Patch) -> None:

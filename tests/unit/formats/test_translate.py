@@ -322,6 +322,19 @@ def test_a_counter_goes_beside_the_tree() -> None:
     assert {Removal.INVALID: 2} == tally.counts
 
 
+def test_a_counter_stands_in_where_no_rate_is_said() -> None:
+    """A rate that the router works out is taken as it is, and its bytes are not looked at."""
+    up = "usage.uplink_bytes_per_second"
+    made = translator({"names": ["thrpt"], "field": up}, {"names": ["bytes"], "field": up, "counter": True}, unset=[""])
+
+    def both(rate: Any) -> tuple[Any, list[float]]:
+        translated = made.translate(Reading(values=(("thrpt", rate), ("bytes", "9000")), time=NOW), Tally())
+        return getattr(translated.tree.usage, "uplink_bytes_per_second", None), [p.value for p in translated.counters]
+
+    assert both("125") == (125, [])
+    assert both("") == both("-4") == (None, [9000])
+
+
 def test_a_map_that_speaks_of_unknown_fields_is_refused_with_all_its_faults() -> None:
     """Every fault at once."""
     with pytest.raises(DataFault) as refused:
