@@ -9,11 +9,20 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 _CONNECT: Final = 1
+_CONNACK: Final = 2
 _PUBLISH: Final = 3
 _PUBACK: Final = 4
+_SUBSCRIBE: Final = 8
+
+
+class Passed(NamedTuple):
+    """A message on its way to the client; the packet id is 0 at QoS 0."""
+
+    topic: str
+    packet_id: int
 
 
 class MqttProxy:
@@ -26,6 +35,8 @@ class MqttProxy:
         self._lock = threading.Lock()
         self.links: list[ProxiedLink] = []
         self.refused: str | None = None
+        self.loses_subscribe_of: str | None = None
+        """Whose next SUBSCRIBE never reaches the broker; the connection is lost with it."""
 
     def refuse(self, client_id: str | None) -> None:
         """Let nobody of that name in from now on; None for everybody again."""
@@ -68,10 +79,12 @@ class ProxiedLink:
 
     def __init__(self, near: socket.socket, far: socket.socket, proxy: MqttProxy) -> None:
         self.client_id = ""
-        self.published: list[bytes] = []
-        """The PUBLISH packets that passed to the client, whole."""
+        self.published: list[Passed] = []
+        """The messages that passed to the client, in order."""
         self.acknowledged: list[int] = []
         """The packet ids the client acknowledged, in order."""
+        self.session_present: bool | None = None
+        self.subscribed = 0
         self._ends = near, far
         self._proxy = proxy
         self._swallowing = threading.Event()
@@ -117,14 +130,24 @@ class ProxiedLink:
                 raise ConnectionRefusedError
         elif kind == _PUBACK:
             self.acknowledged.append(int.from_bytes(body[:2], "big"))
+        elif kind == _SUBSCRIBE:
+            self.subscribed += 1
+            if self.client_id == self._proxy.loses_subscribe_of:
+                self._proxy.loses_subscribe_of = None
+                raise ConnectionResetError
         return True
 
     def _from_broker(self, packet: bytes) -> bool:
-        if packet[0] >> 4 != _PUBLISH:
+        kind, body = packet[0] >> 4, packet[_header(packet) :]
+        if kind == _CONNACK:
+            self.session_present = bool(body[0] & 1)
+        if kind != _PUBLISH:
             return True
         if self._swallowing.is_set():
             return False
-        self.published.append(packet)
+        place = 2 + int.from_bytes(body[:2], "big")
+        packet_id = int.from_bytes(body[place : place + 2], "big") if packet[0] >> 1 & 3 else 0
+        self.published.append(Passed(body[2:place].decode(), packet_id))
         return True
 
 
