@@ -43,6 +43,10 @@ class BrokerSettings(Section):
     watchdog_answer_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=20.0, description="A connection on which that message does not come back in so long is made anew."
     )
+    clear_retained: bool = Field(
+        default=True,
+        description="Whether reports that the broker retains are cleared there. The access rules must allow it.",
+    )
     session_expiry_seconds: Annotated[int, Field(ge=60)] = Field(
         default=604_800, description="How long the broker keeps messages for a collector that is away."
     )

@@ -4,9 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from collector.acks import Countdown, Settling, Token
+from collector.consent.ledger import Result
+from collector.formats.consent_event import Events
+from collector.formats.report import parse_topic, report_topic
 from collector.metrics import Metrics
-from collector.model import Accepted, ConsentChange, ConsentEvent, Dropped, Message, Record, Region, Several
+from collector.model import Accepted, Action, ConsentChange, Dropped, DropReason, Message, Record, Region, Several
 from collector.pipeline import Rules, process
+from collector.stores.answer import Answer, Told
 from collector.stores.writer import Writer
 
 _OVERHEAD: Final = 1024
@@ -26,7 +30,9 @@ class Intake:
         pause: Callable[[], None],
         resume: Callable[[], None],
         pause_all: Callable[[], None] = lambda: None,
+        clear: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """*clear* has the broker forget what it retains for a topic of reports."""
         self._rules = rules
         self._writers = writers
         self._metrics = metrics
@@ -37,6 +43,7 @@ class Intake:
         self._pause = pause
         self._pause_all = pause_all
         self._resume = resume
+        self._clear = clear
 
     def receive(self, message: Message, token: Token) -> None:
         """Give one message its outcome, or its place in a region's queue."""
@@ -44,11 +51,15 @@ class Intake:
         if isinstance(outcome, Accepted):
             self._accepted(outcome.record, token, len(message.payload) + _OVERHEAD)
         elif isinstance(outcome, Dropped):
-            self._dropped(outcome, token, len(message.payload))
+            if outcome.reason is DropReason.RETAINED:
+                self._retained(message, token)
+            else:
+                told = self._leaving(outcome.exits, message)
+                self._dropped(outcome, token, len(message.payload), told)
         elif isinstance(outcome, Several):
             self._several(outcome, token, len(message.payload))
         elif isinstance(outcome, ConsentChange):
-            self._events(outcome.events, token, len(message.payload))
+            self._events(outcome.events, token, len(message.payload), self._leaving(outcome.events, message))
         else:
             self._metrics.consent_refused[outcome.reason] += 1
             token.complete()
@@ -62,10 +73,31 @@ class Intake:
         metrics.in_flight_bytes += size
         writer.submit(record, token, size)
 
-    def _dropped(self, outcome: Dropped, token: Settling, size: int) -> None:
+    def _dropped(self, outcome: Dropped, token: Settling, size: int, told: Told | None = None) -> None:
         self._metrics.received += 1
         self._metrics.drop(outcome.reason)
-        self._events(outcome.exits, token, size)
+        self._events(outcome.exits, token, size, told)
+
+    def _retained(self, message: Message, token: Token) -> None:
+        """A report that the broker keeps is dropped and cleared. An empty one is that clearing, and no report (K10)."""
+        if not message.payload:
+            token.complete()
+            return
+        if parse_topic(message.topic):
+            self._clear(message.topic)
+        self._dropped(Dropped(DropReason.RETAINED), token, len(message.payload))
+
+    def _leaving(self, events: Events, message: Message) -> Told | None:
+        """Once a ledger has recorded that the router left, the broker is to keep no report of it either (4.5)."""
+        topic = parse_topic(message.topic) if events else None
+        if topic is None or events[0][1].action is Action.JOIN:
+            return None
+
+        def told(_: Region, result: Result) -> None:
+            if result is Result.RECORDED:
+                self._clear(report_topic(topic[0]))
+
+        return told
 
     def _several(self, several: Several, token: Token, size: int) -> None:
         """Each report for itself; the message is acknowledged when all are settled."""
@@ -77,12 +109,14 @@ class Intake:
             else:
                 self._dropped(outcome, waiting, share)
 
-    def _events(self, events: tuple[tuple[Region, ConsentEvent], ...], token: Settling, size: int) -> None:
+    def _events(self, events: Events, token: Settling, size: int, told: Told | None = None) -> None:
         """To the ledgers; the message is acknowledged when all of them have it."""
         if not events:
             token.complete()
             return
         waiting: Settling = token if len(events) == 1 else Countdown(token, len(events))
+        if told is not None:
+            waiting = Answer(told, waiting)
         for region, event in events:
             self._writers[region].submit_event(event, waiting, size + _OVERHEAD)
 

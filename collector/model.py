@@ -179,6 +179,11 @@ class Action(StrEnum):
     UNRESTRICT = "unrestrict"
     UNBIND = "unbind"
     CANCEL = "cancel"
+    ERASE = "erase"
+    """What was received until now is erased; the consent goes on (K29)."""
+    HOLD = "hold"
+    """A legal hold: nothing is taken, read or erased until it ends (K36)."""
+    RELEASE = "release"
 
 
 class Channel(StrEnum):
@@ -217,6 +222,9 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
     actor_auth: str | None = None
     """How the actor was authenticated, where the channel alone does not say it."""
     spent: tuple[bytes, ...] = ()
+    reason: str | None = None
+    reference: str | None = None
+    """Of a legal hold: the code it is known by."""
 
 
 Entry = Record | ConsentEvent

@@ -35,6 +35,7 @@ class DropReason(StrEnum):
     POLICY_OUTDATED = "policy_outdated"
     NOTICE_MISMATCH = "notice_mismatch"
     CHILD_OR_UNATTESTED = "child_or_unattested"
+    ERASED = "erased"
     CLOCK_INVALID = "clock_invalid"
     BEFORE_CONSENT = "before_consent"
     FUTURE = "future"
@@ -77,6 +78,7 @@ _MEANINGS: Mapping[DropReason, str] = {
     DropReason.POLICY_OUTDATED: "The version of the notice does not count, or not for this consent.",
     DropReason.NOTICE_MISMATCH: "The join names a language, digest or region that its version of the notice has not.",
     DropReason.CHILD_OR_UNATTESTED: "The join did not attest all that it must: age, and the text that was shown.",
+    DropReason.ERASED: "The records of this router received up to then were erased on request.",
     DropReason.CLOCK_INVALID: "The message says neither a usable time nor its age.",
     DropReason.BEFORE_CONSENT: "The message was measured before the router joined.",
     DropReason.FUTURE: "The message says a time in the future.",

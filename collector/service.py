@@ -55,6 +55,7 @@ class Service:
             max_in_flight_bytes=settings.limits.max_in_flight_bytes,
             pause=self._pause,
             pause_all=self._pause_all,
+            clear=self._clear,
             resume=self._resume,
         )
         hands = (self._intake.receive, self._intake.read_done)
@@ -62,7 +63,7 @@ class Service:
 
         self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
-        self._desk = Desk(acts, self._writers, patience_seconds=settings.api.patience_seconds)
+        self._desk = Desk(acts, self._writers, patience_seconds=settings.api.patience_seconds, clear=self._clear)
         self.api = self._made_api() if settings.api.enabled else None
 
     def stop(self) -> None:
@@ -107,6 +108,9 @@ class Service:
 
     def _resume(self) -> None:
         self._client.resume()
+
+    def _clear(self, topic: str) -> None:
+        self._client.clear_retained(topic)
 
     def _settled(self) -> None:
         self._intake.settled()

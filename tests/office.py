@@ -81,7 +81,8 @@ class Office:
             for region, store in self.stores.items()
         }
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
-        self.desk = Desk(acts, self.writers, patience_seconds=patience)
+        self.cleared: list[str] = []
+        self.desk = Desk(acts, self.writers, patience_seconds=patience, clear=self.cleared.append)
         app = make_api(self.desk, [b"another-" + b"y" * 32, TOKEN.encode()], self.metrics.api_answers)
         self.listener = Listener(app, "api", ApiSettings(port=0), tls)
 

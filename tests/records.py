@@ -71,6 +71,7 @@ def act(
     only_if_joined: bool = False,
     replayed: bool = False,
     identity: Identity | None = None,
+    reference: str | None = None,
 ) -> ConsentEvent:
     """An act of the owner of router *name*, received *at*; a join with all that one must bring."""
     joins = action is Action.JOIN
@@ -83,6 +84,7 @@ def act(
         client_time=client_time,
         storage_regions=storage_regions or (("germany",) if joins else ()),
         only_if_joined=only_if_joined,
+        reference=reference,
         policy_version=FIRST.version if joins else None,
         policy_digest=FIRST.texts["en"] if joins else None,
         language="en" if joins else None,

@@ -15,9 +15,13 @@ import pytest
 from collector.broker import LocalBroker
 from collector.cli import ueip
 from collector.config import Settings, load_settings
+from collector.metrics import DECLARED, Metrics
+from collector.model import DropReason
+from collector.reference.metrics import LABELS
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- tested: (?P<name>[a-z-]+) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
+REASONS = "".join(f"`{reason}`" for reason in DropReason)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -86,6 +90,18 @@ def test_links_lead_somewhere() -> None:
     missing = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
 
     assert missing == []
+
+
+def test_alerts_are_about_metrics_that_there_are() -> None:
+    """By their names and the values of their labels; an alert on a name misspelt never fires."""
+    alerts = (ROOT / "config" / "prometheus-alerts.yml").read_text("utf-8")
+    exposed = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
+    declared = {metric.name for metric in DECLARED}
+    named = set(re.findall(r"collector_\w+", alerts))
+    values = re.findall(r"(reason|state|treatment|answer|status)=\"([^\"]+)\"", alerts)
+
+    assert set() == named - exposed - declared
+    assert [] == [f"{label}={value}" for label, value in values if f"`{value}`" not in LABELS[label] + REASONS]
 
 
 def test_make_run_is_what_the_readme_says() -> None:

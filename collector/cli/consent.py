@@ -1,36 +1,19 @@
 """`ueip consent` and `ueip exit`: acts of consent by the rights desk, whether or not a collector runs."""
 
-import asyncio
-import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 import click
-from pydantic import ValidationError
 
-from collector.cli.common import config_option, say, settings_of
-from collector.config import Settings, read_keys
-from collector.consent.ledger import Result
-from collector.errors import CollectorError, StoreUnavailable
-from collector.lookup import opened
-from collector.model import Action, ConsentEvent, DropReason, Region
-from collector.pseudonym import Pseudonymiser, refs_of
-from collector.rights.acts import ActRules, direct_events, further_events, most_telling
-from collector.rights.document import DeskDocument
-from collector.rules import gate_rules, policies_of, region_map
+from collector.cli.common import config_option
+from collector.cli.recording import carry_out
+from collector.model import Action, Region
+from collector.rights.document import Reason
 
-_DONE: Final = frozenset({Result.RECORDED, Result.REPEATED})
-_SAYS: Final = {
-    Result.RECORDED: "recorded",
-    Result.REPEATED: "was recorded before",
-    Result.STALE: "not newer than what closed the gate",
-    Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
-    Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
-}
 Command = Callable[..., None]
 
 
@@ -47,6 +30,9 @@ KINDS: Final = {
     Action.VOID: Kind(f"The consent of ROUTER was never valid, a child's for one: {_ERASES}, all of them.", _ERASES),
     Action.UNBIND: Kind(f"ROUTER was unbound from its owner's account: {_ERASES}.", _ERASES),
     Action.CANCEL: Kind(f"The owner's account was cancelled: {_ERASES}.", _ERASES),
+    Action.ERASE: Kind(
+        "What was received of ROUTER until now is erased; its owner stays in the programme.", "erases its records"
+    ),
     Action.RESTRICT: Kind("Nothing of ROUTER may be used for now: closes its gate, its records cannot be read."),
     Action.UNRESTRICT: Kind("A restriction ends: what ROUTER sends from now on is taken, its records can be read."),
 }
@@ -63,6 +49,7 @@ def consent_group() -> None:
 
 def _options(command: Command) -> Command:
     for option in (
+        click.option("--reason", type=click.Choice(get_args(Reason)), help="Kept as evidence with the act."),
         click.option("--event-id", help="Id of the act: the same act given again is recorded once. New when absent."),
         config_option,
         click.argument("router", metavar="ROUTER"),
@@ -71,16 +58,21 @@ def _options(command: Command) -> Command:
     return command
 
 
+_reference: Final = click.option(
+    "--reference", required=True, help="Code of the case, as in CASE-2026-017; no name, nobody's number."
+)
+
+
 def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Command:
     """A command for an act that opens nothing."""
 
     @click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
     @click.option("--country", help="ISO code; closes the gate there for a router that was never seen.")
     @_options
-    def command(router: str, config: Path | None, event_id: str | None, country: str | None, *, yes: bool) -> None:
-        if kind.undoable and not yes and _watched():
-            click.confirm(f"This {kind.undoable}. Erased records do not come back. Go on?", abort=True, err=True)
-        _carry_out(config, router, action=action, country=country, event_id=event_id, channel="rights_desk")
+    def command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:
+        if kind.undoable and not yes:
+            _ask(kind.undoable)
+        carry_out(config, router, action=action, channel="rights_desk", **said)
 
     return click.command(name or action.value, help=f"{kind.help} See: ueip consent --help.")(command)
 
@@ -96,7 +88,7 @@ def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Comma
 @_options
 def join_command(router: str, config: Path | None, **said: Any) -> None:
     """The owner of ROUTER has joined. ROUTER is the name in its topics."""
-    _carry_out(config, router, action=Action.JOIN, time=datetime.fromtimestamp(time.time(), UTC), **said)
+    carry_out(config, router, action=Action.JOIN, time=datetime.fromtimestamp(time.time(), UTC), **said)
 
 
 for _action, _kind in KINDS.items():
@@ -104,91 +96,33 @@ for _action, _kind in KINDS.items():
 exit_command: Final = _closing(Action.EXIT, KINDS[Action.EXIT])
 
 
+@consent_group.command("hold")
+@_reference
+@_options
+def hold_command(router: str, config: Path | None, **said: Any) -> None:
+    """A legal hold on ROUTER: nothing is taken, read or erased, whatever its owner does, until it is released.
+
+    An exit meanwhile closes the gate as ever; what it erases is erased at the release.
+    """
+    carry_out(config, router, action=Action.HOLD, **said)
+
+
+@consent_group.command("release")
+@click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
+@_reference
+@_options
+def release_command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:
+    """A legal hold on ROUTER ends: what was to be erased meanwhile is erased, what was taken before is taken again."""
+    if not yes:
+        _ask("erases what its owner asked to have erased meanwhile")
+    carry_out(config, router, action=Action.RELEASE, **said)
+
+
+def _ask(what: str) -> None:
+    """Where a person watches, have it confirmed."""
+    if _watched():
+        click.confirm(f"This {what}. Erased records do not come back. Go on?", abort=True, err=True)
+
+
 def _watched() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _carry_out(config: Path | None, router: str, **said: Any) -> None:
-    settings = settings_of(config)
-    document = _document(router="".join(router.split()), **said)
-    keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
-    rules = ActRules(regions=region_map(settings), gate=gate_rules(settings, policies_of(settings)), pseudonyms=keys)
-    events = direct_events(document, int(time.time() * 1000), rules, actor_auth="operator")
-    if isinstance(events, DropReason):
-        raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")
-    _check_country(rules, document.country)
-    _report(document, *_record(settings, document, events, keys))
-
-
-def _document(**said: Any) -> DeskDocument:
-    """The act as the API takes it, so that both ask the same of it."""
-    given = {name: value for name, value in said.items() if value not in (None, ())}
-    try:
-        return DeskDocument.model_validate({"event_id": f"cli-{secrets.token_hex(12)}", **given}, strict=False)
-    except ValidationError as error:
-        faults = [(str(fault["loc"][0]) if fault["loc"] else "act", fault["msg"]) for fault in error.errors()]
-        raise CollectorError("\n".join(f"{name.replace('_', '-')}: {message}" for name, message in faults)) from None
-
-
-def _check_country(rules: ActRules, country: str | None) -> None:
-    """A country that was given is one that is served here."""
-    region = None if country is None else rules.regions.home(country)
-    if isinstance(region, DropReason):
-        raise CollectorError(f"--country: found {country!r}: {region.meaning}")
-    if region is not None and region not in rules.pseudonyms:
-        raise CollectorError(f"--country: {country} belongs to {region}, which is not served here")
-
-
-class Done(NamedTuple):
-    """What one region's store did."""
-
-    result: Result
-    erased: int
-    known: int
-    """Routers that it knows by the name given."""
-
-
-def _record(
-    settings: Settings,
-    document: DeskDocument,
-    events: Iterable[tuple[Region, ConsentEvent]],
-    keys: Mapping[Region, Pseudonymiser],
-) -> tuple[dict[Region, Done], dict[Region, StoreUnavailable]]:
-    """What each region's store did, and which could not be reached.
-
-    The others must not wait for it: an exit that reaches two of three ledgers is better than one of none.
-    """
-    done, away = {}, {}
-    for region, event in events:
-        try:
-            done[region] = asyncio.run(_commit(settings, document, region, event, keys[region]))
-        except StoreUnavailable as error:
-            away[region] = error
-    return done, away
-
-
-async def _commit(
-    settings: Settings, document: DeskDocument, region: Region, event: ConsentEvent, keys: Pseudonymiser
-) -> Done:
-    async with opened(settings, region) as (store, _):
-        known = [] if event.action is Action.JOIN else await store.find(refs_of(document.router, keys))
-        committed = await store.commit([event, *further_events(event, document.event_id, known, keys)])
-        return Done(most_telling(committed.decided), committed.erased, len(known))
-
-
-def _report(document: DeskDocument, done: Mapping[Region, Done], away: Mapping[Region, StoreUnavailable]) -> None:
-    """Say what was done, and end with the exit code for it."""
-    for region, (result, erased, known) in done.items():
-        if known or result is not Result.WITHOUT_EFFECT or document.action == "join":
-            records = f", {erased} record{'' if erased == 1 else 's'} erased" if erased else ""
-            say(f"{region}: {document.action} {_SAYS[result]}{records}")
-    for region, error in away.items():
-        say(f"{region}: not done: {error}")
-    if away:
-        raise StoreUnavailable(
-            f"the gate may still be open there; repeat it when the store is back, with --event-id {document.event_id}"
-        )
-    if not any(one.result in _DONE or one.known for one in done.values()):
-        if document.action != "join":
-            say("no region served here knows that router; give --country to close its gate before it is ever seen")
-        raise SystemExit(1)

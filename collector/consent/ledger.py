@@ -6,7 +6,7 @@ Rule 3: an act counts once; a tie, which is anything within a second, and whatev
 Rule 4: what decides is here, pure; a store only reads standings, writes entries and holds the lock around both.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import orjson
 
+from collector.consent.acts import ERASING, LEFT, position_after, state_after
 from collector.consent.joining import join_refusal, version_of
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
@@ -24,22 +25,6 @@ CLOCK_DOUBT: Final = 300_000
 """How far ahead a router's clock may be, in milliseconds, where only that clock says when something was (G7)."""
 GENESIS: Final = "0" * 64
 
-STATE_AFTER: Final[Mapping[Action, State]] = {
-    Action.JOIN: State.JOINED,
-    Action.EXIT: State.EXITED,
-    Action.VOID: State.VOID,
-    Action.RESTRICT: State.RESTRICTED,
-    Action.UNRESTRICT: State.JOINED,
-    Action.UNBIND: State.CLOSED,
-    Action.CANCEL: State.CLOSED,
-}
-"""The state each act leads to (catalogue 4.4), save that what was left stays left: `state_after`."""
-
-ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
-"""The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
-
-LEFT: Final = (State.VOID, State.CLOSED, State.EXITED)
-"""The states that nothing but a join leads out of, the one that asks most of a join first."""
 TIE: Final = 1000
 """Milliseconds within which nobody can tell which of two acts came first: the one that closes stands (K07, K18)."""
 
@@ -53,7 +38,7 @@ class Result(StrEnum):
     STALE = "stale"
     """A join from before the exit that stands; a sync is not a join (K20)."""
     WITHOUT_EFFECT = "without_effect"
-    """An exit or a restriction of a router that has not joined here, or has left; a join of a restricted one."""
+    """There is nothing it could do: nobody is known, it stands so already, or a restriction or a hold is in the way."""
     REFUSED = "refused"
     """A join that does not bring what it must (`joining`)."""
 
@@ -94,6 +79,15 @@ class LedgerEntry(Sealed, frozen=True):
     policy_id: str = POLICY_ID
     purposes: tuple[str, ...] = (PURPOSE,)
     transfer_destinations: tuple[str, ...] = RECIPIENTS
+    reason: str | None = None
+    reference: str | None = None
+    """Of a legal hold: the code it is known by."""
+    holds: tuple[str, ...] = ()
+    """The references of the legal holds that stand from here on."""
+    beneath: State | None = None
+    """While one stands: the state that shows again when the last of them ends."""
+    erased_until: int = 0
+    """What was received up to then was erased on request."""
 
     def content(self) -> bytes:
         """The bytes the hash is of: every member but the hash, as JSON with sorted keys."""
@@ -117,13 +111,10 @@ class LedgerEntry(Sealed, frozen=True):
             policy_version=self.policy_version,
             storage_regions=self.storage_regions,
             attested=self.attested,
+            holds=self.holds,
+            beneath=self.beneath,
+            erased_until=self.erased_until,
         )
-
-
-def state_after(action: Action, before: State | None) -> State:
-    """The state that an act leads to; of two that were left, the one that asks more of a join stays."""
-    after = STATE_AFTER[action]
-    return min(before, after, key=LEFT.index) if before in LEFT and after in LEFT else after
 
 
 def join_by_flag(record: Record, head: Head, policies: Policies) -> LedgerEntry:
@@ -165,6 +156,7 @@ def entry_of(
     joins, at = event.action is Action.JOIN, event.received_at
     # A join by somebody whose consent holds goes on with it, under another text perhaps.
     continues = joins and standing is not None and policies.state(standing, at) is State.JOINED
+    position = position_after(event, standing)
     renewed = joins and standing is not None and standing.state in {State.VOID, State.CLOSED}
     return _sealed(
         LedgerEntry(
@@ -174,7 +166,7 @@ def entry_of(
             key_id=standing.key_id if standing else event.identity.key_id,
             generation=standing.generation + renewed if standing else 1,
             action=event.action,
-            state=state_after(event.action, standing.state if standing else None),
+            state=position.state,
             channel=event.channel,
             policy_version=_version(event, standing, policies),
             # Evidence of a join, checked against the notice; in any other act it would be words of the router's choice.
@@ -183,14 +175,24 @@ def entry_of(
             storage_regions=_regions(event, standing, region),
             adult_or_guardian=event.adult_or_guardian if joins else None,
             attested=_attested(event, standing, region, policies),
-            effective_at=standing.effective_at if standing and continues else at,
+            effective_at=standing.effective_at if standing and (continues or position.goes_on) else at,
             client_time=event.client_time,
             received_at=at,
             actor_auth=event.actor_auth or _actor_auth(event.channel),
             event_ref=event.event_ref.hex() if event.event_ref else None,
             prev_hash=head.hash,
+            reason=event.reason,
+            reference=event.reference,
+            holds=position.holds,
+            beneath=position.beneath,
+            erased_until=_erased_until(event, standing),
         )
     )
+
+
+def _erased_until(event: ConsentEvent, standing: Standing | None) -> int:
+    before = standing.erased_until if standing else 0
+    return max(before, event.received_at) if event.action is Action.ERASE else before
 
 
 def _actor_auth(channel: Channel) -> str:
@@ -222,17 +224,34 @@ def result_of(event: ConsentEvent, standing: Standing | None, seen: Collection[b
         return Result.REPEATED
     if event.action is Action.JOIN:
         return _result_of_join(event, standing)
-    # A restricted router can leave, but a restriction and its end must not let in one that has left.
-    if event.only_if_joined or event.action in {Action.RESTRICT, Action.UNRESTRICT}:
-        return Result.WITHOUT_EFFECT if standing is None or standing.state in LEFT else Result.RECORDED
-    return Result.RECORDED
+    if standing is None:
+        appears = event.action in ERASING and not event.only_if_joined
+        return Result.RECORDED if appears else Result.WITHOUT_EFFECT
+    return Result.RECORDED if _changes_something(event, standing) else Result.WITHOUT_EFFECT
+
+
+def _changes_something(event: ConsentEvent, standing: Standing) -> bool:
+    own = standing.own_state
+    match event.action:
+        case Action.HOLD:
+            return event.reference is not None and event.reference not in standing.holds
+        case Action.RELEASE:
+            return event.reference in standing.holds
+        # A restricted router can leave, but a restriction and its end must not let in one that has left.
+        case Action.RESTRICT:
+            return own not in LEFT
+        case Action.UNRESTRICT:
+            return own is State.RESTRICTED
+        case Action.ERASE:
+            return True
+    return not event.only_if_joined or own not in LEFT or state_after(event.action, own) is not own
 
 
 def _result_of_join(join: ConsentEvent, standing: Standing | None) -> Result:
     if standing is None or standing.state is State.JOINED:
         return Result.RECORDED
-    # What was restricted is not for the owner's next click to lift.
-    if standing.state is State.RESTRICTED:
+    # What was restricted or is held is not for the owner's next click to lift.
+    if standing.state is State.RESTRICTED or standing.holds:
         return Result.WITHOUT_EFFECT
     return Result.STALE if _is_stale(join, standing) else Result.RECORDED
 

@@ -38,6 +38,8 @@ class Standing(Sealed, frozen=True):
     """One router's consent as of ledger entry `seq`; `device_ref` is the pseudonym the ledger knows it by.
 
     `state` is what the ledger says; that a consent is `outdated` follows from its version and the time (`Policies`).
+    While legal `holds` stand, `beneath` is the state that shows again when the last of them ends. Records received up
+    to `erased_until` were erased on request.
     `attested` is true of a consent by a join event that brought all that mode `registered` asks for.
     """
 
@@ -51,6 +53,14 @@ class Standing(Sealed, frozen=True):
     policy_version: str
     storage_regions: tuple[str, ...]
     attested: bool = False
+    holds: tuple[str, ...] = ()
+    beneath: State | None = None
+    erased_until: int = 0
+
+    @property
+    def own_state(self) -> State:
+        """The state that the owner's acts led to, whatever is held."""
+        return self.beneath or self.state
 
 
 class ClosedRouters:

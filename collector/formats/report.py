@@ -46,6 +46,11 @@ def _parse_topic(topic: str) -> tuple[str, str] | None:
     return router, kind
 
 
+def report_topic(router: str) -> str:
+    """Where a router of the format v1 publishes its reports."""
+    return f"ueip/v1/{router}/report"
+
+
 class ReportDecoder:
     """Decodes reports of the wire format v1."""
 

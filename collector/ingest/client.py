@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from collector.config import BrokerSettings
+from collector.ingest.clearing import Clearing
 from collector.ingest.connection import Receive
 from collector.ingest.link import Hold, Link
 from collector.metrics import LinkName, Metrics
@@ -46,6 +47,7 @@ class Client:
             begins=renewed,
         )
         self._reports.hold(Hold.CONSENT)
+        self._clearing = Clearing(self._reports.clear_retained, metrics) if settings.clear_retained else None
         self._links: dict[LinkName, Link] = {"consent": self._consent, "reports": self._reports}
         metrics.oldest_seconds = self.oldest_seconds
         metrics.window = lambda name: self._links[name].window()
@@ -57,9 +59,18 @@ class Client:
             for name, link in self._links.items():
                 link.expects_session = known
                 tasks.create_task(link.run(), name=f"broker-{name}")
+            if self._clearing is not None:
+                tasks.create_task(self._clearing.run(), name="clearing")
+
+    def clear_retained(self, topic: str) -> None:
+        """Have the broker forget what it retains for a topic of reports, sooner or later; if that is wanted at all."""
+        if self._clearing is not None:
+            self._clearing.want(topic)
 
     async def stop(self) -> None:
         """Say goodbye; what is not acknowledged stays with the broker."""
+        if self._clearing is not None:
+            self._clearing.stop()
         for link in self._links.values():
             await link.stop()
 
@@ -111,3 +122,5 @@ class Client:
         """What came meanwhile waits at the broker on both: the consent events of it are read first."""
         self._reports.hold(Hold.CONSENT)
         self._consent.catch_up()
+        if self._clearing is not None:
+            self._clearing.lost()

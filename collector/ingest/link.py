@@ -6,7 +6,6 @@ Rule 2: what keeps it from working is told by `state`, in words for /readyz, unt
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
@@ -16,9 +15,10 @@ from collector.config import BrokerSettings
 from collector.config_files import tls_context
 from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
-from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode
-from collector.ingest.connection import Connection, ConnectionLost, Receive
+from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode, PubAckReasonCode
+from collector.ingest.connection import Answered, Connection, ConnectionLost, Receive
 from collector.ingest.packets import client_id_of, connect_packet, sender_of, topic_filters
+from collector.ingest.sockets import limit_unanswered
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.ingest.window import RENEWED, Window
@@ -134,7 +134,7 @@ class Link:
             transport, _ = await asyncio.get_running_loop().create_connection(
                 lambda: connection, self._settings.host, self._settings.port, ssl=tls
             )
-        _limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
+        limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
         self._connection = connection
         if self._claim:
             self._claim.contested = lambda: connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, TAKEN_OVER)
@@ -215,6 +215,16 @@ class Link:
         self._metrics.connection[self._name] = state
         self._show_hold()
 
+    def clear_retained(self, topic: str, answered: Answered) -> bool:
+        """Ask the broker to forget what it retains for *topic*; False while there is no connection to ask on."""
+        if self._connection is None or self._watchdog is None:
+            return False
+        if self._may_retain:
+            self._connection.publish(topic, b"", answered, retain=True)
+        else:
+            answered(PubAckReasonCode.SUCCESS)  # it retains nothing
+        return True
+
     def catch_up(self) -> None:
         """Have `caught_up` called once all that the broker has for this session by now is delivered."""
         if self._watchdog is not None:
@@ -287,14 +297,3 @@ class Link:
             self._metrics.connection[self._name] = "waiting"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
-
-
-def _limit_unanswered(transport: asyncio.BaseTransport, seconds: float) -> None:
-    """Have the kernel end a connection whose other end is gone without a word, also while it is not read.
-
-    What is written to such a one would else be repeated for a quarter of an hour (tcp(7), tcp_retries2). TCP's own
-    keep-alive would add nothing: MQTT's pings are written all the time.
-    """
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = int(seconds * 1000)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -46,7 +46,9 @@ def topic_filters(name: LinkName, client_id: str, sources: Sequence[SourceSettin
     What is retained comes at every connect, for consent events are wanted then. No topic matches two filters of one
     connection: brokers would deliver its messages twice.
     """
-    wanted = TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)
+    # What clears a retained report is ours, and nothing to be read (3.8.3.1, No Local).
+    always = RetainHandling.SEND_ALWAYS
+    wanted = TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=always, no_local=True)
     own = TopicFilter(probe_topic(client_id), max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_NEVER)
     if name == "consent":
         # Claims are not to be queued, or those of long ago would come out of the queue.

@@ -7,7 +7,7 @@ from typing import Final
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
 from collector.exposition import Declared
-from collector.metrics import API_STATUSES, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss
+from collector.metrics import API_STATUSES, CLEARING_ANSWERS, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
 
@@ -37,6 +37,7 @@ LABELS: Final = {
     "state": codes(CONNECTION_STATES),
     "loss": _values(Loss),
     "status": codes(API_STATUSES),
+    "answer": codes(CLEARING_ANSWERS),
 }
 """The values of every label: bounded, and none of them names a router."""
 

@@ -90,6 +90,10 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "A router that goes on after its exit has a firmware fault; nothing of it is kept.",
     ),
     DropReason.RESTRICTED: Advice(_NONE, "Lift the restriction when the owner's request is settled."),
+    DropReason.ERASED: Advice(
+        _NONE,
+        "None: somebody asked to have erased what was received until then, and this message was. Later ones are taken.",
+    ),
     DropReason.VOID: Advice(_NONE, "The consent was never valid. Only a new join, validly given, reopens."),
     DropReason.POLICY_OUTDATED: Advice(
         "Show the notice in force, then send a join event and reports with its `policy_version`.",

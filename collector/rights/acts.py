@@ -5,6 +5,7 @@ Rule 2: any other act goes to every ledger that knows the router, by whatever it
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from collector.model import ConsentEvent, ConsentRefused, DropReason, Identity, 
 from collector.pipeline import admit
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
-from collector.rights.document import DeskDocument
+from collector.rights.document import HoldDocument, NamedDocument
 from collector.stores import Router
 
 _RANK = (Result.RECORDED, Result.REPEATED, Result.STALE, Result.REFUSED, Result.WITHOUT_EFFECT)
@@ -30,7 +31,9 @@ class ActRules(Sealed, frozen=True):
     pseudonyms: Mapping[Region, Pseudonymiser]
 
 
-def direct_events(document: DeskDocument, received_at: int, rules: ActRules, *, actor_auth: str) -> Events | DropReason:
+def direct_events(
+    document: NamedDocument, received_at: int, rules: ActRules, *, actor_auth: str
+) -> Events | DropReason:
     """The events for the router of the name given, one a region, or why the act is refused.
 
     Under a name that is no topic's nothing ever comes: it joins nothing (`unknown_topic`), and leaves no trace.
@@ -44,7 +47,10 @@ def direct_events(document: DeskDocument, received_at: int, rules: ActRules, *, 
     outcome = admit(read, rules.gate)
     if isinstance(outcome, ConsentRefused):
         return outcome.reason
-    said = {"actor_auth": actor_auth} if is_topic else {"actor_auth": actor_auth, "only_if_joined": True}
+    reference = document.reference if isinstance(document, HoldDocument) else None
+    said: dict[str, Any] = {"actor_auth": actor_auth, "reason": document.reason, "reference": reference}
+    if not is_topic:
+        said["only_if_joined"] = True
     return tuple((region, replace(event, **said)) for region, event in outcome.events)
 
 

@@ -6,12 +6,14 @@ Rule 2: an act whose ledger does not answer in time is not taken back: it is sti
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from collector.consent.acts import OPENING
 from collector.consent.ledger import Result
 from collector.consent.standing import Standing
 from collector.errors import StoreUnavailable
+from collector.formats.report import ROUTER, report_topic
 from collector.model import Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import refs_of
 from collector.rights.acts import ActRules, direct_events, further_events, most_telling
@@ -30,10 +32,19 @@ Decision = dict[Region, Result | None]
 class Desk:
     """Takes acts and says what became of them."""
 
-    def __init__(self, rules: ActRules, writers: Mapping[Region, Writer], *, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        rules: ActRules,
+        writers: Mapping[Region, Writer],
+        *,
+        patience_seconds: float,
+        clear: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """*clear* has the broker forget what it retains for a topic of reports."""
         self._rules = rules
         self._writers = writers
         self._patience = patience_seconds
+        self._clear = clear
         self._pending: dict[tuple[Region, bytes | None], asyncio.Future[Result]] = {}
 
     async def act(self, document: DeskDocument, received_at: int) -> Decision | DropReason:
@@ -44,7 +55,14 @@ class Desk:
         # At once, before anybody is looked up: what closes the gate does not wait for a store that hangs.
         begun = [(region, event, self._submit(region, event)) for region, event in direct]
         answers = await asyncio.gather(*(self._answer(document, *one) for one in begun))
+        self._clear_retained(document, answers)
         return {region: answer for (region, _), answer in zip(direct, answers, strict=True)}
+
+    def _clear_retained(self, document: DeskDocument, answers: Iterable[Result | None]) -> None:
+        """Of who has left the broker is to keep no report either (4.5); a repetition may be for one that it kept."""
+        left = document.action not in OPENING and not {Result.RECORDED, Result.REPEATED}.isdisjoint(answers)
+        if left and ROUTER.fullmatch(document.router):
+            self._clear(report_topic(document.router))
 
     async def _answer(
         self, document: DeskDocument, region: Region, event: ConsentEvent, begun: asyncio.Future[Result] | None

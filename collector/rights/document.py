@@ -15,15 +15,25 @@ IDENTIFIER: Final = r"^[A-Za-z0-9._:-]{1,64}$"
 _ROUTER: Final = "The router: what its topics, its serial number, its IMEI or its MAC call it."
 DESK_ONLY: Final = frozenset({"void", "restrict", "unrestrict"})
 """Acts that are decided on, not clicked."""
+REFERENCE: Final = r"^[A-Z]{2,8}(-[A-Z0-9]{1,12}){1,3}$"
+"""What the reference of a legal hold looks like: `CASE-2026-017`."""
+_SHORTEST_NAME: Final = 4
+Reason = Literal["owner_request", "child", "unlawful", "accuracy_disputed", "factory_reset", "resale", "authority"]
 
 
-class DeskDocument(ActDocument):
-    """One act of consent, handed in by an app's service or by the rights desk."""
+class NamedDocument(ActDocument):
+    """An act for a router that somebody names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     router: Annotated[str, StringConstraints(pattern=IDENTIFIER)] = Field(description=_ROUTER)
-    action: Literal["join", "exit", "void", "restrict", "unrestrict", "unbind", "cancel"] = Field(
+    reason: Reason | None = Field(default=None, description="Why, as far as it is to be kept as evidence.")
+
+
+class DeskDocument(NamedDocument):
+    """One act of consent, handed in by an app's service or by the rights desk."""
+
+    action: Literal["join", "exit", "erase", "void", "restrict", "unrestrict", "unbind", "cancel"] = Field(
         description="What was done or decided."
     )
     channel: Literal["app", "webui", "rights_desk"] = Field(description="Where it was done or decided.")
@@ -33,6 +43,25 @@ class DeskDocument(ActDocument):
         if self.action in DESK_ONLY and self.channel != "rights_desk":
             raise ValueError(f"channel: {self.action} is for the rights desk to decide")
         return self
+
+
+class HoldDocument(NamedDocument):
+    """A legal hold, or its end; the command takes it, the API does not."""
+
+    action: Literal["hold", "release"]
+    channel: Literal["rights_desk"] = "rights_desk"
+    reference: Annotated[str, StringConstraints(pattern=REFERENCE)]
+
+    @model_validator(mode="after")
+    def _names_nobody(self) -> Self:
+        name, reference = (_letters(text) for text in (self.router, self.reference))
+        if len(name) >= _SHORTEST_NAME and name in reference:
+            raise ValueError("reference: holds the router's own name, which is not to stand in the ledger")
+        return self
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in text.upper() if character.isalnum())
 
 
 class RouterDocument(BaseModel):

@@ -61,6 +61,7 @@ class Committing:
         self._most = most
         self._back = back
         self._seq = 0
+        self._own: set[int] = set()
         self._refreshed = float("-inf")
         self._singly = 0
         self._stuck: list[Item] = []
@@ -169,6 +170,7 @@ class Committing:
     def _committed(self, batch: Batch, committed: Committed, seconds: float) -> None:
         self._end(batch)
         was_away = self._health.is_away
+        self._own.update(committed.appended)
         self._health.answers()
         if committed.decided:
             self._decided(batch, committed.decided)
@@ -185,6 +187,8 @@ class Committing:
         """Tell those who wait what the ledger made of each act."""
         acts = [item for item in batch.items if isinstance(item.entry, ConsentEvent)]
         for item, result in zip(acts, results, strict=True):
+            assert isinstance(item.entry, ConsentEvent)
+            self._outcomes.leaving.done(item.entry, result)
             if takes_its_turn(item.entry):
                 self._outage.closed.join_settled(item.entry.identity.device_ref)
             if item.row > 0:
@@ -259,6 +263,8 @@ class Committing:
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._learn(changed)
         self._health.reads(idle=not self._queue)
+        own, self._own = self._own, set()
+        await self._outcomes.leaving.learnt((one for one in changed if one.seq not in own), self._store)
 
     async def _more_joined(self, after: bytes) -> None:
         """Another page of those who have joined."""

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
+from collector.consent.acts import LEFT
 from collector.consent.chain import followed
-from collector.consent.ledger import LEFT, Head, LedgerEntry
+from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
@@ -54,7 +55,7 @@ class MemoryStore:
             stored_ids={e.record_id for e in entries if isinstance(e, Record) and e.record_id in self._records},
         )
         changed = self._append(plan.appends)
-        erased = sum(self._erase(ref) for ref in plan.erase)
+        erased = sum(self._erase(ref, until) for ref, until in plan.erase)
         self._erased.update(plan.bury)
         made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
         self._records.update(made.updates)
@@ -63,9 +64,8 @@ class MemoryStore:
         if len(made.inserts) > len(new):
             plan.dropped[DropReason.DUPLICATE] += len(made.inserts) - len(new)
         told = [*plan.unchanged, *changed]
-        return Committed(
-            len(new) + made.joined, plan.dropped, plan.results, erased, told, removed_from(new), plan.decided
-        )
+        stored, removed = len(new) + made.joined, removed_from(new)
+        return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
 
     def _append(self, entries: list[LedgerEntry]) -> list[Standing]:
         """Add to the ledger, and to what it says of each router."""
@@ -88,12 +88,13 @@ class MemoryStore:
             self._lookup.setdefault((kind, ref), set()).add(insert.standing.device_ref)
         return True
 
-    def _erase(self, device_ref: bytes) -> int:
-        mine = [key for key, insert in self._records.items() if insert.standing.device_ref == device_ref]
+    def _erase(self, device_ref: bytes, until: int) -> int:
+        whole = [key for key, insert in self._records.items() if insert.standing.device_ref == device_ref]
+        mine = [key for key in whole if self._records[key].record.received_at <= until]
         self._erased.update(mine)
         for key in mine:
             del self._records[key]
-        for known in self._lookup.values():
+        for known in self._lookup.values() if len(mine) == len(whole) else ():
             known.discard(device_ref)
         self._memories.pop(device_ref, None)
         return len(mine)
@@ -160,7 +161,7 @@ class MemoryStore:
         except ValueError as error:
             raise StoreUnavailable(str(error), Cause.CORRUPT) from error
         self._append(found)
-        return sum(self._erase(ref) for ref in erased_by(found, self._rules))
+        return sum(self._erase(ref, until) for ref, until in erased_by(found, self._rules))
 
     async def noted(self, name: str) -> str | None:
         """As `Store.noted`."""

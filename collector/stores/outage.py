@@ -14,10 +14,10 @@ from enum import Enum
 from operator import attrgetter
 from typing import Final
 
+from collector.consent.acts import hides
 from collector.consent.joined import JoinedRouters
-from collector.consent.ledger import STATE_AFTER
-from collector.consent.standing import ClosedRouters, Standing
-from collector.model import ConsentEvent, DropReason, Identity, Record
+from collector.consent.standing import ClosedRouters, Standing, State
+from collector.model import Action, ConsentEvent, DropReason, Identity, Record
 from collector.stores.health import Health
 from collector.stores.queue import Item, refs_of, takes_its_turn
 
@@ -94,7 +94,11 @@ class Outage:
     def reason(self, identity: Identity) -> DropReason:
         """Why a record of a router that has left is dropped."""
         standing = self.closed.get(identity.device_ref)
-        return DropReason.WITHDRAWN if standing is None else standing.state.refusal
+        if standing is not None:
+            return standing.state.refusal
+        acts = [item.entry for item in self._acts if item.entry.identity.device_ref == identity.device_ref]
+        erased = any(isinstance(act, ConsentEvent) and act.action is Action.ERASE for act in acts)
+        return DropReason.ERASED if erased else DropReason.WITHDRAWN
 
     def _is_pending(self, identity: Identity) -> bool:
         return any(ref in self._pending for ref in refs_of(identity))
@@ -115,8 +119,9 @@ class Outage:
         self._pending.update(refs_of(act.identity))
         if act.event_ref is not None:
             self._waiting_refs.add(act.event_ref)
-        if not takes_its_turn(act) and not act.replayed:
-            self.closed.learn([_provisional(act)])
+        state = hides(act.action).state
+        if state is not None and not takes_its_turn(act) and not act.replayed:
+            self.closed.learn([_provisional(act, state)])
 
     def oldest_acts(self, most: int) -> list[Item]:
         """Those to be committed next."""
@@ -159,12 +164,12 @@ class Outage:
         self._left = {item.entry.identity.device_ref for item in held}
 
 
-def _provisional(act: ConsentEvent) -> Standing:
+def _provisional(act: ConsentEvent, state: State) -> Standing:
     """What a closing act will make of its router's standing, unless the ledger knows better."""
     return Standing(
         device_ref=act.identity.device_ref,
         key_id=act.identity.key_id,
-        state=STATE_AFTER[act.action],
+        state=state,
         seq=0,
         consent_id="",
         generation=0,

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from collector.acks import NO_TOKEN, complete_all
 from collector.metrics import Metrics
-from collector.model import DropReason, Record, Region
+from collector.model import ConsentEvent, DropReason, Record, Region
 from collector.spool_metrics import SpoolCounts
 from collector.stores import Committed
+from collector.stores.leaving import Leaving
 from collector.stores.queue import Item
 
 
@@ -19,6 +20,7 @@ class Outcomes:
         self._region = region
         self._metrics = metrics
         self._settled = settled
+        self.leaving = Leaving(region, metrics)
 
     def committed(self, items: Sequence[Item], committed: Committed, seconds: float) -> None:
         """The store has decided on all of them, durably."""
@@ -41,6 +43,9 @@ class Outcomes:
 
     def drop(self, items: Sequence[Item], reason: DropReason) -> None:
         """These are dropped, the records among them; acts are done with."""
+        for item in items:
+            if isinstance(item.entry, ConsentEvent):
+                self.leaving.forget(item.entry)
         self.settle(items, stored=0, dropped=Counter({reason: records_in(items)}))
 
     def sheltered(self, items: Sequence[Item]) -> None:

@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any
+from itertools import compress
+from operator import not_
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
+from collector.consent.acts import EVERYTHING, erases_until
 from collector.consent.gate import refusal
 from collector.consent.joining import Mode, flag_join_refusal, join_refusal
-from collector.consent.ledger import ERASING, Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
+from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
 from collector.consent.policies import Policies
 from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
@@ -38,12 +41,19 @@ class Insert(Sealed, frozen=True, gc=False):
     standing: Standing
 
 
+class Erasure(NamedTuple):
+    """A router's records received up to a time, in milliseconds, are to be erased."""
+
+    device_ref: bytes
+    until: int
+
+
 class Plan(msgspec.Struct):
     """What the store is to write, in this order: ledger entries, erasures, records."""
 
     inserts: list[Insert] = msgspec.field(default_factory=list)
     appends: list[LedgerEntry] = msgspec.field(default_factory=list)
-    erase: list[bytes] = msgspec.field(default_factory=list)
+    erase: list[Erasure] = msgspec.field(default_factory=list)
     bury: list[bytes] = msgspec.field(default_factory=list)
     """Ids of records taken back before they were written; like erased ones they must not come again."""
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
@@ -53,6 +63,11 @@ class Plan(msgspec.Struct):
     unchanged: list[Standing] = msgspec.field(default_factory=list)
     """What the ledger said before of the routers whose acts change nothing."""
     head: Head = msgspec.field(default_factory=Head)
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the ledger entries to be written."""
+        return range(self.appends[0].seq, self.appends[-1].seq + 1) if self.appends else range(0)
 
 
 class Committed(msgspec.Struct):
@@ -71,6 +86,8 @@ class Committed(msgspec.Struct):
     """Keys that were left out of the messages stored."""
     decided: list[Result] = msgspec.field(default_factory=list)
     """What became of the acts among the entries, in their order."""
+    appended: range = range(0)
+    """The numbers of the ledger entries written."""
 
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
@@ -82,10 +99,15 @@ def refs_of(entries: Sequence[Entry]) -> set[bytes]:
     return refs
 
 
-def erased_by(entries: Iterable[LedgerEntry], rules: ConsentRules) -> set[bytes]:
-    """The routers whose records do not outlive these entries."""
-    spared = set() if rules.erase_on_exit else {Action.EXIT}
-    return {bytes.fromhex(entry.device_ref) for entry in entries if entry.action in ERASING - spared}
+def erased_by(entries: Iterable[LedgerEntry], rules: ConsentRules) -> list[Erasure]:
+    """What does not outlive these entries."""
+    found: dict[bytes, int] = {}
+    for entry in entries:
+        after = entry.standing()
+        until = erases_until(entry.action, after, erase_on_exit=rules.erase_on_exit)
+        if until is not None:
+            found[after.device_ref] = max(until, found.get(after.device_ref, 0))
+    return [Erasure(device_ref, until) for device_ref, until in found.items()]
 
 
 def removed_from(inserts: Iterable[Insert]) -> Counter[Removal]:
@@ -165,6 +187,10 @@ class _Deciding:
         if self._spent and not self._spent.isdisjoint((record.record_id, *record.older_ids)):
             self.plan.dropped[DropReason.DUPLICATE] += 1
             return
+        if record.received_at <= standing.erased_until:
+            self.plan.dropped[DropReason.ERASED] += 1
+            self.plan.bury.append(record.record_id)
+            return
         if record.oldest < standing.effective_at:
             record = without_events_before(record, standing.effective_at)
         self.plan.inserts.append(Insert(record=record, standing=standing))
@@ -200,8 +226,11 @@ class _Deciding:
             self._seen.add(event.event_ref)
         entry = entry_of(event, standing, self.plan.head, region=self._region, policies=self._rules.policies)
         after = self._append(entry)
-        if after.state is not State.JOINED:
-            self._close(after, erase=event.action in ERASING and not self._kept(event.action), spent=event.spent)
+        until = erases_until(event.action, after, erase_on_exit=self._rules.erase_on_exit)
+        # A hold is there to keep what there is: what was received before it was taken in order, and is kept too.
+        closed = after.state is not State.JOINED
+        if (closed and not after.holds) or until is not None:
+            self._take_back(after, until, event.spent)
 
     def _result(self, event: ConsentEvent, standing: Standing | None) -> Result:
         result = result_of(event, standing, self._seen)
@@ -210,20 +239,20 @@ class _Deciding:
         refused = join_refusal(event, self._region, self._rules.policies, self._rules.mode, standing)
         return Result.REFUSED if refused else result
 
-    def _kept(self, action: Action) -> bool:
-        return action is Action.EXIT and not self._rules.erase_on_exit
-
-    def _close(self, standing: Standing, *, erase: bool, spent: Sequence[bytes]) -> None:
+    def _take_back(self, after: Standing, until: int | None, spent: Sequence[bytes]) -> None:
         """Take back what this very commit was about to write, and erase what is stored.
 
         *spent* are ids of records taken back elsewhere.
         """
-        mine = [i for i in self.plan.inserts if i.standing.device_ref == standing.device_ref]
+        closed = after.state is not State.JOINED
+        last = EVERYTHING if closed or until is None else until
+        goes = [i.standing.device_ref == after.device_ref and i.record.received_at <= last for i in self.plan.inserts]
+        mine = list(compress(self.plan.inserts, goes))
         if mine:
-            self.plan.inserts = [i for i in self.plan.inserts if i.standing.device_ref != standing.device_ref]
-            self.plan.dropped[standing.state.refusal] += len(mine)
-        if erase:
-            self.plan.erase.append(standing.device_ref)
+            self.plan.inserts = list(compress(self.plan.inserts, map(not_, goes)))
+            self.plan.dropped[after.state.refusal if closed else DropReason.ERASED] += len(mine)
+        if until is not None:
+            self.plan.erase.append(Erasure(after.device_ref, until))
             self.plan.bury += [*(i.record.record_id for i in mine), *spent]
             self._spent.update(self.plan.bury, self._stored)
 

@@ -11,8 +11,7 @@ from typing import Final
 import msgspec
 
 from collector.acks import Settling
-from collector.consent.ledger import STATE_AFTER
-from collector.consent.standing import State
+from collector.consent.acts import OPENING
 from collector.model import Entry, Identity, Record
 
 TAKEN_BACK: Final = -1
@@ -132,4 +131,4 @@ def refs_of(identity: Identity) -> tuple[bytes, ...]:
 
 def takes_its_turn(entry: Entry) -> bool:
     """Whether an entry queues. What closes the gate does not."""
-    return isinstance(entry, Record) or STATE_AFTER[entry.action] is State.JOINED
+    return isinstance(entry, Record) or entry.action in OPENING

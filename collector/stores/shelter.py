@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from collector.consent.ledger import STATE_AFTER
+from collector.consent.acts import hides
 from collector.errors import SpoolUnavailable
 from collector.model import ConsentEvent, DropReason, Record
 from collector.stores.outage import Outage, Way
@@ -99,7 +99,7 @@ class Shelter:
         """The act goes to the spool, and its router's records out of it, of the memory, and of what is under way."""
         act = item.entry
         assert isinstance(act, ConsentEvent)
-        reason = STATE_AFTER[act.action].refusal
+        reason = hides(act.action).reason
         held = [i for i in self.held.queued if _is_record_of(item, i)]
         limbo = [i for i in under_way.items if not i.row and _is_record_of(item, i)] if under_way else []
         gone = {i.entry.record_id for i in (*before, *held, *limbo) if isinstance(i.entry, Record)}

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collector.consent.standing import Standing, State
+from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.sqlite_file import StoreFile
@@ -33,7 +33,7 @@ from collector.stores.sqlite_rows import (
     stored_ids,
 )
 from collector.stores.sqlite_schema import check_schema
-from collector.stores.sqlite_scrub import Scrubber
+from collector.stores.sqlite_scrub import Scrubber, note_erasure
 
 T = TypeVar("T")
 _REMEMBERED: Final = 100_000
@@ -81,11 +81,8 @@ class SQLiteStore(StoreFile):
         self._file.check_writable()
         self._head()
         rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
-        changed = [decode_entry(row[0]).standing() for row in rows]
-        if any(standing.state is not State.JOINED for standing in changed):
-            self._scrubber.erased_elsewhere()
         self._scrubber.look(self._db)
-        return changed
+        return [decode_entry(row[0]).standing() for row in rows]
 
     def _commit(self, entries: Sequence[Entry]) -> Committed:
         db = self._db
@@ -114,14 +111,14 @@ class SQLiteStore(StoreFile):
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         self._end = plan.head.seq
         if plan.erase:
-            self._scrubber.erased(db)
+            self._scrubber.scrub(db)
         self._file.check_same()
         return committed
 
     def _restore(self, entries: Sequence[str]) -> int:
         self._forget()
         erased = restore(self._db, entries, self._rules)
-        self._scrubber.erased(self._db)
+        self._scrubber.scrub(self._db)
         return erased
 
     def _standings(self, refs: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
@@ -157,8 +154,10 @@ class SQLiteStore(StoreFile):
     def _write(self, plan: Plan, ids: dict[bytes, int]) -> Committed:
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
-        erased = sum(erase_router(self._db, ids[ref], now) for ref in plan.erase if ref in ids)
+        erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)
         bury(self._db, plan.bury, now)
+        if plan.erase:
+            note_erasure(self._db, now)
         last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
         made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
@@ -168,9 +167,8 @@ class SQLiteStore(StoreFile):
             new = plan.inserts = inserted(self._db, new, after=last)
         self._index(new, ids)
         told = [*plan.unchanged, *changed]
-        return Committed(
-            stored + made.joined, plan.dropped, plan.results, erased, told, removed_from(new), plan.decided
-        )
+        stored, removed = stored + made.joined, removed_from(new)
+        return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:
         """Write the plan's ledger entries and what they say of their routers."""

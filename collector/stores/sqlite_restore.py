@@ -8,6 +8,7 @@ from collector.consent.chain import followed
 from collector.stores.plan import ConsentRules, erased_by
 from collector.stores.sqlite_faults import damaged
 from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, head_of, ledger_row, router_row
+from collector.stores.sqlite_scrub import note_erasure
 
 
 def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: ConsentRules) -> int:
@@ -23,7 +24,8 @@ def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: Conse
         last = {standing.device_ref: standing for standing in (entry.standing() for entry in found)}
         ids = {ref: connection.execute(UPSERT_ROUTER, router_row(last[ref])).fetchone()[0] for ref in last}
         now = int(time.time() * 1000)
-        erased = sum(erase_router(connection, ids[ref], now) for ref in erased_by(found, rules))
+        erased = sum(erase_router(connection, ids[ref], until, now) for ref, until in erased_by(found, rules))
+        note_erasure(connection, now)
         connection.execute("COMMIT")
     except BaseException as error:
         connection.execute("ROLLBACK")

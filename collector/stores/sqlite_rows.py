@@ -19,14 +19,16 @@ from collector.stores.sqlite_faults import damaged
 VARIABLES: Final = 500
 """How many values one statement names."""
 ROUTER_COLUMNS: Final = (
-    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions, attested"
+    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions, attested, "
+    "holds, beneath, erased_until"
 )
 UPSERT_ROUTER: Final = f"""
-    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
         generation = excluded.generation, effective_at = excluded.effective_at,
         policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
-        attested = excluded.attested
+        attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
+        erased_until = excluded.erased_until
     RETURNING id"""  # noqa: S608 - columns are ours
 INSERT_SIZES: Final = (256, 32, 1)
 """How many records one statement inserts; a batch is cut into these."""
@@ -100,13 +102,19 @@ def tombstone(record_id: bytes) -> bytes:
     return sha256(b"tombstone" + record_id).digest()[:16]
 
 
-def erase_router(connection: sqlite3.Connection, router_id: int, now: int) -> int:
-    """Erase a router's records and what finds it, keeping what the records are known by when they come again."""
-    ids = connection.execute("SELECT record_id FROM record WHERE router_id = ?", (router_id,)).fetchall()
+def erase_router(connection: sqlite3.Connection, router_id: int, until: int, now: int) -> int:
+    """Erase a router's records received up to a time, keeping what they are known by when they come again.
+
+    What finds it goes with its last record; what its next sample would be compared with goes at once.
+    """
+    which = "router_id = ? AND received_at <= ?"
+    ids = connection.execute(f"SELECT record_id FROM record WHERE {which}", (router_id, until)).fetchall()  # noqa: S608
     bury(connection, (row[0] for row in ids), now)
-    connection.execute("DELETE FROM lookup WHERE router_id = ?", (router_id,))
+    erased = connection.execute(f"DELETE FROM record WHERE {which}", (router_id, until)).rowcount  # noqa: S608
+    left = "EXISTS (SELECT 1 FROM record WHERE router_id = ?1)"
+    connection.execute(f"DELETE FROM lookup WHERE router_id = ?1 AND NOT {left}", (router_id,))  # noqa: S608
     connection.execute("DELETE FROM memory WHERE router_id = ?", (router_id,))
-    return connection.execute("DELETE FROM record WHERE router_id = ?", (router_id,)).rowcount
+    return erased
 
 
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
@@ -165,6 +173,9 @@ def standing_of(row: Any) -> Standing:
         policy_version=row[7],
         storage_regions=tuple(row[8].split(",")) if row[8] else (),
         attested=bool(row[9]),
+        holds=tuple(row[10].split(",")) if row[10] else (),
+        beneath=State(row[11]) if row[11] else None,
+        erased_until=row[12],
     )
 
 
@@ -184,6 +195,9 @@ def router_row(standing: Standing) -> tuple[Any, ...]:
         standing.policy_version,
         ",".join(standing.storage_regions),
         standing.attested,
+        ",".join(standing.holds),
+        standing.beneath.value if standing.beneath else None,
+        standing.erased_until,
     )
 
 

@@ -53,7 +53,10 @@ MIGRATIONS: Final = (
         effective_at INTEGER NOT NULL,
         policy_version TEXT NOT NULL,
         storage_regions TEXT NOT NULL,
-        attested INTEGER NOT NULL
+        attested INTEGER NOT NULL,
+        holds TEXT NOT NULL,
+        beneath TEXT,
+        erased_until INTEGER NOT NULL
     );
     CREATE INDEX router_closed ON router (state) WHERE state <> 'joined';
 

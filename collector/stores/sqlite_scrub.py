@@ -7,8 +7,10 @@ on pages that the row was moved from.
 import sqlite3
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
+ERASED: Final = "erased"
+"""The name of the note."""
 REWRITTEN_BYTES: Final = 256 << 20
 """A larger file is left to its operator, for nothing can be committed while it is written (docs/operating.md)."""
 REWRITE_SECONDS: Final = 60.0
@@ -16,33 +18,56 @@ _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 
 
+class Remains(NamedTuple):
+    """What the store notes of erasures whose bytes may still be in its files, in milliseconds; `schema` is SQLite's own
+    count, which rises with every VACUUM, whoever asks for it.
+    """
+
+    oldest: int
+    newest: int
+    schema: int
+
+
+def note_erasure(connection: sqlite3.Connection, now: int) -> None:
+    """Note, in the transaction that erases, that something is left to be done: also for the next process."""
+    before = _noted(connection)
+    made = Remains(before[1].oldest if before else now, now, _schema(connection))
+    text = " ".join(map(str, made))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (ERASED, text))
+
+
+def _noted(connection: sqlite3.Connection) -> tuple[str, Remains] | None:
+    found = connection.execute("SELECT value FROM meta WHERE name = ?", (ERASED,)).fetchone()
+    return (found[0], Remains(*map(int, found[0].split()))) if found else None
+
+
+def _schema(connection: sqlite3.Connection) -> int:
+    number: int = connection.execute("PRAGMA schema_version").fetchone()[0]
+    return number
+
+
 class Scrubber:
-    """What is still to be done after erasures, on the connection given with each call."""
+    """Does what is left to be done after erasures, ours and others', on the connection given with each call."""
 
     def __init__(self) -> None:
         self._scrub_due = False
-        self._rewrite_due = False
+        self._scrubbed = ""
         self._rewritten = float("-inf")
 
     def opened(self) -> None:
         """A process that died between an exit and its scrubbing leaves erased rows in the log."""
         self._scrub_due = True
-
-    def erased_elsewhere(self) -> None:
-        """Another process that erased may have been kept from cutting off the log, and be gone by now."""
-        self._scrub_due = self._rewrite_due = True
-
-    def erased(self, connection: sqlite3.Connection) -> None:
-        """Rows were erased by the commit that just returned."""
-        self._rewrite_due = True
-        self.scrub(connection)
+        self._scrubbed = ""
 
     def look(self, connection: sqlite3.Connection) -> None:
         """Do what could not be done before."""
-        if self._scrub_due:
+        noted = _noted(connection)
+        # Who erased may have been kept from cutting off the log, and be gone by now.
+        if self._scrub_due or (noted and noted[0] != self._scrubbed):
             self.scrub(connection)
-        if self._rewrite_due:
-            self._rewrite(connection)
+            self._scrubbed = "" if self._scrub_due or not noted else noted[0]
+        if noted is not None:
+            self._finish(connection, *noted)
 
     def scrub(self, connection: sqlite3.Connection) -> None:
         """Cut off the log."""
@@ -53,8 +78,8 @@ class Scrubber:
         # A reader may hold the log; it is cut off at the next look, about a second later.
         self._scrub_due = bool(busy)
 
-    def _rewrite(self, connection: sqlite3.Connection) -> None:
-        """Write the file anew, now and then."""
+    def _finish(self, connection: sqlite3.Connection, text: str, remains: Remains) -> None:
+        """Write the file anew, now and then, or see that its operator has."""
         if time.monotonic() - self._rewritten < REWRITE_SECONDS:
             return
         self._rewritten = time.monotonic()
@@ -62,9 +87,12 @@ class Scrubber:
             # Here, once a minute at most, and not with every exit: it looks at all tombstones.
             last = int(time.time() * 1000) - _TOMBSTONE_LIFE
             connection.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
-            pages = connection.execute("PRAGMA page_count").fetchone()[0]
-            if pages * connection.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
-                return
-            connection.execute("VACUUM")
-            self._rewrite_due = False
+            if _schema(connection) == remains.schema:
+                pages = connection.execute("PRAGMA page_count").fetchone()[0]
+                if pages * connection.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
+                    return
+                connection.execute("VACUUM")
             self.scrub(connection)
+            if not self._scrub_due:
+                # Unless somebody erased meanwhile: that is another note.
+                connection.execute("DELETE FROM meta WHERE name = ? AND value = ?", (ERASED, text))

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.consent.acts import erases_until
 from collector.consent.chain import Chain, Row
-from collector.consent.ledger import ERASING, Head
+from collector.consent.ledger import Head
 from collector.consent.standing import Standing, State
 from collector.errors import Cause, StoreUnusable
-from collector.model import Action, Region
+from collector.model import Region
 from collector.stores.sqlite_faults import refused
 from collector.stores.sqlite_rows import ROUTER_COLUMNS, decode_entry, head_of, standing_of
 from collector.stores.sqlite_schema import connect_read_only
@@ -28,7 +29,8 @@ TAIL: Final = 256
 _MOST_TOLD: Final = 20
 _ROWS: Final = "SELECT seq, device_ref, event_ref, hash, CAST(entry AS BLOB) FROM ledger"
 _RECORDS: Final = f"""
-    SELECT r.consent_seq, count(*), max(r.received_at), {", ".join(f"w.{name}" for name in ROUTER_COLUMNS.split(", "))}
+    SELECT r.consent_seq, count(*), min(r.received_at), max(r.received_at),
+        {", ".join(f"w.{name}" for name in ROUTER_COLUMNS.split(", "))}
     FROM record r JOIN router w ON w.id = r.router_id
     WHERE r.router_id BETWEEN ? AND ? GROUP BY w.id, r.consent_seq"""  # noqa: S608 - columns are ours
 _LAST_ENTRY: Final = "SELECT entry FROM ledger WHERE device_ref = ? ORDER BY seq DESC LIMIT 1"
@@ -165,11 +167,11 @@ def _records(connection: sqlite3.Connection, found: Verified, expected: Expected
     for first in range(0, last + 1, LOOK):
         with _look(connection):
             rows = connection.execute(_RECORDS, (first, first + LOOK - 1)).fetchall()
-            for consent_seq, number, received_at, *row in rows:
+            for consent_seq, number, first_at, last_at, *row in rows:
                 found.records += number
                 standing = _standing(row)
                 # One that cannot be read was told already.
-                fault = standing and _record_fault(connection, standing, consent_seq, received_at, expected)
+                fault = standing and _record_fault(connection, standing, consent_seq, (first_at, last_at), expected)
                 if standing and fault:
                     found.fault(f"{number} records of the router of entry {standing.seq} {fault}")
     orphans = "SELECT count(*) FROM record WHERE router_id NOT IN (SELECT id FROM router)"
@@ -183,23 +185,28 @@ def _leftovers(connection: sqlite3.Connection, found: Verified, expected: Expect
     marks = ",".join("?" * len(left))
     for table in ("lookup", "memory"):
         sql = f"""SELECT count(*) FROM {table} t LEFT JOIN router w ON w.id = t.router_id
-            WHERE w.id IS NULL OR w.state IN ({marks})"""  # noqa: S608 - names and marks of ours
+            WHERE w.id IS NULL OR (w.holds = '' AND w.state IN ({marks}))"""  # noqa: S608 - names and marks of ours
         if number := connection.execute(sql, [state.value for state in left]).fetchone()[0]:
             found.fault(f"{number} rows of the table {table} are of routers that left")
 
 
 def _record_fault(
-    connection: sqlite3.Connection, standing: Standing, consent_seq: int, received_at: int, expected: Expected
+    connection: sqlite3.Connection, standing: Standing, consent_seq: int, received: tuple[int, int], expected: Expected
 ) -> str | None:
-    sql = """SELECT seq, json_extract(entry, '$.action'), json_extract(entry, '$.state') FROM ledger
-        WHERE device_ref = ? AND seq >= ? ORDER BY seq"""
-    acts = connection.execute(sql, (standing.device_ref, consent_seq)).fetchall()
-    if not acts or acts[0][0] != consent_seq or acts[0][2] != State.JOINED.value:
+    """What is wrong with a router's records under one consent, received between these times."""
+    sql = "SELECT entry FROM ledger WHERE device_ref = ? AND seq >= ? ORDER BY seq"
+    rows = connection.execute(sql, (standing.device_ref, consent_seq)).fetchall()
+    try:
+        acts = [decode_entry(row[0]) for row in rows]
+    except sqlite3.DatabaseError:
+        return None  # told already, with the chain
+    if not acts or acts[0].seq != consent_seq or acts[0].state is not State.JOINED:
         return f"name entry {consent_seq} as their consent, which is none of that router"
-    for seq, action, _ in acts[1:]:
-        if action in ERASING and (expected.erase_on_exit or action != Action.EXIT):
-            return f"were not erased by entry {seq}"
-    if standing.state is not State.JOINED and received_at > standing.effective_at:
+    for act in acts[1:]:
+        until = erases_until(act.action, act.standing(), erase_on_exit=expected.erase_on_exit)
+        if until is not None and received[0] <= until:
+            return f"were not erased by entry {act.seq}"
+    if standing.state is not State.JOINED and received[1] > standing.effective_at:
         return "were received after it closed the gate"
     return None
 

@@ -87,6 +87,8 @@ class Writer:
             return
         if takes_its_turn(event):
             self._outage.closed.join_waits(event.identity.device_ref)
+        else:
+            self._outcomes.leaving.begun(event)
         self._queue.add(Item(event, token, size))
         self._metrics.in_flight_bytes += size
         self._work.set()
@@ -251,6 +253,8 @@ class Writer:
         for row, act in acts:
             if takes_its_turn(act):
                 self._outage.closed.join_waits(act.identity.device_ref)
+            else:
+                self._outcomes.leaving.begun(act)
             self._outage.act_waits(Item(act, NO_TOKEN, 0, row))
         self._work.set()
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
 
+from collector.consent.acts import ERASING
 from collector.consent.joining import Mode
 from collector.consent.ledger import Head, LedgerEntry, Result, first_fault
 from collector.consent.standing import State
@@ -476,6 +477,140 @@ async def test_lifting_a_restriction_is_no_join(open_store: Open, closing: Actio
     assert [] == await readable(store)
 
 
+# Erased on request (K29)
+
+
+async def test_an_erasure_takes_what_was_received_until_then(store: Store) -> None:
+    """To the millisecond; the router stays joined, and what comes later is stored."""
+    await store.commit([record(number=n, at=START + n * MINUTE) for n in range(1, 6)])
+    erased = await store.commit([act(Action.ERASE, at=START + 3 * MINUTE)])
+    later = await store.commit([record(number=6, at=START + 6 * MINUTE)])
+
+    assert ({(Action.ERASE, Result.RECORDED): 1}, 3) == (erased.results, erased.erased)
+    assert (1, {}) == outcome(later)
+    assert [6, 5, 4] == await numbers(store)
+    assert [Action.JOIN, Action.ERASE] == await actions(store)
+
+
+async def test_what_was_erased_does_not_come_again(store: Store) -> None:
+    """A redelivery is a duplicate, whenever it comes; another message with the time of before is not."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.ERASE, at=LATER)])
+    again = await store.commit([record(number=1, at=LATER + MINUTE), record(number=2, at=LATER + MINUTE)])
+
+    assert (1, {DropReason.DUPLICATE: 1}) == outcome(again)
+    assert [2] == await numbers(store)
+
+
+async def test_what_was_received_before_an_erasure_and_comes_to_the_store_after_it_is_dropped(store: Store) -> None:
+    """From another process's queue, or from a spool; and a redelivery of it is none of later data either."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.ERASE, at=LATER)])
+    late = await store.commit([record(number=2, at=LATER), record(number=3, at=LATER + 1)])
+    again = await store.commit([record(number=2, at=LATER + MINUTE)])
+
+    assert (1, {DropReason.ERASED: 1}) == outcome(late)
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(again)
+    assert [3] == await numbers(store)
+
+
+async def test_an_erasure_takes_back_what_its_own_batch_was_to_write(store: Store) -> None:
+    """What was received by then; what follows it in the batch came later."""
+    batch: list[Entry] = [record(number=1), record(number=2, at=START + 1), act(Action.ERASE, at=LATER)]
+    committed = await store.commit([*batch, record(number=3, at=LATER + 1), record(number=1, at=LATER + 2)])
+
+    assert (1, {DropReason.ERASED: 2, DropReason.DUPLICATE: 1}) == outcome(committed)
+    assert [3] == await numbers(store)
+
+
+async def test_an_erased_router_is_found_by_what_it_sends_later(store: Store) -> None:
+    """Its identifiers are erased with its last record, and learnt anew from its next."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.ERASE, at=LATER)])
+    between = await store.find([("serial", ref("serial", "a"))])
+    await store.commit([record(number=2, at=LATER + 1)])
+
+    assert ([], 1) == (between, len(await store.find([("serial", ref("serial", "a"))])))
+
+
+async def test_an_erasure_reaches_what_was_kept_after_an_exit(open_store: Open) -> None:
+    """Kept on whatever ground, it is still erased on request (K40)."""
+    store = await open_store(erase_on_exit=False)
+    await store.commit([record(number=1)])
+    await store.commit([leave(at=LATER)])
+    erased = await store.commit([act(Action.ERASE, at=LATER + MINUTE)])
+
+    assert 1 == erased.erased
+    assert 0 == (await store.find([("router", router("a").device_ref)]))[0].records
+
+
+async def test_an_erasure_of_a_stranger_leaves_no_trace(store: Store) -> None:
+    """There is nothing to erase, and nobody to remember."""
+    committed = await store.commit([act(Action.ERASE)])
+
+    assert {(Action.ERASE, Result.WITHOUT_EFFECT): 1} == committed.results
+    assert [] == await store.ledger()
+
+
+# Held, for a legal reason (K36)
+
+
+async def test_a_hold_closes_the_gate_and_keeps_the_records_unreadable(store: Store) -> None:
+    """Until its end; then they can be read again, and reports are taken."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.HOLD, at=LATER, reference="CASE-1")])
+    during = await store.commit([record(number=2, at=LATER + 1)])
+    seen = await numbers(store)
+    await store.commit([act(Action.RELEASE, at=LATER + MINUTE, reference="CASE-1")])
+    after = await store.commit([record(number=3, at=LATER + HOUR)])
+
+    assert ((0, {DropReason.RESTRICTED: 1}), []) == (outcome(during), seen)
+    assert ((1, {}), [3, 1]) == (outcome(after), await numbers(store))
+
+
+async def test_an_exit_during_a_hold_erases_when_it_ends(store: Store) -> None:
+    """The gate is closed at once; nothing of the router can be read from the exit on."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.HOLD, at=LATER, reference="CASE-1")])
+    left = await store.commit([leave(at=LATER + 1)])
+    between = await store.commit([record(number=2, at=LATER + 2)])
+    released = await store.commit([act(Action.RELEASE, at=LATER + MINUTE, reference="CASE-1")])
+    again = await store.commit([join(at=LATER + HOUR), record(number=1, at=LATER + 2 * HOUR)])
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == (left.erased, outcome(between)[1])
+    assert 1 == released.erased
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(again)
+
+
+async def test_an_erasure_during_a_hold_is_done_when_it_ends(store: Store) -> None:
+    """As far as it was asked for."""
+    await store.commit([record(number=1), record(number=2, at=START + 1)])
+    await store.commit([act(Action.HOLD, at=LATER, reference="CASE-1")])
+    asked = await store.commit([act(Action.ERASE, at=LATER + 1)])
+    released = await store.commit([act(Action.RELEASE, at=LATER + MINUTE, reference="CASE-1")])
+
+    assert (0, 2) == (asked.erased, released.erased)
+    assert [] == await numbers(store)
+
+
+async def test_a_hold_keeps_what_its_own_batch_was_to_write(store: Store) -> None:
+    """It came before, and a hold is there to keep what there is."""
+    committed = await store.commit([record(number=1), act(Action.HOLD, at=LATER, reference="CASE-1")])
+    during = await numbers(store)
+    await store.commit([act(Action.RELEASE, at=LATER + 1, reference="CASE-1")])
+
+    assert ((1, {}), [], [1]) == (outcome(committed), during, await numbers(store))
+
+
+async def test_a_held_router_is_listed_among_the_closed(store: Store) -> None:
+    """So that its messages are dropped before any work is done."""
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.HOLD, at=LATER, reference="CASE-1")])
+    (held,) = await store.closed()
+
+    assert (State.RESTRICTED, ("CASE-1",), State.JOINED) == (held.state, held.holds, held.beneath)
+
+
 # Keys
 
 
@@ -612,6 +747,7 @@ async def test_an_empty_commit_changes_nothing(store: Store) -> None:
 # Any order, any batches
 
 NAMES = ("a", "b", "c")
+OTHERS = [Action.ERASE, Action.HOLD, Action.RELEASE, Action.VOID, Action.CANCEL, Action.UNRESTRICT]
 
 
 @st.composite
@@ -621,12 +757,16 @@ def histories(draw: st.DrawFn) -> list[Entry]:
     for _ in range(draw(st.integers(1, 24))):
         now += draw(st.sampled_from([0, 1, SECOND, MINUTE, HOUR]))
         name = draw(st.sampled_from(NAMES))
-        kind = draw(st.sampled_from(["record", "record", "record", "join", "exit"]))
+        kind = draw(st.sampled_from(["record", "record", "record", "record", "join", "exit", "other"]))
         off = draw(st.sampled_from([0, 0, -HOUR, -MINUTE, -1, 1, 4 * MINUTE]))
         if kind == "record":
             number = draw(st.integers(1, 8))
             oldest = now + off - draw(st.sampled_from([0, 0, MINUTE]))
             entries.append(record(name, number, at=now, measured=now + off, oldest=oldest))
+            continue
+        if kind == "other":
+            action = draw(st.sampled_from(OTHERS))
+            entries.append(act(action, name, at=now + off, reference=draw(st.sampled_from(["CASE-1", "CASE-2"]))))
             continue
         repeated = ref("act", name, draw(st.integers(0, 2))) if draw(st.booleans()) else None
         if kind == "join":
@@ -696,13 +836,14 @@ def test_no_history_lets_anything_survive_an_exit(entries: list[Entry], cuts: se
     with asyncio.Runner() as runner:
         found, _ = runner.run(replay(MemoryStore(Region.GERMANY, rules), batches(entries, cuts)))
         at_once, _ = runner.run(replay(MemoryStore(Region.GERMANY, rules), [entries]))
-    exits = {entry.device_ref: entry.effective_at for entry in found.entries if entry.action is Action.EXIT}
+    exits = {entry.device_ref: entry.received_at for entry in found.entries if entry.action in ERASING}
 
     assert at_once == found
     assert first_fault(found.entries) is None
     for name in NAMES:
         left = exits.get(router(name).device_ref.hex(), 0)
         assert all(received > left for _, received in found.readable[name])
-        assert len(found.readable[name]) == found.found[name]
         if router(name).device_ref in found.closed:
             assert [] == found.readable[name]
+        else:
+            assert len(found.readable[name]) == found.found[name]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import pytest
 from stepping import START, Race
 
+from collector.acks import NO_TOKEN
 from collector.model import Action, Channel, ConsentEvent
 
 
@@ -51,6 +52,18 @@ def decided(race: Race) -> dict[tuple[str, str], int]:
     return {(action.value, result.value): n for (_, action, result), n in race.metrics.consent.items() if n}
 
 
-def system(action: Action, race: Race, *, at: int) -> ConsentEvent:
+def system(action: Action, race: Race, *, at: int, reference: str | None = None) -> ConsentEvent:
     """An act that no router can send."""
-    return ConsentEvent(action=action, channel=Channel.RIGHTS_DESK, identity=race.identity(), received_at=at)
+    return ConsentEvent(
+        action=action,
+        channel=Channel.RIGHTS_DESK,
+        identity=race.identity(),
+        received_at=at,
+        reference=reference,
+    )
+
+
+async def decide(race: Race, action: Action, *, at: int, reference: str | None = None) -> None:
+    """The rights desk decides on something, by the API: it goes through the writer."""
+    race.writer.submit_event(system(action, race, at=at, reference=reference), NO_TOKEN)
+    await race.commit()

@@ -7,7 +7,7 @@ what is in the store afterwards.
 from dataclasses import dataclass, field
 from typing import Literal
 
-Act = Literal["join", "exit", "void", "restrict", "unrestrict", "cancel"]
+Act = Literal["exit", "void", "restrict", "unrestrict", "cancel", "erase", "hold", "release"]
 CLOSED = ("void", "closed", "exited")
 """The ends; of two the first stays."""
 TIE = 1000
@@ -23,25 +23,38 @@ class Owner:
     state: str = "none"
     since: int = 0
     acts: list[str] = field(default_factory=list)
-    stored: set[int] = field(default_factory=set)
+    stored: dict[int, int] = field(default_factory=dict)
+    """The reports that are kept, and when they were received."""
     erased: set[int] = field(default_factory=set)
     fresh: set[int] = field(default_factory=set)
     """What the commit under way was going to store."""
     seen: set[str] = field(default_factory=set)
+    holds: set[str] = field(default_factory=set)
+    until: int = 0
+    """What was received by then was asked to be erased."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing that the ledger says keeps a report out."""
+        return self.state in {"none", "joined"} and not self.holds
 
     def report(self, number: int, *, measured: int, received: int) -> None:
         """A report with a yes: it joins somebody unknown, is kept of somebody joined, and is nothing else."""
         if self.state == "none" and not self.registered:
             self._turn("join", "joined", min(measured, received))
         spent = number in self.erased or number in self.stored
-        if self.state == "joined" and min(measured, received) >= self.since and not spent:
-            self.stored.add(number)
+        if not self.is_open or min(measured, received) < self.since or spent or self.state == "none":
+            return
+        if received <= self.until:
+            self.erased.add(number)
+        else:
+            self.stored[number] = received
             self.fresh.add(number)
 
     def join(self, name: str, *, said: int, received: int) -> None:
         """It counts once, only if what closed the gate is clearly older, and it does not lift a restriction."""
-        left = self.state in CLOSED
-        if name in self.seen or self.state == "restricted" or (left and min(said, received) < self.since + TIE):
+        stale = self.state in CLOSED and min(said, received) < self.since + TIE
+        if name in self.seen or self.state == "restricted" or self.holds or stale:
             return
         self.seen.add(name)
         self._turn("join", "joined", self.since if self.state == "joined" else received)
@@ -53,10 +66,27 @@ class Owner:
         self.seen.add(name)
         self._turn("exit", "exited", received, erase=not self.keep)
 
-    def command(self, act: Act, *, received: int) -> None:
+    def command(self, act: Act, *, received: int, reference: str) -> None:
         """What somebody decides beside the collector, in a commit of its own."""
         self.fresh = set()
-        if act in {"restrict", "unrestrict"} and self.state in {"none", *CLOSED}:
+        self._decide(act, received=received, reference=reference)
+
+    def decide(self, act: Act, name: str, *, received: int, reference: str) -> None:
+        """What the rights desk decides; what did something counts once."""
+        before = len(self.acts)
+        if name not in self.seen:
+            self._decide(act, received=received, reference=reference)
+        if len(self.acts) > before:
+            self.seen.add(name)
+
+    def _decide(self, act: Act, *, received: int, reference: str) -> None:
+        if act in {"erase", "hold", "release"}:
+            if self.state != "none":
+                getattr(self, f"_{act}")(received, reference)
+            return
+        if act == "restrict" and self.state in {"none", *CLOSED}:
+            return
+        if act == "unrestrict" and self.state != "restricted":
             return
         after = {"exit": "exited", "void": "void", "cancel": "closed", "restrict": "restricted", "unrestrict": "joined"}
         erase = act in {"void", "cancel"} or (act == "exit" and not self.keep)
@@ -67,9 +97,43 @@ class Owner:
         two_ends = self.state in CLOSED and state in CLOSED
         self.state = min(self.state, state, key=CLOSED.index) if two_ends else state
         self.since = since
+        if self.holds:
+            return
         if erase:
-            self.erased |= self.stored
-            self.stored = set()
+            self._forget(received_by=None)
         elif state != "joined":
             # What is stored may be kept; what is not yet is taken back.
-            self.stored -= self.fresh
+            for number in self.fresh:
+                self.stored.pop(number, None)
+
+    def _erase(self, received: int, _: str) -> None:
+        """All that was received by now; the consent goes on."""
+        self.acts.append("erase")
+        self.until = max(self.until, received)
+        if not self.holds:
+            self._forget(received_by=self.until)
+
+    def _hold(self, received: int, reference: str) -> None:
+        """Nothing comes in or goes out while one stands."""
+        if reference not in self.holds:
+            self.acts.append("hold")
+            self.holds.add(reference)
+            self.since = received
+
+    def _release(self, received: int, reference: str) -> None:
+        """With the last one, what the owner did meanwhile is done."""
+        if reference not in self.holds:
+            return
+        self.acts.append("release")
+        self.holds.remove(reference)
+        if self.state == "joined":
+            self.since = received
+        if self.holds:
+            return
+        left = self.state in CLOSED and not (self.keep and self.state == "exited")
+        self._forget(received_by=None if left else self.until)
+
+    def _forget(self, *, received_by: int | None) -> None:
+        gone = {number for number, at in self.stored.items() if received_by is None or at <= received_by}
+        self.erased |= gone
+        self.stored = {number: at for number, at in self.stored.items() if number not in gone}

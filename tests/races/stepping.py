@@ -284,13 +284,11 @@ class Race:
 
 
 class Command:
-    """`ueip exit` by the rights desk: another connection to the store, in a thread of its own."""
+    """`ueip consent` by the rights desk: another connection to the store, in a thread of its own."""
 
-    def __init__(self, race: Race, *, at: int) -> None:
+    def __init__(self, race: Race, *, at: int, action: Action = Action.EXIT) -> None:
         self._race = race
-        self._event = ConsentEvent(
-            action=Action.EXIT, channel=Channel.RIGHTS_DESK, identity=race.identity(), received_at=at
-        )
+        self._event = ConsentEvent(action=action, channel=Channel.RIGHTS_DESK, identity=race.identity(), received_at=at)
         self._opened, self._begin, self._asked = threading.Event(), threading.Event(), threading.Event()
         self._failed: list[BaseException] = []
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from integration.harness import (
@@ -12,6 +12,7 @@ from integration.harness import (
     REGIONS,
     Publisher,
     Site,
+    as_us,
     consent,
     environment,
     files_below,
@@ -24,6 +25,9 @@ from integration.harness import (
 )
 from integration.mqtt_proxy import MqttProxy
 from notices import DIGEST
+from paho.mqtt.client import Client, MQTTMessage
+
+from collector.broker import LocalBroker
 
 SERIAL: Final = "ZTEAB0A123456"
 OTHER: Final = "ZTEXX0B654321"
@@ -211,19 +215,98 @@ def test_k09_a_redelivery_after_the_exit_is_dropped(site: Site) -> None:
     assert [] == left(site)
 
 
-def test_k10_a_retained_report_is_dropped_at_subscription(site: Site) -> None:
-    """Dropped as `retained`, every time the broker delivers it, and never stored."""
+def cleared(site: Site, answer: str = "cleared") -> int:
+    """How many topics the broker was asked to forget, by its answer."""
+    return site.collector.metrics().total("collector_retained_cleared_total", answer=answer)
+
+
+def retained(site: Site) -> list[tuple[str, bytes]]:
+    """What the broker gives to somebody who subscribes now."""
+    found: list[tuple[str, bytes]] = []
+    with site.publisher(prepare=lambda client: setattr(client, "on_message", note(found))) as reader:
+        done: list[Any] = []
+        reader.client.on_subscribe = lambda *_: done.append(1)
+        reader.client.subscribe([("ueip/v1/#", 1), ("marker", 1)])
+        wait_until(lambda: done, what="the subscription")
+        reader.publish("marker", b"all of it", qos=1)
+        wait_until(lambda: ("marker", b"all of it") in found, what="what comes behind all that is retained")
+    return [message for message in found if message[0] != "marker"]
+
+
+def note(found: list[tuple[str, bytes]]) -> Callable[[Client, Any, MQTTMessage], None]:
+    """Keeps what is received."""
+    return lambda _client, _data, message: found.append((message.topic, bytes(message.payload)))
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["while connected", "before connecting"])
+def test_k10_a_retained_report_is_dropped_and_cleared(site: Site, *, connected: bool) -> None:
+    """Dropped as `retained` and never stored; the broker keeps it for nobody else. Our clearing is no message."""
     site.broker.start()
     with site.publisher() as router:
+        if connected:
+            site.collector.start().wait_ready()
         send(router, retain=True)
         router.settle()
-        found = site.collector.start().wait_ready().wait_settled(1)
+        if not connected:
+            site.collector.start().wait_ready()
+        wait_until(lambda: cleared(site) == 1, what="the clearing")
         send(router, OTHER, marker="V1.Other-kept")
-        site.collector.wait_settled(2)
+        found = site.collector.wait_settled(2)
 
-    assert {"retained": 1} == found.dropped
-    assert 1 == site.count("germany")
+    assert (2, {"retained": 1}, {"germany": 1}) == (found.received, found.dropped, found.stored)
+    assert [] == retained(site)
     assert [] == left(site)
+
+
+def test_k10_consent_that_is_retained_stays(site: Site) -> None:
+    """There it is wanted (4.5): an exit must be found by a collector that was away."""
+    site.start()
+    with site.publisher() as router:
+        send(router, retain=True)
+        leave(router, retain=True)
+        wait_until(lambda: cleared(site) == 2, what="the clearing, of the report and at the exit")
+
+    assert [f"ueip/v1/{SERIAL}/consent"] == [topic for topic, _ in retained(site)]
+
+
+@pytest.mark.parametrize("way", ["event", "flag"])
+def test_k10_at_an_exit_nothing_of_the_router_is_retained(site: Site, way: str) -> None:
+    """With the exit's commit, whatever the broker may have kept; a stranger's refusal asks nothing of it."""
+    collector = site.start()
+    with site.publisher() as router:
+        send(router)
+        collector.wait_settled(1)
+        if way == "event":
+            leave(router)
+        else:
+            router.report(report(OTHER, ueip=False))
+            router.report(report(SERIAL, ueip=False))
+        wait_until(lambda: cleared(site) == 1, what="the clearing")
+        send(router, OTHER, marker="V1.Other-kept")
+        wait_until(lambda: collector.metrics().in_flight == 0 and collector.metrics().received >= 2, what="the report")
+
+    assert 1 == cleared(site)
+
+
+def test_k10_a_broker_that_does_not_let_us_clear_costs_nothing_else(site: Site) -> None:
+    """It is counted and said; the connection stands, and everything else is stored."""
+    access = site.broker.folder.parent / "acl"
+    access.write_text("topic read ueip/v1/#\ntopic readwrite ueip/probe/#\nuser router\ntopic write ueip/v1/#\n")
+    port = site.broker.port
+    configuration = f"listener {port} 127.0.0.1\nallow_anonymous true\nacl_file {access}\n"
+    site.broker = LocalBroker(site.broker.folder, port=port, configuration=as_us(configuration))
+    collector = site.start()
+    with site.publisher(username="router") as router:
+        send(router, retain=True)
+        wait_until(lambda: cleared(site, "refused") == 1, what="the refusal")
+        send(router, OTHER, marker="V1.Other-kept")
+        found = collector.wait_settled(2)
+    connects = collector.metrics().by("collector_broker_connects_total", "link")
+
+    assert (1, {"retained": 1}) == (site.count("germany"), found.dropped)
+    assert {"reports": 1, "consent": 1} == connects
+    assert "retained_not_cleared" in collector.said()
+    assert SERIAL not in collector.said()
 
 
 def test_k11_a_crash_after_the_commit_and_an_exit(site: Site) -> None:

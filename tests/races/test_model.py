@@ -34,7 +34,7 @@ from records import SECOND
 from stepping import HERE, START, Race, SteppedStore, Watched, text_of_ms
 
 from collector.errors import StoreUnavailable
-from collector.model import Action, Channel, ConsentEvent, Entry, Record
+from collector.model import Action, Channel, ConsentEvent, Entry, Message, Record
 from collector.rules import consent_rules
 from collector.stores import Committed
 from collector.stores.sqlite import SQLiteStore
@@ -48,11 +48,12 @@ Fate = Literal["good", "away", "locked", "answer lost"]
 class Sent:
     """A message as a router sent it once, however often it is delivered."""
 
-    kind: Literal["report", "refusal", "join", "exit"]
+    kind: Literal["report", "refusal", "join", "exit", "erase", "hold", "release", "void"]
     router: str
     number: int
     said: int
     first: Watched
+    reference: str = ""
 
     @property
     def name(self) -> str:
@@ -140,7 +141,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         committing._most = self.batch
         self.run(self.race.open())
         self.store._db.execute("PRAGMA busy_timeout = 1")
-        self.known_closed = {router for router in ROUTERS if self.owners[router].state not in {"none", "joined"}}
+        self.known_closed = {router for router in ROUTERS if not self.owners[router].is_open}
 
     def teardown(self) -> None:
         """At the end all is committed; nothing of those who left is in any file."""
@@ -283,22 +284,24 @@ class LedgerAndWriter(RuleBasedStateMachine):
             owner.report(sent.number, measured=sent.said, received=delivery.received)
         elif sent.kind == "join":
             owner.join(sent.name, said=sent.said, received=delivery.received)
+        elif sent.kind in {"erase", "hold", "release", "void"}:
+            owner.decide(sent.kind, sent.name, received=delivery.received, reference=sent.reference)
         else:
             owner.leave(sent.name, received=delivery.received, refusal=sent.kind == "refusal")
 
     def learn(self, routers: set[str]) -> None:
         """What a commit or a look at the ledger may tell about routers."""
         for router in routers:
-            (self.known_closed.discard if self.owners[router].state in {"none", "joined"} else self.known_closed.add)(
-                router
-            )
+            (self.known_closed.discard if self.owners[router].is_open else self.known_closed.add)(router)
 
-    @rule(router=st.sampled_from(ROUTERS), act=st.sampled_from(["exit", "void", "restrict", "unrestrict", "cancel"]))
-    def another_process(self, router: str, act: Act) -> None:
+    @rule(
+        router=st.sampled_from(ROUTERS),
+        act=st.sampled_from(["exit", "void", "restrict", "unrestrict", "cancel", "erase", "hold", "release"]),
+        reference=st.sampled_from(["CASE-1", "CASE-2"]),
+    )
+    def another_process(self, router: str, act: Act, reference: str) -> None:
         """A command writes to the store; this process does not know of it."""
-        event = ConsentEvent(
-            action=Action(act), channel=Channel.RIGHTS_DESK, identity=self.race.identity(router), received_at=self.now
-        )
+        event = self.decision(router, act, reference)
         other = SQLiteStore(self.race.path, HERE, consent_rules(self.race.settings))
 
         async def command() -> None:
@@ -307,7 +310,34 @@ class LedgerAndWriter(RuleBasedStateMachine):
             await other.close()
 
         self.run(command())
-        self.owners[router].command(act, received=self.now)
+        self.owners[router].command(act, received=self.now, reference=reference)
+
+    def decision(self, router: str, act: str, reference: str, event_ref: bytes | None = None) -> ConsentEvent:
+        """What the rights desk gives to a ledger."""
+        return ConsentEvent(
+            action=Action(act),
+            channel=Channel.RIGHTS_DESK,
+            identity=self.race.identity(router),
+            received_at=self.now,
+            reference=reference if act in {"hold", "release"} else None,
+            event_ref=event_ref,
+        )
+
+    @rule(
+        router=st.sampled_from(ROUTERS),
+        act=st.sampled_from(["erase", "erase", "hold", "release", "void"]),
+        reference=st.sampled_from(["CASE-1", "CASE-2"]),
+        passes=st.integers(0, 1),
+    )
+    def the_desk(self, router: str, act: Any, reference: str, passes: int) -> None:
+        """An act by the API: it goes through the writer, and no broker has it to send again."""
+        self.passes(passes)
+        self.count += 1
+        event_ref = self.race.pseudonyms.uncached_ref("consent event", f"{router}\0e-{self.count}")
+        token = Watched(self.race.ring, 0, Message("", b"", retained=False, received_at=self.now), self.race.seen)
+        self.race.writer.submit_event(self.decision(router, act, reference, event_ref), token)
+        sent = Sent(act, router, self.count, self.now, token, reference)
+        self.pending[router].append(Delivery(sent, self.now, token))
 
     @rule()
     def refresh(self) -> None:
@@ -375,7 +405,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         self.start(self.race.path)
         self.run(self.store.changes(0))
         gone = [trace for router in ROUTERS if self.owners[router].state in {"exited", "void", "closed"}
-                and not self.owners[router].keep
+                and not self.owners[router].keep and not self.owners[router].holds
                 for trace in self.race.traces(range(1, self.count + 1), router)[1:]]  # fmt: skip
         assert [] == self.race.found(gone)
 

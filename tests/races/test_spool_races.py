@@ -12,9 +12,9 @@ from typing import Any, Final, Literal
 
 import pytest
 from outage import HERE, GatedStore, Region, done
-from records import MINUTE, SECOND, START, Receipt, join, leave, record, ref, router
+from records import MINUTE, SECOND, START, Receipt, act, join, leave, record, ref, router
 
-from collector.model import Entry, Record
+from collector.model import Action, Entry, Record
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 
@@ -255,6 +255,68 @@ async def test_k13_a_rejoin_while_the_store_is_still_away(folder: Path) -> None:
     assert (0, ["left"] * 2 + ["acknowledged"] * 3) == (during, done(receipts))
     assert (2, 0, ["join", "exit", "join"]) == await race.found()
     assert MARKER not in race.raw()
+    await race.end()
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+async def test_k29_a_request_at_any_boundary_of_the_spool_leaves_nothing_from_before_it(
+    folder: Path, boundary: Boundary
+) -> None:
+    """In memory, in the spool or in the store: what was received before it is gone, and what comes later is kept."""
+    race = await Raced(folder).joined()
+    request = act(Action.ERASE, "a", at=LEFT, event_ref=ref("erase"))
+    receipts = await race.way(boundary, lambda: race.put(request, promised=False))
+    race.writer.renewed()
+    again = race.put(marked(1, at=LEFT + SECOND), record("a", 2, at=LEFT + MINUTE))
+    await race.drain()
+    await race.store.store.changes(0)
+
+    assert ["acknowledged"] * 2 == done(receipts) == done(again)
+    assert (1, 0, ["join", "erase"]) == await race.found()
+    assert 2 == len([r async for r in race.store.records(router("b").device_ref)])
+    assert MARKER not in b"".join(path.read_bytes() for path in race.place.rglob("*") if path.is_file())
+    assert 0 == race.metrics.in_flight
+    await race.end()
+
+
+async def test_k29_a_request_while_the_store_is_away_takes_effect_over_a_restart(folder: Path) -> None:
+    """It is in the spool, purged what was there, and is what the ledger gets first; the consent goes on."""
+    race = await Raced(folder).joined()
+    await race.refuse()
+    race.put(marked(1))
+    await race.shelter()
+    race.put(act(Action.ERASE, "a", at=LEFT, event_ref=ref("erase")), promised=False)
+    await race.shelter()
+    purged = race.spool.records
+    after = await restart_while_away(race)
+    waiting = after.metrics.exits_waiting[HERE]()[0]
+    await after.heal()
+    receipts = after.put(record("a", 2, at=LEFT + MINUTE))
+    await after.drain()
+    await after.store.store.changes(0)
+
+    assert (0, 1) == (purged, waiting)
+    assert (["acknowledged"], 0) == (done(receipts), after.metrics.exits_waiting[HERE]()[0])
+    assert (1, 0, ["join", "erase"]) == await after.found()
+    assert MARKER not in b"".join(path.read_bytes() for path in after.place.rglob("*") if path.is_file())
+    await after.end()
+
+
+async def test_k36_a_hold_while_the_store_is_away_lets_nothing_more_in(folder: Path) -> None:
+    """It closes the gate at once; what was in the store is there again when it is released."""
+    race = await Raced(folder).joined()
+    await race.refuse()
+    race.put(act(Action.HOLD, "a", at=LEFT, event_ref=ref("hold"), reference="CASE-1"), promised=False)
+    await race.shelter()
+    during = race.put(record("a", 1, at=LEFT + SECOND))
+    await race.heal()
+    held = await race.found()
+    race.put(act(Action.RELEASE, "a", at=LEFT + MINUTE, reference="CASE-1"), promised=False)
+    await race.drain()
+
+    assert (["acknowledged"], 1) == (done(during), race.metrics.dropped.total())
+    assert (0, 0, ["join", "hold"]) == held
+    assert (1, 0, ["join", "hold", "release"]) == await race.found()
     await race.end()
 
 

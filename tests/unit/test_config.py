@@ -526,6 +526,7 @@ ALLOWED = {
     "broker.keep_alive_seconds": "when to ping",
     "broker.watchdog_silence_seconds": "when to look whether the broker still delivers",
     "broker.watchdog_answer_seconds": "when to give a connection up",
+    "broker.clear_retained": "what the broker is to forget; a retained report is never stored",
     "broker.session_expiry_seconds": "how long the broker keeps messages",
     "broker.receive_maximum": "bounds memory",
     "broker.max_packet_bytes": "bounds memory",

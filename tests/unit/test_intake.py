@@ -71,6 +71,7 @@ class Bench:
         self.metrics = Metrics()
         self.stores = {region: MemoryStore(region, consent_rules(SETTINGS)) for region in Region}
         self.told: list[str] = []
+        self.cleared: list[str] = []
         self.acknowledged: list[int] = []
         self.sent = 0
         self.ring = AckRing(self.acknowledged.extend)
@@ -83,6 +84,7 @@ class Bench:
             pause=lambda: self.told.append("pause"),
             resume=lambda: self.told.append("resume"),
             pause_all=lambda: self.told.append("pause all"),
+            clear=self.cleared.append,
         )
 
     def _writer(self, region: Region) -> Writer:
@@ -274,6 +276,65 @@ async def test_an_explicit_false_drops_what_waits_in_every_region() -> None:
     assert {DropReason.WITHDRAWN: 3, DropReason.FLAG_FALSE: 1} == bench.dropped()
     assert 0 == bench.metrics.in_flight
     assert [1, 2, 3, 4] == bench.acknowledged
+
+
+# What the broker retains
+
+
+async def test_a_retained_report_is_dropped_and_cleared() -> None:
+    """Counted once, acknowledged at once, whatever is in it (K10)."""
+    bench = Bench()
+    bench.get(report(), retained=True)
+    bench.get(b"\xff", router="r2", retained=True)
+
+    assert {DropReason.RETAINED: 2} == bench.dropped()
+    assert ["ueip/v1/r1/report", "ueip/v1/r2/report"] == bench.cleared
+    assert [1, 2] == bench.acknowledged
+
+
+async def test_the_clearing_itself_is_no_report() -> None:
+    """An empty retained message, ours or another collector's, is neither counted nor answered by one more."""
+    bench = Bench()
+    bench.get(b"", retained=True)
+
+    assert (0, {}, []) == (bench.metrics.received, bench.dropped(), bench.cleared)
+    assert [1] == bench.acknowledged
+
+
+@pytest.mark.parametrize("topic", ["ueip/v1/r1/reports", "ueip/v1/a/b/report", "bulkdata/r1", "ueip/v1/r 1/report"])
+async def test_nothing_is_published_to_a_topic_that_is_no_reports(topic: str) -> None:
+    """What it is for nobody here knows."""
+    bench = Bench()
+    bench.get(report(), topic=topic, retained=True)
+
+    assert [] == bench.cleared
+
+
+async def test_retained_consent_is_left_alone() -> None:
+    """It is wanted there (4.5)."""
+    bench = Bench()
+    bench.get(consent("join"), kind="consent", retained=True)
+    bench.get(b"", kind="consent", retained=True)
+
+    assert [] == bench.cleared
+
+
+@pytest.mark.parametrize("way", ["flag", "event"])
+async def test_at_an_exit_the_broker_forgets_too(way: str) -> None:
+    """Once the ledger has it, and only then: a refusal by somebody who never joined asks nothing of the broker."""
+    bench = Bench()
+    bench.get(report())
+    await bench.commit()
+    for router in ("r1", "stranger"):
+        if way == "flag":
+            bench.get(report(2, ueip=False), router=router)
+        else:
+            bench.get(consent("exit", country=None), router=router, kind="consent", at=START + SECOND)
+    before = list(bench.cleared)
+    await bench.commit()
+
+    assert ([], ["ueip/v1/r1/report"]) == (before, bench.cleared)
+    assert [1, 2, 3] == bench.acknowledged
 
 
 # Memory

@@ -44,7 +44,7 @@ class Site:
         async with opened(self.settings, Region.GERMANY) as (store, _):
             for router in routers:
                 says = {"serial": router, "imei": imei_of(router), "mac": mac_of(router)}
-                document = minimal_document(time=text_of_ms(now()), router=says)
+                document = minimal_document(message_id=f"m-{now()}", time=text_of_ms(now()), router=says)
                 outcome = process(message(document, router=router, received_at=now()), rules)
                 assert isinstance(outcome, Accepted)
                 await store.commit([outcome.record])
@@ -102,6 +102,45 @@ def test_a_restriction_hides_and_its_end_shows(site: Site) -> None:
     assert ([0], [1]) == (during, site.records())
 
 
+def test_an_erasure_leaves_the_router_in_the_programme(site: Site) -> None:
+    """What was received is gone; what comes later is taken, and found by the same names."""
+    site.report(ROUTER)
+    erased = site.run("consent", "erase", imei_of(ROUTER), "--reason", "owner_request")
+    between = site.run("consent", "erase", imei_of(ROUTER))
+    site.report(ROUTER)
+
+    assert (0, "germany: erase recorded, 1 record erased\n") == (erased.exit_code, erased.output)
+    assert 1 == between.exit_code  # with its last record its IMEI went; its topic's name still finds it
+    assert [1] == site.records(imei_of(ROUTER))
+    assert [("join", "telemetry_flag"), ("erase", "rights_desk")] == site.acts()
+
+
+def test_a_hold_suspends_what_an_exit_erases(site: Site) -> None:
+    """Nothing can be read meanwhile; the release erases, and says how much."""
+    site.report(ROUTER)
+    held = site.run("consent", "hold", ROUTER, "--reference", "CASE-2026-017")
+    left = site.run("exit", ROUTER)
+    during = site.records()
+    other = site.run("consent", "release", ROUTER, "--reference", "CASE-1")
+    released = site.run("consent", "release", imei_of(ROUTER), "--reference", "CASE-2026-017")
+
+    assert ("germany: hold recorded\n", "germany: exit recorded\n", [0]) == (held.output, left.output, during)
+    assert (0, "germany: release has nothing to do: it stands so already\n") == (other.exit_code, other.output)
+    assert (0, "germany: release recorded, 1 record erased\n") == (released.exit_code, released.output)
+    assert ["join", "hold", "exit", "release"] == [act for act, _ in site.acts()]
+
+
+def test_a_reference_is_kept_and_nothing_else_is(site: Site) -> None:
+    """As evidence, with the reason; there is nowhere to write a sentence."""
+    site.report(ROUTER)
+    site.run("consent", "hold", ROUTER, "--reference", "CASE-2026-017", "--reason", "authority")
+    sql = "SELECT json_extract(entry, '$.reference'), json_extract(entry, '$.reason') FROM ledger ORDER BY seq"
+    with closing(sqlite3.connect(site.settings.regions.of(Region.GERMANY).store)) as store:
+        found = store.execute(sql).fetchall()
+
+    assert [(None, None), ("CASE-2026-017", "authority")] == found
+
+
 def test_what_is_known_nowhere_is_the_answer_no(site: Site) -> None:
     """1, and what to do about it; with a country the gate is closed before the router is ever seen."""
     nowhere = site.run("exit", ROUTER)
@@ -117,7 +156,7 @@ def test_what_is_known_nowhere_is_the_answer_no(site: Site) -> None:
 def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when somebody's clock is behind; the gate stays closed."""
     site.run("exit", ROUTER, "--country", "DE")
-    monkeypatch.setattr("collector.cli.consent.time.time", lambda: 1_600_000_000.0)
+    monkeypatch.setattr("collector.cli.recording.time.time", lambda: 1_600_000_000.0)
     done = site.run(*JOIN)
 
     assert (1, "germany: join not newer than what closed the gate\n") == (done.exit_code, done.output)
@@ -132,6 +171,9 @@ def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: p
         (("consent", "join", "d8:0a:e6:01:02:03", "--country", "DE"), "join: The topic is none"),
         ((*JOIN, "--policy-digest", "x"), "policy-digest: "),
         ((*JOIN, "--policy-version", "1999"), "join: "),
+        (("consent", "hold", ROUTER, "--reference", "Mrs Jones said so"), "reference: "),
+        (("consent", "hold", ROUTER, "--reference", "case-1"), "reference: "),
+        (("consent", "hold", ROUTER, "--reference", f"CASE-{ROUTER[:7]}-{ROUTER[7:]}"), "act: "),
     ],
 )
 def test_a_fault_of_usage_records_nothing(site: Site, words: tuple[str, ...], sentence: str) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from notices import digest_of, later, notice
 from records import HOUR, SECOND, START, act, join, leave, record, ref, router
 
+from collector.consent.acts import STATE_AFTER, state_after
 from collector.consent.ledger import (
     GENESIS,
-    STATE_AFTER,
     Head,
     LedgerEntry,
     Result,
@@ -20,7 +20,6 @@ from collector.consent.ledger import (
     first_fault,
     join_by_flag,
     result_of,
-    state_after,
 )
 from collector.consent.standing import Standing, State
 from collector.model import PURPOSE, Action, Channel, ConsentEvent, Region
@@ -121,7 +120,7 @@ def test_an_entry_says_how_the_actor_was_known(channel: Channel) -> None:
     assert made.actor_auth == ("operator" if channel in operators else "broker")
 
 
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", list(STATE_AFTER))
 def test_an_entry_says_what_holds_from_now_on(action: Action) -> None:
     """Its standing is that of the router (4.4)."""
     made = entry(act(action, at=LATER), standing(), Head(seq=11, hash="ab"))
@@ -135,8 +134,8 @@ def test_an_entry_says_what_holds_from_now_on(action: Action) -> None:
 
 
 def test_every_act_leads_somewhere() -> None:
-    """An act without a state would leave the gate as it is."""
-    assert set(Action) == set(STATE_AFTER)
+    """An act without a state leaves the gate as it is: an erasure, and a hold and its end, which lie over it."""
+    assert {Action.ERASE, Action.HOLD, Action.RELEASE} == set(Action) - set(STATE_AFTER)
     assert {Action.JOIN, Action.UNRESTRICT} == {a for a, state in STATE_AFTER.items() if state is State.JOINED}
 
 
@@ -205,23 +204,37 @@ def test_a_chain_begins_at_nothing() -> None:
 LEFT = (State.EXITED, State.VOID, State.CLOSED)
 
 
+FROM: dict[Action, set[State | None]] = {
+    Action.JOIN: {None, *State} - {State.RESTRICTED},
+    Action.RESTRICT: {*State} - {*LEFT},
+    Action.UNRESTRICT: {State.RESTRICTED},
+    Action.ERASE: {*State},
+    Action.HOLD: {*State},
+    Action.RELEASE: set(),
+}
+"""The states in which an act does something; an exit does in all of them."""
+
+
 @pytest.mark.parametrize("state", [None, *State])
 @pytest.mark.parametrize("action", list(Action))
-@pytest.mark.parametrize("only_if_joined", [False, True])
-def test_what_becomes_of_an_act_in_each_state(action: Action, state: State | None, *, only_if_joined: bool) -> None:
-    """An exit counts unless there is nothing it could close; a restriction or its end opens nothing that was left.
-
-    And no join ends a restriction.
-    """
-    event = act(action, at=LATER, only_if_joined=only_if_joined)
-    conditional = only_if_joined or action in {Action.RESTRICT, Action.UNRESTRICT}
-    if action is Action.JOIN:
-        nothing_to_do = state is State.RESTRICTED
-    else:
-        nothing_to_do = conditional and (state is None or state in LEFT)
+def test_what_becomes_of_an_act_in_each_state(action: Action, state: State | None) -> None:
+    """A restriction or its end opens nothing that was left, no join ends a restriction, and nobody unknown is held."""
+    event = msgspec.structs.replace(act(action, at=LATER), reference="CASE-1")
+    does_something = state in FROM.get(action, {None, *State})
     result = result_of(event, None if state is None else standing(state), ())
 
-    assert (Result.WITHOUT_EFFECT if nothing_to_do else Result.RECORDED) is result
+    assert (Result.RECORDED if does_something else Result.WITHOUT_EFFECT) is result
+
+
+@pytest.mark.parametrize("state", [None, *State])
+@pytest.mark.parametrize("action", [Action.EXIT, Action.UNBIND, Action.CANCEL, Action.VOID])
+def test_an_exit_that_depends_needs_something_to_end(action: Action, state: State | None) -> None:
+    """So that a refusal by somebody who never joined leaves no trace; what asks more of a join is still recorded."""
+    event = act(action, at=LATER, only_if_joined=True)
+    ends = state is not None and (state not in LEFT or state_after(action, state) is not state)
+    result = result_of(event, None if state is None else standing(state), ())
+
+    assert (Result.RECORDED if ends else Result.WITHOUT_EFFECT) is result
 
 
 @pytest.mark.parametrize("state", [None, *State])
@@ -274,7 +287,7 @@ def test_a_join_where_no_gate_was_closed_is_never_stale(before: Standing | None)
 # What begins anew, and what only goes on
 
 
-@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("action", list(STATE_AFTER))
 @pytest.mark.parametrize("before", list(LEFT))
 def test_of_two_ends_the_one_that_asks_more_of_a_join_stays(before: State, action: Action) -> None:
     """An exit after `void` must not make joining easier; unbinding after an exit makes it harder."""

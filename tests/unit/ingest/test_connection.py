@@ -169,8 +169,9 @@ async def test_it_subscribes_once_to_everything_of_the_format() -> None:
     session.sent()
     await session.shake_hands()
     data = b"".join(session.transport.writes)
-    # Options (3.8.3.1): QoS 1, retain as published, retain handling 0; of our own probe nothing is ever retained.
-    filters = ((b"ueip/v1/#", 0x09), (b"ueip/probe/c1", 0x29))
+    # Options (3.8.3.1): QoS 1, retain as published, retain handling 0, and no local: what clears a retained report is
+    # ours. Of our own probe, which is to come back, nothing is ever retained.
+    filters = ((b"ueip/v1/#", 0x0D), (b"ueip/probe/c1", 0x29))
     wanted = [len(topic).to_bytes(2, "big") + topic + bytes([options]) for topic, options in filters]
     expected = b"\x00\x01\x00" + b"".join(wanted)
 

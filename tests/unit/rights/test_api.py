@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from office import TOKEN, Office, act, imei_of, mac_of
+from office import TOKEN, Office, act, imei_of, mac_of, now
 from prometheus_client import generate_latest
 from support import ROUTER
 
@@ -109,6 +109,40 @@ async def test_a_restriction_hides_and_its_end_shows(office: Office) -> None:
     await office.act("unrestrict", "e-2")
 
     assert ([], 1) == (during, len(await office.records()))
+
+
+async def test_an_erasure_leaves_the_router_in_the_programme(office: Office) -> None:
+    """What was received until the request is gone, what comes later is taken; a retry erases nothing more."""
+    await office.report(1)
+    await office.report(2)
+    erased = await office.act("erase", "d-1", channel="app", reason="owner_request")
+    between = await office.records()
+    await office.report(3, at=now() + 1000)
+    again = await office.act("erase", "d-1", channel="app")
+
+    assert ("recorded", "repeated") == (erased.regions["germany"], again.regions["germany"])
+    assert ([], 1) == (between, len(await office.records()))
+    assert ["join", "erase"] == await office.acts()
+
+
+async def test_a_hold_is_not_for_programs(office: Office) -> None:
+    """Somebody with a case decides on it, at the command."""
+    answers = [await office.act(action, reference="CASE-1") for action in ("hold", "release")]
+
+    assert {400} == {answer.status for answer in answers}
+
+
+async def test_the_broker_is_asked_to_forget_who_leaves(office: Office) -> None:
+    """Once the ledger has it; also when the answer was lost and the act comes again."""
+    await office.report()
+    await office.act("restrict", "r-1")
+    await office.act("unrestrict", "r-2")
+    before = list(office.cleared)
+    await office.act("exit", "x-1")
+    await office.act("exit", "x-1")
+    await office.act("exit", "x-2", router="ZTE0000000001")
+
+    assert ([f"ueip/v1/{ROUTER}/report"], [f"ueip/v1/{ROUTER}/report"] * 3) == (before, office.cleared)
 
 
 async def test_a_router_never_seen_leaves_where_its_country_says(office: Office) -> None:

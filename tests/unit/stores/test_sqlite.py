@@ -22,9 +22,11 @@ from collector.errors import StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Action, DropReason, Region
 from collector.stores import sqlite_schema as engine
+from collector.stores import sqlite_scrub
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from collector.stores.sqlite_scrub import ERASED
 from collector.stores.writer import Writer
 
 RULES = ConsentRules()
@@ -426,6 +428,69 @@ asyncio.run(main())
 
         assert CANARY not in raw(path)
         assert [] == await readable(store)
+
+
+async def noted(store: SQLiteStore) -> bool:
+    """Whether the store says that something of an erasure may be left."""
+    return await store.noted(ERASED) is not None
+
+
+async def test_an_erasure_is_noted_until_nothing_of_it_is_left(store: SQLiteStore) -> None:
+    """From its own transaction on, until the file was written anew."""
+    await store.commit([record("a", 1)])
+    before = await noted(store)
+    await store.commit([leave("a", at=LATER)])
+    between = await noted(store)
+    await store.changes(0)
+
+    assert (False, True, False) == (before, between, await noted(store))
+
+
+async def test_what_was_left_to_be_done_is_done_by_the_next_process(path: Path) -> None:
+    """The command ends, or the collector dies: whoever opens the store next finds the note."""
+    async with opened(path) as command:
+        await command.commit([record("a", 1), leave("a", at=LATER)])
+    async with opened(path) as store:
+        found = await noted(store)
+        await store.changes((await store.head()).seq)
+
+        assert (True, False) == (found, await noted(store))
+
+
+async def test_a_large_store_is_clean_once_its_operator_has_written_it_anew(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not done behind his back, for nothing can be committed meanwhile; and that he has done it is seen."""
+    monkeypatch.setattr(sqlite_scrub, "REWRITTEN_BYTES", 0)
+    monkeypatch.setattr(sqlite_scrub, "REWRITE_SECONDS", 0)
+    await store.commit([record("a", 1), leave("a", at=LATER)])
+    await store.changes(0)
+    before = await noted(store)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as operator:
+        operator.execute("VACUUM")
+    await store.changes(0)
+
+    assert (True, False) == (before, await noted(store))
+
+
+async def test_an_erasure_after_that_is_noted_anew(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the operator's rewriting did not reach, it did not clean; the oldest of what is left is told."""
+    monkeypatch.setattr(sqlite_scrub, "REWRITTEN_BYTES", 0)
+    monkeypatch.setattr(sqlite_scrub, "REWRITE_SECONDS", 0)
+    await store.commit([record("a", 1), leave("a", at=LATER)])
+    first = await store.noted(ERASED)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as operator:
+        operator.execute("VACUUM")
+    await store.commit([record("b", 1), leave("b", at=LATER)])
+    await store.changes(0)
+    second = await store.noted(ERASED)
+
+    assert first is not None
+    assert second is not None
+    assert first.split()[0] == second.split()[0]
+    assert first.split()[2] != second.split()[2]
 
 
 # Several processes

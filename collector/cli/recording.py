@@ -1,0 +1,124 @@
+"""Carries out an act of consent for the command: in every store it concerns, one after the other."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from pydantic import ValidationError
+
+from collector.cli.common import say, settings_of
+from collector.config import Settings, read_keys
+from collector.consent.ledger import Result
+from collector.errors import CollectorError, StoreUnavailable
+from collector.lookup import opened
+from collector.model import Action, ConsentEvent, DropReason, Region
+from collector.pseudonym import Pseudonymiser, refs_of
+from collector.rights.acts import ActRules, direct_events, further_events, most_telling
+from collector.rights.document import DeskDocument, HoldDocument, NamedDocument
+from collector.rules import gate_rules, policies_of, region_map
+
+_DONE: Final = frozenset({Result.RECORDED, Result.REPEATED})
+_SAYS: Final = {
+    Result.RECORDED: "recorded",
+    Result.REPEATED: "was recorded before",
+    Result.STALE: "not newer than what closed the gate",
+    Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
+    Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
+}
+
+
+def carry_out(config: Path | None, router: str, **said: Any) -> None:
+    """Record an act and say what became of it.
+
+    Raises:
+        CollectorError: the act is not one, or is refused; nothing was recorded.
+        StoreUnavailable: a store could not be reached; the others have the act.
+        SystemExit: 1 when there was nobody to do it to.
+    """
+    settings = settings_of(config)
+    document = _document(router="".join(router.split()), **said)
+    keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
+    rules = ActRules(regions=region_map(settings), gate=gate_rules(settings, policies_of(settings)), pseudonyms=keys)
+    events = direct_events(document, int(time.time() * 1000), rules, actor_auth="operator")
+    if isinstance(events, DropReason):
+        raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")
+    _check_country(rules, document.country)
+    _report(document, *_record(settings, document, events, keys))
+
+
+def _document(**said: Any) -> NamedDocument:
+    """The act as the API takes it, so that both ask the same of it."""
+    given = {name: value for name, value in said.items() if value not in (None, ())}
+    kind = HoldDocument if "reference" in said else DeskDocument
+    try:
+        return kind.model_validate({"event_id": f"cli-{secrets.token_hex(12)}", **given}, strict=False)
+    except ValidationError as error:
+        faults = [(str(fault["loc"][0]) if fault["loc"] else "act", fault["msg"]) for fault in error.errors()]
+        raise CollectorError("\n".join(f"{name.replace('_', '-')}: {message}" for name, message in faults)) from None
+
+
+def _check_country(rules: ActRules, country: str | None) -> None:
+    """A country that was given is one that is served here."""
+    region = None if country is None else rules.regions.home(country)
+    if isinstance(region, DropReason):
+        raise CollectorError(f"--country: found {country!r}: {region.meaning}")
+    if region is not None and region not in rules.pseudonyms:
+        raise CollectorError(f"--country: {country} belongs to {region}, which is not served here")
+
+
+class Done(NamedTuple):
+    """What one region's store did."""
+
+    result: Result
+    erased: int
+    known: int
+    """Routers that it knows by the name given."""
+
+
+def _record(
+    settings: Settings,
+    document: NamedDocument,
+    events: Iterable[tuple[Region, ConsentEvent]],
+    keys: Mapping[Region, Pseudonymiser],
+) -> tuple[dict[Region, Done], dict[Region, StoreUnavailable]]:
+    """What each region's store did, and which could not be reached.
+
+    The others must not wait for it: an exit that reaches two of three ledgers is better than one of none.
+    """
+    done, away = {}, {}
+    for region, event in events:
+        try:
+            done[region] = asyncio.run(_commit(settings, document, region, event, keys[region]))
+        except StoreUnavailable as error:
+            away[region] = error
+    return done, away
+
+
+async def _commit(
+    settings: Settings, document: NamedDocument, region: Region, event: ConsentEvent, keys: Pseudonymiser
+) -> Done:
+    async with opened(settings, region) as (store, _):
+        known = [] if event.action is Action.JOIN else await store.find(refs_of(document.router, keys))
+        committed = await store.commit([event, *further_events(event, document.event_id, known, keys)])
+        return Done(most_telling(committed.decided), committed.erased, len(known))
+
+
+def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[Region, StoreUnavailable]) -> None:
+    """Say what was done, and end with the exit code for it."""
+    for region, (result, erased, known) in done.items():
+        if known or result is not Result.WITHOUT_EFFECT or document.action == "join":
+            records = f", {erased} record{'' if erased == 1 else 's'} erased" if erased else ""
+            say(f"{region}: {document.action} {_SAYS[result]}{records}")
+    for region, error in away.items():
+        say(f"{region}: not done: {error}")
+    if away:
+        raise StoreUnavailable(
+            f"the gate may still be open there; repeat it when the store is back, with --event-id {document.event_id}"
+        )
+    if not any(one.result in _DONE or one.known for one in done.values()):
+        if document.action != "join":
+            say("no region served here knows that router; give --country to close its gate before it is ever seen")
+        raise SystemExit(1)

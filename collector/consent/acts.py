@@ -1,0 +1,101 @@
+"""What each act does: the state it leads to, and what of the router it erases (catalogue 4.4, 4.5).
+
+Rule 1: a legal hold lies over the owner's acts and changes none: they show when it ends, and what they erase is erased
+        then (K36). While one stands nothing is taken or read.
+Rule 2: an erasure on request goes by the time of receipt, and leaves the consent as it is (K29).
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from collector.consent.standing import Standing, State
+from collector.model import Action, ConsentEvent, DropReason
+
+STATE_AFTER: Final[Mapping[Action, State]] = {
+    Action.JOIN: State.JOINED,
+    Action.EXIT: State.EXITED,
+    Action.VOID: State.VOID,
+    Action.RESTRICT: State.RESTRICTED,
+    Action.UNRESTRICT: State.JOINED,
+    Action.UNBIND: State.CLOSED,
+    Action.CANCEL: State.CLOSED,
+}
+"""The state each act of the owner leads to (catalogue 4.4), save that what was left stays left: `state_after`."""
+
+OPENING: Final = frozenset({Action.JOIN, Action.UNRESTRICT, Action.RELEASE})
+"""The acts that may open a gate; they take their turn, all others go ahead."""
+
+ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
+"""The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
+
+LEFT: Final = (State.VOID, State.CLOSED, State.EXITED)
+"""The states that nothing but a join leads out of, the one that asks most of a join first."""
+
+EVERYTHING: Final = 1 << 62
+"""A time of receipt that nothing is later than."""
+
+
+class Hides(NamedTuple):
+    """What an act that does not open is taken to do while the ledger cannot be asked."""
+
+    state: State | None
+    """The state that its router is taken to be in; None for the one it was in."""
+    reason: DropReason
+    """Why what waits of the router is dropped."""
+
+
+def hides(action: Action) -> Hides:
+    """What an act does to what waits of its router before the ledger has it."""
+    if action is Action.ERASE:
+        return Hides(None, DropReason.ERASED)
+    state = STATE_AFTER.get(action, State.RESTRICTED)
+    return Hides(state, state.refusal)
+
+
+class Position(NamedTuple):
+    """Where an act leaves a router; `goes_on` says that its consent goes on as it was, and since when it did."""
+
+    state: State
+    holds: tuple[str, ...] = ()
+    beneath: State | None = None
+    goes_on: bool = False
+
+
+def state_after(action: Action, before: State | None) -> State:
+    """The state that an act of the owner leads to; of two that were left, the one that asks more of a join stays."""
+    after = STATE_AFTER[action]
+    return min(before, after, key=LEFT.index) if before in LEFT and after in LEFT else after
+
+
+def position_after(event: ConsentEvent, standing: Standing | None) -> Position:
+    """Where an act leaves a router that stands so."""
+    if standing is None:
+        return Position(state_after(event.action, None))
+    holds = _holds_after(event, standing)
+    own = standing.own_state if event.action not in STATE_AFTER else state_after(event.action, standing.own_state)
+    goes_on = event.action is Action.ERASE or (event.action is Action.RELEASE and own is not State.JOINED)
+    if not holds:
+        return Position(own, goes_on=goes_on)
+    return Position(State.RESTRICTED if own is State.JOINED else own, holds, own, goes_on)
+
+
+def _holds_after(event: ConsentEvent, standing: Standing) -> tuple[str, ...]:
+    if event.action is Action.HOLD:
+        return (*standing.holds, event.reference or "")
+    if event.action is Action.RELEASE:
+        return tuple(reference for reference in standing.holds if reference != event.reference)
+    return standing.holds
+
+
+def erases_until(action: Action, after: Standing, *, erase_on_exit: bool) -> int | None:
+    """Up to which time of receipt an act erases the records of a router, which stands so after it; None for nothing."""
+    if after.holds:
+        return None
+    if action is Action.ERASE:
+        return after.erased_until
+    if action is Action.RELEASE:
+        left = after.state in LEFT and (erase_on_exit or after.state is not State.EXITED)
+        return EVERYTHING if left else after.erased_until or None
+    if action not in ERASING or (action is Action.EXIT and not erase_on_exit):
+        return None
+    return EVERYTHING

@@ -1,0 +1,78 @@
+"""Measures exits: from the receipt of an act until nothing of its router can be read any more (catalogue 4.5).
+
+Rule 1: an exit that cannot be carried out is seen while it waits, not only once it is done.
+Rule 2: seconds are those of a clock that never steps; the time of receipt counts for what waited before this process.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from collector.consent.ledger import Result
+from collector.consent.standing import Standing, State
+from collector.errors import StoreUnavailable
+from collector.metrics import Metrics
+from collector.model import ConsentEvent, Region
+from collector.stores import Store
+from collector.stores.sqlite_scrub import ERASED
+
+Key = tuple[bytes, bytes | None, int]
+
+
+class Leaving:
+    """The acts of one region that close a gate or erase: those that wait, and how long the others took."""
+
+    def __init__(
+        self,
+        region: Region,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._seconds = metrics.exit_seconds.labels(region)
+        self._clock = clock
+        self._now = now
+        self._since: dict[Key, float] = {}
+        self._bytes_since: float | None = None
+        metrics.exits_waiting[region] = self.waiting
+        metrics.erased_bytes_seconds[region] = self.bytes_seconds
+
+    def begun(self, act: ConsentEvent) -> None:
+        """An act waits to be carried out."""
+        self._since.setdefault(_key(act), self._clock() - max(0.0, self._now() - act.received_at / 1000))
+
+    def done(self, act: ConsentEvent, result: Result) -> None:
+        """The ledger has decided, durably; what the act erases is gone from the tables with that commit."""
+        since = self._since.pop(_key(act), None)
+        if since is not None and result is Result.RECORDED:
+            self._seconds.observe(self._clock() - since)
+
+    def forget(self, act: ConsentEvent) -> None:
+        """There was nobody whom it could concern."""
+        self._since.pop(_key(act), None)
+
+    async def learnt(self, standings: Iterable[Standing], store: Store) -> None:
+        """Gates that another process closed, `ueip exit` for one: known here from now on, and so dropped on receipt.
+
+        And whether bytes of what was erased, by whomever, may still be in the store's files.
+        """
+        for standing in standings:
+            if standing.state is not State.JOINED:
+                self._seconds.observe(max(0.0, self._now() - standing.effective_at / 1000))
+        with suppress(StoreUnavailable):
+            noted = await store.noted(ERASED)
+            self._bytes_since = int(noted.split()[0]) / 1000 if noted else None
+
+    def bytes_seconds(self) -> float:
+        """How long ago the oldest erasure was whose bytes may still be in the files; 0 for none."""
+        return 0.0 if self._bytes_since is None else max(0.0, self._now() - self._bytes_since)
+
+    def waiting(self) -> tuple[int, float]:
+        """How many wait, and how many seconds the oldest has."""
+        oldest = min(self._since.values(), default=None)
+        return len(self._since), 0.0 if oldest is None else self._clock() - oldest
+
+
+def _key(act: ConsentEvent) -> Key:
+    """What an act is known by, also when it was written to the spool and read again."""
+    return act.identity.device_ref, act.event_ref, act.received_at

@@ -1,0 +1,172 @@
+"""How long exits take is measured, and one that cannot be carried out is seen."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prometheus_client.core import Metric
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, record, router, until
+
+from collector.acks import NO_TOKEN
+from collector.config import WriterSettings
+from collector.consent.ledger import Result
+from collector.consent.standing import ClosedRouters
+from collector.metrics import Metrics
+from collector.model import Action, Region
+from collector.stores.leaving import Leaving
+from collector.stores.memory import MemoryStore
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_scrub import ERASED
+from collector.stores.writer import Writer
+
+HERE = Region.GERMANY
+
+
+class Clocks:
+    """A clock that never steps, and one that may."""
+
+    def __init__(self) -> None:
+        self.steady = 1000.0
+        self.wall = START / 1000
+
+    def pass_(self, seconds: float) -> None:
+        """Time passes for both."""
+        self.steady += seconds
+        self.wall += seconds
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    """The test's own time."""
+    return Clocks()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    """The numbers of one region."""
+    return Metrics((HERE,))
+
+
+@pytest.fixture
+def leaving(clocks: Clocks, metrics: Metrics) -> Leaving:
+    """What is tested."""
+    return Leaving(HERE, metrics, lambda: clocks.steady, lambda: clocks.wall)
+
+
+def exits(metrics: Metrics) -> tuple[int, float]:
+    """How many exits were measured, and their seconds."""
+    family: Metric = next(iter(metrics.exit_seconds.collect()))
+    found = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples if "bucket" not in sample.name}
+    return int(found.get("count", 0)), found.get("sum", 0.0)
+
+
+def test_an_exit_takes_from_its_receipt_to_its_commit(leaving: Leaving, clocks: Clocks, metrics: Metrics) -> None:
+    """And while it waits its age is seen."""
+    event = leave(at=START)
+    leaving.begun(event)
+    clocks.pass_(7.5)
+    waiting = leaving.waiting()
+    leaving.done(event, Result.RECORDED)
+
+    assert (1, 7.5) == waiting
+    assert (1, 7.5) == exits(metrics)
+    assert (0, 0.0) == leaving.waiting()
+
+
+@pytest.mark.parametrize("result", [Result.REPEATED, Result.WITHOUT_EFFECT])
+def test_an_act_that_changed_nothing_is_not_measured(leaving: Leaving, metrics: Metrics, result: Result) -> None:
+    """A refusal by somebody who never joined would make every percentile look good."""
+    event = leave(at=START)
+    leaving.begun(event)
+    leaving.done(event, result)
+
+    assert ((0, 0.0), (0, 0.0)) == (exits(metrics), leaving.waiting())
+
+
+def test_the_oldest_is_told(leaving: Leaving, clocks: Clocks) -> None:
+    """Of those that wait."""
+    first, second = leave("a", at=START), leave("b", at=START + 10 * SECOND)
+    leaving.begun(first)
+    clocks.pass_(10)
+    leaving.begun(second)
+    clocks.pass_(1)
+    both = leaving.waiting()
+    leaving.done(first, Result.RECORDED)
+
+    assert ((2, 11.0), (1, 1.0)) == (both, leaving.waiting())
+
+
+@pytest.mark.parametrize("step", [-86_400.0, 86_400.0])
+def test_a_clock_that_steps_changes_no_measurement(
+    leaving: Leaving, clocks: Clocks, metrics: Metrics, step: float
+) -> None:
+    """Nor makes one negative."""
+    event = leave(at=START)
+    leaving.begun(event)
+    clocks.wall += step
+    clocks.pass_(2)
+    leaving.done(event, Result.RECORDED)
+
+    assert (1, 2.0) == exits(metrics)
+
+
+def test_what_waited_before_this_process_began_counts_whole(leaving: Leaving, clocks: Clocks, metrics: Metrics) -> None:
+    """From its receipt by the process before."""
+    event = leave(at=START - 90 * SECOND)
+    leaving.begun(event)
+    clocks.pass_(10)
+    leaving.done(event, Result.RECORDED)
+
+    assert (1, 100.0) == exits(metrics)
+
+
+async def test_the_age_of_bytes_that_may_be_left_is_told(leaving: Leaving, clocks: Clocks, metrics: Metrics) -> None:
+    """As the store notes it, until it has nothing to note; not asked of one that is away."""
+    store = MemoryStore(HERE, ConsentRules())
+    before = metrics.erased_bytes_seconds[HERE]()
+    await store.note(ERASED, f"{START} {START + SECOND} 3")
+    await leaving.learnt([], store)
+    clocks.pass_(90)
+
+    assert (0.0, 90.0) == (before, metrics.erased_bytes_seconds[HERE]())
+
+
+async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:
+    """A store that refuses makes it wait; joins are no exits."""
+    metrics, store = Metrics((HERE,)), MemoryStore(HERE, ConsentRules())
+    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
+    store.fail_next = 1
+    for event in (join(), act(Action.RESTRICT, at=START + MINUTE), leave("b", at=START + MINUTE)):
+        writer.submit_event(event, NO_TOKEN)
+    await writer.step()
+    waiting = metrics.exits_waiting[HERE]()[0]
+    await writer.step()
+
+    assert (2, 0) == (waiting, metrics.exits_waiting[HERE]()[0])
+    assert 2 == exits(metrics)[0]
+
+
+async def test_an_exit_by_another_process_is_measured_until_it_is_known_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once; and one of our own is not measured a second time when the ledger is read."""
+    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
+    metrics, closed = Metrics((HERE,)), ClosedRouters()
+    store, other = (SQLiteStore(tmp_path / "s.sqlite", HERE, ConsentRules()) for _ in range(2))
+    writer = Writer(store, WriterSettings(), metrics, closed)
+    running = asyncio.create_task(writer.run())
+    await until(lambda: metrics.store_up[HERE])
+    await other.open()
+    await other.commit([record("a"), record("b"), leave("a", at=START + HOUR)])
+    await until(lambda: closed.get(router("a").device_ref) is not None)
+    writer.submit_event(leave("b", at=START + HOUR), NO_TOKEN)
+    await until(lambda: exits(metrics)[0] == 2)
+    seq = (await store.head()).seq
+    await until(lambda: writer._committing._seq == seq)
+    writer.stop()
+    await running
+    for one in (store, other):
+        await one.close()
+
+    assert 2 == exits(metrics)[0]
