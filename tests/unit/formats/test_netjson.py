@@ -11,7 +11,7 @@ from msgspec import UNSET
 from support import make_rules
 
 from collector.fields.catalogue import GROUPS, load_catalogue
-from collector.fields.clean import Cleaner, Tally
+from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
 from collector.fields.names import RefusedNames
 from collector.formats.adapters import make_sources
@@ -385,7 +385,9 @@ def test_what_is_no_sample_is_malformed(payload: bytes) -> None:
 
 def test_a_sample_that_says_nothing_is_no_record() -> None:
     """Of a device without any of what is collected."""
-    assert source().read(sent({"type": "DeviceMonitoring", "general": {"hostname": "x"}})) == ()
+    general = {"hostname": "x", "local_time": MEASURED_AT // 1000}
+
+    assert source().read(sent({"type": "DeviceMonitoring", "general": general})) == ()
 
 
 @pytest.mark.parametrize(
@@ -420,13 +422,12 @@ def test_such_a_source_has_no_flag() -> None:
 
 def test_people_and_their_devices_are_counted_as_what_must_stay() -> None:
     """Host name, leases, neighbours, terminals, name servers: nothing of them is in the record."""
-    tally = Tally()
-    source().read(sent(SAMPLE), tally)
+    counts = dict(report(SAMPLE).removed)
     outcome = process(sent(SAMPLE), make_rules(consent={"mode": "registered"}, sources=[SETTINGS]))
 
     # A host name, five of a lease, four of a neighbour, two of each of three terminals, two of name servers, an MTU.
-    assert tally.counts[Removal.LOCAL_ONLY] == 1 + 5 + 4 + 3 * 2 + 2 + 1
-    assert Removal.INVALID not in tally.counts
+    assert counts[Removal.LOCAL_ONLY] == 1 + 5 + 4 + 3 * 2 + 2 + 1
+    assert Removal.INVALID not in counts
     assert isinstance(outcome, Accepted)
     for secret in ("haus", "See", "toms", "02:00", "192.168", "100.72", "490154", "10.0.0", "REACHABLE"):
         assert secret not in outcome.record.body.decode()
