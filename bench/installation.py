@@ -46,10 +46,19 @@ class Collector:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def address(self) -> str:
+        """Where its pages are."""
+        return f"http://127.0.0.1:{self._port}"
+
     def metrics(self) -> dict[str, float]:
         """Its counters now, as `name` or `name{labels}`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
+        try:
+            with urllib.request.urlopen(f"{self.address}/metrics", timeout=60) as answer:
+                text = answer.read().decode()
+        except OSError as error:
+            assert self._process is not None
+            sys.exit(f"the collector does not answer ({error}, exit code {self._process.poll()}): {self.last_words()}")
         return {
             f"{name}{{{labels}}}" if labels else name: float(value) for name, labels, value in _SAMPLE.findall(text)
         }
