@@ -142,7 +142,12 @@ def _chain(plan: Plan, rules: ConsentRules) -> None:
     require(plan.head == (Head(last.seq, last.hash) if last else _HEAD), "the head is not the last entry")
     left = {bytes.fromhex(e.device_ref) for e in plan.appends if e.action in _LEAVING}
     kept = {bytes.fromhex(e.device_ref) for e in plan.appends if e.action is Action.EXIT and not rules.erase_on_exit}
-    require(left - kept <= set(plan.erase) <= left, "an exit that erases nothing, or an erasure without an exit")
+    # A hold keeps what there is until it is released; an erasure is asked for without leaving.
+    held = {bytes.fromhex(e.device_ref) for e in plan.appends if e.action in {Action.HOLD, Action.RELEASE} or e.holds}
+    asked = {bytes.fromhex(e.device_ref) for e in plan.appends if e.action is Action.ERASE}
+    erased = {erasure.device_ref for erasure in plan.erase}
+    require(left - kept - held <= erased, "an exit that erases nothing")
+    require(erased <= left | asked | held, "an erasure without an exit")
 
 
 def _gate(
