@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
+from collector.reference.aliases import aliases_page
 from collector.reference.api import api_page, openapi
 from collector.reference.consent_schema import consent_schema
 from collector.reference.examples import firmware_parts
@@ -34,6 +35,7 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
         "schemas/consent-v1.schema.json": as_json(consent_schema()),
         "schemas/api-v1.openapi.json": as_json(openapi()),
         "config/collector.toml": configuration(),
+        "docs/reference/aliases.md": aliases_page(),
         "docs/reference/api.md": api_page(),
         "docs/reference/fields.md": fields_page(catalogue),
         "docs/reference/drop-reasons.md": drop_reasons_page(),

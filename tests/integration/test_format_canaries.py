@@ -17,8 +17,9 @@ import pytest
 from collector.formats.adapters import KINDS
 from collector.formats.aliases import load_aliases
 
-from .harness import Site, files_below, now_text, traces, wait_until
+from .harness import Site, files_below, traces, wait_until
 from .test_canary import ADDRESS, CANARY, NUMBER, carried, refused_names, ucs2, wrapped
+from .test_outages import wait_quiet
 from .test_sources import ROUTER, join
 
 CONTROL: Final = "Control-7.B07"
@@ -27,6 +28,16 @@ AT_ONCE: Final = 250
 """Names in one message."""
 Sent = tuple[str, bytes]
 """Topic and payload."""
+
+
+def soon(number: int) -> int:
+    """A second after the join, which has just been, and another one a message: a clock may be so far ahead."""
+    return int(time.time()) + 2 + number
+
+
+def text_of(seconds: int) -> str:
+    """The same in ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def packings() -> dict[str, Any]:
@@ -65,25 +76,25 @@ def crowds(kind: str) -> Iterator[dict[str, Any]]:
         yield {key: value for name in some for key, value in wrapped(name, CANARY).items() if key not in known}
 
 
-def goform(names: dict[str, Any], _: int) -> list[Sent]:
+def goform(names: dict[str, Any], number: int) -> list[Sent]:
     """A flat answer of the local interface."""
-    said = {"time": now_text(), "wa_inner_version": CONTROL, "uptime": "77"}
+    said = {"time": soon(number), "wa_inner_version": CONTROL, "uptime": "77"}
     return [(f"goform/{ROUTER}/{CANARY}", json.dumps(names | said).encode())]
 
 
 def ubus(names: dict[str, Any], number: int) -> list[Sent]:
     """Answers below the names of calls, and in the envelope of JSON-RPC."""
     answer = {"jsonrpc": "2.0", "id": number, "result": [0, names | {"wa_inner_version": CONTROL}]}
-    document = {"time": now_text(), "nwinfo": answer, CANARY: names}
+    document = {"time": soon(number), "nwinfo": answer, CANARY: names}
     return [(f"ubus/{ROUTER}/{CANARY}", json.dumps(document).encode())]
 
 
 def bulk_data(names: dict[str, Any], number: int) -> list[Sent]:
     """A report in either format, CSV with the same beside the first, and what RDK-B sends beside it."""
-    said: dict[str, Any] = {"CollectionTime": int(time.time()) - number, "Device.DeviceInfo.SoftwareVersion": CONTROL}
+    said: dict[str, Any] = {"CollectionTime": soon(number), "Device.DeviceInfo.SoftwareVersion": CONTROL}
     plain = {name: value for name, value in names.items() if not isinstance(value, dict | list)}
     pairs = {**plain, **{f"Device.X_{name}": value for name, value in plain.items()}}
-    tree = {"CollectionTime": int(time.time()) - number - 1, "Device": {"DeviceInfo": {"SoftwareVersion": CONTROL}}}
+    tree = {"CollectionTime": soon(number) + 60, "Device": {"DeviceInfo": {"SoftwareVersion": CONTROL}}}
     made: list[Any] = [{"Report": [pairs | said]}, {"Report": [tree | {"Device.X": names}]}]
     if number == 0:
         made += [{"Report": [{name: value} for name, value in (pairs | said).items()]}]
@@ -107,7 +118,7 @@ def varint(number: int) -> bytes:
 
 def record(number: int, notify: bytes) -> bytes:
     """A USP Record without a session that carries a Notify (TR-369: numbers of the published .proto files)."""
-    header = field(1, f"Event-{now_text()[:19]}Z-{number}") + varint(2 << 3) + varint(3)
+    header = field(1, f"Event-{text_of(soon(number))}-{number}") + varint(2 << 3) + varint(3)
     message = field(1, header) + field(2, field(1, field(8, notify)))
     to_us = field(1, "1.4") + field(2, f"self::{CANARY}") + field(3, f"os::012345-{ROUTER}")
     return to_us + field(7, field(2, message))
@@ -123,7 +134,7 @@ def usp(names: dict[str, Any], number: int) -> list[Sent]:
     """`Boot!`, `Push!`, a changed value and a heartbeat."""
     plain = {name: value for name, value in names.items() if not isinstance(value, dict | list)}
     started = {**plain, "Device.DeviceInfo.SoftwareVersion": CONTROL}
-    pushed = {"Report": [{**plain, "CollectionTime": int(time.time()) - number, "Device.DeviceInfo.UpTime": 77}]}
+    pushed = {"Report": [{**plain, "CollectionTime": soon(number), "Device.DeviceInfo.UpTime": 77}]}
     reasons = {"CommandKey": CANARY, "Cause": "LocalReboot", "Reason": CANARY, "FirmwareUpdated": "false"}
     changed = field(4, field(1, f"Device.SMS.Message.1.{CANARY}") + field(2, CANARY))
     notifies = [
@@ -138,7 +149,7 @@ def usp(names: dict[str, Any], number: int) -> list[Sent]:
 
 def collectd(names: dict[str, Any], number: int) -> list[Sent]:
     """A value list for each name, as plugin, type and instance; texts among the values; a control that is kept."""
-    at = int(time.time())
+    at = soon(number)
     plain = [name for name in names if not set(name) & set("/+#") and len(name) < 60]
     topics = [f"{name}-{CANARY}/{name}-{CANARY}" for name in plain[:: 1 + number]][:100]
     topics += [f"ping/ping_droprate-{CANARY}", f"iwinfo-{CANARY}/stations", f"interface-wan{CANARY}/if_octets"]
@@ -159,7 +170,7 @@ def netjson(names: dict[str, Any], number: int) -> list[Sent]:
     document = {
         **names,
         "type": "DeviceMonitoring",
-        "general": {"hostname": CANARY, "local_time": int(time.time()) - number, "uptime": UPTIME, CANARY: names},
+        "general": {"hostname": CANARY, "local_time": soon(number), "uptime": UPTIME, CANARY: names},
         "interfaces": [{"name": CANARY, "type": "wireless", "wireless": wireless, "addresses": [{"address": CANARY}]}],
         "dhcp_leases": [station],
         "neighbors": [station],
@@ -221,17 +232,14 @@ def test_no_canary_of_a_format_is_found_behind_the_collector(site: Site, kind: s
     half = len(messages) // 2
 
     count = publish(site, messages[half:], 0)
-    wait_until(lambda: not collector.metrics().in_flight, seconds=60, what="the first outcomes")
+    assert wait_quiet(collector).stored["germany"]
     with site.locked(HERE):
         count = publish(site, messages[:half], count)
         wait_until(lambda: collector.metrics().total("collector_spool_records"), what="records in the spool")
         waiting = dict(files_below(site.folder))
     count = publish(site, stray, count)
-    wait_until(lambda: not collector.metrics().in_flight, seconds=60, what="the last outcome")
 
-    found = collector.metrics()
-    assert found.adds_up()
-    assert found.stored["germany"]
+    found = wait_quiet(collector)
     assert not found.dropped.get("internal_error")
     assert any(KEPT[kind] in json.dumps(body, separators=(",", ":")) for body in site.bodies(HERE))
     running = said(site)

@@ -1,0 +1,119 @@
+"""All alias maps that are shipped, and the examples of docs/alias-maps.md, entry by entry."""
+
+import re
+import tomllib
+from typing import Any
+
+import pytest
+from aliasing import COMPILED, read, translator
+from support import ROOT
+
+from collector.formats.adapters import KINDS
+from collector.formats.aliases import FORMATS, Alias, AliasMap, load_aliases
+from collector.formats.converters import CONVERTERS
+
+PAGE = (ROOT / "docs" / "alias-maps.md").read_text("utf-8")
+EXAMPLES: list[list[dict[str, Any]]] = [
+    tomllib.loads(block)["alias"] for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_entry_is_of_the_catalogue_and_has_a_source(name: str) -> None:
+    """Field, event, conversion; and where it was seen, in words."""
+    aliases = load_aliases(name)
+
+    assert [] == aliases.faults(COMPILED.catalogue)
+    assert {None} | set(CONVERTERS) >= {alias.convert for alias in aliases.alias}
+    assert [] == [alias.names for alias in aliases.alias if len(alias.source.split()) < 1]
+
+
+def doubles(aliases: AliasMap) -> list[str]:
+    """Names of two entries for one field with nothing to tell when which is meant.
+
+    A condition does, on either of them, and so does whether the name is one part of a value.
+    """
+    seen: set[tuple[str, str | None, str | None, bool]] = set()
+    found = []
+    for alias in (alias for alias in aliases.alias if not alias.conditions):
+        for name in alias.names:
+            key = (name, alias.field, alias.event, alias.joined)
+            found += [name] if key in seen else []
+            seen.add(key)
+    return found
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_name_is_in_a_map_twice_without_a_condition(name: str) -> None:
+    """The second could never be asked, or would say it twice."""
+    assert [] == doubles(load_aliases(name))
+
+
+def test_a_name_that_is_twice_in_a_map_is_found() -> None:
+    """The control."""
+    entry = {"names": ["a", "b"], "field": "signal.rsrp_dbm", "source": "made up"}
+
+    assert ["a", "b"] == doubles(AliasMap.model_validate({"format": "x", "alias": [entry, entry]}))
+
+
+def test_every_format_has_a_map() -> None:
+    """And every map a format."""
+    assert {kind.aliases for kind in KINDS.values()} <= set(FORMATS)
+
+
+@pytest.mark.parametrize("entries", EXAMPLES, ids=lambda entries: str(entries[0]["names"][0]))
+def test_the_examples_of_the_page_are_entries(entries: list[dict[str, Any]]) -> None:
+    """Each makes a map of its own that the catalogue agrees with."""
+    assert translator(*entries)
+
+
+def test_every_attribute_of_an_entry_is_on_the_page() -> None:
+    """With an example, but for the two that a sentence explains."""
+    shown = {key for entries in EXAMPLES for entry in entries for key in entry}
+
+    assert set(Alias.model_fields) - shown == {"top"}
+    assert "`top = true`" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("first", "values", "path", "made"),
+    [
+        ("wa_inner_version", {"cr_version": "B01"}, "router.software_version", "B01"),
+        ("tenths_of_rsrp", {"tenths_of_rsrp": "-822"}, "signal.rsrp_dbm", -82.2),
+        ("lte_rsrp", {"lte_rsrp": "-97"}, "signal.rsrp_dbm", -97),
+        ("ppp_status", {"ppp_status": "ppp_connected"}, "network.wan_connection_state", "connected"),
+        ("rmcc", {"rmcc": "262", "rmnc": "01"}, "network.plmn", "26201"),
+        (
+            "Device.WiFi.SSID.{i}.Stats.ErrorsReceived",
+            {"Device.WiFi.SSID.1.Stats.ErrorsReceived": 3, "Device.WiFi.SSID.2.Stats.ErrorsSent": 4},
+            "wifi.wifi_driver_errors_total",
+            7,
+        ),
+        (
+            "Device.WiFi.Radio.{i}.Channel",
+            {"Device.WiFi.Radio.2.Channel": 6, "Device.WiFi.Radio.2.OperatingFrequencyBand": "2.4GHz"},
+            "wifi.wifi_channel_2g",
+            6,
+        ),
+    ],
+)
+def test_the_examples_do_what_the_page_says(first: str, values: dict[str, Any], path: str, made: Any) -> None:
+    """As a router would send it."""
+    [entries] = [found for found in EXAMPLES if found[0]["names"][0] == first]
+    group, name = path.split(".")
+
+    tree, removed = read(translator(*entries), *values.items())
+
+    assert (made, {}) == (getattr(getattr(tree, group), name), removed)
+
+
+def test_the_examples_of_events_make_events() -> None:
+    """A yes, with what joins it; and a word out of a text of which nothing else is kept."""
+    [outdated] = [found for found in EXAMPLES if found[0]["names"][0] == "new_version_state"]
+    [restart] = [found for found in EXAMPLES if found[0]["names"][0] == "reboot_text"]
+
+    tree, _ = read(translator(*outdated), ("new_version_state", "has_new_version"), ("new_version", "B08"))
+    told, _ = read(translator(*restart), ("reboot_text", "Watchdog bite at 12:03"))
+
+    assert ("software_version_outdated", "B08") == (tree.events[0].event, tree.events[0].available_software_version)
+    assert "watchdog" == told.events[0].reboot_reason
