@@ -10,6 +10,7 @@ Rule 4: two tasks share the work: one asks the store and may have to wait for it
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -30,6 +31,7 @@ from collector.stores.shelter import Shelter
 from collector.stores.spool import Spool
 
 _TICK_AWAY: Final = 0.02
+_ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two looks at what waits while the store is away; what comes together shares a write."""
 
 
@@ -73,6 +75,7 @@ class Writer:
         self._work = asyncio.Event()
         self._stopped = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._asked_again = float("-inf")
         spool.changed = self._outcomes.spool_changed
 
     def submit(self, record: Record, token: Settling, size: int) -> None:
@@ -224,6 +227,9 @@ class Writer:
                 self._guard()
             if self._health.is_away and not self._stopped.is_set():
                 await self._take_shelter()
+            elif self._outage.left_any and time.monotonic() - self._asked_again > _ASK_AGAIN_SECONDS:
+                # Something may have been left while the store came back: without this nobody would ask for it.
+                self._ask_again()
 
     async def _take_shelter(self) -> None:
         while True:
@@ -263,7 +269,12 @@ class Writer:
         self._queue.put_back(*self._shelter.held.take_all())
         self._guard()
         if self._outage.left_any:
-            self._told_back()
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Have what was left with the broker sent again."""
+        self._asked_again = time.monotonic()
+        self._told_back()
 
     def _guard(self) -> None:
         self.guarded = self._health.is_away or self._outage.left_any
