@@ -22,6 +22,8 @@ from .judge import TOKEN, Judge, Verdict
 from .oracle import EXITS, Kind, Oracle, Router
 from .place import Place
 
+_CALM: Final = 20
+"""Looks at tenths of a second: two seconds of nothing new."""
 SECONDS: Final = 5.0
 _SETTLED: Final = 90.0
 _ERASED: Final = 3.0
@@ -58,6 +60,7 @@ class Round:
         self._oracle = Oracle(routers(seed))
         self._chaos = Chaos(place, plan(seed, seconds, disk=place.disk is not None))
         self._final: Samples | None = None
+        self._calm = 0
 
     def play(self) -> Verdict:
         """Traffic and faults, healing, the end, judgement."""
@@ -105,14 +108,15 @@ class Round:
         wait_until(arrived, _SETTLED, what=f"the last record of {router.region}")
 
     def _quiet(self) -> bool:
-        """Nothing in flight, nothing new since the last look."""
+        """Nothing in flight and nothing new, for longer than the collector takes to connect anew for what it left."""
         now = self._place.collector.metrics()
         before, self._final = self._final, now
         # What is left with the broker is neither in flight nor acknowledged: it comes with the next connection.
         waiting = now.total("collector_oldest_unacknowledged_seconds") or now.total("collector_broker_window_left")
         idle = not now.in_flight and not waiting
         time.sleep(0.1)
-        return idle and before is not None and before.received == now.received
+        self._calm = self._calm + 1 if idle and before is not None and before.received == now.received else 0
+        return self._calm >= _CALM
 
     def _clean(self) -> bool:
         """Whether the files of a region hold no report beside its records."""
