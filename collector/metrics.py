@@ -42,6 +42,8 @@ class Loss(StrEnum):
     """It was up and delivered nothing, not even a message of our own."""
     PROTOCOL = "protocol"
     """The broker sent what is not MQTT 5."""
+    CLOCK = "clock"
+    """The collector's own clock went back; what it was reading comes again."""
 
 
 RECEIVED: Final = Declared(
@@ -103,6 +105,11 @@ LEDGER_ENTRIES: Final = Declared(
 )
 WITNESS_LAG: Final = Declared(
     "collector_witness_lag_entries", "gauge", "Entries of the ledger that its witness does not hold yet.", ("region",)
+)
+CLOCK_BEHIND: Final = Declared(
+    "collector_clock_behind_seconds",
+    "gauge",
+    "How far the clock is behind a time known to have been; 0 when it is right.",
 )
 CONNECTION: Final = Declared(
     "collector_broker_connection",
@@ -167,8 +174,8 @@ RETAINED_CLEARED: Final = Declared(
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
-    *SPOOL_DECLARED, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST, API_ANSWERS,
-    RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES,
+    *SPOOL_DECLARED, CLOCK_BEHIND, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST,
+    API_ANSWERS, RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -214,6 +221,7 @@ class Metrics:
         self.store_cause: dict[Region, Cause] = dict.fromkeys(regions, Cause.OPENING)
         self.witnesses: dict[Region, Witnessed] = {}
         self.spools = SpoolMetrics(regions)
+        self.clock_behind: Callable[[], float] = lambda: 0.0
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
         self.exits_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
@@ -253,6 +261,7 @@ class Metrics:
         yield gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})
         yield gauge(LEDGER_ENTRIES, {(r,): w.ledger for r, w in self.witnesses.items()})
         yield gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
+        yield gauge(CLOCK_BEHIND, {(): self.clock_behind()})
         yield from self.spools.collect()
         states = product(LINK_NAMES, CONNECTION_STATES)
         yield gauge(CONNECTION, {(link, state): state == self.connection[link] for link, state in states})

@@ -5,9 +5,11 @@ import contextlib
 import gc
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from collector.clock import Clock
 from collector.config import Settings, read_keys
 from collector.config_files import read_tokens, server_context
 from collector.http import READY, HttpServer, Listener
@@ -38,15 +40,26 @@ SHUTDOWN_SECONDS: Final = 5.0
 """How long the commits under way are waited for at the end."""
 
 
+CLOCK_SECONDS: Final = 1.0
+"""How often the clock is looked at."""
+
+
 class Service:
     """One collector: a connection, a writer a region, the operators' pages."""
 
-    def __init__(self, settings: Settings, rules: Rules | None = None) -> None:
+    def __init__(
+        self, settings: Settings, rules: Rules | None = None, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        """*wall* is the clock to go by, in seconds since 1970."""
         self.settings = settings
+        self._clock = Clock(wall)
+        self._heeding = False
         self._stop = asyncio.Event()
         self.rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
         self.http = HttpServer(settings.http, self.metrics.registry, self.readiness)
+        self.metrics.clock_behind = lambda: self._clock.behind / 1000
+        self._stores: dict[Region, GuardedStore] = {}
         self._writers = {region: self._writer(region) for region in settings.regions.enabled}
         self._intake = Intake(
             self.rules,
@@ -59,11 +72,12 @@ class Service:
             resume=self._resume,
         )
         hands = (self._intake.receive, self._intake.read_done)
-        self._client = Client(settings.broker, self.metrics, *hands, settings.sources, self._renewed)
+        self._client = Client(settings.broker, self.metrics, *hands, settings.sources, self._renewed, self._clock)
 
         self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
-        self._desk = Desk(acts, self._writers, patience_seconds=settings.api.patience_seconds, clear=self._clear)
+        patience = settings.api.patience_seconds
+        self._desk = Desk(acts, self._writers, patience_seconds=patience, clock=self._clock, clear=self._clear)
         self.api = self._made_api() if settings.api.enabled else None
 
     def stop(self) -> None:
@@ -84,6 +98,7 @@ class Service:
     def _writer(self, region: Region) -> Writer:
         store = open_store(self.settings, region)
         self.metrics.witnesses[region] = store.state
+        self._stores[region] = store
         closed = self.rules.closed[region]
         return Writer(
             store, self.settings.writer, self.metrics, closed, spool=open_spool(self.settings, region),
@@ -129,6 +144,8 @@ class Service:
                 writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
                 # The ledgers first: a backlog must not arrive before what closed the gate is known.
                 await self._stores_tried()
+                self._look_at_clock()
+                watching = tasks.create_task(self._watch_clock(), name="clock")
                 tasks.create_task(self._take_in(tasks), name="client")
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 _calm_garbage_collector()
@@ -138,6 +155,7 @@ class Service:
                     started()
                 await self._stop.wait()
                 await self._shut_down(writing, desk)
+                watching.cancel()
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 
     async def _take_in(self, tasks: asyncio.TaskGroup) -> None:
@@ -151,6 +169,27 @@ class Service:
             watching.cancel()
         else:
             await self._client.run(known=known)
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """Hold the clock against what it showed and what stores have seen; take nothing while it is behind (K38)."""
+        for region, store in self._stores.items():
+            self._clock.learn(region, store.newest_seen)
+        behind = self._clock.look()
+        if self._heeding == bool(behind):
+            return
+        self._heeding = bool(behind)
+        self._client.heed_clock(behind=self._heeding)
+        if behind:
+            LOG.error(
+                "clock_behind", seconds=behind // 1000, todo="Set it right; docs/operating.md, When a store is closed."
+            )
+        else:
+            LOG.info("clock_right")
 
     async def _stores_tried(self) -> None:
         """For a second at most: one that hangs must not keep the others from working."""
@@ -189,7 +228,8 @@ class Service:
         spools = {f"spool_{region}": writer.spool_state() or READY for region, writer in self._writers.items()}
         reading = {"reading": "paused: memory is full"} if self.metrics.paused else {}
         witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
-        return {**broker, **stores, **spools, **witnesses, **reading}
+        clock = {"clock": f"behind by {self._clock.behind // 1000} s"} if self._clock.behind else {}
+        return {**broker, **stores, **spools, **clock, **witnesses, **reading}
 
 
 def open_store(settings: Settings, region: Region) -> GuardedStore:

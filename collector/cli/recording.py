@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from collector.cli.common import say, settings_of
+from collector.clock import Clock
 from collector.config import Settings, read_keys
+from collector.consent.acts import DATED
 from collector.consent.ledger import Result
 from collector.errors import CollectorError, StoreUnavailable
 from collector.lookup import opened
@@ -101,9 +103,19 @@ async def _commit(
     settings: Settings, document: NamedDocument, region: Region, event: ConsentEvent, keys: Pseudonymiser
 ) -> Done:
     async with opened(settings, region) as (store, _):
+        if event.action in DATED:
+            _check_clock(await store.newest(), region)
         known = [] if event.action is Action.JOIN else await store.find(refs_of(document.router, keys))
         committed = await store.commit([event, *further_events(event, document.event_id, known, keys)])
         return Done(most_telling(committed.decided), committed.erased, len(known))
+
+
+def _check_clock(newest: int, region: Region) -> None:
+    """An act that was dated too early would reach less, or let more in, than it should (K38)."""
+    clock = Clock()
+    clock.learn(region, newest)
+    if behind := clock.look():
+        raise StoreUnavailable(f"this machine's clock is {behind // 1000} s behind what the store has seen; correct it")
 
 
 def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[Region, StoreUnavailable]) -> None:

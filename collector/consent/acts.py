@@ -25,6 +25,10 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
 OPENING: Final = frozenset({Action.JOIN, Action.UNRESTRICT, Action.RELEASE})
 """The acts that may open a gate; they take their turn, all others go ahead."""
 
+DATED: Final = OPENING | {Action.ERASE}
+"""The acts that have to wait while the clock is behind: dated too early, they would let in what was measured before, or
+leave what was received since. What closes a gate is honoured at once (K38)."""
+
 ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
 """The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
 

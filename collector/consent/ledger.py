@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import orjson
 
-from collector.consent.acts import ERASING, LEFT, position_after, state_after
+from collector.consent.acts import DATED, ERASING, LEFT, position_after, state_after
 from collector.consent.joining import join_refusal, version_of
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
@@ -98,6 +98,11 @@ class LedgerEntry(Sealed, frozen=True):
         """SHA-256 over the content, hex."""
         return sha256(self.content()).hexdigest()
 
+    @property
+    def newest(self) -> int:
+        """The latest time the entry knows of."""
+        return max(self.received_at, self.effective_at)
+
     def standing(self) -> Standing:
         """What the entry says of its router from now on."""
         return Standing(
@@ -150,12 +155,14 @@ def join_by_flag(record: Record, head: Head, policies: Policies) -> LedgerEntry:
 
 
 def entry_of(
-    event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policies: Policies
+    event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policies: Policies, newest: int = 0
 ) -> LedgerEntry:
-    """The entry of a consent event; server receipt is when it takes effect (003 IV.4 L52: immediately)."""
+    """The entry of a consent event; server receipt is when it takes effect (003 IV.4 L52: immediately).
+
+    *newest* is the latest time the ledger has come to: an act that closes takes effect then at the earliest, so that a
+    clock that stepped back opens nothing to what was measured or clicked before it (K38).
+    """
     joins, at = event.action is Action.JOIN, event.received_at
-    # A join by somebody whose consent holds goes on with it, under another text perhaps.
-    continues = joins and standing is not None and policies.state(standing, at) is State.JOINED
     position = position_after(event, standing)
     renewed = joins and standing is not None and standing.state in {State.VOID, State.CLOSED}
     return _sealed(
@@ -175,7 +182,7 @@ def entry_of(
             storage_regions=_regions(event, standing, region),
             adult_or_guardian=event.adult_or_guardian if joins else None,
             attested=_attested(event, standing, region, policies),
-            effective_at=standing.effective_at if standing and (continues or position.goes_on) else at,
+            effective_at=_effective_at(event, standing, policies, newest, goes_on=position.goes_on),
             client_time=event.client_time,
             received_at=at,
             actor_auth=event.actor_auth or _actor_auth(event.channel),
@@ -193,6 +200,17 @@ def entry_of(
 def _erased_until(event: ConsentEvent, standing: Standing | None) -> int:
     before = standing.erased_until if standing else 0
     return max(before, event.received_at) if event.action is Action.ERASE else before
+
+
+def _effective_at(
+    event: ConsentEvent, standing: Standing | None, policies: Policies, newest: int, *, goes_on: bool
+) -> int:
+    at, before = event.received_at, standing.effective_at if standing else 0
+    if event.action not in DATED:
+        return max(at, newest, before)
+    # A join by somebody whose consent holds goes on with it, under another text perhaps.
+    joins_on = event.action is Action.JOIN and standing and policies.state(standing, at) is State.JOINED
+    return before if goes_on or joins_on else max(at, before)
 
 
 def _actor_auth(channel: Channel) -> str:

@@ -8,10 +8,12 @@ Rule 2: full memory stops the reports first. Consent events are read on, to a bo
 import asyncio
 from collections.abc import Callable, Sequence
 
+from collector.clock import Clock
 from collector.config import BrokerSettings
 from collector.ingest.clearing import Clearing
 from collector.ingest.connection import Receive
-from collector.ingest.link import Hold, Link
+from collector.ingest.hold import Hold
+from collector.ingest.link import Link
 from collector.metrics import LinkName, Metrics
 from collector.source_settings import SourceSettings
 
@@ -27,13 +29,21 @@ class Client:
         read_done: Callable[[], None],
         sources: Sequence[SourceSettings] = (),
         renewed: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
     ) -> None:
         """*renewed* is called when reports that were left with the broker are going to be sent again."""
         self._renewed = renewed
         self.connected = asyncio.Event()
         """Set once both connections have stood: from then on the broker keeps what is published."""
         self._consent = Link(
-            "consent", settings, metrics, receive, read_done, lost=self._consent_lost, caught_up=self._consent_read
+            "consent",
+            settings,
+            metrics,
+            receive,
+            read_done,
+            lost=self._consent_lost,
+            caught_up=self._consent_read,
+            clock=clock,
         )
         self._reports = Link(
             "reports",
@@ -45,6 +55,7 @@ class Client:
             lost=self._reports_lost,
             caught_up=self.connected.set,
             begins=renewed,
+            clock=clock,
         )
         self._reports.hold(Hold.CONSENT)
         self._clearing = Clearing(self._reports.clear_retained, metrics) if settings.clear_retained else None
@@ -82,6 +93,11 @@ class Client:
         """There is no room for consent events either."""
         for link in self._links.values():
             link.hold(Hold.MEMORY)
+
+    def heed_clock(self, *, behind: bool) -> None:
+        """Take nothing at all while the collector's own clock is behind."""
+        for link in self._links.values():
+            (link.hold if behind else link.release)(Hold.CLOCK)
 
     def quiesce(self) -> None:
         """Read nothing more, for good; acknowledgements still go out."""

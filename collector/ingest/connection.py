@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from collector.acks import NO_TOKEN, AckRing, Token
+from collector.clock import Clock
 from collector.errors import BrokerRefused
 from collector.ingest.codec import (
     LARGEST,
@@ -42,6 +43,8 @@ Receive = Callable[[Message, Token], None]
 Answered = Callable[[PubAckReasonCode], None]
 REPLAY_SECONDS: Final = 2.0
 """So long after subscribing, a message with the retain flag is taken for one the broker had before."""
+CLOCK_BEHIND: Final = "clock_behind"
+"""Why a connection was given up: the collector's own clock went back (K38)."""
 _SUBSCRIBE_ID: Final = 1
 _LAST_ID: Final = 65_535
 
@@ -59,6 +62,7 @@ class Connection(asyncio.Protocol):
         receive: Receive,
         read_done: Callable[[], None],
         sender_property: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """*sender_property* is the one user property that is taken, where a source asks for it."""
         loop = asyncio.get_running_loop()
@@ -76,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._published: dict[int, Answered] = {}
         self._last_id = _SUBSCRIBE_ID
         self._read_done = read_done
+        self._clock = clock or Clock()
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
         self._transport: asyncio.Transport | None = None
 
@@ -99,7 +104,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand over every message that *data* completes, and release what they settle at once."""
         self.last_received = time.monotonic()
-        received_at = int(time.time() * 1000)
+        received_at = self._clock.now()
+        if received_at < self._clock.least:
+            # Dated by this clock it would be dropped as from the future; given up, it comes again, when it is right.
+            self.abort(CLOCK_BEHIND)
+            return
         self.acks.hold()
         try:
             for packet in self._reader.feed(data):
@@ -147,7 +156,7 @@ class Connection(asyncio.Protocol):
         answer = await self.connected
         if answer.reason_code != ConnAckReasonCode.SUCCESS:
             raise BrokerRefused(f"the broker refused the connection: {_words(answer.reason_code)}")
-        self._replay_until = int((time.time() + REPLAY_SECONDS) * 1000)
+        self._replay_until = self._clock.now() + int(REPLAY_SECONDS * 1000)
         self._send(SubscribePacket(_SUBSCRIBE_ID, filters).write())
         granted = await self.subscribed
         codes = granted.reason_codes

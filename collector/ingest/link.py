@@ -8,15 +8,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
 from typing import Final
 
+from collector.clock import Clock
 from collector.config import BrokerSettings
 from collector.config_files import tls_context
 from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
 from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode, PubAckReasonCode
 from collector.ingest.connection import Answered, Connection, ConnectionLost, Receive
+from collector.ingest.hold import Hold
 from collector.ingest.packets import client_id_of, connect_packet, sender_of, topic_filters
 from collector.ingest.sockets import limit_unanswered
 from collector.ingest.trouble import TAKEN_OVER, Trouble
@@ -31,17 +32,6 @@ _WORDS: Final[Mapping[str, str]] = {
     "draining": "reading what waited at the broker",
     "held": "held until the consent topic is read",
 }
-
-
-class Hold(Enum):
-    """Why a link is held."""
-
-    MEMORY = auto()
-    """What was received takes as much memory as it may; a new connection would bring it a second time (D22)."""
-    CONSENT = auto()
-    """The consent topic has not been read to its end (K05)."""
-    END = auto()
-    """The collector is about to stop."""
 
 
 class Link:
@@ -59,6 +49,7 @@ class Link:
         lost: Callable[[], None] = lambda: None,
         caught_up: Callable[[], None] = lambda: None,
         begins: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
     ) -> None:
         """*begins* is called with every connection, before anything comes through it."""
         self.expects_session = False
@@ -77,6 +68,7 @@ class Link:
         self._begins = begins
         self._window = Window(settings.receive_maximum)
         self._renewing = False
+        self._clock = clock
         self._connection: Connection | None = None
         self._watchdog: Watchdog | None = None
         self._holds: set[Hold] = set()
@@ -120,7 +112,7 @@ class Link:
 
     async def _session(self) -> None:
         packet = connect_packet(self._settings, self._client_id, self._window.size)
-        connection = Connection(packet, self._receive, self._read_done, self._sender)
+        connection = Connection(packet, self._receive, self._read_done, self._sender, self._clock)
         watchdog = Watchdog(
             connection,
             probe_topic(self._client_id),
@@ -281,6 +273,8 @@ class Link:
     def state(self) -> str:
         """What it does, `connected` when all is well, or what keeps it from that."""
         state = self._metrics.connection[self._name]
+        if Hold.CLOCK in self._holds and state == "held":
+            return "held until the clock is right"
         return state if state == "connected" else self._trouble.words() or _WORDS.get(state, state)
 
     def oldest_seconds(self) -> float:

@@ -9,7 +9,7 @@ from typing import Final
 
 from collector.config import BrokerSettings
 from collector.errors import BrokerRefused
-from collector.ingest.connection import ConnectionLost
+from collector.ingest.connection import CLOCK_BEHIND, ConnectionLost
 from collector.log import LOG
 from collector.metrics import LinkName, Loss, Metrics
 
@@ -22,6 +22,7 @@ _LOSSES: Final = {
     "no_answer": Loss.KEEP_ALIVE,
     "malformed_packet": Loss.PROTOCOL,
     "protocol_error": Loss.PROTOCOL,
+    CLOCK_BEHIND: Loss.CLOCK,
 }
 
 

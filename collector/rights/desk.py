@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from collector.consent.acts import OPENING
+from collector.clock import Clock
+from collector.consent.acts import DATED, OPENING
 from collector.consent.ledger import Result
 from collector.consent.standing import Standing
 from collector.errors import StoreUnavailable
@@ -38,10 +39,12 @@ class Desk:
         writers: Mapping[Region, Writer],
         *,
         patience_seconds: float,
+        clock: Clock | None = None,
         clear: Callable[[str], None] = lambda _: None,
     ) -> None:
         """*clear* has the broker forget what it retains for a topic of reports."""
         self._rules = rules
+        self._clock = clock or Clock()
         self._writers = writers
         self._patience = patience_seconds
         self._clear = clear
@@ -52,6 +55,9 @@ class Desk:
         direct = direct_events(document, received_at, self._rules, actor_auth="api")
         if isinstance(direct, DropReason):
             return direct
+        if document.action in DATED and self._clock.look():
+            # It could not be dated. What closes the gate is not kept waiting (K38).
+            return {region: None for region, _ in direct}
         # At once, before anybody is looked up: what closes the gate does not wait for a store that hangs.
         begun = [(region, event, self._submit(region, event)) for region, event in direct]
         answers = await asyncio.gather(*(self._answer(document, *one) for one in begun))

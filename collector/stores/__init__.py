@@ -129,3 +129,14 @@ class Store(Protocol):
     async def note(self, name: str, value: str) -> None:
         """Note something about the store itself, in it."""
         ...
+
+    async def newest(self) -> int:
+        """When the last record and the last entry were received, the later of the two; 0 for none.
+
+        The collector's clock is held against it (K38).
+        """
+        ...
+
+    async def accept_times(self) -> None:
+        """Tell `newest` of nothing that is stored by now: somebody found that the clock was wrong then."""
+        ...

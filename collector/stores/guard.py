@@ -56,6 +56,8 @@ class GuardedStore:
     def __init__(self, make: Callable[[], Store], region: Region, witness: Witness, keep_days: int) -> None:
         self.region = region
         self.state = WitnessState()
+        self.newest_seen = 0
+        """As `Store.newest` said at the last look, for the collector's clock."""
         self._make = make
         self._witness = witness
         self._keep = keep_days * _DAY_SECONDS
@@ -78,6 +80,7 @@ class GuardedStore:
         try:
             await store.open()
             await self._check(store)
+            self.newest_seen = await store.newest()
         except BaseException:
             await store.close()
             raise
@@ -106,6 +109,7 @@ class GuardedStore:
         if self._doubtful:
             await self._check(store)
         changed = await store.changes(after)
+        self.newest_seen = await store.newest()
         self._know(changed)
         behind = self.state.kept < self.state.ledger or self.state.failed is not None
         if behind and (self._copying is None or self._copying.done()):
@@ -152,6 +156,14 @@ class GuardedStore:
         """As `Store.note`."""
         await self._open.note(name, value)
 
+    async def newest(self) -> int:
+        """As `Store.newest`."""
+        return await self._open.newest()
+
+    async def accept_times(self) -> None:
+        """As `Store.accept_times`."""
+        await self._open.accept_times()
+
     @property
     def _open(self) -> Store:
         if self._store is None:
@@ -161,7 +173,8 @@ class GuardedStore:
     async def _let_go(self) -> None:
         store, self._store = self._store, None
         if store is not None:
-            await store.close()
+            # One whose disk hangs is left behind, so that a disk that answers again can be opened anew.
+            await asyncio.wait([asyncio.ensure_future(store.close())], timeout=_CLOSING_SECONDS)
 
     def _know(self, standings: Sequence[Standing]) -> None:
         self.state.ledger = max([self.state.ledger, *(standing.seq for standing in standings)])

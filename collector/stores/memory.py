@@ -31,6 +31,7 @@ class MemoryStore:
         self._lookup: dict[tuple[str, bytes], set[bytes]] = {}
         self._memories: dict[bytes, Memory] = {}
         self._notes: dict[str, str] = {}
+        self._accepted = self._last_received_at = 0
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -52,6 +53,7 @@ class MemoryStore:
             standings=self._standings,
             seen_events=seen,
             spent_ids=self._spent_ids(entries),
+            newest=max((entry.newest for entry in self._entries[self._accepted :][-1:]), default=0),
             stored_ids={e.record_id for e in entries if isinstance(e, Record) and e.record_id in self._records},
         )
         changed = self._append(plan.appends)
@@ -84,6 +86,7 @@ class MemoryStore:
         if record.record_id in self._records:
             return False
         self._records[record.record_id] = insert
+        self._last_received_at = record.received_at
         for kind, ref in record.lookup:
             self._lookup.setdefault((kind, ref), set()).add(insert.standing.device_ref)
         return True
@@ -170,6 +173,15 @@ class MemoryStore:
     async def note(self, name: str, value: str) -> None:
         """As `Store.note`."""
         self._notes[name] = value
+
+    async def newest(self) -> int:
+        """As `Store.newest`."""
+        times = [entry.received_at for entry in self._entries[self._accepted :][-1:]]
+        return max([self._last_received_at, *times])
+
+    async def accept_times(self) -> None:
+        """As `Store.accept_times`."""
+        self._accepted, self._last_received_at = len(self._entries), 0
 
 
 def _stored(insert: Insert) -> StoredRecord:

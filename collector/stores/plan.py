@@ -130,14 +130,17 @@ def make_plan(
     spent_ids: Collection[bytes] = (),
     stored_ids: Collection[bytes] = (),
     listed: AbstractSet[bytes] | None = None,
+    newest: int = 0,
 ) -> Plan:
     """Decide what of *entries* is written. The order of *entries* is the order of decision.
 
     *spent_ids* are record ids that must not be written again: erased ones, and those stored under an older key.
     *stored_ids* are those of *entries* that are stored now; an exit among the entries spends them. *listed* are the
-    routers that the registry lists inside this transaction, None where it is not asked (K22).
+    routers that the registry lists inside this transaction, None where it is not asked (K22). *newest* is the
+    latest time that the ledger's last entry knows of.
     """
     deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events), set(spent_ids), stored_ids)
+    deciding.newest = newest
     for entry in entries:
         if not isinstance(entry, Record):
             deciding.event(entry)
@@ -162,6 +165,7 @@ class _Deciding:
         stored: Collection[bytes],
     ) -> None:
         self.plan = plan
+        self.newest = 0
         self._region = region
         self._rules = rules
         self._policies = rules.policies
@@ -224,7 +228,14 @@ class _Deciding:
             return
         if event.event_ref is not None:
             self._seen.add(event.event_ref)
-        entry = entry_of(event, standing, self.plan.head, region=self._region, policies=self._rules.policies)
+        entry = entry_of(
+            event,
+            standing,
+            self.plan.head,
+            region=self._region,
+            policies=self._rules.policies,
+            newest=self.newest,
+        )
         after = self._append(entry)
         until = erases_until(event.action, after, erase_on_exit=self._rules.erase_on_exit)
         # A hold is there to keep what there is: what was received before it was taken in order, and is kept too.
@@ -259,6 +270,7 @@ class _Deciding:
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)
         self.plan.head = Head(seq=entry.seq, hash=entry.hash)
+        self.newest = entry.newest
         standing = entry.standing()
         self._standings[standing.device_ref] = standing
         return standing

@@ -95,22 +95,24 @@ async def _check_older(store: Store, kept: Kept, witness: Witness) -> None:
 async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Repaired:
     """Take the ledger of *store*, open and without its guard, for the right one from here on.
 
-    The witness is begun anew from it; the old one is kept beside it under another name, as evidence.
+    The witness is begun anew from it; the old one is kept beside it under another name, as evidence. Times that a clock
+    which was ahead has left in the store are not held against the clock any more.
     """
-    closings = [await _closing(store, entry, now) for entry in await _left_since(store, witness)]
+    acts = [act for entry in await _lost(store, witness) for act in await _again(store, entry, now)]
     erased = 0
-    for start in range(0, len(closings), _AT_A_TIME):
-        erased += (await store.commit(closings[start : start + _AT_A_TIME])).erased
+    for start in range(0, len(acts), _AT_A_TIME):
+        erased += (await store.commit(acts[start : start + _AT_A_TIME])).erased
     witness.begin_anew(reason)
     after = 0
     while entries := await store.entries(after, _AT_A_TIME):
         after = witness.append(entries).seq
     await store.note(NOTE, "1")
-    return Repaired(entries=len(closings), erased=erased)
+    await store.accept_times()
+    return Repaired(entries=len(acts), erased=erased)
 
 
-async def _left_since(store: Store, witness: Witness) -> list[LedgerEntry]:
-    """Of routers that the witness has entries of which the ledger has not: the last one, where it closes the gate."""
+async def _lost(store: Store, witness: Witness) -> list[LedgerEntry]:
+    """The last entry about each router that the witness has entries of which the ledger has not."""
     last: dict[str, LedgerEntry] = {}
     for texts in _by_thousands(_readable(witness)):
         first = end_of(texts[0]).seq
@@ -119,7 +121,7 @@ async def _left_since(store: Store, witness: Witness) -> list[LedgerEntry]:
             if text not in mine:
                 entry = msgspec.json.decode(text, type=LedgerEntry)
                 last[entry.device_ref] = entry
-    return [entry for entry in last.values() if entry.state is not State.JOINED]
+    return list(last.values())
 
 
 def _readable(witness: Witness) -> Iterator[str]:
@@ -130,12 +132,22 @@ def _readable(witness: Witness) -> Iterator[str]:
         return
 
 
-async def _closing(store: Store, entry: LedgerEntry, now: int) -> ConsentEvent:
-    """The act to be done again; where the store does not know a router there is nothing to restrict: it is kept out."""
+async def _again(store: Store, entry: LedgerEntry, now: int) -> list[ConsentEvent]:
+    """The acts that bring a router to where *entry* left it: holds first, for they keep what the others would erase.
+
+    A join is not done again: it has to come from its owner.
+    """
     identity = Identity(bytes.fromhex(entry.device_ref), entry.key_id)
-    unknown = entry.state is State.RESTRICTED and not await store.find([("router", identity.device_ref)])
-    action = Action.EXIT if unknown else _ACTION.get(entry.state, Action.EXIT)
-    return ConsentEvent(action=action, channel=Channel.SYSTEM, identity=identity, received_at=now)
+    event = ConsentEvent(action=Action.EXIT, channel=Channel.SYSTEM, identity=identity, received_at=now)
+    again = [msgspec.structs.replace(event, action=Action.HOLD, reference=reference) for reference in entry.holds]
+    own = entry.beneath or entry.state
+    if own is State.RESTRICTED and not await store.find([("router", identity.device_ref)]):
+        again.append(event)  # there is nothing to restrict, and it must not join by its flag
+    elif own is not State.JOINED:
+        again.append(msgspec.structs.replace(event, action=_ACTION.get(own, Action.EXIT)))
+    elif entry.erased_until:
+        again.append(msgspec.structs.replace(event, action=Action.ERASE))
+    return again
 
 
 def _by_thousands(texts: Iterator[str]) -> Iterator[list[str]]:

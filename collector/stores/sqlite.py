@@ -26,6 +26,7 @@ from collector.stores.sqlite_rows import (
     insert_records,
     inserted,
     ledger_row,
+    newest_of,
     record_row,
     router_row,
     spent_ids,
@@ -90,16 +91,18 @@ class SQLiteStore(StoreFile):
         try:
             refs = refs_of(entries)
             ids, standings = self._standings(refs)
+            acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
             plan = make_plan(
                 entries,
                 region=self.region,
                 rules=self._rules,
                 head=self._head(),
                 standings=standings,
-                seen_events=self._seen_events(entries),
+                seen_events=self._seen_events(acts),
                 spent_ids=spent_ids(db, entries),
                 stored_ids=stored_ids(db, entries),
                 listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
+                newest=newest_of(db, self._wrong_times) if acts else 0,
             )
             committed = self._write(plan, ids)
             db.execute("COMMIT")
@@ -143,9 +146,8 @@ class SQLiteStore(StoreFile):
             sql = f"SELECT {ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
             self._known.update((row[0], (row[-1], standing_of(row))) for row in self._db.execute(sql, some).fetchall())
 
-    def _seen_events(self, entries: Sequence[Entry]) -> set[bytes]:
-        acts = [entry for entry in entries if isinstance(entry, ConsentEvent) and entry.event_ref]
-        refs = [ref for act in acts for ref in (act.event_ref, *act.older_event_refs)]
+    def _seen_events(self, acts: Sequence[ConsentEvent]) -> set[bytes]:
+        refs = [ref for act in acts if act.event_ref for ref in (act.event_ref, *act.older_event_refs)]
         found = (
             self._db.execute("SELECT event_ref FROM ledger WHERE event_ref = ?", (ref,)).fetchone() for ref in refs
         )

@@ -6,15 +6,16 @@ All work is done on one thread of the file's own, so that a slow disk delays thi
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
-from collector.stores.sqlite_faults import OpenedFile, refused
+from collector.stores.sqlite_faults import OpenedFile, damaged, refused
 from collector.stores.sqlite_rows import (
+    NEWEST,
     RECORDS,
     ROUTER_COLUMNS,
     decode_entry,
@@ -28,6 +29,8 @@ from collector.stores.sqlite_verify import check_tail
 from collector.stores.worker import Worker
 
 T = TypeVar("T")
+_TIMES: Final = "times"
+"""The note of up to which entry and record times were found wrong."""
 
 
 class StoreFile:
@@ -45,6 +48,8 @@ class StoreFile:
         self._connection: sqlite3.Connection | None = None
         self._file = OpenedFile(path)
         self._end = 0
+        self._wrong_times = 0
+        """The times of entries up to this number were found wrong."""
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -97,6 +102,17 @@ class StoreFile:
         """As `Store.note`."""
         await self._do(self._all, "INSERT OR REPLACE INTO meta VALUES (?, ?)", name, value)
 
+    async def newest(self) -> int:
+        """As `Store.newest`."""
+        return await self._do(self._newest)
+
+    async def accept_times(self) -> None:
+        """As `Store.accept_times`."""
+        ends = "SELECT (SELECT max(seq) FROM ledger), (SELECT max(id) FROM record)"
+        [(seq, record_id)] = await self._do(self._all, ends)
+        await self.note(_TIMES, f"{seq or 0}:{record_id or 0}")
+        await self._do(self._newest)
+
     async def _do(self, work: Callable[..., T], *args: Any) -> T:
         """Run *work* on the store's thread; SQLite's troubles come out as ours."""
         try:
@@ -116,6 +132,7 @@ class StoreFile:
         self._connection = connection
         self._file.opened()
         self._end = 0
+        self._newest()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -130,6 +147,15 @@ class StoreFile:
 
     def _all(self, sql: str, *values: Any) -> list[Any]:
         return self._db.execute(sql, values).fetchall()
+
+    def _newest(self) -> int:
+        found = self._all("SELECT value FROM meta WHERE name = ?", _TIMES)
+        try:
+            seq, record_id = map(int, found[0][0].split(":")) if found else (0, 0)
+        except ValueError:
+            raise damaged("a note of the store cannot be read") from None
+        self._wrong_times = seq
+        return max((row[0] for row in self._all(NEWEST, seq, record_id) if isinstance(row[0], int)), default=0)
 
     def _head(self) -> Head:
         """The ledger's end, which never comes nearer while the store is open."""

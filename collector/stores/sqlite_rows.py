@@ -55,6 +55,9 @@ RECORDS: Final = f"""
     FROM w JOIN record r ON r.router_id = w.id AND r.consent_seq > w.left_at JOIN ledger l ON l.seq = r.consent_seq
     WHERE w.state = 'joined' AND r.event_time >= ?
     ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""  # noqa: S608 - words of ours
+NEWEST: Final = """
+    SELECT * FROM (SELECT json_extract(entry, '$.received_at') FROM ledger WHERE seq > ?1 ORDER BY seq DESC LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT received_at FROM record WHERE id > ?2 ORDER BY id DESC LIMIT 1)"""
 BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
 
@@ -127,6 +130,12 @@ def head_of(connection: sqlite3.Connection) -> Head:
     """The end of the ledger."""
     row = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
     return Head(seq=row[0], hash=row[1]) if row else Head()
+
+
+def newest_of(connection: sqlite3.Connection, after: int) -> int:
+    """The latest time that the ledger's last entry knows of; 0 if its number is not above *after*."""
+    row = connection.execute("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq DESC LIMIT 1", (after,)).fetchone()
+    return decode_entry(row[0]).newest if row else 0
 
 
 def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:

@@ -6,17 +6,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import HOUR, MINUTE, START, join, leave, numbers, record, ref, router
+from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router
 from test_stores import ENGINES, NAMES, Engine, batches, histories, make
 
 from collector.consent.chain import followed
 from collector.consent.ledger import Head
 from collector.consent.standing import State
 from collector.errors import Cause, StoreUnavailable
-from collector.model import Entry, Region
+from collector.model import Action, Entry, Region
 from collector.stores import Store
 from collector.stores.plan import ConsentRules
 from collector.stores.repair import Repaired, accept, repair
@@ -271,6 +272,26 @@ async def test_accepting_keeps_out_who_is_known_to_have_left(two: tuple[Store, S
     assert Repaired(entries=0, erased=0) == await repair(restored, witness)
 
 
+async def test_accepting_does_again_what_was_held_and_what_was_to_be_erased(
+    two: tuple[Store, Store], tmp_path: Path
+) -> None:
+    """A hold comes before the exit that was made under it: what it keeps for a court is not erased by the restore."""
+    whole, restored = two
+    witness = witness_of(tmp_path)
+    await both(two, record("a", 1), record("b", 1))
+    held = msgspec.structs.replace(act(Action.HOLD, "b", at=LATER), reference="CASE-4711")
+    await whole.commit([held, leave("b", at=LATER + MINUTE), act(Action.ERASE, "a", at=LATER)])
+    witness.append(await whole.entries())
+    done = await accept(restored, witness, reason="the newer backup is lost", now=LATER + HOUR)
+    [a], [b] = [await restored.find([("router", router(name).device_ref)]) for name in ("a", "b")]
+
+    assert Repaired(entries=3, erased=1) == done
+    assert (State.JOINED, 0) == (a.standing.state, a.records)
+    assert (State.EXITED, ("CASE-4711",)) == (b.standing.state, b.standing.holds)
+    release = msgspec.structs.replace(held, action=Action.RELEASE, received_at=LATER + 2 * HOUR)
+    assert 1 == (await restored.commit([release])).erased
+
+
 async def test_a_lost_witness_is_begun_anew_from_what_is_there(two: tuple[Store, Store], tmp_path: Path) -> None:
     """With everything the ledger holds, so that older backups can be repaired from it again."""
     store, _ = two
@@ -280,3 +301,47 @@ async def test_a_lost_witness_is_begun_anew_from_what_is_there(two: tuple[Store,
 
     assert Repaired(entries=0, erased=0) == done
     assert await store.entries() == list(witness.entries())
+
+
+# Times
+
+
+async def test_the_newest_time_is_that_of_the_last_record_or_entry(two: tuple[Store, Store]) -> None:
+    """Whichever is later; none in an empty store."""
+    store, _ = two
+    found = [await store.newest()]
+    for entry in (record("a", 1), record("a", 2, at=LATER), leave("b", at=LATER + MINUTE), record("c", 1, at=LATER)):
+        await store.commit([entry])
+        found.append(await store.newest())
+
+    assert [0, START, LATER, LATER + MINUTE, LATER] == found
+
+
+async def test_times_that_were_found_wrong_are_told_no_more(two: tuple[Store, Store]) -> None:
+    """What comes after is."""
+    store, _ = two
+    await store.commit([record("a", 1, at=LATER), leave("b", at=LATER)])
+    await store.accept_times()
+    accepted = await store.newest()
+    await store.commit([record("z", 1, at=START)])
+    after = await store.newest()
+    await store.commit([leave("c", at=START + MINUTE)])
+    exits = [entry.effective_at for entry in (await store.ledger())[-1:]]
+
+    assert [START + MINUTE] == exits
+    assert (0, START, START + MINUTE) == (accepted, after, await store.newest())
+
+
+async def test_an_act_that_closes_takes_effect_when_the_ledger_has_come_to_at_the_earliest(
+    two: tuple[Store, Store],
+) -> None:
+    """A clock that stepped back before the exit opens nothing to a join from between the two times (K38)."""
+    store, _ = two
+    await store.commit([record("a", 1, at=LATER), join("b", at=LATER)])
+    await store.commit([leave("a", at=START), leave("b", at=START)])
+    between = await store.commit([join("a", at=LATER + MINUTE, client_time=START + MINUTE)])
+    after = await store.commit([join("b", at=LATER + MINUTE, client_time=LATER + MINUTE)])
+    exits = [(entry.received_at, entry.effective_at) for entry in (await store.ledger())[2:4]]
+
+    assert [(START, LATER), (START, LATER)] == exits
+    assert [["stale"], ["recorded"]] == [[result.value for _, result in c.results] for c in (between, after)]

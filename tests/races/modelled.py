@@ -15,11 +15,19 @@ TIE = 1000
 
 
 @dataclass
+class Times:
+    """How far the ledger of all of them has come: the latest time that its last act knows of."""
+
+    newest: int = 0
+
+
+@dataclass
 class Owner:
     """One router as its ledger has it. *since* is when the last act took effect; *acts* are all of them, in order."""
 
     registered: bool
     keep: bool
+    times: Times
     state: str = "none"
     since: int = 0
     acts: list[str] = field(default_factory=list)
@@ -41,7 +49,7 @@ class Owner:
     def report(self, number: int, *, measured: int, received: int) -> None:
         """A report with a yes: it joins somebody unknown, is kept of somebody joined, and is nothing else."""
         if self.state == "none" and not self.registered:
-            self._turn("join", "joined", min(measured, received))
+            self._turn("join", "joined", min(measured, received), received)
         spent = number in self.erased or number in self.stored
         if not self.is_open or min(measured, received) < self.since or spent or self.state == "none":
             return
@@ -57,14 +65,14 @@ class Owner:
         if name in self.seen or self.state == "restricted" or self.holds or stale:
             return
         self.seen.add(name)
-        self._turn("join", "joined", self.since if self.state == "joined" else received)
+        self._turn("join", "joined", self.since if self.state == "joined" else received, received)
 
     def leave(self, name: str, *, received: int, refusal: bool) -> None:
         """An exit counts once. A report that says no is one only of somebody who has something to leave."""
         if name in self.seen or (refusal and self.state in {"none", *CLOSED}):
             return
         self.seen.add(name)
-        self._turn("exit", "exited", received, erase=not self.keep)
+        self._turn("exit", "exited", self._closes_at(received), received, erase=not self.keep)
 
     def command(self, act: Act, *, received: int, reference: str) -> None:
         """What somebody decides beside the collector, in a commit of its own."""
@@ -90,13 +98,22 @@ class Owner:
             return
         after = {"exit": "exited", "void": "void", "cancel": "closed", "restrict": "restricted", "unrestrict": "joined"}
         erase = act in {"void", "cancel"} or (act == "exit" and not self.keep)
-        self._turn(act, after[act], received, erase=erase)
+        since = max(received, self.since) if act == "unrestrict" else self._closes_at(received)
+        self._turn(act, after[act], since, received, erase=erase)
 
-    def _turn(self, act: str, state: str, since: int, *, erase: bool = False) -> None:
+    def _closes_at(self, received: int) -> int:
+        """What closes does so when the ledger has come to at the earliest, though it was received before (K38)."""
+        return max(received, self.since, self.times.newest)
+
+    def _done(self, act: str, received: int) -> None:
         self.acts.append(act)
+        self.times.newest = max(self.since, received)
+
+    def _turn(self, act: str, state: str, since: int, received: int, *, erase: bool = False) -> None:
         two_ends = self.state in CLOSED and state in CLOSED
         self.state = min(self.state, state, key=CLOSED.index) if two_ends else state
         self.since = since
+        self._done(act, received)
         if self.holds:
             return
         if erase:
@@ -108,7 +125,7 @@ class Owner:
 
     def _erase(self, received: int, _: str) -> None:
         """All that was received by now; the consent goes on."""
-        self.acts.append("erase")
+        self._done("erase", received)
         self.until = max(self.until, received)
         if not self.holds:
             self._forget(received_by=self.until)
@@ -116,18 +133,18 @@ class Owner:
     def _hold(self, received: int, reference: str) -> None:
         """Nothing comes in or goes out while one stands."""
         if reference not in self.holds:
-            self.acts.append("hold")
+            self.since = self._closes_at(received)
             self.holds.add(reference)
-            self.since = received
+            self._done("hold", received)
 
     def _release(self, received: int, reference: str) -> None:
         """With the last one, what the owner did meanwhile is done."""
         if reference not in self.holds:
             return
-        self.acts.append("release")
         self.holds.remove(reference)
         if self.state == "joined":
-            self.since = received
+            self.since = max(received, self.since)
+        self._done("release", received)
         if self.holds:
             return
         left = self.state in CLOSED and not (self.keep and self.state == "exited")

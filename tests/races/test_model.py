@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from modelled import Act, Owner
+from modelled import Act, Owner, Times
 from records import SECOND
 from stepping import HERE, START, Race, SteppedStore, Watched, text_of_ms
 
@@ -128,7 +128,8 @@ class LedgerAndWriter(RuleBasedStateMachine):
         reason = {"on_exit": "keep", "keep_reason": "A ground in a sentence."} if keep else {}
         self.options: dict[str, Any] = {"mode": "registered" if registered else "flag", **reason}
         self.batch = batch
-        self.owners = {router: Owner(registered, keep) for router in ROUTERS}
+        times = Times()
+        self.owners = {router: Owner(registered, keep, times) for router in ROUTERS}
         (self.folder / "life-0").mkdir()
         self.start(self.folder / "life-0" / "germany.db")
 

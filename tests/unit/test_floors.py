@@ -10,7 +10,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
-    ("model", "errors", "data", "log", "acks", "simulator"),
+    ("model", "errors", "data", "log", "acks", "clock", "simulator"),
     ("pseudonym", "documents", "source_settings", "derive", "exposition"),
     ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics"),
     ("config", "products", "metrics", "notice"),

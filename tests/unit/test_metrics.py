@@ -77,6 +77,7 @@ def used() -> Metrics:
     metrics.witnesses[Region.GERMANY] = witnessed = WitnessState()
     witnessed.ledger, witnessed.kept = 11, 9
     metrics.oldest_seconds = lambda: 9.5
+    metrics.clock_behind = lambda: 12.5
     metrics.commit_seconds.labels(Region.GERMANY).observe(0.003)
     metrics.batch_rows.labels(Region.GERMANY).observe(40)
     return metrics
@@ -134,6 +135,7 @@ def test_the_numbers_are_those_counted() -> None:
         ("collector_broker_sessions_lost_total", "consent"): 4,
         ("collector_broker_silence_seconds", "reports"): 2.5,
         ("collector_oldest_unacknowledged_seconds",): 9.5,
+        ("collector_clock_behind_seconds",): 12.5,
         ("collector_store_commit_seconds_count", "germany"): 1,
         ("collector_store_commit_seconds_sum", "germany"): 0.003,
         ("collector_store_batch_rows_count", "germany"): 1,

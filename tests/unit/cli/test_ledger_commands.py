@@ -5,6 +5,7 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -187,4 +188,27 @@ def test_a_store_that_cannot_be_read_is_exit_code_3_and_keeps_nothing_from_the_o
 async def _touched(site: Path, region: Region) -> None:
     store = open_store(load_settings(site / "collector.toml"), region)
     await store.open()
+    await store.close()
+
+
+def test_a_machine_whose_clock_is_behind_records_exits_and_no_joins(site: Path) -> None:
+    """A join would cover what was measured before it (K38); what closes the gate is honoured."""
+    asyncio.run(_seen_in_an_hour(site))
+    said = ["--country", "DE", "--event-id", "e-1", "-c", str(site / "collector.toml")]
+    joined = CliRunner().invoke(ueip, ["consent", "join", SERIAL, *said])
+    left = CliRunner().invoke(ueip, ["exit", SERIAL, "--yes", "-c", str(site / "collector.toml")])
+    entries = documents(site, "show", SERIAL)
+
+    assert isinstance(joined.exception, StoreUnavailable)
+    assert "s behind what the store has seen; correct it" in joined.stderr
+    assert 0 == left.exit_code
+    assert ["join", "exit", "join", "exit"] == [entry["action"] for entry in entries]
+
+
+async def _seen_in_an_hour(site: Path) -> None:
+    settings = load_settings(site / "collector.toml")
+    identity = Pseudonymiser(read_keys(settings.regions.of(Region.GERMANY))).identity("ZTE-LATER")
+    store = open_store(settings, Region.GERMANY)
+    await store.open()
+    await store.commit([record("later", 1, at=int(time.time() * 1000) + HOUR, identity=identity)])
     await store.close()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from collector.acks import Token
+from collector.clock import TOLERANCE, Clock
 from collector.config import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.codec import (
@@ -61,12 +62,15 @@ class FakeTransport(asyncio.Transport):
 class Session:
     """A connection over a fake transport, and what came of it."""
 
-    def __init__(self, settings: BrokerSettings | None = None, *, settle: bool = False) -> None:
+    def __init__(
+        self, settings: BrokerSettings | None = None, *, settle: bool = False, clock: Clock | None = None
+    ) -> None:
         self.received: list[tuple[Message, Token]] = []
         self.reads = 0
         self._settle = settle
         self.transport = FakeTransport()
-        self.connection = Connection(connect_packet(settings or BrokerSettings(), "c1"), self._receive, self._read_done)
+        packet = connect_packet(settings or BrokerSettings(), "c1")
+        self.connection = Connection(packet, self._receive, self._read_done, clock=clock)
         self.connection.connection_made(self.transport)
 
     def _receive(self, message: Message, token: Token) -> None:
@@ -505,3 +509,28 @@ def test_no_property_is_looked_at_unless_a_source_asks_for_it() -> None:
     sender = SourceSettings(name="b", topic="b/+", format="goform", router_from="sender")
 
     assert [None, None, "user"] == [sender_of(settings, sources) for sources in ([], [topic], [topic, sender])]
+
+
+# The collector's own clock
+
+
+async def test_what_is_read_by_a_clock_that_went_back_is_given_up_whole() -> None:
+    """Not one message of it is handed over or acknowledged: on another connection it comes again (K38)."""
+    now = 1_700_000_000.0
+    clock = Clock(lambda: now)
+    clock.look()
+    session = Session(settle=True, clock=clock)
+    await session.shake_hands()
+    session.get(publish(1))
+    now -= TOLERANCE / 1000
+    session.get(publish(2))
+    handed_over = [message.received_at for message, _ in session.received]
+    session.transport.writes.clear()
+    now -= 1
+    session.get(publish(3), publish(4))
+
+    assert [1_700_000_000_000, 1_700_000_000_000 - TOLERANCE] == handed_over
+    assert 2 == len(session.received)
+    assert [] == session.transport.writes
+    assert session.transport.aborted
+    assert "clock_behind" == session.connection.closed.result()

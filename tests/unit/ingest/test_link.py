@@ -24,7 +24,8 @@ from collector.ingest.codec import (
     QoS,
     SubscribePacket,
 )
-from collector.ingest.link import Hold, Link
+from collector.ingest.hold import Hold
+from collector.ingest.link import Link
 from collector.ingest.packets import connect_packet, topic_filters
 from collector.ingest.trouble import Trouble
 from collector.metrics import LINK_NAMES, Loss, Metrics

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from office import KEYS, act, now, text_of_ms
 from support import make_rules, settings_of
 
+from collector.clock import Clock
 from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
@@ -39,14 +40,14 @@ def document(action: str, event_id: str, router: str, country: str | None) -> De
 
 
 async def carried_out(
-    acts: Sequence[DeskDocument],
+    acts: Sequence[DeskDocument], clock: Clock | None = None
 ) -> tuple[list[dict[Region, Result | None]], dict[Region, list[str]]]:
     """What became of *acts*, one after the other, and what the ledgers hold then."""
     metrics, stores = Metrics(), {region: MemoryStore(region, consent_rules(SETTINGS)) for region in Region}
     writers = {r: Writer(store, WriterSettings(), metrics, ClosedRouters()) for r, store in stores.items()}
     running = [asyncio.create_task(writer.run()) for writer in writers.values()]
     rules = ActRules(regions=RULES.regions, gate=RULES.gate, pseudonyms=RULES.pseudonyms)
-    desk = Desk(rules, writers, patience_seconds=60)
+    desk = Desk(rules, writers, patience_seconds=60, clock=clock)
     answers = []
     for number, one in enumerate(acts):
         answer = await desk.act(one, BASE + number * 10_000)
@@ -106,3 +107,14 @@ def test_an_act_did_something_if_it_did_anywhere() -> None:
     assert Result.RECORDED is most_telling([Result.WITHOUT_EFFECT, Result.RECORDED, Result.REPEATED])
     assert Result.REPEATED is most_telling([Result.STALE, Result.REPEATED])
     assert Result.WITHOUT_EFFECT is most_telling([])
+
+
+def test_while_the_clock_is_behind_a_join_has_to_be_sent_again() -> None:
+    """It would cover what was measured before it; what closes the gate is recorded (K38)."""
+    clock = Clock()
+    clock.learn("germany", BASE + 3_600_000)
+    acts = [document("join", "e-1", "ZTE1", "DE"), document("exit", "e-2", "ZTE1", "DE")]
+    answers, ledgers = asyncio.run(carried_out(acts, clock))
+
+    assert [None, Result.RECORDED] == [answer[Region.GERMANY] for answer in answers]
+    assert ["exit"] == [entry.split()[0] for entry in ledgers[Region.GERMANY]]

@@ -139,6 +139,18 @@ async def test_an_entry_that_cannot_be_read_closes_the_store(path: Path, store: 
     assert Cause.CORRUPT is refused.value.cause
 
 
+@pytest.mark.parametrize("note", ["soon", "1", "1:x", ""])
+async def test_a_note_that_cannot_be_read_closes_the_store(path: Path, store: SQLiteStore, note: str) -> None:
+    """It says which times were found wrong; a guess could make the clock be believed."""
+    await store.accept_times()
+    elsewhere(path, f"UPDATE meta SET value = '{note}' WHERE name = 'times'")
+    for ask in (store.newest(), store.open()):
+        with pytest.raises(StoreUnavailable) as refused:
+            await ask
+
+        assert Cause.CORRUPT is refused.value.cause
+
+
 async def test_a_damaged_standing_drops_no_message(path: Path, store: SQLiteStore) -> None:
     """The writer keeps it, unacknowledged, and writes it when the store is mended."""
     metrics, receipt = Metrics((HERE,)), Receipt()

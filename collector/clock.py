@@ -1,0 +1,43 @@
+"""The wall clock, and whether it can be believed (K38).
+
+The number of an entry orders acts, not the clock; but a message's age, its join and what is in the future are told
+by it. A clock that is behind a time it has shown before, or that a store has seen, is not believed until it has passed
+that time again: nothing is received meanwhile.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+TOLERANCE: Final = 5_000
+"""How far back the clock may go in milliseconds: NTP slews it, and steps it by less."""
+
+
+class Clock:
+    """The wall clock in milliseconds since 1970; *wall* gives it in seconds."""
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self._shown = 0
+        self._seen: dict[str, int] = {}
+        self.behind = 0
+        """By how many milliseconds it was behind at the last look; 0 for a clock that is believed."""
+        self.least = 0
+        """What it shows if it is believed, or more, as of the last look."""
+
+    def now(self) -> int:
+        """What it shows."""
+        return int(self._wall() * 1000)
+
+    def learn(self, where: str, newest: int) -> None:
+        """The newest time that a store has seen, as it says now: it may take back what somebody found wrong."""
+        self._seen[where] = newest
+
+    def look(self) -> int:
+        """Compare it with every time known to have been, its own included; how far it is behind."""
+        now, known = self.now(), max(self._shown, *self._seen.values(), 0)
+        self.behind = known - now if now < known - TOLERANCE else 0
+        if not self.behind:
+            self._shown = max(self._shown, now)
+        self.least = max(known, self._shown) - TOLERANCE
+        return self.behind
