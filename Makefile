@@ -28,7 +28,7 @@ docs: $(VENV)/.run ## write anew what is generated from the code
 bench: $(VENV)/.test ## throughput on this machine
 	@$(BIN)/python bench/throughput.py
 
-faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; SEED=n to repeat one
+faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; ROUNDS=n, SEED=n (of the first)
 	@$(BIN)/python tests/faults/run.py --rounds $${ROUNDS:-200} --seed $${SEED:-1}
 
 fuzz: $(VENV)/.test ## a million inputs for everything that reads what strangers write; INPUTS=n, SEED=n

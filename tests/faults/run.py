@@ -1,14 +1,23 @@
 """Plays many rounds: `python tests/faults/run.py --rounds 200 --seed 1`. Exits with 1 at the end if any failed.
 
+Rounds are played side by side, one a core: they mostly wait. Each is told as it ends, all are summed up at the end.
+Ended early (Ctrl-C, SIGTERM), rounds under way are cleaned up; a run goes on from nothing that an earlier one did.
+
 A round is replayed with `python tests/faults/run.py --rounds 1 --seed N`: the same faults at the same moments and the
 same traffic; how the processes run is up to the machine, so a rare race may take several replays.
 """
 
 import argparse
+import multiprocessing
+import os
+import signal
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -22,16 +31,13 @@ _STALLS: Final = ("stall", "freeze", "lock", "long_lock", "full", "half_open")
 
 def main() -> int:
     """Play, print, sum up."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--rounds", type=int, default=20)
-    words.add_argument("--seed", type=int, default=1, help="of the first round; the others follow")
-    words.add_argument("--seconds", type=float, default=SECONDS, help="of traffic and faults in each")
-    words.add_argument("--keep", type=Path, help="a new folder for the files of every round")
-    given = words.parse_args()
+    given = _arguments()
+    _end_in_order()
+    click.echo(f"rounds {given.rounds}, seeds from {given.seed}, {given.jobs} at a time")
     counts: Counter[str] = Counter()
     failed: list[int] = []
-    for seed in range(given.seed, given.seed + given.rounds):
-        outcome = attempt(seed, given.seconds, given.keep / str(seed) if given.keep else None)
+    began = time.monotonic()
+    for seed, outcome in played(given):
         if isinstance(outcome, str):
             faults, line = [outcome], "could not be judged"
             counts["errors"] += 1
@@ -46,8 +52,45 @@ def main() -> int:
             click.echo(f"    to be erased within a day: {len(outcome.remains)}, {outcome.remains[0]}")
         if faults:
             failed.append(seed)
-    summary(given.rounds, counts, failed)
+    summary(given.rounds, counts, sorted(failed), time.monotonic() - began)
     return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--rounds", type=int, default=20)
+    words.add_argument("--seed", type=int, default=1, help="of the first round; the others follow")
+    words.add_argument("--seconds", type=float, default=SECONDS, help="of traffic and faults in each")
+    words.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="rounds at a time; one a core")
+    words.add_argument("--keep", type=Path, help="a new folder for the files of every round")
+    return words.parse_args()
+
+
+def played(given: argparse.Namespace) -> Iterator[tuple[int, Outcome | str]]:
+    """Every round's seed and outcome, as they end."""
+    seeds = range(given.seed, given.seed + given.rounds)
+    keeps = {seed: given.keep / str(seed) if given.keep else None for seed in seeds}
+    if given.jobs == 1 or given.rounds == 1:
+        yield from ((seed, attempt(seed, given.seconds, keeps[seed])) for seed in seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(given.jobs, mp_context=context, initializer=_end_in_order) as pool:
+        playing = {pool.submit(attempt, seed, given.seconds, keeps[seed]): seed for seed in seeds}
+        try:
+            for done in as_completed(playing):
+                yield playing[done], done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _end_in_order() -> None:
+    """Let a round that is told to end stop what it started, and give its disk back."""
+
+    def end(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def attempt(seed: int, seconds: float, keep: Path | None) -> Outcome | str:
@@ -66,10 +109,11 @@ def describe(outcome: Outcome) -> str:
     return f"{outcome.seconds:.1f} s, stored {outcome.verdict.stored} (owed {outcome.verdict.owed}), {did}"
 
 
-def summary(rounds: int, counts: Counter[str], failed: list[int]) -> None:
+def summary(rounds: int, counts: Counter[str], failed: list[int], seconds: float) -> None:
     """The table at the end."""
     table = {
         "rounds": rounds,
+        "minutes": round(seconds / 60),
         "messages": counts["messages"],
         "kills": sum(counts[name] for name in _KILLS),
         "orderly stops": counts["stop"] + counts["broker_stop"],
