@@ -17,7 +17,14 @@ from typing import Any, Literal
 import msgspec
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from outage import HERE, GatedStore, Region
 from records import SECOND, START, Receipt, join, leave, record, ref, router
 
