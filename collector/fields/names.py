@@ -21,6 +21,8 @@ _INVISIBLE: Final = re.compile(
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[-./: _]+")
 _INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")
+_ROOT: Final = re.compile(r"(?:Device|InternetGatewayDevice)\.(?=[^.]+\.)")
+"""The root object of a data model, which profiles of bulk data leave out."""
 _LONGEST_NAME: Final = 512
 """Longer keys are nobody's field name; they are unknown, and cost no work."""
 _SHORT_NAME: Final = 64
@@ -97,6 +99,7 @@ class RefusedNames:
         for path in family.paths:
             if path.endswith(".*"):
                 self._path_stems.setdefault(normalise_path(path[:-2]), family)
+                self._path_stems.setdefault(normalise_path(_ROOT.sub("", path[:-2], count=1)), family)
             else:
                 self._family.setdefault(normalise_path(path), family)
                 self._path_tails.setdefault(_tail(path), family)

@@ -57,6 +57,7 @@ class Naming:
                 self._known[name] = (*self._known.get(name, ()), (order_of(entry, place), alias))
         self._globs = tuple((glob(name), entries) for name, entries in self._known.items() if "*" in name)
         self._tails = _unambiguous(aliases) if aliases.tails else {}
+        self._roots = {_root_of(name[len(p) :]) for name in self._known for p in aliases.prefixes if name.startswith(p)}
         whens = [when for alias in aliases.alias for when in alias.conditions]
         self.conditions: Final = frozenset(name for when in whens for name in (when.name, *when.via))
         """Names that entries make conditions of."""
@@ -87,9 +88,11 @@ class Naming:
         return next((found for prefix in self._map.prefixes if (found := self._exactly(prefix + path))), None)
 
     def _by_tail(self, path: str) -> Known | None:
-        if self._map.prefixes and path.startswith(self._map.prefixes):
+        if not self._tails or path.startswith(self._map.prefixes) or self._refused(path):
             return None
         general, instance = generalise(path)
+        if _root_of(general) in self._roots:  # the data model itself, without its prefix: known whole or not at all
+            return None
         found = next((self._tails[tail] for tail in tails_of(general) if tail in self._tails), None)
         return None if found is None else Known(general, instance, found)
 
@@ -105,6 +108,12 @@ class Naming:
             if found and (anywhere or found.general in self.conditions):
                 return found._replace(entries=anywhere)
         return None
+
+
+def _root_of(general: str) -> str:
+    """The object at the beginning of a general name, and whether there are several of it."""
+    first, _, rest = general.partition(".")
+    return f"{first}.{{i}}" if rest.startswith("{i}") else first
 
 
 def _unambiguous(aliases: AliasMap) -> dict[str, Entries]:

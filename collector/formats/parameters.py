@@ -12,6 +12,12 @@ from collector.formats.times import moment
 
 _BETWEEN: Final = re.compile(r"[\s/,;:()&]+")
 """What stands between the parts of a version and is no part of one."""
+_VERSION_WORDS: Final = frozenset(
+    "alpha beta build final fw hotfix hw patch prod rc rel release rev revision sp sw ver version".split()
+)
+_VERSION_PART: Final = re.compile(r".*[0-9].*|[A-Z]{1,4}")
+"""A part of a version among others: it has a digit in it, or is short and of capitals, as `EU` is."""
+_REGULATORY: Final = re.compile(r"(?P<country>[A-Za-z]{2})[ IiOo]?")
 _DIGITS_APART: Final = re.compile(r"([0-9]{3})[ -]?([0-9]{2,3})")
 _STANDARD: Final = re.compile(r"(?<![a-z])(be|ax|ac|[abgn])(?![a-z])|(?<![a-z])([abgn]{2,4})(?![a-z])")
 _NEWEST_FIRST: Final = ("be", "ax", "ac", "n", "g", "a", "b")
@@ -36,8 +42,16 @@ _RCPI_END: Final = 220
 
 
 def version(value: Any) -> Any:
-    """A version, its parts joined by `_` where firmware writes blanks, brackets or commas between them."""
-    return _BETWEEN.sub("_", str(value)).strip("_") or NOTHING
+    """A version, its parts joined by `_` where firmware writes blanks, brackets or commas between them.
+
+    Words that no version has make a text of it, which is not kept (F8).
+    """
+    parts = [part for part in _BETWEEN.split(str(value)) if part]
+    if len(parts) > 1 and not all(
+        _VERSION_PART.fullmatch(p) or p.lower().strip("._-") in _VERSION_WORDS for p in parts
+    ):
+        raise ValueError("a text")
+    return "_".join(parts) or NOTHING
 
 
 def serial(value: Any) -> Any:
@@ -82,7 +96,10 @@ def beacon_security(value: Any) -> Any:
 
 def regulatory_country(value: Any) -> Any:
     """The country of a regulatory domain, whose third letter says indoors or outdoors (TR-181, RegulatoryDomain)."""
-    return str(value).strip()[:2].upper()
+    match = _REGULATORY.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError("no regulatory domain")
+    return match["country"].upper()
 
 
 def ipv4_network(value: Any) -> Any:

@@ -1,14 +1,18 @@
 """Canaries in other formats: what nobody may keep is in no byte of the store, however it is named, nested or packed."""
 
 import base64
+import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from support import ROUTER, catalogue, make_rules, settings_of
+from tr369 import event, notify, record
 
+from collector.formats.adapters import KINDS
 from collector.formats.aliases import load_aliases
 from collector.model import Accepted, Message, Region
 from collector.pipeline import process
@@ -19,6 +23,8 @@ CANARY: Final = "kanarie5Tz8mWq1Jb"
 CONTROL: Final = "CONTROL-7.B07"
 RECEIVED_AT: Final = 1_795_281_370_000
 AT_ONCE: Final = 200
+VERSION: Final = "Device.DeviceInfo.SoftwareVersion"
+SENDER: Final = f"os::012345-{ROUTER}"
 
 
 def refused_names() -> list[str]:
@@ -47,8 +53,8 @@ def crowded(aliases: str) -> Iterator[dict[str, Any]]:
     entries = load_aliases(aliases).alias
     known = {name.replace("{i}", "1") for alias in entries for name in alias.names}
     networks = {name.replace("{i}", "1") for alias in entries for name in alias.names if alias.field == "network.plmn"}
-    # A text that a kept field could hold has no blank in it. A network that cannot be read refuses the message.
-    yield dict.fromkeys(sorted(known - networks), f"{CANARY} is here")
+    # A text that a kept field could hold has no such mark in it. A network that cannot be read refuses the message.
+    yield {name: f"{CANARY} is here!" for name in sorted(known - networks) if not name.startswith("@")}
     names = [name for name in refused_names() if name not in known]
     for start in range(0, len(names), AT_ONCE):
         yield {k: v for name in names[start : start + AT_ONCE] for k, v in packed(name, CANARY).items()}
@@ -67,18 +73,18 @@ def everything_below(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-def flat(document: dict[str, Any]) -> dict[str, Any]:
+def flat(document: dict[str, Any]) -> bytes:
     """A map of the local interface."""
-    return {**document, "uptime": "77", "wa_inner_version": CONTROL}
+    return json.dumps({**document, "uptime": "77", "wa_inner_version": CONTROL}).encode()
 
 
-def nested(document: dict[str, Any]) -> Any:
+def nested(document: dict[str, Any]) -> bytes:
     """Answers of ubus, alone and below the name of a call."""
     answer = {"jsonrpc": "2.0", "id": 1, "result": [0, {**document, "wa_inner_version": CONTROL}]}
-    return {"nwinfo": answer, "clients": [document], CANARY: document}
+    return json.dumps({"nwinfo": answer, "clients": [document], CANARY: document}).encode()
 
 
-def sample(document: dict[str, Any]) -> Any:
+def sample(document: dict[str, Any]) -> bytes:
     """A NetJSON sample; names with dots in them are taken for paths, as the map's are."""
     interface = {
         "name": "br-lan",
@@ -90,15 +96,74 @@ def sample(document: dict[str, Any]) -> Any:
     }
     general = {"uptime": 77, "hostname": CANARY, **document}
     lists = {"dhcp_leases": [document], "neighbors": [document], "dns_servers": [CANARY], CANARY: [document]}
-    return {"type": "DeviceMonitoring", "general": general, "interfaces": [interface], **lists, "resources": document}
+    whole = {"type": "DeviceMonitoring", "general": general, "interfaces": [interface], **lists, "resources": document}
+    return json.dumps(whole).encode()
+
+
+def pairs(document: dict[str, Any]) -> bytes:
+    """A bulk data report."""
+    said = {"CollectionTime": RECEIVED_AT // 1000, VERSION: CONTROL}
+    return json.dumps({"Report": [{**document, **said}], CANARY: document}).encode()
+
+
+def hierarchy(document: dict[str, Any]) -> bytes:
+    """The same as objects in objects; what is none, or is a parameter and an object, stays as it is."""
+    made: dict[str, Any] = {"CollectionTime": RECEIVED_AT // 1000}
+    for name, value in {**document, VERSION: CONTROL}.items():
+        *path, last = name.split(".") if isinstance(value, str) else [name]
+        inner = made
+        for level in path:
+            inner = inner.setdefault(level, {}) if isinstance(inner.get(level, {}), dict) else made
+        inner[name if last in inner else last] = value
+    return json.dumps({"Report": [made]}).encode()
+
+
+def one_by_one(document: dict[str, Any]) -> bytes:
+    """A report of RDK-B: an element for each parameter, values as texts."""
+    said = {"Time": RECEIVED_AT // 1000, **document, VERSION: CONTROL}
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in said.items()}
+    return json.dumps({"searchResult": [{name: value} for name, value in texts.items()]}).encode()
+
+
+def table(document: dict[str, Any]) -> bytes:
+    """A report in CSV, a row for each parameter."""
+    made = StringIO()
+    rows = csv.writer(made, delimiter=";")
+    rows.writerow(["ReportTimestamp", "ParameterName", "ParameterValue", "ParameterType"])
+    for name, value in {**document, VERSION: CONTROL}.items():
+        rows.writerow([RECEIVED_AT // 1000, name, value if isinstance(value, str) else json.dumps(value), CANARY])
+    return made.getvalue().encode()
+
+
+def started(document: dict[str, Any]) -> bytes:
+    """A `Boot!` of a USP agent."""
+    texts = {f"p_{name}": value for name, value in document.items() if isinstance(value, str)}
+    mine = {name: value for name, value in document.items() if not name.startswith("Device.Boot!.")}
+    carried = json.dumps({**mine, VERSION: CONTROL})
+    return record(notify(**event("Boot!", CANARY, ParameterMap=carried, Cause=CANARY, **texts)), SENDER)
+
+
+def pushed(document: dict[str, Any]) -> bytes:
+    """A report that a USP agent pushes, among other parameters."""
+    return record(notify(**event("Push!", CANARY, Data=pairs(document).decode(), CommandKey=CANARY)), SENDER)
 
 
 @pytest.mark.parametrize(
-    ("kind", "aliases", "shape"),
-    [("goform", "goform", flat), ("ubus", "goform", nested), ("netjson", "netjson", sample)],
+    ("kind", "shape"),
+    [
+        ("goform", flat),
+        ("ubus", nested),
+        ("netjson", sample),
+        ("bulk_data", pairs),
+        ("bulk_data", hierarchy),
+        ("bulk_data", one_by_one),
+        ("bulk_data", table),
+        ("usp", started),
+        ("usp", pushed),
+    ],
 )
 async def test_nothing_that_must_not_be_kept_is_in_the_store(
-    kind: str, aliases: str, shape: Any, tmp_path: Path
+    kind: str, shape: Callable[[dict[str, Any]], bytes], tmp_path: Path
 ) -> None:
     """Through all steps into the file; the control shows that the search does find what is there."""
     source = {"name": "lab", "topic": "lab/+", "format": kind, "router_level": 2, "country": "DE", "arrival_time": True}
@@ -106,8 +171,8 @@ async def test_nothing_that_must_not_be_kept_is_in_the_store(
     store = SQLiteStore(tmp_path / "germany.db", Region.GERMANY, consent_rules(settings_of()))
     await store.open()
     messages = [
-        Message(f"lab/{ROUTER}", json.dumps(shape(d)).encode(), retained=False, received_at=RECEIVED_AT + n)
-        for n, d in enumerate(crowded(aliases))
+        Message(f"lab/{ROUTER}", shape(document), retained=False, received_at=RECEIVED_AT + n)
+        for n, document in enumerate(crowded(KINDS[kind].aliases))
     ]
 
     outcomes = [process(message, rules) for message in messages]

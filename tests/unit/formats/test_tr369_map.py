@@ -526,6 +526,10 @@ def test_an_upgrade_that_is_offered_is_an_event() -> None:
         ("a.Enable", None),
         ("Device.LocalAgent.UpTime", None),
         ("Device.X_ACME_Thing.RSRP", None),
+        ("Cellular.1.RSRP", "signal.rsrp_dbm"),
+        ("Cellular.Interface.1.AvailableNetworks.1.RSRP", None),
+        ("neighbors.1.RSRP", None),
+        ("WiFi.DataElements.Network.Device.1.SerialNumber", None),
         ("device.cellular.interface.1.rsrp", None),
     ],
 )
