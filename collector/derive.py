@@ -18,9 +18,12 @@ from collector.model import Part, Sealed
 
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
+EVENT: Final = "event."
+"""Before the kind of an event, the name of a counter whose rise is one; before a member, the watchdog's."""
 LONGEST_GAP: Final = 86_400_000
 """Milliseconds after which what is remembered says nothing any more."""
 _WAN, _UPTIME = "network.wan_connection_state", "router.uptime_seconds"
+_REBOOT: Final = "unexpected_reboot"
 _UP: Final = frozenset({"connected", "limited"})
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
@@ -80,9 +83,10 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     now = _facts_in(sample)
     newer = {name: fact for name, fact in now.items() if name not in known or fact.at > known[name].at}
     said = {event.get("event") for event in sample.body.get("events", ())}
-    found = (_disconnect(known, newer), _restart(known, newer))
-    events = tuple(event for event in found if event is not None and event["event"] not in said)
-    restarted = found[1] is not None or "unexpected_reboot" in said
+    told = (*_rises(known, newer), _disconnect(known, newer), _restart(known, newer))
+    found = {event["event"]: event for event in told if event is not None}
+    events = tuple(event for kind, event in found.items() if kind not in said)
+    restarted = _REBOOT in {*found, *said}
     rates = [] if restarted else list(_rates(known, newer, sample.counters))
     kept = {name: fact for name, fact in known.items() if not (restarted and "#" in name)} | newer
     fields, interval, parts = _gathered(before, sample, rates)
@@ -118,18 +122,30 @@ def _restart(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, An
     started, started_before = after.at - after.value * 1000, before.at - before.value * 1000
     if started - started_before <= _SLACK + _DRIFT * (after.at - before.at) or started <= before.at - _SLACK:
         return None
+    return _reboot(known, now, started)
+
+
+def _reboot(known: Mapping[str, Fact], now: Mapping[str, Fact], at: int) -> dict[str, Any]:
     watchdog = WATCHDOG in known and WATCHDOG in now and now[WATCHDOG].value > known[WATCHDOG].value
-    return {
-        "event": "unexpected_reboot",
-        "time": text_of(started),
-        "reboot_reason": "watchdog" if watchdog else "unknown",
-    }
+    return {"event": _REBOOT, "time": text_of(at), "reboot_reason": "watchdog" if watchdog else "unknown"}
+
+
+def _rises(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterable[dict[str, Any]]:
+    """Events of counters that went up. Starts are counted for routers that do not tell how long they have been up."""
+    for name, fact in now.items():
+        kind = name.removeprefix(EVENT).partition("#")[0]
+        if name == WATCHDOG or not name.startswith(EVENT) or name not in known or fact.value <= known[name].value:
+            continue
+        if kind != _REBOOT:
+            yield {"event": kind, "time": text_of(fact.at)}
+        elif _UPTIME not in known and _UPTIME not in now:
+            yield _reboot(known, now, fact.at)
 
 
 def _rates(known: Mapping[str, Fact], now: Mapping[str, Fact], counters: Iterable[Part]) -> Iterable[Part]:
     for part in counters:
         name = _name_of(part)
-        if name != WATCHDOG and name in known and name in now:
+        if not name.startswith(EVENT) and name in known and name in now:
             seconds = (now[name].at - known[name].at) / 1000
             step = step_of(known[name].value, part.value, seconds)
             if step is not None:

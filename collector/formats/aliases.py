@@ -56,7 +56,10 @@ class Alias(BaseModel):
     """Whether the names stand at the top of a message only, though those of this map may stand below others."""
     joined: bool = False
     counter: bool = False
-    """The value only counts up: the field is its rate a second. Of `watchdog_reboots_total`, why a router restarted."""
+    """The value only counts up: the field is its rate a second. Of `watchdog_reboots_total`, why a router restarted.
+
+    Without a field, a rise is such an event.
+    """
     convert: str | None = None
     """A conversion, where the one of the field's type will not do."""
     values: dict[str, Raw] | None = None
@@ -152,7 +155,7 @@ class AliasMap(BaseModel):
             f"entry '{alias.names[0]}': found {what}, expected one of the catalogue"
             for alias in self.alias
             for what, wrong in (
-                (f"a counter of '{alias.field}'", alias.counter and not _counts(catalogue, alias.field or "")),
+                (f"a counter of '{alias.field}'", alias.counter and not _counts(catalogue, alias)),
                 (f"field '{alias.field}'", alias.field is not None and tuple(alias.field.split(".")) not in places),
                 (
                     f"field '{alias.field}' of no event",
@@ -173,10 +176,12 @@ def _with_table(entry: Any, tables: Any) -> Any:
     return entry | {"values": tables[name]}
 
 
-def _counts(catalogue: Catalogue, field: str) -> bool:
+def _counts(catalogue: Catalogue, alias: Alias) -> bool:
     """Whether a field may be the rate of a counter: what is derived late passes by the treatments."""
-    entry = catalogue.fields.get(field.partition(".")[2])
-    return entry is not None and (entry.treatment == "keep" or field == WATCHDOG)
+    if alias.field is None:
+        return True
+    entry = catalogue.fields.get(alias.field.partition(".")[2])
+    return alias.event is None and entry is not None and (entry.treatment == "keep" or alias.field == WATCHDOG)
 
 
 def load_aliases(name: str) -> AliasMap:

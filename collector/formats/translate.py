@@ -11,6 +11,7 @@ from zlib import crc32
 
 from msgspec import UNSET
 
+from collector.derive import EVENT
 from collector.errors import DataFault
 from collector.fields.clean import Cleaner, Notes
 from collector.fields.compiled import MAX_EVENTS, Compiled
@@ -62,7 +63,8 @@ class Translator:
         groups: dict[str, dict[str, Any]] = {}
         counters: list[Part] = []
         parts: list[Part] = []
-        for field, values in _by_field(item for item in found if item.alias.event is None).items():
+        plain = [item for item in found if item.alias.event is None or item.alias.counter]
+        for field, values in _by_field(plain).items():
             group, name = field.split(".")
             said = [item for item in values if not item.alias.counter]
             if said and reading.partial and said[0].alias.combine in GATHERED:
@@ -71,7 +73,7 @@ class Translator:
                 groups.setdefault(group, {})[name] = made
             else:  # a rate that is said needs no counter
                 counters += self._counters(field, [item for item in values if item.alias.counter], notes)
-        told = [item for item in found if item.alias.event is not None]
+        told = [item for item in found if item.alias.event is not None and not item.alias.counter]
         return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts))
 
     def entries(self, path: str) -> tuple[Alias, ...] | None:
@@ -140,7 +142,7 @@ class Translator:
 def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
     fields: dict[str, list[Found]] = {}
     for item in sorted(found, key=lambda item: item.order):
-        fields.setdefault(item.alias.field or "", []).append(item)
+        fields.setdefault(item.alias.field or f"{EVENT}{item.alias.event}", []).append(item)
     return fields
 
 

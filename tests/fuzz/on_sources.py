@@ -17,14 +17,18 @@ from . import oracle
 from .case import Case, Violation, corpus, require
 from .messages import RECEIVED_AT
 from .mutate import mutated
+from .records import changed_record
 from .words import CANARIES, RAW, ROUTER
 
 FORMATS: Final[Mapping[str, Mapping[str, Any]]] = {
     "goform": {"flag": "message", "arrival_time": True},
     "ubus": {"arrival_time": True},
     "netjson": {"time_zone": "Asia/Shanghai"},
+    "bulk_data": {"names": {"cell": "Device.Cellular.Interface", "up": "Device.DeviceInfo.UpTime"}},
+    "usp": {"arrival_time": True},
 }
 """What a source of each format says beside its topic. Its seeds are in the folder of that name, of ubus in goform's."""
+_BINARY: Final = "usp"
 _ZTE: Final = "tr069_user_improv_flag"
 _NOT_SEARCHED: Final = frozenset({"counters", "parts"})
 """Bare counts, which may have any digits; what is derived of them is a rate."""
@@ -41,8 +45,14 @@ def _rules(kind: str) -> tuple[Rules, Rules]:
 
 
 def source_seeds(target: str, *folders: str) -> list[Case]:
-    """The seeds, each as a message of every format."""
-    return [Case(target, data, {"format": kind, "below": ""}) for data in corpus(*folders) for kind in FORMATS]
+    """The seeds, each as a message of the formats it is of."""
+    return [
+        Case(target, data, {"format": kind, "below": ""})
+        for folder in folders
+        for data in corpus(folder)
+        for kind in FORMATS
+        if folder == kind or (folder, kind) == ("goform", "ubus")
+    ]
 
 
 def new_source_message(target: str, chance: random.Random, pool: list[Case]) -> Case:
@@ -51,7 +61,8 @@ def new_source_message(target: str, chance: random.Random, pool: list[Case]) -> 
     kind = chance.choice(list(FORMATS)) if chance.random() < 0.05 else old.about["format"]
     below = chance.choice(("", "/x", "/time=21-11-2026_16:59:00.000000", "/21-11-2026_16:59:00.000000", "/+/#"))
     donors = [other.data for other in pool[:40]]
-    return Case(target, mutated(old.data, chance, donors), {"format": kind, "below": below})
+    change = changed_record if old.about["format"] == _BINARY else mutated
+    return Case(target, change(old.data, chance, donors), {"format": kind, "below": below})
 
 
 def check_source(case: Case) -> str:

@@ -54,8 +54,8 @@ def _choices(target: str, chance: random.Random, pool: list[Case]) -> Case:
 TARGETS: Final = {
     target.name: target
     for target in (
-        Target("process", 34, ("report", "consent"), new_message, check_process),
-        Target("sources", 10, ("goform", "netjson"), new_source_message, check_source),
+        Target("process", 29, ("report", "consent"), new_message, check_process),
+        Target("sources", 15, ("goform", "netjson", "bulk_data", "usp"), new_source_message, check_source),
         Target("report", 18, ("report",), new_message, check_report),
         Target("explain", 0.5, ("report", "consent"), new_message, check_explain),
         Target("json", 8, ("report", "consent", "json"), new_text, check_json),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.derive import (
+    EVENT,
     LONGEST_GAP,
     WATCHDOG,
     Derived,
@@ -101,6 +102,49 @@ def test_a_watchdog_counter_that_rose_names_the_reason() -> None:
     [event] = after_all(before, now).events
 
     assert event["reboot_reason"] == "watchdog"
+
+
+def test_a_counter_of_events_that_rose_is_one() -> None:
+    """However far, of however many instances; one that was reset, or was not known, is none."""
+    resets = [
+        sample(n * MINUTE, counters=(*counter(value, "a", EVENT + "wifi_driver_error"), *other))
+        for n, (value, other) in enumerate(
+            [
+                (3, ()),
+                (3, counter(9, "b", EVENT + "wifi_driver_error")),
+                (5, counter(11, "b", EVENT + "wifi_driver_error")),
+                (0, ()),
+            ]
+        )
+    ]
+
+    assert [[], [], ["wifi_driver_error"], []] == [kinds(after_all(*resets[:n])) for n in range(1, 5)]
+    assert "2026-11-21T16:55:20Z" == after_all(*resets[:3]).events[0]["time"]
+    assert {} == after_all(*resets[:3]).fields
+
+
+@pytest.mark.parametrize(
+    ("uptimes", "events"),
+    [((None, None), ["unexpected_reboot"]), ((50_000, None), []), ((None, 60), []), ((50_000, 50_060), [])],
+)
+def test_a_counter_of_starts_tells_of_a_router_that_does_not_say_how_long_it_is_up(
+    uptimes: tuple[int | None, int | None], events: list[str]
+) -> None:
+    """One that does is believed."""
+    boots = [counter(3, field=EVENT + "unexpected_reboot"), counter(4, field=EVENT + "unexpected_reboot")]
+    one, other = (sample(n * MINUTE, uptime=uptimes[n], counters=boots[n]) for n in (0, 1))
+
+    assert events == kinds(after_all(one, other))
+
+
+def test_a_start_that_was_counted_has_the_watchdogs_reason_and_ends_rates() -> None:
+    """As one that shows in the uptime."""
+    before = [*counter(3, field=EVENT + "unexpected_reboot"), *counter(1, field=WATCHDOG), *counter(100)]
+    now = [*counter(4, field=EVENT + "unexpected_reboot"), *counter(2, field=WATCHDOG), *counter(900)]
+    derived = after_all(sample(counters=tuple(before)), sample(MINUTE, counters=tuple(now)))
+
+    assert [("unexpected_reboot", "watchdog")] == [(e["event"], e["reboot_reason"]) for e in derived.events]
+    assert {} == derived.fields
 
 
 @given(st.integers(0, 4 * 10**9), st.integers(1000, LONGEST_GAP), st.integers(-80_000, 80_000))

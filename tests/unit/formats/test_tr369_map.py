@@ -422,6 +422,16 @@ def test_lifetime_counters_of_the_wan_are_counters(parameters: dict[str, Any], c
     assert {} == said(parameters)
 
 
+def test_starts_and_resets_of_wifi_are_counters_of_events() -> None:
+    """The next sample tells whether there was one."""
+    counted = {"Device.DeviceInfo.Reboots.BootCount": 7, "Device.WiFi.ResetCounter": 2}
+
+    assert {"event.unexpected_reboot": 7, "event.wifi_driver_error": 2} == {
+        part.field: part.value for part in translated(counted).counters
+    }
+    assert {} == said(counted)
+
+
 def events(parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """The events that parameters become."""
     made = translated(parameters).tree.events
@@ -456,7 +466,8 @@ def test_restarts_in_the_table_are_events_with_their_own_times() -> None:
         (e["reboot_reason"], e["watchdog_reboots_total"]) for e in told
     ]
     assert [now - timedelta(hours=2), now - timedelta(hours=1)] == [e["time"] for e in told]
-    assert ["event.watchdog_reboots_total"] == [part.field for part in translated(made).counters]
+    counted = {part.field for part in translated(made).counters}
+    assert {"event.watchdog_reboots_total", "event.unexpected_reboot"} == counted
 
 
 @pytest.mark.parametrize(

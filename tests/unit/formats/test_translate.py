@@ -322,6 +322,16 @@ def test_a_counter_goes_beside_the_tree() -> None:
     assert {Removal.INVALID: 2} == tally.counts
 
 
+def test_a_counter_of_events_goes_beside_the_tree() -> None:
+    """A rise is the event, which only the next sample shows."""
+    made = translator({"names": ["resets"], "event": "wifi_driver_error", "counter": True}).translate(
+        Reading(values=(("resets", "3"),), time=NOW), Tally()
+    )
+
+    assert [("event.wifi_driver_error", 3)] == [(part.field, part.value) for part in made.counters]
+    assert not made.tree.events
+
+
 def test_a_counter_stands_in_where_no_rate_is_said() -> None:
     """A rate that the router works out is taken as it is, and its bytes are not looked at."""
     up = "usage.uplink_bytes_per_second"
@@ -346,7 +356,7 @@ def test_a_map_that_speaks_of_unknown_fields_is_refused_with_all_its_faults() ->
             {"names": ["e"], "field": "usage.uplink_bytes_per_second", "counter": True, "event": "party"},
         )
 
-    assert 5 == len(refused.value.faults)
+    assert 6 == len(refused.value.faults)
     with pytest.raises(ValidationError, match="found none, expected a field, an event, or both"):
         translator({"names": ["a"]})
     with pytest.raises(ValidationError, match="found both or neither of is and not"):
