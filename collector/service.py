@@ -259,7 +259,7 @@ def open_spool(settings: Settings, region: Region) -> Spool:
     """The spool of an enabled region, not opened yet."""
     own, limits = settings.regions.of(region), settings.spool
     file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes)
-    return Spool(file, region, max_bytes=limits.max_bytes, patience=limits.after_seconds)
+    return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)
 
 
 def _calm_garbage_collector() -> None:

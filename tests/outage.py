@@ -66,7 +66,7 @@ class Region:
 
     def __init__(
         self, folder: Path, *, store: GatedStore | None = None, max_bytes: int = 1 << 30, keys: Sequence[Key] = (KEY,),
-        patience: float = 30.0, linger: float = 0, batch: int = 4000,
+        after_seconds: float = 30.0, patience: float = 30.0, linger: float = 0, batch: int = 4000,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.store = store or GatedStore()
@@ -74,7 +74,7 @@ class Region:
         self.closed = ClosedRouters()
         self._max_bytes = max_bytes
         self.file = SpoolFile(folder, HERE, Sealer(keys, HERE), max_bytes)
-        self.spool = Spool(self.file, HERE, max_bytes=max_bytes, patience=patience)
+        self.spool = Spool(self.file, HERE, max_bytes=max_bytes, after_seconds=after_seconds, patience=patience)
         self.left = self.back = 0
         settings = WriterSettings(linger_milliseconds=linger, max_batch_rows=batch)
         self.writer = Writer(

@@ -20,6 +20,8 @@ from collector.stores.spool_file import SpoolFile
 from collector.stores.worker import Worker
 
 T = TypeVar("T")
+PATIENCE_SECONDS: Final = 5.0
+"""Longer than for a store: behind the spool there is nothing but the broker."""
 RETRY_SECONDS: Final = 1.0
 """How often a spool that refused is tried again."""
 _NOTHING: Final = SpoolCounts(0, 0, None, Counter(), 0)
@@ -28,12 +30,21 @@ _NOTHING: Final = SpoolCounts(0, 0, None, Counter(), 0)
 class Spool:
     """The spool of one region."""
 
-    def __init__(self, file: SpoolFile | None, region: Region, *, max_bytes: int = 0, patience: float = 1.0) -> None:
-        """*patience* is how many seconds anything may take, a commit of the store included.
+    def __init__(
+        self,
+        file: SpoolFile | None,
+        region: Region,
+        *,
+        max_bytes: int = 0,
+        after_seconds: float = 1.0,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """It takes over when the store has been silent for *after_seconds*; itself it may take *patience* seconds.
 
         Without a *file* it takes nothing.
         """
         self.region = region
+        self.after_seconds = after_seconds
         self.patience = patience
         self.is_open = False
         self.is_full = False

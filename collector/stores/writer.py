@@ -30,6 +30,7 @@ from collector.stores.queue import Item, Queue, takes_its_turn
 from collector.stores.shelter import Shelter
 from collector.stores.spool import Spool
 
+_CLOSING_SECONDS: Final = 2.0
 _TICK_AWAY: Final = 0.02
 _ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two looks at what waits while the store is away; what comes together shares a write."""
@@ -64,7 +65,7 @@ class Writer:
         self._left = left
         self._told_back = back
         self._queue = Queue()
-        self._health = Health(self.region, metrics, spool.patience)
+        self._health = Health(self.region, metrics, spool.after_seconds)
         self._outage = Outage(closed, self._health)
         self._outcomes = Outcomes(self.region, metrics, settled)
         self._shelter = Shelter(spool, self._outage, self._outcomes)
@@ -144,7 +145,7 @@ class Writer:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged or in the spool."""
         self._recovering = asyncio.create_task(self._recover())
         # What waits there goes first. A large file takes a while to be looked through; then it goes first later on.
-        await asyncio.wait({self._recovering}, timeout=self.spool.patience)
+        await asyncio.wait({self._recovering}, timeout=self.spool.after_seconds)
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
         try:
             await asyncio.gather(*tasks)
@@ -160,7 +161,7 @@ class Writer:
     async def close(self) -> None:
         """Let go of store and spool, unless they hang."""
         closing = [asyncio.create_task(self.store.close()), asyncio.create_task(self.spool.close())]
-        await asyncio.wait(closing, timeout=self.spool.patience)
+        await asyncio.wait(closing, timeout=_CLOSING_SECONDS)
         for task in closing:
             task.cancel()
 
@@ -218,7 +219,7 @@ class Writer:
     # The watch over it
 
     async def _watch(self) -> None:
-        tick = min(REFRESH_SECONDS, self.spool.patience) / 4
+        tick = min(REFRESH_SECONDS, self.spool.after_seconds) / 4
         while not self._stopped.is_set():
             await self._wait(_TICK_AWAY if self._health.is_away else tick)
             await self._look_after_spool()

@@ -108,6 +108,7 @@ def test_a_cut_cable_is_noticed_by_the_kernel_even_while_nothing_is_read(site: S
     site.configure(
         broker={"port": site.broker.port, "keep_alive_seconds": 5, "reconnect_max_seconds": 0.5},
         limits={"max_in_flight_bytes": 1_048_576},
+        spool={"after_seconds": 60},
     )
     collector = site.start()
     with site.publisher() as router, locked(site):

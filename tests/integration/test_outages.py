@@ -56,7 +56,7 @@ def marked(serial: str = ROUTER, country: str = "DE") -> dict[str, Any]:
 
 def wait_away(collector: Collector) -> None:
     """Wait until the store counts as away."""
-    wait_until(lambda: collector.readyz()[1]["spool_germany"] != "ready", what="the spool in use")
+    wait_until(lambda: collector.readyz()[1]["spool_germany"] != "ready", LONG, what="the spool in use")
 
 
 def total(samples: Samples, name: str) -> int:
@@ -101,7 +101,9 @@ def test_the_others_flow_and_are_acknowledged_while_one_store_is_away(site: Site
             spooled = wait_until(
                 lambda: found if total(found := collector.metrics(), "collector_spool_records") == each else None, LONG
             )
-            wait_until(lambda: not collector.metrics().total("collector_oldest_unacknowledged_seconds"), what="acks")
+            wait_until(
+                lambda: not collector.metrics().total("collector_oldest_unacknowledged_seconds"), LONG, what="acks"
+            )
             collector.kill()
             collector.start()
             again = wait_until(lambda: found if (found := collector.metrics()).received >= each else None)
@@ -181,14 +183,16 @@ def test_k13_an_exit_while_records_sit_in_the_spool(site: Site, *, killed: bool)
             for _ in range(5):
                 router.report(marked())
                 router.report(marked(NEIGHBOUR))
-            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 10, what="the spool")
+            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 10, LONG, what="the spool")
             router.publish(f"ueip/v1/{ROUTER}/consent", consent("exit", event_id=new_id()))
-            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 5, what="the purge")
+            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 5, LONG, what="the purge")
             if killed:
                 collector.kill()
                 collector.start()
             router.report(marked())
-            wait_until(lambda: collector.metrics().dropped.get("withdrawn", 0) == (1 if killed else 6), what="the drop")
+            wait_until(
+                lambda: collector.metrics().dropped.get("withdrawn", 0) == (1 if killed else 6), LONG, what="the drop"
+            )
         wait_until(lambda: site.count(HERE) == 6, LONG, what="the neighbour's")
         wait_quiet(collector)
         assert "exit" == site.rows(HERE, "SELECT json_extract(entry, '$.action') FROM ledger ORDER BY seq")[-1][0]
@@ -211,8 +215,8 @@ def test_spool_files_say_nothing_to_who_has_no_key(site: Site) -> None:
             for _ in range(5):
                 router.report(marked())
             router.publish(f"ueip/v1/{NEW}/consent", consent("exit", event_id=new_id()))
-            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 5, what="the spool")
-            wait_until(lambda: total(collector.metrics(), "collector_spool_acts") == 1, what="the exit")
+            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 5, LONG, what="the spool")
+            wait_until(lambda: total(collector.metrics(), "collector_spool_acts") == 1, LONG, what="the exit")
             [(ref,)] = site.rows(HERE, "SELECT device_ref FROM router")
             files = [(name, content) for name, content in files_below(site.spool(HERE))]
     words = [MARKER, ROUTER, NEW, "unconsented", "software_version", "rsrp_dbm"]
@@ -231,7 +235,7 @@ def test_a_spool_that_was_torn_apart_needs_nobody(site: Site) -> None:
         with site.locked(HERE):
             for _ in range(60):
                 router.report(report(ROUTER))
-            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 60, what="the spool")
+            wait_until(lambda: total(collector.metrics(), "collector_spool_records") == 60, LONG, what="the spool")
             collector.stop()
         file = site.spool(HERE) / "spool.sqlite"
         with file.open("r+b") as torn:

@@ -694,7 +694,7 @@ async def test_an_entry_we_choke_on_does_not_stop_the_drain(folder: Path, monkey
 
 async def test_running_it_notices_by_itself(folder: Path) -> None:
     """No hand drives it: the patience ends, the spool takes over, the store comes back, everything arrives."""
-    here = Region(folder, patience=0.1)
+    here = Region(folder, after_seconds=0.1)
     running = asyncio.create_task(here.writer.run())
     here.put(record("a", 0))
     await until(lambda: here.metrics.stored[HERE] == 1)
@@ -719,7 +719,7 @@ async def test_running_it_notices_by_itself(folder: Path) -> None:
 
 async def test_it_ends_though_the_store_hangs(folder: Path) -> None:
     """What was spooled is on the disk, what was not is with the broker."""
-    here = Region(folder, patience=0.1)
+    here = Region(folder, after_seconds=0.1)
     running = asyncio.create_task(here.writer.run())
     here.put(record("a", 0))
     await until(lambda: here.metrics.stored[HERE] == 1)
