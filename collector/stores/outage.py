@@ -81,7 +81,7 @@ class Outage:
         if act.only_if_joined and not self.joined.knows(identity) and not self._is_pending(identity):
             known = self.joined.is_complete and not self._health.is_doubted
             return Way.SETTLE if known and not self.has_left(identity) else Way.LEAVE
-        if len(self._acts) >= MOST_ACTS or act.event_ref in self._waiting_refs:
+        if len(self._acts) >= MOST_ACTS or act.event_ref in self._waiting_refs or self._has_to_wait(act):
             return Way.LEAVE
         # When a retained exit was made nobody knows: the owner may have joined again since. It stops what comes; what
         # is there already waits for the ledger's answer.
@@ -89,7 +89,12 @@ class Outage:
 
     def way_of_late_act(self, act: ConsentEvent) -> Way:
         """The same once the store is back, while something is still left with the broker."""
-        return Way.LEAVE if act.only_if_joined and self.has_to_follow(act.identity) else Way.SPOOL
+        waits = act.only_if_joined and self.has_to_follow(act.identity)
+        return Way.LEAVE if waits or self._has_to_wait(act) else Way.SPOOL
+
+    def _has_to_wait(self, act: ConsentEvent) -> bool:
+        """A join must not overtake the reports that were left before it: they would be of a time before it."""
+        return takes_its_turn(act) and self.has_to_follow(act.identity)
 
     def reason(self, identity: Identity) -> DropReason:
         """Why a record of a router that has left is dropped."""

@@ -111,9 +111,18 @@ class Writer:
 
     def _turns_away_act(self, event: ConsentEvent, token: Settling) -> bool:
         way = self._outage.way_of_act(event) if self._health.is_away else self._outage.way_of_late_act(event)
+        if way is Way.SETTLE and self._waits(event.identity.device_ref):
+            return False
         if way is Way.SETTLE:
             token.complete()
         return way is Way.SETTLE or (way is Way.LEAVE and self._leaves(event.identity, token))
+
+    def _waits(self, ref: bytes) -> bool:
+        """Whether something of a router was not looked at yet: a join, perhaps, that the ledger does not know of."""
+        under_way = self._committing.under_way
+        if self._queue.waiting[ref] or under_way is None or under_way.sheltered:
+            return bool(self._queue.waiting[ref])
+        return any(item.entry.identity.device_ref == ref for item in under_way.items)
 
     def _leaves(self, identity: Identity, token: Settling) -> bool:
         if not token.leave():
