@@ -8,8 +8,8 @@ from collector.config import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import DisconnectReasonCode
 from collector.ingest.connection import Connection, ConnectionLost
-from collector.ingest.link import CONNECT_SECONDS
 from collector.ingest.packets import client_id_of, connect_packet, topic_filters
+from collector.ingest.session import CONNECT_SECONDS
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.metrics import LINK_NAMES, LinkName
 from collector.source_settings import SourceSettings

@@ -12,14 +12,13 @@ from typing import Final
 
 from collector.clock import Clock
 from collector.config import BrokerSettings
-from collector.config_files import tls_context
 from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
-from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode, PubAckReasonCode
+from collector.ingest.codec import ConnAckPacket, PubAckReasonCode
 from collector.ingest.connection import Answered, Connection, ConnectionLost, Receive
 from collector.ingest.hold import Hold
 from collector.ingest.packets import client_id_of, connect_packet, sender_of, topic_filters
-from collector.ingest.sockets import limit_unanswered
+from collector.ingest.session import Session
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.ingest.window import RENEWED, Window
@@ -27,7 +26,6 @@ from collector.log import LOG
 from collector.metrics import ConnectionState, LinkName, Metrics
 from collector.source_settings import SourceSettings
 
-CONNECT_SECONDS: Final = 10.0
 _WORDS: Final[Mapping[str, str]] = {
     "draining": "reading what waited at the broker",
     "held": "held until the consent topic is read",
@@ -69,8 +67,7 @@ class Link:
         self._window = Window(settings.receive_maximum)
         self._renewing = False
         self._clock = clock
-        self._connection: Connection | None = None
-        self._watchdog: Watchdog | None = None
+        self._session: Session | None = None
         self._holds: set[Hold] = set()
         self._free = asyncio.Event()
         self._free.set()
@@ -96,7 +93,7 @@ class Link:
         self._metrics.connection[self._name], before = "connecting", self._metrics.connects[self._name]
         self._renewing = False
         try:
-            await self._session()
+            await self._connect()
         except (OSError, BrokerRefused, TimeoutError, UnicodeError) as error:
             self._trouble.failed(error)
         except ConnectionLost as error:
@@ -110,7 +107,28 @@ class Link:
                 if str(error) == TAKEN_OVER and self._claim:
                     self._claim.give_up()
 
-    async def _session(self) -> None:
+    async def _connect(self) -> None:
+        session = self._new_session()
+        self._begins()
+        await session.open()
+        self._session = session
+        if self._claim:
+            self._claim.contested = lambda: session.close(TAKEN_OVER)
+        renewal = asyncio.create_task(self._window.renewal(session.connection))
+        try:
+            if self._holds:
+                session.connection.pause()
+            if not self._stopping.is_set():
+                answer = await session.greet(self._filters)
+                self._welcome(answer)
+                await session.watch(answer.server_keep_alive or self._settings.keep_alive_seconds)
+        finally:
+            renewal.cancel()
+            session.close("stopped")
+            self._session = None
+            self._window.next(session.connection)
+
+    def _new_session(self) -> Session:
         packet = connect_packet(self._settings, self._client_id, self._window.size)
         connection = Connection(packet, self._receive, self._read_done, self._sender, self._clock)
         watchdog = Watchdog(
@@ -120,42 +138,7 @@ class Link:
             accepted=self._accepted,
             returned=self._returned,
         )
-        tls = tls_context(self._settings)
-        self._begins()
-        async with asyncio.timeout(CONNECT_SECONDS):
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: connection, self._settings.host, self._settings.port, ssl=tls
-            )
-        limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
-        self._connection = connection
-        if self._claim:
-            self._claim.contested = lambda: connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, TAKEN_OVER)
-        renewal = asyncio.create_task(self._window.renewal(connection))
-        try:
-            if self._holds:
-                connection.pause()
-            if not self._stopping.is_set():
-                answer = await self._shake_hands(connection)
-                self._welcome(answer)
-                self._watchdog = watchdog
-                keep_alive = answer.server_keep_alive or self._settings.keep_alive_seconds
-                await self._watch(connection, watchdog, keep_alive)
-        finally:
-            renewal.cancel()
-            connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
-            self._connection = self._watchdog = None
-            self._window.next(connection)
-
-    async def _shake_hands(self, connection: Connection) -> ConnAckPacket:
-        """Wait for the broker's answers, and longer while the connection is not read, for then they cannot come."""
-        talking = asyncio.ensure_future(connection.handshake(self._filters))
-        try:
-            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS))[0]:
-                if not connection.paused:
-                    raise TimeoutError
-            return await talking
-        finally:
-            talking.cancel()
+        return Session(connection, watchdog, self._settings)
 
     def _welcome(self, answer: ConnAckPacket) -> None:
         """What a connection brings to light at once."""
@@ -167,25 +150,6 @@ class Link:
         self.expects_session = True
         self._may_retain = answer.retain_available
 
-    async def _watch(self, connection: Connection, watchdog: Watchdog, keep_alive: int) -> None:
-        """Until the connection ends: ping when idle, give it up when nothing comes back, no message included.
-
-        Raises:
-            BrokerRefused: we may not publish our probe.
-            ConnectionLost: it is over, and why.
-        """
-        watchdog.ask()
-        often = min(keep_alive, self._settings.watchdog_silence_seconds, self._settings.watchdog_answer_seconds) / 4
-        while not (await asyncio.wait([connection.closed], timeout=often))[0]:
-            now = time.monotonic()
-            if not connection.paused and now - connection.last_received > keep_alive * 1.5:
-                connection.abort("no_answer")
-            elif watchdog.is_deaf():
-                connection.abort("silent")
-            elif now - connection.last_sent > keep_alive / 2:
-                connection.ping()
-        raise watchdog.refusal or ConnectionLost(connection.closed.result())
-
     def _accepted(self) -> None:
         """The broker let us publish: connected, subscribed, allowed. What we published may be back by now."""
         if self._metrics.connection[self._name] == "connecting":
@@ -193,13 +157,12 @@ class Link:
 
     def _returned(self) -> None:
         """Everything the broker had for this session when it was asked has been delivered."""
-        connection = self._connection
-        if connection is None or connection.closed.done():
+        if self._session is None or self._session.connection.closed.done():
             return
         if self._metrics.connection[self._name] in {"connecting", "draining"}:
             self._works("connected")
             if self._claim and self._may_retain:
-                self._claim.make(connection)
+                self._claim.make(self._session.connection)
         self._caught_up()
 
     def _works(self, state: ConnectionState) -> None:
@@ -209,25 +172,25 @@ class Link:
 
     def clear_retained(self, topic: str, answered: Answered) -> bool:
         """Ask the broker to forget what it retains for *topic*; False while there is no connection to ask on."""
-        if self._connection is None or self._watchdog is None:
+        if self._session is None or not self._session.stands:
             return False
         if self._may_retain:
-            self._connection.publish(topic, b"", answered, retain=True)
+            self._session.connection.publish(topic, b"", answered, retain=True)
         else:
             answered(PubAckReasonCode.SUCCESS)  # it retains nothing
         return True
 
     def catch_up(self) -> None:
         """Have `caught_up` called once all that the broker has for this session by now is delivered."""
-        if self._watchdog is not None:
-            self._watchdog.ask()
+        if self._session is not None and self._session.stands:
+            self._session.watchdog.ask()
 
     def hold(self, why: Hold) -> None:
         """Read no more, and make no connection, until released from this and every other hold."""
         self._holds.add(why)
         self._free.clear()
-        if self._connection is not None:
-            self._connection.pause()
+        if self._session is not None:
+            self._session.connection.pause()
         self._show_hold()
 
     def release(self, why: Hold) -> None:
@@ -235,8 +198,8 @@ class Link:
         self._holds.discard(why)
         if not self._holds:
             self._free.set()
-            if self._connection is not None:
-                self._connection.resume()
+            if self._session is not None:
+                self._session.connection.resume()
         self._show_hold()
 
     def _show_hold(self) -> None:
@@ -244,31 +207,31 @@ class Link:
         state, held = self._metrics.connection[self._name], Hold.CONSENT in self._holds
         if held and state == "connected":
             self._metrics.connection[self._name] = "held"
-        elif not held and state == "held" and self._watchdog is not None:
+        elif not held and state == "held" and self._session is not None:
             self._metrics.connection[self._name] = "connected"
 
     async def stop(self) -> None:
         """Say goodbye; what is not acknowledged stays with the broker."""
         self._stopping.set()
         self._free.set()
-        if self._connection is not None:
-            self._connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, "stopped")
+        if self._session is not None:
+            self._session.close("stopped")
         await asyncio.sleep(0)
 
     def left(self) -> None:
         """Messages were left with the broker, on this connection or another."""
-        self._window.left(self._connection)
+        self._window.left(self._session.connection if self._session else None)
 
     def ask_again(self) -> bool:
         """Have what was left with the broker sent again; False if there is nothing."""
-        if self._connection is None or not self._connection.acks.left:
+        if self._session is None or not self._session.connection.acks.left:
             return False
         self._window.renew()
         return True
 
     def window(self) -> tuple[int, int]:
         """The places of the window, and how many are taken by messages left with the broker."""
-        return self._window.size, self._connection.acks.left if self._connection else 0
+        return self._window.size, self._session.connection.acks.left if self._session else 0
 
     def state(self) -> str:
         """What it does, `connected` when all is well, or what keeps it from that."""
@@ -279,11 +242,11 @@ class Link:
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unacknowledged message, 0 for none."""
-        return self._connection.acks.oldest_seconds() if self._connection else 0.0
+        return self._session.connection.acks.oldest_seconds() if self._session else 0.0
 
     def silent_seconds(self) -> float:
         """How long ago a message came, ours included, 0 while there is no connection."""
-        return self._watchdog.silent_seconds() if self._watchdog else 0.0
+        return self._session.watchdog.silent_seconds() if self._session and self._session.stands else 0.0
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not for the end of the process."""

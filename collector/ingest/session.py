@@ -1,0 +1,79 @@
+"""One connection of a link from CONNECT to its end, under the eyes of its watchdog. Retries are the link's."""
+
+import asyncio
+import time
+from typing import Final
+
+from collector.config import BrokerSettings
+from collector.config_files import tls_context
+from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode, TopicFilter
+from collector.ingest.connection import Connection, ConnectionLost
+from collector.ingest.sockets import limit_unanswered
+from collector.ingest.watchdog import Watchdog
+
+CONNECT_SECONDS: Final = 10.0
+
+
+class Session:
+    """A connection and the watch over it; used once."""
+
+    def __init__(self, connection: Connection, watchdog: Watchdog, settings: BrokerSettings) -> None:
+        self.connection = connection
+        self.watchdog = watchdog
+        self.stands = False
+        """Whether the broker has let us in and granted what was asked for."""
+        self._settings = settings
+
+    async def open(self) -> None:
+        """Make the connection.
+
+        Raises:
+            OSError, TimeoutError, UnicodeError: it could not be made.
+        """
+        tls = tls_context(self._settings)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                lambda: self.connection, self._settings.host, self._settings.port, ssl=tls
+            )
+        limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
+
+    async def greet(self, filters: list[TopicFilter]) -> ConnAckPacket:
+        """Wait for the broker's answers, and longer while the connection is not read, for then they cannot come.
+
+        Raises:
+            BrokerRefused, ConnectionLost, TimeoutError: there is no session.
+        """
+        talking = asyncio.ensure_future(self.connection.handshake(filters))
+        try:
+            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS))[0]:
+                if not self.connection.paused:
+                    raise TimeoutError
+            answer = await talking
+        finally:
+            talking.cancel()
+        self.stands = True
+        return answer
+
+    async def watch(self, keep_alive: int) -> None:
+        """Until the connection ends: ping when idle, give it up when nothing comes back, no message included.
+
+        Raises:
+            BrokerRefused: we may not publish our probe.
+            ConnectionLost: it is over, and why.
+        """
+        connection, watchdog, settings = self.connection, self.watchdog, self._settings
+        watchdog.ask()
+        often = min(keep_alive, settings.watchdog_silence_seconds, settings.watchdog_answer_seconds) / 4
+        while not (await asyncio.wait([connection.closed], timeout=often))[0]:
+            now = time.monotonic()
+            if not connection.paused and now - connection.last_received > keep_alive * 1.5:
+                connection.abort("no_answer")
+            elif watchdog.is_deaf():
+                connection.abort("silent")
+            elif now - connection.last_sent > keep_alive / 2:
+                connection.ping()
+        raise watchdog.refusal or ConnectionLost(connection.closed.result())
+
+    def close(self, why: str) -> None:
+        """Say goodbye; the broker keeps the session."""
+        self.connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, why)
