@@ -1,8 +1,8 @@
 """The wall clock, and whether it can be believed (K38).
 
 The number of an entry orders acts, not the clock; but a message's age, its join and what is in the future are told
-by it. A clock that is behind a time it has shown before, or that a store has seen, is not believed until it has passed
-that time again: nothing is received meanwhile.
+by it. A clock that is behind a time it has shown before, or that a store has seen, or that is older than the collector,
+is not believed until it has passed that time: nothing is received meanwhile.
 """
 
 import time
@@ -11,6 +11,8 @@ from typing import Final
 
 TOLERANCE: Final = 5_000
 """How far back the clock may go in milliseconds: NTP slews it, and steps it by less."""
+EARLIEST: Final = 1_735_689_600_000
+"""2025-01-01 UTC, in milliseconds: no collector is older, so a clock before that was never set."""
 
 
 class Clock:
@@ -18,7 +20,7 @@ class Clock:
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
-        self._shown = 0
+        self._shown = EARLIEST
         self._seen: dict[str, int] = {}
         self.behind = 0
         """By how many milliseconds it was behind at the last look; 0 for a clock that is believed."""
@@ -35,7 +37,7 @@ class Clock:
 
     def look(self) -> int:
         """Compare it with every time known to have been, its own included; how far it is behind."""
-        now, known = self.now(), max(self._shown, *self._seen.values(), 0)
+        now, known = self.now(), max([self._shown, *self._seen.values()])
         self.behind = known - now if now < known - TOLERANCE else 0
         if not self.behind:
             self._shown = max(self._shown, now)

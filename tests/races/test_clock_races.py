@@ -124,6 +124,21 @@ async def test_k38_a_collector_that_starts_with_an_unset_clock_takes_nothing(sit
     assert 8 == site.count(HERE)
 
 
+async def test_k38_a_first_start_with_an_unset_clock_takes_nothing(site: Site) -> None:
+    """No store can tell it what time it is; that it is not 1970 it knows."""
+    site.broker.start()
+    wall = Wall(-time.time())
+    async with running(site, wall) as service:
+        await told(service)
+        wall.off = 0
+        await ready(service)
+        with site.publisher() as router:
+            send(router, 3)
+            await stored(service, 3)
+
+    assert (3, 3, 0) == received(service)
+
+
 async def test_k38_times_of_a_clock_that_was_ahead_are_taken_back_by_a_person(site: Site) -> None:
     """The clock is right and the store is not: `ueip ledger accept`, and the gate opens by itself."""
     site.broker.start()

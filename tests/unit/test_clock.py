@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import HOUR, SECOND, START
 
-from collector.clock import TOLERANCE, Clock
+from collector.clock import EARLIEST, TOLERANCE, Clock
 
 
 class Wall:
@@ -71,6 +71,15 @@ def test_a_clock_is_behind_what_a_store_has_seen(wall: Wall) -> None:
     wall.milliseconds += 2 * HOUR
 
     assert (2 * HOUR, 0) == (before, clock.look())
+
+
+def test_a_clock_that_was_never_set_is_behind_without_any_store(wall: Wall) -> None:
+    """As at the first start of a machine without a battery: it is 1970, or the day that its image was made."""
+    clock, looks = Clock(wall), []
+    for wall.milliseconds in (0, EARLIEST - TOLERANCE - 1, EARLIEST - TOLERANCE, EARLIEST, START):
+        looks.append(clock.look())
+
+    assert [EARLIEST, TOLERANCE + 1, 0, 0, 0] == looks
 
 
 def test_a_time_that_was_found_wrong_counts_no_more(wall: Wall) -> None:
