@@ -38,6 +38,7 @@ class Cause(StrEnum):
     NOT_ANSWERING = "not answering"
     LOCKED = "locked"
     REPLACED = "file replaced"
+    MISSING = "store missing"
     DISK_FULL = "disk full"
     READ_ONLY = "read-only"
     CORRUPT = "corrupt"
@@ -63,6 +64,7 @@ class Cause(StrEnum):
 _DOUBTFUL = frozenset(
     {
         Cause.REPLACED,
+        Cause.MISSING,
         Cause.CORRUPT,
         Cause.ROLLED_BACK,
         Cause.NO_WITNESS,
@@ -78,6 +80,7 @@ _ADVICE = {
     Cause.NOT_ANSWERING: "See that the disk and its path answer.",
     Cause.LOCKED: "End the program that holds the file, an SQL shell for one.",
     Cause.REPLACED: "Nothing, if a store was put there on purpose: it is opened anew.",
+    Cause.MISSING: "Mount its disk, or restore a backup; if it is lost, begin it anew with: ueip ledger repair.",
     Cause.DISK_FULL: "Make room on the disk of the store.",
     Cause.READ_ONLY: "Make the file, its folder and its disk writable for the collector.",
     Cause.CORRUPT: "Restore the store from a backup (docs/operating.md, Backup), or mend its disk.",

@@ -17,6 +17,7 @@ from collector.pseudonym import Pseudonymiser, refs_of
 from collector.rules import policies_of
 from collector.service import open_store
 from collector.stores import Router, Store, StoredRecord
+from collector.stores.missing import is_there
 
 
 class Found(Sealed, frozen=True):
@@ -46,7 +47,7 @@ async def find(settings: Settings, identifier: str, *, since: int = 0, limit: in
     """
     found, policies = [], policies_of(settings)
     for region in settings.regions.enabled:
-        if not settings.regions.of(region).store.exists():
+        if not is_there(settings.regions.of(region).store, settings.regions.witness_of(region)):
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):

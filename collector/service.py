@@ -7,6 +7,8 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from collector.clock import Clock
@@ -26,6 +28,7 @@ from collector.rights.desk import Desk
 from collector.rules import consent_rules, make_rules
 from collector.stores import Store
 from collector.stores.guard import GuardedStore
+from collector.stores.missing import check_there
 from collector.stores.sealing import Sealer
 from collector.stores.spool import Spool
 from collector.stores.spool_file import SpoolFile
@@ -235,19 +238,24 @@ class Service:
 def open_store(settings: Settings, region: Region) -> GuardedStore:
     """The store of an enabled region behind its guard, not opened yet."""
     witness = witness_of(settings, region)
-    return GuardedStore(lambda: plain_store(settings, region), region, witness, settings.consent.witness_days)
+    made = partial(plain_store, settings, region, witness.path)
+    return GuardedStore(made, region, witness, settings.consent.witness_days)
 
 
-def plain_store(settings: Settings, region: Region) -> Store:
-    """The store itself, for repairing it; nothing tells whether its ledger is the right one."""
+def plain_store(settings: Settings, region: Region, witness: Path | None = None) -> Store:
+    """The store itself, for repairing it; nothing tells whether its ledger is the right one.
+
+    Without *witness* a missing one is made, whatever there was before.
+    """
     own = settings.regions.of(region)
-    return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)])
+    return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)], witness)
 
 
 def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:
     """The registry of an enabled region, in its store."""
     own = settings.regions.of(region)
-    return SQLiteRegistry(own.store, region, [key.key_id for key in read_keys(own)])
+    witness = settings.regions.witness_of(region)
+    return SQLiteRegistry(own.store, region, [key.key_id for key in read_keys(own)], witness)
 
 
 def witness_of(settings: Settings, region: Region) -> Witness:
@@ -258,7 +266,8 @@ def witness_of(settings: Settings, region: Region) -> Witness:
 def open_spool(settings: Settings, region: Region) -> Spool:
     """The spool of an enabled region, not opened yet."""
     own, limits = settings.regions.of(region), settings.spool
-    file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes)
+    beside = partial(check_there, own.store, settings.regions.witness_of(region))
+    file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes, beside)
     return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)
 
 

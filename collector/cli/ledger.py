@@ -22,6 +22,7 @@ from collector.model import Region
 from collector.pseudonym import refs_of
 from collector.service import plain_store, witness_of
 from collector.stores import Store
+from collector.stores.missing import is_there
 from collector.stores.repair import Repaired, accept, repair, witness_faults
 from collector.stores.sqlite_verify import Expected, Verified, read_head, verify
 from collector.stores.witness import Witness
@@ -182,11 +183,11 @@ def _of_each(settings: Settings, regions: list[Region], work: Callable[[Path, Re
     found, away = [], []
     for region in regions:
         store = settings.regions.of(region).store
-        if not store.exists():
-            say(f"{region}: no store yet")
-            continue
         try:
-            found.append(work(store, region))
+            if is_there(store, settings.regions.witness_of(region)):
+                found.append(work(store, region))
+            else:
+                say(f"{region}: no store yet")
         except StoreUnavailable as error:
             away.append(f"{region}: {error}")
     return found, away
@@ -200,7 +201,7 @@ def _raise_if(away: list[str]) -> None:
 async def _entries(settings: Settings, router: str) -> list[tuple[Region, LedgerEntry]]:
     found = []
     for region in settings.regions.enabled:
-        if not settings.regions.of(region).store.exists():
+        if not is_there(settings.regions.of(region).store, settings.regions.witness_of(region)):
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for known in await store.find(refs_of(router, pseudonyms)):

@@ -29,6 +29,7 @@ from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
+from collector.stores.missing import is_there
 from collector.stores.spool_schema import FILE, connect
 from collector.stores.sqlite_schema import inspect
 
@@ -121,7 +122,8 @@ def _check_stores(settings: Settings, policies: Policies) -> None:
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
         try:
-            if own.store.exists() and own.store.stat().st_size:  # an empty file becomes a store
+            there = is_there(own.store, settings.regions.witness_of(region))
+            if there and own.store.stat().st_size:  # an empty file becomes a store
                 inspect(own.store, region, [key.key_id for key in read_keys(own)], policies.ends)
         except StoreUnusable as error:
             faults.append(f"regions.{region}.store: {error}")

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from collector.errors import SpoolUnavailable
+from collector.errors import SpoolUnavailable, StoreUnavailable
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
 from collector.spool_metrics import SpoolCounts
@@ -24,6 +24,7 @@ from collector.stores.sealing import Sealer, Unreadable
 from collector.stores.spool_connection import SpoolConnection
 from collector.stores.spool_rows import Row, Total
 from collector.stores.spool_schema import ACT, FILE, RECORD
+from collector.stores.sqlite_faults import not_opened
 
 T = TypeVar("T")
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -34,8 +35,17 @@ _decode_act: Final = msgspec.msgpack.Decoder(ConsentEvent).decode
 class SpoolFile:
     """The file `spool.sqlite` in a folder of the region's own."""
 
-    def __init__(self, folder: Path, region: Region, sealer: Sealer, max_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        region: Region,
+        sealer: Sealer,
+        max_bytes: int,
+        beside: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*beside* is called before the file is made; it raises StoreUnavailable where nothing may be."""
         self.path = folder / FILE
+        self._beside = beside
         self._region = region
         self._sealer = sealer
         self._most = max_bytes
@@ -53,7 +63,17 @@ class SpoolFile:
         Raises:
             SpoolUnavailable: it cannot be opened now.
         """
+        self._may_be_made()
         return self._file.safely(lambda: self._read(ACT, -1, _decode_act))
+
+    def _may_be_made(self) -> None:
+        try:
+            if not self.path.exists():
+                self._beside()
+        except StoreUnavailable as error:
+            raise SpoolUnavailable(str(error), error.cause) from error
+        except OSError as error:
+            raise SpoolUnavailable(str(error), not_opened(error, self.path).cause) from error
 
     def close(self) -> None:
         """Let go of the file."""

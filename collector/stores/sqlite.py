@@ -44,9 +44,16 @@ _REMEMBERED: Final = 100_000
 class SQLiteStore(StoreFile):
     """One region in one file, mode 0600. See `Store` for what is promised."""
 
-    def __init__(self, path: Path, region: Region, rules: ConsentRules, key_ids: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        region: Region,
+        rules: ConsentRules,
+        key_ids: Collection[str] = (),
+        witness: Path | None = None,
+    ) -> None:
         """As `StoreFile`; *rules* say how its ledger is kept."""
-        super().__init__(path, region, key_ids, rules.policies.ends)
+        super().__init__(path, region, key_ids, rules.policies.ends, witness)
         self._rules = rules
         self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}

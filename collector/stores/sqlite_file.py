@@ -37,13 +37,22 @@ class StoreFile:
     """The reading half of a `Store`."""
 
     def __init__(
-        self, path: Path, region: Region, key_ids: Collection[str] = (), versions: Collection[str] = ()
+        self,
+        path: Path,
+        region: Region,
+        key_ids: Collection[str] = (),
+        versions: Collection[str] = (),
+        witness: Path | None = None,
     ) -> None:
-        """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused."""
+        """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused.
+
+        Where *witness* tells that there was a store, a missing one is not made.
+        """
         self.path = path
         self.region = region
         self._key_ids = key_ids
         self._versions = versions
+        self._witness = witness
         self._worker = Worker(f"store-{region}")
         self._connection: sqlite3.Connection | None = None
         self._file = OpenedFile(path)
@@ -123,7 +132,7 @@ class StoreFile:
     def _open(self) -> None:
         # First: on a file that took this one's place, the old connection would take the log away from under the new.
         self._close()
-        connection = connect(self.path, self.region, self._key_ids, self._versions)
+        connection = connect(self.path, self.region, self._key_ids, self._versions, self._witness)
         try:
             check_tail(connection, self.path)
         except BaseException:

@@ -24,10 +24,12 @@ class SQLiteRegistry:
     Every method raises StoreUnavailable when the store cannot be reached or used.
     """
 
-    def __init__(self, path: Path, region: Region, key_ids: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, region: Region, key_ids: Collection[str] = (), witness: Path | None = None) -> None:
+        """*witness* as for `StoreFile`."""
         self._path = path
         self._region = region
         self._key_ids = key_ids
+        self._witness = witness
 
     @property
     def exists(self) -> bool:
@@ -80,7 +82,7 @@ class SQLiteRegistry:
                 raise
             return changed
 
-        return self._with(lambda: connect(self._path, self._region, self._key_ids), whole)
+        return self._with(lambda: connect(self._path, self._region, self._key_ids, witness=self._witness), whole)
 
 
 def _version(connection: sqlite3.Connection) -> int:

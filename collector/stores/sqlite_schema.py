@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
+from collector.stores.missing import check_there
 from collector.stores.sqlite_faults import cause_of, not_opened, refused
 from collector.stores.sqlite_known import check_known
 
@@ -202,13 +203,18 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -16384")
 
 
-def connect(path: Path, region: Region, key_ids: Collection[str], versions: Collection[str] = ()) -> sqlite3.Connection:
+def connect(
+    path: Path, region: Region, key_ids: Collection[str], versions: Collection[str] = (), witness: Path | None = None
+) -> sqlite3.Connection:
     """A connection to the store at *path*, made with mode 0600 if absent, prepared and checked.
+
+    It is not made where *witness* tells that there was one.
 
     Raises:
         StoreUnavailable: it cannot be opened now.
         StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
+    check_there(path, witness)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A file that is there is left alone: closing any descriptor of it would drop this process's own locks

@@ -139,7 +139,7 @@ def test_k31_what_was_erased_since_a_backup_is_erased_again_before_anything_is_r
 
 @pytest.mark.parametrize("lost", ["store", "witness"])
 def test_k17_a_store_or_a_witness_that_is_lost_closes_its_region(site: Site, lost: str) -> None:
-    """An empty ledger is an old one too; without a witness nobody can tell. Mended, the region opens by itself."""
+    """A store is not made anew in silence; without a witness nobody can tell. Mended, the region opens by itself."""
     collector = site.start()
     witness = site.folder / "keys" / f"{HERE}.witness"
     mend: Callable[[], object]
@@ -152,7 +152,7 @@ def test_k17_a_store_or_a_witness_that_is_lost_closes_its_region(site: Site, los
         collector.stop()
         if lost == "store":
             site.store(HERE).unlink()
-            said, mend = "ledger rolled back", lambda: site.ueip("ledger", "repair", "-c", str(site.config))
+            said, mend = "store missing", lambda: site.ueip("ledger", "repair", "-c", str(site.config))
         else:
             kept = witness.rename(witness.with_suffix(".kept"))
             said, mend = "witness missing", lambda: kept.rename(witness)
@@ -167,6 +167,40 @@ def test_k17_a_store_or_a_witness_that_is_lost_closes_its_region(site: Site, los
 
     assert {"withdrawn"} == collector.metrics().dropped.keys()  # left with the broker, it comes a second time
     assert 0 == site.count(HERE)
+
+
+def test_k17_a_store_whose_disk_is_not_mounted_is_waited_for(site: Site) -> None:
+    """Nothing is made in its place, by collector or command; /readyz says so; mounted, it is taken up by itself."""
+    disk, away = site.folder / "disk", site.folder / "not-mounted"
+    site.config.write_text(site.config.read_text().replace(f"data/{HERE}.sqlite", f"disk/{HERE}.sqlite"))
+    collector = site.start()
+    with site.publisher() as router:
+        send(router, LEAVES)
+        router.publish(f"ueip/v1/{LEAVES}/consent", consent("exit"))
+        router.settle()
+        wait_until(lambda: collector.metrics().total("collector_witness_lag_entries") == 0, what="the witness")
+        collector.wait_settled(1)
+        collector.stop()
+        disk.rename(away)
+        collector.start()
+        wait_until(lambda: state(site) == "store missing", what="the state of the region")
+        send(router, LEAVES)
+        send(router, NEIGHBOUR, "HK")
+        router.settle()
+        wait_until(lambda: collector.metrics().stored.get("hong_kong") == 1, what="the neighbour")
+        words = (("find", STAYS), ("exit", STAYS), ("check-config",))
+        done = [site.ueip(*some, "-c", str(site.config)) for some in words]
+        made = disk.exists()
+        held = collector.metrics()
+        away.rename(disk)
+        collector.wait_ready()
+        wait_until(lambda: collector.metrics().in_flight == 0, what="the outcome")
+
+    assert not made
+    assert (1, {}) == (held.in_flight, held.dropped)
+    assert [3, 3, 2] == [some.returncode for some in done]
+    assert f"{disk / HERE}.sqlite: found no folder" in done[-1].stderr.replace("\n", "")
+    assert {"withdrawn"} == collector.metrics().dropped.keys()
 
 
 def test_k31_where_nothing_can_put_the_exits_back_somebody_answers_for_it(site: Site) -> None:
