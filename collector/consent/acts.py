@@ -2,7 +2,9 @@
 
 Rule 1: a legal hold lies over the owner's acts and changes none: they show when it ends, and what they erase is erased
         then (K36). While one stands nothing is taken or read.
-Rule 2: an erasure on request goes by the time of receipt, and leaves the consent as it is (K29).
+Rule 2: a restriction is lifted by its end and by nothing else of the same generation: an exit leaves it standing, so
+        that a switch turned off and on again does not undo what somebody asked the rights desk for (O47).
+Rule 3: an erasure on request goes by the time of receipt, and leaves the consent as it is (K29).
 """
 
 from collections.abc import Mapping
@@ -22,6 +24,13 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
 }
 """The state each act of the owner leads to (catalogue 4.4), save that what was left stays left: `state_after`."""
 
+_BY_RESTRICTION: Final[Mapping[State | None, Mapping[Action, State]]] = {
+    State.RESTRICTED: {Action.EXIT: State.EXITED_RESTRICTED},
+    State.EXITED: {Action.RESTRICT: State.EXITED_RESTRICTED},
+    State.EXITED_RESTRICTED: {Action.UNRESTRICT: State.EXITED},
+}
+"""Where a restriction and an exit meet: both stand, until each has ended by what ends it."""
+
 OPENING: Final = frozenset({Action.JOIN, Action.UNRESTRICT, Action.RELEASE})
 """The acts that may open a gate; they take their turn, all others go ahead."""
 
@@ -32,8 +41,14 @@ leave what was received since. What closes a gate is honoured at once (K38)."""
 ERASING: Final = frozenset({Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL})
 """The acts after which nothing of the router stays (4.4, D5); a restriction keeps the records, unreadable."""
 
-LEFT: Final = (State.VOID, State.CLOSED, State.EXITED)
-"""The states that nothing but a join leads out of, the one that asks most of a join first."""
+EXITS: Final = frozenset({State.EXITED, State.EXITED_RESTRICTED})
+"""The states after an exit, after which records may be kept (`on_exit`)."""
+
+RESTRICTED: Final = frozenset({State.RESTRICTED, State.EXITED_RESTRICTED})
+"""The states that only the end of a restriction leads out of, if nothing ends the consents themselves."""
+
+LEFT: Final = (State.VOID, State.CLOSED, State.EXITED_RESTRICTED, State.EXITED)
+"""The states that nothing but a join opens again, the one that asks most of a join first."""
 
 EVERYTHING: Final = 1 << 62
 """A time of receipt that nothing is later than."""
@@ -67,6 +82,8 @@ class Position(NamedTuple):
 
 def state_after(action: Action, before: State | None) -> State:
     """The state that an act of the owner leads to; of two that were left, the one that asks more of a join stays."""
+    if before in _BY_RESTRICTION and (restricted := _BY_RESTRICTION[before].get(action)):
+        return restricted
     after = STATE_AFTER[action]
     return min(before, after, key=LEFT.index) if before in LEFT and after in LEFT else after
 
@@ -98,7 +115,7 @@ def erases_until(action: Action, after: Standing, *, erase_on_exit: bool) -> int
     if action is Action.ERASE:
         return after.erased_until
     if action is Action.RELEASE:
-        left = after.state in LEFT and (erase_on_exit or after.state is not State.EXITED)
+        left = after.state in LEFT and (erase_on_exit or after.state not in EXITS)
         return EVERYTHING if left else after.erased_until or None
     if action not in ERASING or (action is Action.EXIT and not erase_on_exit):
         return None

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import orjson
 
-from collector.consent.acts import DATED, ERASING, LEFT, position_after, state_after
+from collector.consent.acts import DATED, ERASING, LEFT, RESTRICTED, position_after, state_after
 from collector.consent.joining import join_refusal, version_of
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
@@ -257,9 +257,9 @@ def _changes_something(event: ConsentEvent, standing: Standing) -> bool:
             return event.reference in standing.holds
         # A restricted router can leave, but a restriction and its end must not let in one that has left.
         case Action.RESTRICT:
-            return own not in LEFT
+            return own not in LEFT or own is State.EXITED
         case Action.UNRESTRICT:
-            return own is State.RESTRICTED
+            return own in RESTRICTED
         case Action.ERASE:
             return True
     return not event.only_if_joined or own not in LEFT or state_after(event.action, own) is not own
@@ -269,7 +269,7 @@ def _result_of_join(join: ConsentEvent, standing: Standing | None) -> Result:
     if standing is None or standing.state is State.JOINED:
         return Result.RECORDED
     # What was restricted or is held is not for the owner's next click to lift.
-    if standing.state is State.RESTRICTED or standing.holds:
+    if standing.own_state in RESTRICTED or standing.holds:
         return Result.WITHOUT_EFFECT
     return Result.STALE if _is_stale(join, standing) else Result.RECORDED
 

@@ -9,12 +9,14 @@ from collector.model import DropReason, Sealed
 
 
 class State(Enum):
-    """The states of catalogue 4.4. Only `joined` admits data."""
+    """The states of catalogue 4.4, and an exit under a restriction. Only `joined` admits data."""
 
     JOINED = "joined"
     EXITED = "exited"
     OUTDATED = "outdated"
     RESTRICTED = "restricted"
+    EXITED_RESTRICTED = "exited_restricted"
+    """Left, and restricted all the same: no join counts before the restriction has ended."""
     VOID = "void"
     CLOSED = "closed"
 
@@ -29,6 +31,7 @@ _REFUSALS: Final = {
     State.EXITED: DropReason.WITHDRAWN,
     State.OUTDATED: DropReason.POLICY_OUTDATED,
     State.RESTRICTED: DropReason.RESTRICTED,
+    State.EXITED_RESTRICTED: DropReason.WITHDRAWN,
     State.VOID: DropReason.VOID,
     State.CLOSED: DropReason.WITHDRAWN,
 }

@@ -20,7 +20,7 @@ from collector.stores.guard import NOTE, holds, mismatch
 from collector.stores.witness import Kept, Witness, WitnessFault, end_of
 
 _AT_A_TIME: Final = 1000
-_ACTION: Final = {State.VOID: Action.VOID, State.CLOSED: Action.CANCEL, State.RESTRICTED: Action.RESTRICT}
+_ACTION: Final = {State.VOID: Action.VOID, State.CLOSED: Action.CANCEL}
 """The act that leads to a state again; to all others an exit does."""
 
 
@@ -141,8 +141,13 @@ async def _again(store: Store, entry: LedgerEntry, now: int) -> list[ConsentEven
     event = ConsentEvent(action=Action.EXIT, channel=Channel.SYSTEM, identity=identity, received_at=now)
     again = [msgspec.structs.replace(event, action=Action.HOLD, reference=reference) for reference in entry.holds]
     own = entry.beneath or entry.state
-    if own is State.RESTRICTED and not await store.find([("router", identity.device_ref)]):
-        again.append(event)  # there is nothing to restrict, and it must not join by its flag
+    restrict = msgspec.structs.replace(event, action=Action.RESTRICT)
+    unknown = own is State.RESTRICTED and not await store.find([("router", identity.device_ref)])
+    if own is State.EXITED_RESTRICTED or unknown:
+        # One that is unknown has nothing to restrict yet, and must not join by its flag.
+        again += [event, restrict]
+    elif own is State.RESTRICTED:
+        again.append(restrict)
     elif own is not State.JOINED:
         again.append(msgspec.structs.replace(event, action=_ACTION.get(own, Action.EXIT)))
     elif entry.erased_until:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from collector.consent.acts import LEFT
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing, State
 from collector.model import Entry, Record
@@ -44,9 +45,9 @@ def insert_records(size: int) -> str:
 _RECORD_COLUMNS: Final = (
     "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, body"
 )
-_LEFT_AT: Final = """
+_LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
-        AND json_extract(entry, '$.state') IN ('exited', 'void', 'closed')) AS left_at"""
+        AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)})) AS left_at"""  # noqa: S608
 """The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
 RECORDS: Final = f"""
     WITH w AS MATERIALIZED (SELECT *, {_LEFT_AT} FROM router WHERE device_ref = ?)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.consent.acts import erases_until
+from collector.consent.acts import EXITS, LEFT, erases_until
 from collector.consent.chain import Chain, Row
 from collector.consent.ledger import Head
 from collector.consent.standing import Standing, State
@@ -181,7 +181,7 @@ def _records(connection: sqlite3.Connection, found: Verified, expected: Expected
 
 def _leftovers(connection: sqlite3.Connection, found: Verified, expected: Expected) -> None:
     """What finds a router, and what the next sample would be compared with, go with its records."""
-    left = (State.VOID, State.CLOSED, State.EXITED) if expected.erase_on_exit else (State.VOID, State.CLOSED)
+    left = [state for state in LEFT if expected.erase_on_exit or state not in EXITS]
     marks = ",".join("?" * len(left))
     for table in ("lookup", "memory"):
         sql = f"""SELECT count(*) FROM {table} t LEFT JOIN router w ON w.id = t.router_id

@@ -292,6 +292,26 @@ async def test_accepting_does_again_what_was_held_and_what_was_to_be_erased(
     assert 1 == (await restored.commit([release])).erased
 
 
+async def test_accepting_restricts_again_whom_the_ledger_has_lost_or_sees_joined(
+    two: tuple[Store, Store], tmp_path: Path
+) -> None:
+    """Also one that left under its restriction, and one that the restored ledger does not know at all."""
+    whole, restored = two
+    witness = witness_of(tmp_path)
+    await both(two, record("a", 1), record("b", 1))
+    await whole.commit([record("c", 1)])
+    await whole.commit([act(Action.RESTRICT, name, at=LATER) for name in ("a", "b", "c")])
+    await whole.commit([leave("b", at=LATER + MINUTE)])
+    witness.append(await whole.entries())
+    await accept(restored, witness, reason="the newer backup is lost", now=LATER + HOUR)
+    found = [await restored.find([("router", router(name).device_ref)]) for name in ("a", "b", "c")]
+    joins = await restored.commit([join(name, at=LATER + 2 * HOUR) for name in ("a", "b", "c")])
+
+    states = [State.RESTRICTED, State.EXITED_RESTRICTED, State.EXITED_RESTRICTED]
+    assert states == [one.standing.state for [one] in found]
+    assert ["without_effect"] * 3 == [result.value for _, result in joins.results.elements()]
+
+
 async def test_a_lost_witness_is_begun_anew_from_what_is_there(two: tuple[Store, Store], tmp_path: Path) -> None:
     """With everything the ledger holds, so that older backups can be repaired from it again."""
     store, _ = two

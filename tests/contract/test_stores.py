@@ -464,6 +464,26 @@ async def test_a_restricted_router_can_leave(store: Store) -> None:
     assert (0, {DropReason.WITHDRAWN: 1}) == outcome(after)
 
 
+@pytest.mark.parametrize("erase_on_exit", [True, False])
+async def test_a_restriction_outlasts_an_exit(open_store: Open, *, erase_on_exit: bool) -> None:
+    """The exit erases as any other; no later join opens the gate, or shows what was kept, before it is lifted (O47)."""
+    store = await open_store(erase_on_exit=erase_on_exit)
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.RESTRICT, at=LATER)])
+    left = await store.commit([leave(at=LATER + MINUTE)])
+    joined = await store.commit([join(at=LATER + HOUR), record(number=2, at=LATER + HOUR + MINUTE)])
+    closed = {standing.state for standing in await store.closed()}
+    await store.commit([act(Action.UNRESTRICT, at=LATER + 2 * HOUR)])
+    lifted = await store.commit([record(number=3, at=LATER + 3 * HOUR)])
+    again = await store.commit([join(at=LATER + 4 * HOUR), record(number=4, at=LATER + 5 * HOUR)])
+
+    assert (int(erase_on_exit), {State.EXITED_RESTRICTED}) == (left.erased, closed)
+    assert {(Action.JOIN, Result.WITHOUT_EFFECT): 1} == dict(joined.results)
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(joined) == outcome(lifted)
+    assert (1, {}) == outcome(again)
+    assert [4] == await numbers(store)
+
+
 @pytest.mark.parametrize("closing", [None, Action.EXIT, Action.VOID, Action.CANCEL])
 async def test_lifting_a_restriction_is_no_join(open_store: Open, closing: Action | None) -> None:
     """A router that never joined, or has left, is not let in by a restriction and its end (D2, 4.4)."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Act = Literal["exit", "void", "restrict", "unrestrict", "cancel", "erase", "hold", "release"]
-CLOSED = ("void", "closed", "exited")
+CLOSED = ("void", "closed", "exited, restricted", "exited")
 """The ends; of two the first stays."""
+RESTRICTED = ("restricted", "exited, restricted")
+"""What only `unrestrict` leads out of; or an end of the consents themselves."""
 TIE = 1000
 """Milliseconds within which nobody knows which of two acts was first."""
 
@@ -62,7 +64,7 @@ class Owner:
     def join(self, name: str, *, said: int, received: int) -> None:
         """It counts once, only if what closed the gate is clearly older, and it does not lift a restriction."""
         stale = self.state in CLOSED and min(said, received) < self.since + TIE
-        if name in self.seen or self.state == "restricted" or self.holds or stale:
+        if name in self.seen or self.state in RESTRICTED or self.holds or stale:
             return
         self.seen.add(name)
         self._turn("join", "joined", self.since if self.state == "joined" else received, received)
@@ -72,7 +74,7 @@ class Owner:
         if name in self.seen or (refusal and self.state in {"none", *CLOSED}):
             return
         self.seen.add(name)
-        self._turn("exit", "exited", self._closes_at(received), received, erase=not self.keep)
+        self._turn("exit", self._exited(), self._closes_at(received), received, erase=not self.keep)
 
     def command(self, act: Act, *, received: int, reference: str) -> None:
         """What somebody decides beside the collector, in a commit of its own."""
@@ -92,14 +94,21 @@ class Owner:
             if self.state != "none":
                 getattr(self, f"_{act}")(received, reference)
             return
-        if act == "restrict" and self.state in {"none", *CLOSED}:
+        if act == "restrict" and self.state in {"none", "void", "closed", "exited, restricted"}:
             return
-        if act == "unrestrict" and self.state != "restricted":
+        if act == "unrestrict" and self.state not in RESTRICTED:
             return
-        after = {"exit": "exited", "void": "void", "cancel": "closed", "restrict": "restricted", "unrestrict": "joined"}
+        after = {"exit": self._exited(), "void": "void", "cancel": "closed"}
+        after |= {"restrict": "restricted", "unrestrict": "joined"}
+        if self.state.startswith("exited"):
+            after |= {"restrict": "exited, restricted", "unrestrict": "exited"}
         erase = act in {"void", "cancel"} or (act == "exit" and not self.keep)
         since = max(received, self.since) if act == "unrestrict" else self._closes_at(received)
         self._turn(act, after[act], since, received, erase=erase)
+
+    def _exited(self) -> str:
+        """What an exit leads to: it does not end a restriction."""
+        return "exited, restricted" if self.state in RESTRICTED else "exited"
 
     def _closes_at(self, received: int) -> int:
         """What closes does so when the ledger has come to at the earliest, though it was received before (K38)."""
@@ -110,7 +119,7 @@ class Owner:
         self.times.newest = max(self.since, received)
 
     def _turn(self, act: str, state: str, since: int, received: int, *, erase: bool = False) -> None:
-        two_ends = self.state in CLOSED and state in CLOSED
+        two_ends = self.state in CLOSED and state in CLOSED and act not in {"restrict", "unrestrict"}
         self.state = min(self.state, state, key=CLOSED.index) if two_ends else state
         self.since = since
         self._done(act, received)
@@ -147,7 +156,7 @@ class Owner:
         self._done("release", received)
         if self.holds:
             return
-        left = self.state in CLOSED and not (self.keep and self.state == "exited")
+        left = self.state in CLOSED and not (self.keep and self.state.startswith("exited"))
         self._forget(received_by=None if left else self.until)
 
     def _forget(self, *, received_by: int | None) -> None:

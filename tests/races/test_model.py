@@ -29,7 +29,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from modelled import Act, Owner, Times
+from modelled import CLOSED, Act, Owner, Times
 from records import SECOND
 from stepping import HERE, START, Race, SteppedStore, Watched, text_of_ms
 
@@ -405,7 +405,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         self.run(self.store.close())
         self.start(self.race.path)
         self.run(self.store.changes(0))
-        gone = [trace for router in ROUTERS if self.owners[router].state in {"exited", "void", "closed"}
+        gone = [trace for router in ROUTERS if self.owners[router].state in CLOSED
                 and not self.owners[router].keep and not self.owners[router].holds
                 for trace in self.race.traces(range(1, self.count + 1), router)[1:]]  # fmt: skip
         assert [] == self.race.found(gone)

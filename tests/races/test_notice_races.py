@@ -279,6 +279,28 @@ async def test_k33_after_a_void_consent_a_join_has_to_attest_age(another: Open, 
     assert [1, 2] == sorted({entry.generation for entry in await race.store.ledger()})
 
 
+async def test_k33_a_restriction_is_not_lifted_by_a_switch_turned_off_and_on(race: Race) -> None:
+    """The exit erases; what comes after the join is dropped until the restriction has ended, and its owner joins."""
+    await stored(race, 1)
+    race.writer.submit_event(system(Action.RESTRICT, race, at=LATER), _token(race))
+    await race.commit()
+    race.act("exit", at=LATER + MINUTE)
+    race.act("join", at=LATER + 2 * MINUTE, event_id="e-2")
+    race.report(2, at=LATER + 3 * MINUTE)
+    await race.commit()
+    under = (race.outcomes, race.seen().acts)
+    race.writer.submit_event(system(Action.UNRESTRICT, race, at=LATER + HOUR), _token(race))
+    await race.commit()
+    race.act("join", at=LATER + HOUR + MINUTE, event_id="e-3")
+    race.report(3, at=LATER + HOUR + 2 * MINUTE)
+    await race.commit()
+
+    assert ((1, {"withdrawn": 1}), ["join", "restrict", "exit"]) == under
+    assert (2, {"withdrawn": 1}) == race.outcomes
+    assert 1 == len(await readable(race))
+    assert ["join", "restrict", "exit", "unrestrict", "join"] == race.seen().acts
+
+
 async def test_k33_a_restriction_is_not_lifted_by_the_owners_next_join(race: Race) -> None:
     """Only by its end; nothing that was measured meanwhile is kept."""
     await stored(race, 1)

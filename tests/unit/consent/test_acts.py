@@ -183,6 +183,74 @@ def test_a_restriction_stands_after_a_hold(router: Router) -> None:
     assert (State.RESTRICTED, State.RESTRICTED, State.JOINED) == (after, during, router.standing.state)
 
 
+# Restrictions
+
+
+def test_an_exit_and_a_join_do_not_lift_a_restriction(router: Router) -> None:
+    """A switch that is turned off and on again does not undo what the rights desk was asked for (O47)."""
+    router.does(Action.RESTRICT)
+    left = router.does(Action.EXIT)
+    erased = router.erased()
+    joined = router.does(Action.JOIN)
+    under = router.standing.state
+    router.does(Action.UNRESTRICT)
+    lifted = router.standing.state
+
+    assert (Result.RECORDED, EVERYTHING, Result.WITHOUT_EFFECT) == (left, erased, joined)
+    assert (State.EXITED_RESTRICTED, State.EXITED) == (under, lifted)
+    assert Result.RECORDED is router.does(Action.JOIN)
+    assert State.JOINED is router.standing.state
+
+
+def test_who_has_left_can_ask_for_a_restriction(router: Router) -> None:
+    """Any state leads to it (4.4), save those after which the next consent is another generation's."""
+    router.does(Action.EXIT)
+    results = [router.does(action) for action in (Action.RESTRICT, Action.RESTRICT, Action.JOIN, Action.EXIT)]
+
+    assert [Result.RECORDED, Result.WITHOUT_EFFECT, Result.WITHOUT_EFFECT, Result.RECORDED] == results
+    assert State.EXITED_RESTRICTED is router.standing.state
+
+
+@pytest.mark.parametrize("action", [Action.VOID, Action.UNBIND, Action.CANCEL])
+@pytest.mark.parametrize("first", [Action.RESTRICT, Action.EXIT])
+def test_a_restriction_ends_with_its_generation(router: Router, first: Action, action: Action) -> None:
+    """Whoever the router belongs to then did not ask for it."""
+    for one in (first, Action.RESTRICT, action):
+        router.does(one)
+    generation = router.standing.generation
+    lifted = router.does(Action.UNRESTRICT)
+    joined = router.does(Action.JOIN)
+
+    assert (Result.WITHOUT_EFFECT, Result.RECORDED) == (lifted, joined)
+    assert (State.JOINED, generation + 1) == (router.standing.state, router.standing.generation)
+
+
+def test_a_restriction_survives_an_exit_under_a_hold(router: Router) -> None:
+    """What lies beneath the hold shows when it ends, and the exit erases then."""
+    router.does(Action.RESTRICT)
+    router.does(Action.HOLD, CASE)
+    router.does(Action.EXIT)
+    during = router.erased()
+    router.does(Action.RELEASE, CASE)
+
+    assert (None, EVERYTHING, None) == (during, router.erased(), router.erased(erase_on_exit=False))
+    assert State.EXITED_RESTRICTED is router.standing.state
+    assert Result.WITHOUT_EFFECT is router.does(Action.JOIN)
+
+
+only_owner = st.lists(st.sampled_from([Action.JOIN, Action.EXIT, Action.ERASE]), max_size=12)
+
+
+@given(only_owner)
+def test_no_acts_of_the_owner_open_a_restricted_gate(happens: list[Action]) -> None:
+    """In whatever order."""
+    router = Router()
+    router.does(Action.RESTRICT)
+    for action in happens:
+        router.does(action)
+        assert router.standing.state in {State.RESTRICTED, State.EXITED_RESTRICTED}
+
+
 acts = st.lists(st.tuples(st.sampled_from(list(Action)), st.sampled_from([CASE, OTHER])), max_size=12)
 
 

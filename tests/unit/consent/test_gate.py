@@ -208,6 +208,7 @@ def test_a_declared_version_that_was_closed_is_refused_by_the_time_of_receipt(se
         (State.CLOSED, "withdrawn"),
         (State.OUTDATED, "policy_outdated"),
         (State.RESTRICTED, "restricted"),
+        (State.EXITED_RESTRICTED, "withdrawn"),
         (State.VOID, "void"),
     ],
 )

@@ -35,6 +35,7 @@ def knows(closed: ClosedRouters, name: str) -> bool:
         (State.EXITED, DropReason.WITHDRAWN),
         (State.CLOSED, DropReason.WITHDRAWN),
         (State.RESTRICTED, DropReason.RESTRICTED),
+        (State.EXITED_RESTRICTED, DropReason.WITHDRAWN),
         (State.VOID, DropReason.VOID),
         (State.OUTDATED, DropReason.POLICY_OUTDATED),
     ],
