@@ -89,6 +89,9 @@ class RegionSettings(Section):
         description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
     )
 
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=180, description="How long a record can be read after its receipt; then it is deleted."
+    )
     spool: Path | None = Field(
         default=None,
         description="Folder for what waits while the store is away, best on another disk. Beside the store if absent.",

@@ -32,7 +32,8 @@ def tls_context(broker: "BrokerSettings") -> ssl.SSLContext | None:
 
 def file_faults(settings: "Settings") -> list[str]:
     """What is wrong with the files that the settings name, and between them: a sentence each."""
-    return [*_named_file_faults(settings), *_shared_faults(settings), *_witness_faults(settings)]
+    faults = [*_named_file_faults(settings), *_shared_faults(settings), *_witness_faults(settings)]
+    return [*faults, *_retention_faults(settings)]
 
 
 def _named_file_faults(settings: "Settings") -> list[str]:
@@ -168,6 +169,18 @@ def _witness_faults(settings: "Settings") -> list[str]:
         if witness.resolve() in {file.resolve() for file in own.key_files}:
             faults.append(f"{where}: is also a key of the region. Give it a name of its own.")
     return faults
+
+
+def _retention_faults(settings: "Settings") -> list[str]:
+    """A message that comes again after its record was deleted has to be too old by then (K09)."""
+    hours = settings.limits.max_age_hours
+    kept = {region: settings.regions.of(region).retention_days for region in settings.regions.enabled}
+    return [
+        f"regions.{region}.retention_days: found {days}, expected at least a day more than limits.max_age_hours "
+        f"({hours:g}). Keep records for longer, or take younger messages only."
+        for region, days in kept.items()
+        if days * 24 < hours + 24
+    ]
 
 
 def _shared_faults(settings: "Settings") -> list[str]:

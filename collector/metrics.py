@@ -83,6 +83,9 @@ CONSENT_REFUSED: Final = Declared(
     "Messages on the consent topic that are no consent events, by reason.",
     ("reason",),
 )
+EXPIRED: Final = Declared(
+    "collector_records_expired_total", "counter", "Records deleted because their time was over.", ("region",)
+)
 ERASED: Final = Declared(
     "collector_records_erased_total", "counter", "Records erased, at an exit or on request.", ("region",)
 )
@@ -173,7 +176,7 @@ RETAINED_CLEARED: Final = Declared(
 
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
-    COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
+    EXPIRED, COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
     *SPOOL_DECLARED, CLOCK_BEHIND, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST,
     API_ANSWERS, RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES,
 )  # fmt: skip
@@ -214,6 +217,7 @@ class Metrics:
         self.consent: Counter[tuple[Region, Action, Result]] = Counter()
         self.consent_refused: Counter[DropReason] = Counter()
         self.erased: Counter[Region] = Counter()
+        self.expired: Counter[Region] = Counter()
         self.api_answers: Counter[int] = Counter()
         self.retained_cleared: Counter[str] = Counter()
         self.store_failures: Counter[Region] = Counter()
@@ -256,6 +260,7 @@ class Metrics:
         yield counter(CONSENT_EVENTS, dict(self.consent))
         yield counter(CONSENT_REFUSED, {(reason,): n for reason, n in self.consent_refused.items()})
         yield counter(ERASED, {(region,): self.erased[region] for region in self._regions})
+        yield counter(EXPIRED, {(region,): self.expired[region] for region in self._regions})
         yield counter(STORE_FAILURES, {(region,): self.store_failures[region] for region in self._regions})
         yield gauge(STORE_UP, {(region,): up for region, up in self.store_up.items()})
         yield gauge(STORE_CLOSED, {(r, c): self.store_state(r) is c for r in self._regions for c in Cause})

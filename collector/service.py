@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from collector.clock import Clock
 from collector.config import Settings, read_keys
 from collector.config_files import read_tokens, server_context
@@ -29,6 +31,7 @@ from collector.rules import consent_rules, make_rules
 from collector.stores import Store
 from collector.stores.guard import GuardedStore
 from collector.stores.missing import check_there
+from collector.stores.retention import DAY
 from collector.stores.sealing import Sealer
 from collector.stores.spool import Spool
 from collector.stores.spool_file import SpoolFile
@@ -248,7 +251,8 @@ def plain_store(settings: Settings, region: Region, witness: Path | None = None)
     Without *witness* a missing one is made, whatever there was before.
     """
     own = settings.regions.of(region)
-    return SQLiteStore(own.store, region, consent_rules(settings), [key.key_id for key in read_keys(own)], witness)
+    rules = replace(consent_rules(settings), retention=own.retention_days * DAY)
+    return SQLiteStore(own.store, region, rules, [key.key_id for key in read_keys(own)], witness)
 
 
 def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:

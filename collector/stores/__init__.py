@@ -13,8 +13,9 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
 from collector.model import Entry, Region, Sealed
 from collector.stores.plan import Committed
+from collector.stores.retention import Purged
 
-__all__ = ["Committed", "Router", "Store", "StoredRecord"]
+__all__ = ["Committed", "Purged", "Router", "Store", "StoredRecord"]
 
 
 class Router(Sealed, frozen=True):
@@ -128,6 +129,13 @@ class Store(Protocol):
 
     async def note(self, name: str, value: str) -> None:
         """Note something about the store itself, in it."""
+        ...
+
+    async def purge(self) -> Purged:
+        """Delete some of what is past its time, oldest first and in one transaction; what is held is kept.
+
+        Reads give nothing of it any more, purged or not.
+        """
         ...
 
     async def newest(self) -> int:

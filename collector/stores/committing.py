@@ -24,6 +24,7 @@ from collector.stores.health import Health
 from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes, records_in
 from collector.stores.queue import TAKEN_BACK, Batch, Item, Queue, refs_of, takes_its_turn
+from collector.stores.retention import Purging
 from collector.stores.spool import Spool
 
 REFRESH_SECONDS: Final = 1.0
@@ -63,6 +64,7 @@ class Committing:
         self._seq = 0
         self._own: set[int] = set()
         self._refreshed = float("-inf")
+        self._purging = Purging()
         self._singly = 0
         self._stuck: list[Item] = []
         self._spool_next = True
@@ -263,6 +265,7 @@ class Committing:
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._learn(changed)
         self._health.reads(idle=not self._queue)
+        self._outcomes.expired(await self._purging.go_on(self._store.purge))
         own, self._own = self._own, set()
         await self._outcomes.leaving.learnt((one for one in changed if one.seq not in own), self._store)
 

@@ -18,6 +18,7 @@ from collector.log import LOG
 from collector.model import Entry, Region
 from collector.stores import Router, Store, StoredRecord
 from collector.stores.plan import Committed
+from collector.stores.retention import Purged
 from collector.stores.sqlite_faults import not_opened
 from collector.stores.witness import Kept, Witness, WitnessFault, end_of
 from collector.stores.worker import Worker
@@ -155,6 +156,10 @@ class GuardedStore:
     async def note(self, name: str, value: str) -> None:
         """As `Store.note`."""
         await self._open.note(name, value)
+
+    async def purge(self) -> Purged:
+        """As `Store.purge`."""
+        return await self._open.purge()
 
     async def newest(self) -> int:
         """As `Store.newest`."""

@@ -14,6 +14,7 @@ from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
 from collector.stores.gathering import gather
 from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, make_plan, removed_from
+from collector.stores.retention import Purged, expired_until
 
 
 class MemoryStore:
@@ -145,9 +146,10 @@ class MemoryStore:
             yield _stored(insert)
 
     def _current(self, device_ref: bytes) -> list[Insert]:
-        """What was written since the router last left (K40)."""
+        """What was written since the router last left (K40) and is not past its time."""
         left = max((e.seq for e in self._entries if e.device_ref == device_ref.hex() and e.state in LEFT), default=0)
-        return [i for i in self._records.values() if i.standing.device_ref == device_ref and i.standing.seq > left]
+        mine = [i for i in self._records.values() if i.standing.device_ref == device_ref and i.standing.seq > left]
+        return [i for i in mine if i.record.received_at > expired_until(self._rules.retention)]
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
@@ -173,6 +175,15 @@ class MemoryStore:
     async def note(self, name: str, value: str) -> None:
         """As `Store.note`."""
         self._notes[name] = value
+
+    async def purge(self) -> Purged:
+        """As `Store.purge`."""
+        until = expired_until(self._rules.retention)
+        old = {key: i for key, i in self._records.items() if i.record.received_at <= until}
+        gone = [key for key, i in old.items() if not self._standings[i.standing.device_ref].holds]
+        for key in gone:
+            del self._records[key]
+        return Purged(len(gone), more=False)
 
     async def newest(self) -> int:
         """As `Store.newest`."""

@@ -61,6 +61,10 @@ class Outcomes:
             item.token = NO_TOKEN
             self._metrics.spools.left[self._region] += 1
 
+    def expired(self, records: int) -> None:
+        """The store has deleted these, past their time."""
+        self._metrics.expired[self._region] += records
+
     def drained(self, records: int) -> None:
         """The store has decided on these out of the spool."""
         self._metrics.spools.drained[self._region] += records

@@ -22,6 +22,7 @@ from collector.consent.policies import Policies
 from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Removal, Sealed
+from collector.stores.retention import UNLIMITED
 
 
 class ConsentRules(Sealed, frozen=True):
@@ -30,6 +31,8 @@ class ConsentRules(Sealed, frozen=True):
     mode: Mode = "flag"
     erase_on_exit: bool = True
     policies: Policies = msgspec.field(default_factory=shipped_policies)
+    retention: int = UNLIMITED
+    """For how many milliseconds after its receipt a record is kept."""
     listed_only: bool = False
     """Whether the region's registry has to list a router (`regions.registry = "required"`)."""
 

@@ -11,9 +11,11 @@ from typing import Final, TypeVar
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
+from collector.stores.retention import Purged
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
 from collector.stores.sqlite_restore import restore
+from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
     ROUTER_COLUMNS,
@@ -53,12 +55,13 @@ class SQLiteStore(StoreFile):
         witness: Path | None = None,
     ) -> None:
         """As `StoreFile`; *rules* say how its ledger is kept."""
-        super().__init__(path, region, key_ids, rules.policies.ends, witness)
+        super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
         self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrubber = Scrubber()
+        self._sweep = Sweep(rules.retention)
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
         """As `Store.commit`."""
@@ -71,6 +74,10 @@ class SQLiteStore(StoreFile):
     async def restore(self, entries: Sequence[str]) -> int:
         """As `Store.restore`."""
         return await self._do(self._restore, entries)
+
+    async def purge(self) -> Purged:
+        """As `Store.purge`."""
+        return await self._do(lambda: self._sweep.step(self._db))
 
     def _open(self) -> None:
         super()._open()

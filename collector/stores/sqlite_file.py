@@ -13,6 +13,7 @@ from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
+from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.sqlite_faults import OpenedFile, damaged, refused
 from collector.stores.sqlite_rows import (
     NEWEST,
@@ -43,16 +44,19 @@ class StoreFile:
         key_ids: Collection[str] = (),
         versions: Collection[str] = (),
         witness: Path | None = None,
+        retention: int = UNLIMITED,
     ) -> None:
         """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused.
 
-        Where *witness* tells that there was a store, a missing one is not made.
+        Where *witness* tells that there was a store, a missing one is not made. Records are read for *retention*
+        milliseconds after their receipt.
         """
         self.path = path
         self.region = region
         self._key_ids = key_ids
         self._versions = versions
         self._witness = witness
+        self._retention = retention
         self._worker = Worker(f"store-{region}")
         self._connection: sqlite3.Connection | None = None
         self._file = OpenedFile(path)
@@ -85,11 +89,11 @@ class StoreFile:
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
         """As `Store.find`."""
-        return await self._do(lambda: find_routers(self._db, refs))
+        return await self._do(lambda: find_routers(self._db, refs, expired_until(self._retention)))
 
     async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
         """As `Store.records`."""
-        for row in await self._do(self._all, RECORDS, device_ref, since, limit):
+        for row in await self._do(self._all, RECORDS, device_ref, since, expired_until(self._retention), limit):
             yield stored_record(row)
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:

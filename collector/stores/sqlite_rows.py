@@ -54,7 +54,7 @@ RECORDS: Final = f"""
     SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
     FROM w JOIN record r ON r.router_id = w.id AND r.consent_seq > w.left_at JOIN ledger l ON l.seq = r.consent_seq
-    WHERE w.state = 'joined' AND r.event_time >= ?
+    WHERE w.state = 'joined' AND r.event_time >= ? AND r.received_at > ?
     ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""  # noqa: S608 - words of ours
 NEWEST: Final = """
     SELECT * FROM (SELECT json_extract(entry, '$.received_at') FROM ledger WHERE seq > ?1 ORDER BY seq DESC LIMIT 1)
@@ -243,17 +243,18 @@ def stored_record(row: Any) -> StoredRecord:
     )
 
 
-def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]]) -> list[Router]:
-    """The routers known by any of these pseudonyms (kind, ref)."""
+def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
+    """The routers known by any of these pseudonyms (kind, ref); what was received up to *expired* counts no more."""
     found: dict[int, None] = {}
     for kind, ref in refs:
         sql = BY_REF if kind == "router" else BY_LOOKUP
         found |= {row[0]: None for row in connection.execute(sql, {"ref": ref, "kind": kind})}
-    return [_router(connection, router_id) for router_id in found]
+    return [_router(connection, router_id, expired) for router_id in found]
 
 
-def _router(connection: sqlite3.Connection, router_id: int) -> Router:
+def _router(connection: sqlite3.Connection, router_id: int, expired: int) -> Router:
     row = connection.execute(f"SELECT {ROUTER_COLUMNS}, {_LEFT_AT} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
-    sql = "SELECT count(*), min(received_at), max(received_at) FROM record WHERE router_id = ? AND consent_seq > ?"
-    records, first, last = connection.execute(sql, (router_id, row[-1])).fetchone()
+    times = "SELECT count(*), min(received_at), max(received_at) FROM record"
+    sql = f"{times} WHERE router_id = ? AND consent_seq > ? AND received_at > ?"
+    records, first, last = connection.execute(sql, (router_id, row[-1], expired)).fetchone()
     return Router(standing=standing_of(row), records=records, first_received_at=first, last_received_at=last)

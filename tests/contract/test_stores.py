@@ -1,12 +1,13 @@
 """What every store promises, whatever its engine."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 import orjson
@@ -23,6 +24,7 @@ from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Re
 from collector.stores import Committed, Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.retention import DAY, UNLIMITED
 from collector.stores.sqlite import SQLiteStore
 
 Engine = Literal["memory", "sqlite"]
@@ -40,7 +42,9 @@ def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
 class Open(Protocol):
     """Opens one more store of the engine under test."""
 
-    def __call__(self, mode: Mode = "flag", *, erase_on_exit: bool = True) -> Awaitable[Store]: ...
+    def __call__(
+        self, mode: Mode = "flag", *, erase_on_exit: bool = True, retention: int = UNLIMITED
+    ) -> Awaitable[Store]: ...
 
 
 @pytest.fixture(params=ENGINES)
@@ -48,8 +52,8 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     """Opens stores of one engine, and closes them afterwards."""
     made: list[Store] = []
 
-    async def opened(mode: Mode = "flag", *, erase_on_exit: bool = True) -> Store:
-        rules = ConsentRules(mode=mode, erase_on_exit=erase_on_exit)
+    async def opened(mode: Mode = "flag", *, erase_on_exit: bool = True, retention: int = UNLIMITED) -> Store:
+        rules = ConsentRules(mode=mode, erase_on_exit=erase_on_exit, retention=retention)
         store = make(request.param, tmp_path / f"{len(made)}.db", rules)
         made.append(store)
         await store.open()
@@ -495,6 +499,77 @@ async def test_lifting_a_restriction_is_no_join(open_store: Open, closing: Actio
 
     assert 0 == committed.stored
     assert [] == await readable(store)
+
+
+# Kept for so long (O30, K37)
+
+DAYS: Final = 30 * DAY
+
+
+def ago(days: float) -> int:
+    """So many days before now, by the clock that the store goes by."""
+    return int(time.time() * 1000 - days * DAY)
+
+
+async def test_what_is_past_its_time_is_not_read_and_then_deleted(open_store: Open) -> None:
+    """By its receipt; whether a purge has been there makes no difference to who reads, or counts."""
+    store = await open_store(retention=DAYS)
+    await store.commit([record(number=n, at=ago(days)) for n, days in ((1, 31), (2, 30.5), (3, 29.5), (4, 0))])
+    before, [counted] = await numbers(store), await store.find([("serial", ref("serial", "a"))])
+    purged = await store.purge()
+    after, [known] = await numbers(store), await store.find([("serial", ref("serial", "a"))])
+
+    assert [4, 3] == before == after
+    assert (2, False) == purged
+    assert (2, counted.first_received_at) == (counted.records, known.first_received_at)
+    assert (0, False) == await store.purge()
+
+
+async def test_what_was_measured_long_ago_is_kept_by_its_receipt(open_store: Open) -> None:
+    """And a record whose clock was ahead does not stay for longer."""
+    store = await open_store(retention=DAYS)
+    await store.commit([join(at=ago(60))])
+    await store.commit([record(number=1, at=ago(1), measured=ago(40)), record(number=2, at=ago(31), measured=ago(1))])
+
+    assert [1] == await numbers(store)
+    assert (1, False) == await store.purge()
+
+
+async def test_what_is_held_stays_on_the_disk_and_is_not_read(open_store: Open) -> None:
+    """A legal hold keeps it from being deleted; once released it is past its time like any other (K36)."""
+    store = await open_store(retention=DAYS)
+    await store.commit([record("a", 1, at=ago(31)), record("b", 1, at=ago(31))])
+    held = msgspec.structs.replace(act(Action.HOLD, at=ago(20)), reference="CASE-1")
+    await store.commit([held])
+    under, read = await store.purge(), await numbers(store)
+    await store.commit([msgspec.structs.replace(held, action=Action.RELEASE, received_at=ago(10))])
+    released = await numbers(store)
+
+    assert ((1, False), []) == (under, read)
+    assert [] == released
+    assert (1, False) == await store.purge()
+
+
+async def test_a_router_whose_records_are_past_their_time_goes_on(open_store: Open) -> None:
+    """Its consent stands, and what it sends next is found by what a customer reads out."""
+    store = await open_store(retention=DAYS)
+    await store.commit([record(number=1, at=ago(31))])
+    await store.purge()
+    await store.commit([record(number=2, at=ago(0))])
+    [found] = await store.find([("serial", ref("serial", "a"))])
+
+    assert (1, State.JOINED) == (found.records, found.standing.state)
+    assert [Action.JOIN] == await actions(store)
+
+
+async def test_what_is_kept_after_an_exit_is_kept_no_longer_than_any_other(open_store: Open) -> None:
+    """K40: until the end of its time; nothing finds the router afterwards but the ledger."""
+    store = await open_store(erase_on_exit=False, retention=DAYS)
+    await store.commit([record(number=1, at=ago(31))])
+    await store.commit([leave(at=ago(20))])
+
+    assert (1, False) == await store.purge()
+    assert 0 == (await store.commit([act(Action.CANCEL, at=ago(1))])).erased
 
 
 # Erased on request (K29)

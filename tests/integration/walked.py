@@ -39,7 +39,12 @@ def configuration(number: int, folder: Path) -> dict[str, Any]:
         if isinstance(model, type) and issubclass(model, BaseModel):
             made[name] = section(model, number, chance) | _HERE.get(name, {})
     made["regions"] |= {
-        str(region): {"store": f"data/{region}.sqlite", "key_files": [f"keys/{region}.key"]} for region in Region
+        str(region): {
+            "store": f"data/{region}.sqlite",
+            "key_files": [f"keys/{region}.key"],
+            "retention_days": 3650 if number % 2 else 366,
+        }
+        for region in Region
     }
     made["regions"].pop("blocked", None) if number % 2 else None
     if made["consent"]["on_exit"] == "keep":

@@ -479,6 +479,28 @@ def test_two_regions_share_no_key(folder: Folder, how: str) -> None:
     assert [sentence] == folder.faults(regions=regions)
 
 
+@pytest.mark.parametrize(
+    ("days", "hours", "good"), [(8, 168, True), (7, 168, False), (30, 8760, False), (366, 8760, True)]
+)
+def test_records_are_kept_for_longer_than_messages_are_taken(
+    folder: Folder, days: int, hours: int, *, good: bool
+) -> None:
+    """A message that comes again after its record was deleted has to be too old by then (K09)."""
+    regions = REGIONS.replace("[regions.china]", f"[regions.china]\nretention_days = {days}")
+    regions = regions.replace("[regions.germany]", "[regions.germany]\nretention_days = 3650")
+    regions = regions.replace("[regions.hong_kong]", "[regions.hong_kong]\nretention_days = 3650")
+    limits = f"[limits]\nmax_age_hours = {hours}"
+    if good:
+        assert days == folder.load(limits, regions=regions).regions.of(Region.CHINA).retention_days
+        return
+    fault = (
+        f"regions.china.retention_days: found {days}, expected at least a day more than limits.max_age_hours "
+        f"({hours}). Keep records for longer, or take younger messages only."
+    )
+
+    assert [fault] == folder.faults(limits, regions=regions)
+
+
 @contextmanager
 def without_privileges() -> Iterator[None]:
     """Be nobody for a while, if we are root: root may read anything."""
@@ -539,14 +561,17 @@ ALLOWED = {
     "regions.hong_kong.store": "where records are stored",
     "regions.hong_kong.key_files": "makes pseudonyms",
     "regions.hong_kong.witness": "can only close a region",
+    "regions.hong_kong.retention_days": "when records stored with consent are deleted",
     "regions.hong_kong.spool": "where records wait, encrypted, whose router the ledger has let in",
     "regions.germany.store": "where records are stored",
     "regions.germany.key_files": "makes pseudonyms",
     "regions.germany.witness": "can only close a region",
+    "regions.germany.retention_days": "when records stored with consent are deleted",
     "regions.germany.spool": "where records wait, encrypted, whose router the ledger has let in",
     "regions.china.store": "where records are stored",
     "regions.china.key_files": "makes pseudonyms",
     "regions.china.witness": "can only close a region",
+    "regions.china.retention_days": "when records stored with consent are deleted",
     "regions.china.spool": "where records wait, encrypted, whose router the ledger has let in",
     "consent.mode": "flag needs a flagged message, registered needs a join event before it: neither lets in without",
     "consent.on_exit": "what becomes of records stored with consent; they are unreadable either way",
@@ -665,7 +690,8 @@ NOT_A_YES: list[str] = [
 @pytest.mark.parametrize("mode", ["flag", "registered"])
 def test_the_most_permissive_settings_let_in_nothing_without_a_yes(folder: Folder, mode: str) -> None:
     """With everything as open as it goes, only the plain yes of the control passes."""
-    settings = folder.load(MOST_PERMISSIVE.format(mode=mode))
+    regions = REGIONS.replace("key_files", "retention_days = 3650\nkey_files")
+    settings = folder.load(MOST_PERMISSIVE.format(mode=mode), regions=regions)
     rules = assemble(settings, {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in Region})
     rest = '"schema_version": 1, "message_id": "m-1", "country": "DE", "time": "2025-11-21T14:00:00Z"'
 
