@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+import msgspec
+
 from collector.consent.policy_file import shipped_policies
-from collector.model import Action, Channel, ConsentEvent, Identity, Record, Region, Removal
+from collector.model import Action, Channel, ConsentEvent, Identity, Part, Record, Region, Removal
 from collector.stores import Store, StoredRecord
 
 FIRST = shipped_policies().first
@@ -57,6 +59,17 @@ def record(
         body=body or b'{"router":{"uptime_seconds":%d}}' % number,
         stripped=stripped,
         lookup=(("serial", ref("serial", name)),) if lookup is None else lookup,
+    )
+
+
+STATIONS = "wifi.wifi_station_count"
+
+
+def part(value: int, radio: str, *, at: int = START, interval: int = 1, name: str = "a") -> Record:
+    """The stations of one radio of router *name*, sent alone; parts of one interval have one record."""
+    made = record(name, 1_000_000 + interval, at=at, body=b"{}")
+    return msgspec.structs.replace(
+        made, counters=(), parts=(Part(STATIONS, radio, value, 255),), interval=interval
     )
 
 

@@ -245,6 +245,10 @@ class Writer:
         while True:
             async with self._turn:
                 await self._shelter.take_in(self._queue, self._most, self._committing.under_way)
+                if self._shelter.held and not self._health.is_away:
+                    # The store came back meanwhile; what the spool then would not take nobody else would look for.
+                    self._back()
+                    self._work.set()
             if not self._queue or not self._health.is_away:
                 break
         self._left()

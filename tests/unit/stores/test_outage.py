@@ -1,14 +1,19 @@
 """A region whose store is away: what goes to the spool, what stays with the broker, and what comes of it in the end."""
 
 import asyncio
+import json
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from outage import HERE, Region, done
-from records import HOUR, MINUTE, SECOND, START, act, join, leave, record, ref, router, until
+from outage import HERE, GatedStore, Region, done
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, part, record, ref, router, until
 
-from collector.errors import Cause
+from collector.errors import Cause, SpoolUnavailable
 from collector.model import Action, DropReason
+from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
 
 LATER = START + HOUR
 
@@ -227,8 +232,6 @@ async def test_a_spool_that_cannot_be_written_is_as_good_as_none(folder: Path) -
 
 async def test_a_spool_that_hangs_holds_nobody_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its disk may be the store's. What it writes in the end all the same is not sent twice."""
-    import threading  # noqa: PLC0415
-
     go_on = threading.Event()
     here = await region(folder, "a", patience=0.1)
     await here.refuse()
@@ -245,6 +248,51 @@ async def test_a_spool_that_hangs_holds_nobody_up(folder: Path, monkeypatch: pyt
     assert (["left"], Cause.NOT_ANSWERING, 1) == during
     assert [0, 1] == here.stored()
     assert (2, {}) == here.outcomes
+
+
+@pytest.mark.parametrize("ends", ["answers", "refuses", "is silent", "is full"])
+async def test_what_was_on_its_way_to_the_spool_when_the_store_came_back_is_committed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """However the spool ends it: nothing waits in memory for an outage that is over.
+
+    The commit that hung takes the store back while the shelter waits for the spool; the parts of one sample, from
+    several topics, are among what waited. Store and spool are on the disk.
+    """
+    go_on, most = threading.Event(), 900 if ends == "is full" else 1 << 30
+    store = GatedStore(SQLiteStore(folder.parent / "germany.sqlite", HERE, ConsentRules()))
+    here = await region(folder, "a", store=store, max_bytes=most, patience=0.2 if ends == "is silent" else 30.0)
+    put, began = here.file._put, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(*args: Any, **more: Any) -> Any:
+        loop.call_soon_threadsafe(began.set)
+        assert go_on.wait(20)
+        if ends == "refuses":
+            raise SpoolUnavailable("told to", Cause.DISK_FULL)
+        return put(*args, **more)
+
+    here.put(record("b", 0))
+    committing = await here.hang()
+    monkeypatch.setattr(here.file, "_put", slow)
+    here.put(*(part(n, radio) for n, radio in enumerate(("phy0", "phy1", "phy0", "phy2"), start=1)))
+    sheltering = asyncio.create_task(here.writer._take_shelter())
+    await began.wait()
+    store.gate.set()
+    assert await committing
+    if ends == "is silent":
+        await sheltering
+    go_on.set()
+    await sheltering
+    if ends == "is silent":
+        await until(lambda: here.spool.cause is None and here.spool.records == 0)
+    await here.drain()
+
+    assert (0, 0, 0) == (here.metrics.in_flight, here.writer.waiting, here.spool.records)
+    assert (6, {}) == here.outcomes
+    found = [json.loads(r.body) async for r in store.records(router("a").device_ref)]
+    assert {"wifi": {"wifi_station_count": 9}} in found
+    assert 2 == len(found)
 
 
 # Acts of the owner
