@@ -6,13 +6,16 @@ two samples is little, of bounded size, kept beside the router's records, erased
 Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come after the fact.
 Rule 2: what cannot be told is not guessed: no rate over a reset, no event from an unknown state.
 Rule 3: nothing is derived that the router says itself in the same sample.
+Rule 4: parts of one sample make it together in whatever order they come, those of several samples mixed: a spool and a
+        broker's backlog are drained beside what comes. Of a sample that was forgotten nothing is put together any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from collector.model import Part, Sealed
 
@@ -36,7 +39,7 @@ _NEAR_THE_END: Final = 0.5
 _FASTEST: Final = 125_000_000_000
 """Bytes a second that no router moves (catalogue, `downlink_bytes_per_second`): a wrap that means more was a reset."""
 _MOST: Final = 64
-"""Counters and parts remembered of one router."""
+"""Counters remembered of one router; and as many parts, of the newest of its samples."""
 _COMBINE: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {"sum": sum, "max": max, "min": min, "any": any}
 
 
@@ -47,16 +50,23 @@ class Fact(NamedTuple):
     at: int
 
 
+class Begun(Sealed, frozen=True, gc=False):
+    """A sample that is sent in parts: when the newest of them was measured, and their values by field and key."""
+
+    newest: int
+    values: dict[str, dict[str, Fact]] = msgspec.field(default_factory=dict)
+
+
 class Memory(Sealed, frozen=True, gc=False):
     """What is kept of a router between two samples.
 
-    `facts` are states by field and counters by field and instance; `parts` those of the sample of `interval`, which
-    are sent one by one.
+    `facts` are states by field and counters by field and instance; `begun` samples that are sent in parts, by interval.
+    Those of `forgotten` and of earlier intervals are known no more.
     """
 
     facts: dict[str, Fact] = msgspec.field(default_factory=dict)
-    interval: int | None = None
-    parts: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    begun: dict[int, Begun] = msgspec.field(default_factory=dict)
+    forgotten: int = -1
 
 
 class Sample(Sealed, frozen=True, gc=False):
@@ -70,16 +80,21 @@ class Sample(Sealed, frozen=True, gc=False):
 
 
 class Derived(Sealed, frozen=True):
-    """What comes of a sample: events and fields (by group and name) for its record, and what to remember."""
+    """What comes of a sample: events and fields (by group and name) for its record, and what to remember.
+
+    `late` is true of a part that was measured before another one of its sample: what that one says stands.
+    """
 
     events: tuple[dict[str, Any], ...]
     fields: dict[str, Any]
     memory: Memory
+    late: bool = False
 
 
 def derive(before: Memory | None, sample: Sample) -> Derived:
     """Compare a sample with what is remembered of the router."""
-    known = _recent(before or Memory(), sample.at)
+    before = before or Memory()
+    known = _recent(before, sample.at)
     now = _facts_in(sample)
     newer = {name: fact for name, fact in now.items() if name not in known or fact.at > known[name].at}
     said = {event.get("event") for event in sample.body.get("events", ())}
@@ -89,8 +104,13 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     restarted = _REBOOT in {*found, *said}
     rates = [] if restarted else list(_rates(known, newer, sample.counters))
     kept = {name: fact for name, fact in known.items() if not (restarted and "#" in name)} | newer
-    fields, interval, parts = _gathered(before, sample, rates)
-    return Derived(events, fields, Memory(facts=dict(list(kept.items())[-_MOST:]), interval=interval, parts=parts))
+    facts, parts = dict(list(kept.items())[-_MOST:]), [*sample.parts, *rates]
+    if sample.interval is None:
+        return Derived(events, _together(parts, _values(Begun(sample.at), parts)), replace(before, facts=facts))
+    begun, forgotten = _begun(before, sample, parts)
+    fields = _together(parts, begun[sample.interval].values) if sample.interval in begun else {}
+    memory = Memory(facts=facts, begun=begun, forgotten=forgotten)
+    return Derived(events, fields, memory, late=_is_late(before, sample))
 
 
 def _recent(memory: Memory, at: int) -> dict[str, Fact]:
@@ -163,22 +183,48 @@ def step_of(before: int, now: int, seconds: float) -> int | None:
     return None
 
 
-def _gathered(
-    before: Memory | None, sample: Sample, rates: Iterable[Part]
-) -> tuple[dict[str, Any], int | None, dict[str, dict[str, Any]]]:
-    """The fields that parts make together, those of the same interval that came before included."""
-    new = [*sample.parts, *rates]
-    same = before is not None and before.interval == sample.interval and sample.interval is not None
-    if before is not None and sample.interval is not None and (before.interval or 0) > sample.interval:
-        return {}, before.interval, before.parts  # late: its sample cannot be put together any more
-    parts = {field: dict(values) for field, values in before.parts.items()} if before is not None and same else {}
-    for part in new:
-        values = parts.setdefault(part.field, {})
-        if part.key in values or sum(map(len, parts.values())) < _MOST:
-            values[part.key] = part.value
-    made = {part.field: (part.most, _COMBINE[part.combine](parts[part.field].values())) for part in new}
-    fields = {field: value for field, (most, value) in made.items() if value <= most}
-    return fields, sample.interval, parts if sample.interval is not None else {}
+def _is_late(before: Memory, sample: Sample) -> bool:
+    interval = sample.interval or 0
+    return interval <= before.forgotten or (interval in before.begun and sample.at < before.begun[interval].newest)
+
+
+def _begun(before: Memory, sample: Sample, parts: Sequence[Part]) -> tuple[dict[int, Begun], int]:
+    """The samples begun, with these parts; as many of the newest as there is room for, and up to where not."""
+    interval = sample.interval or 0
+    begun = {place: one for place, one in before.begun.items() if sample.at - one.newest <= LONGEST_GAP}
+    forgotten = max([before.forgotten, *(place for place in before.begun if place not in begun)])
+    if interval <= forgotten:
+        return begun, forgotten
+    mine = begun.get(interval, Begun(sample.at))
+    begun[interval] = Begun(max(mine.newest, sample.at), _values(mine, parts, sample.at))
+    while len(begun) > 1 and sum(map(_size, begun.values())) > _MOST:
+        forgotten = min(begun)
+        del begun[forgotten]
+    return begun, forgotten
+
+
+def _size(begun: Begun) -> int:
+    return 1 + sum(map(len, begun.values.values()))
+
+
+def _values(begun: Begun, parts: Sequence[Part], at: int = 0) -> dict[str, dict[str, Fact]]:
+    """The values of a sample, by field and key, with those of *parts*, which were measured *at* a time."""
+    values = {field: dict(of_field) for field, of_field in begun.values.items()}
+    for part in parts:
+        of_field = values.setdefault(part.field, {})
+        is_newer = part.key in of_field and at >= of_field[part.key].at
+        if is_newer or (part.key not in of_field and sum(map(len, values.values())) < _MOST - 1):
+            of_field[part.key] = Fact(part.value, at)
+    return values
+
+
+def _together(parts: Sequence[Part], values: Mapping[str, Mapping[str, Fact]]) -> dict[str, Any]:
+    """The fields that *parts* are of, each made of all its *values*; none out of the catalogue's bounds."""
+    made = {}
+    for part in parts:
+        if said := [fact.value for fact in values[part.field].values()]:
+            made[part.field] = (part.most, _COMBINE[part.combine](said))
+    return {field: value for field, (most, value) in made.items() if value <= most}
 
 
 def applied(body: dict[str, Any], derived: Derived) -> dict[str, Any]:
@@ -192,10 +238,10 @@ def applied(body: dict[str, Any], derived: Derived) -> dict[str, Any]:
     return made
 
 
-def merged(stored: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """Two parts of one sample as one body; the later one wins where both say the same, and no event counts twice."""
-    made: dict[str, Any] = {group: fields.copy() for group, fields in stored.items()}
-    for group, fields in part.items():
+def merged(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Two parts of one sample as one body; the second wins where both say the same, and no event counts twice."""
+    made: dict[str, Any] = {group: fields.copy() for group, fields in before.items()}
+    for group, fields in after.items():
         if group == "events":
             made["events"] = [*made.get("events", ()), *(e for e in fields if e not in made.get("events", ()))]
         else:

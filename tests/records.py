@@ -68,9 +68,7 @@ STATIONS = "wifi.wifi_station_count"
 def part(value: int, radio: str, *, at: int = START, interval: int = 1, name: str = "a") -> Record:
     """The stations of one radio of router *name*, sent alone; parts of one interval have one record."""
     made = record(name, 1_000_000 + interval, at=at, body=b"{}")
-    return msgspec.structs.replace(
-        made, counters=(), parts=(Part(STATIONS, radio, value, 255),), interval=interval
-    )
+    return msgspec.structs.replace(made, counters=(), parts=(Part(STATIONS, radio, value, 255),), interval=interval)
 
 
 def act(

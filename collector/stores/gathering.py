@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from collector.derive import Memory, Sample, applied, derive, merged
+from collector.derive import Derived, Memory, Sample, applied, derive, merged
 from collector.model import Record
 from collector.stores.plan import Insert
 
@@ -24,7 +24,7 @@ class Gathered(msgspec.Struct):
     """Samples begun before this commit, by record id, with the body they have now."""
     memories: dict[bytes, Memory]
     """What to remember, by device_ref."""
-    joined: int
+    joined: list[Insert]
     """Parts that found their record; they are stored and make no record of their own."""
 
 
@@ -55,20 +55,21 @@ class _Gathering:
         self._bodies: dict[bytes, dict[str, Any]] = {}
         self._place: dict[bytes, Insert] = {}
         self._whole: list[Insert] = []
-        self._joined = 0
+        self._joined: list[Insert] = []
 
     def add(self, insert: Insert) -> None:
         record = insert.record
         if record.counters is None:
             self._whole.append(insert)
             return
-        body = self._derived(insert, orjson.loads(record.body))
+        body: dict[str, Any] = orjson.loads(record.body)
+        derived = self._derived(insert, body)
         if record.interval is None:
-            self._whole.append(_with(insert, body))
+            self._whole.append(_with(insert, applied(body, derived)))
         else:
-            self._part(insert, body)
+            self._part(insert, body, derived)
 
-    def _derived(self, insert: Insert, body: dict[str, Any]) -> dict[str, Any]:
+    def _derived(self, insert: Insert, body: dict[str, Any]) -> Derived:
         record, ref = insert.record, insert.standing.device_ref
         sample = Sample(
             body=body,
@@ -82,18 +83,18 @@ class _Gathering:
             self._known[ref] = self._changed[ref] = derived.memory
         # The join covers what was measured since; a restart may be older than that (D8).
         timely = tuple(e for e in derived.events if _milliseconds(e["time"]) >= insert.standing.effective_at)
-        return applied(body, msgspec.structs.replace(derived, events=timely))
+        return msgspec.structs.replace(derived, events=timely)
 
-    def _part(self, insert: Insert, body: dict[str, Any]) -> None:
+    def _part(self, insert: Insert, body: dict[str, Any], derived: Derived) -> None:
         record_id = insert.record.record_id
-        if record_id in self._bodies:
-            self._joined += 1
-            self._bodies[record_id] = merged(self._bodies[record_id], body)
-        else:
-            stored = self._begun.get(record_id)
-            self._joined += stored is not None
-            self._place[record_id] = insert
-            self._bodies[record_id] = body if stored is None else merged(orjson.loads(stored), body)
+        found = self._bodies.get(record_id)
+        stored = self._begun.get(record_id) if found is None else None
+        if found is not None or stored is not None:
+            self._joined.append(insert)
+            found = found or orjson.loads(stored or b"{}")
+            body = merged(body, found) if derived.late else merged(found, body)
+        self._place.setdefault(record_id, insert)
+        self._bodies[record_id] = merged(body, applied({}, derived))
 
     def done(self) -> Gathered:
         parts = {record_id: _with(insert, self._bodies[record_id]) for record_id, insert in self._place.items()}

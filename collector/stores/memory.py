@@ -67,7 +67,7 @@ class MemoryStore:
         if len(made.inserts) > len(new):
             plan.dropped[DropReason.DUPLICATE] += len(made.inserts) - len(new)
         told = [*plan.unchanged, *changed]
-        stored, removed = len(new) + made.joined, removed_from(new)
+        stored, removed = len(new) + len(made.joined), removed_from([*new, *made.joined])
         return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
 
     def _append(self, entries: list[LedgerEntry]) -> list[Standing]:

@@ -183,7 +183,7 @@ class SQLiteStore(StoreFile):
             new = plan.inserts = inserted(self._db, new, after=last)
         self._index(new, ids)
         told = [*plan.unchanged, *changed]
-        stored, removed = stored + made.joined, removed_from(new)
+        stored, removed = stored + len(made.joined), removed_from([*new, *made.joined])
         return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
 
     def _append(self, plan: Plan, ids: dict[bytes, int]) -> list[Standing]:

@@ -15,7 +15,7 @@ def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping
     Inside the transaction of the commit, after its erasures: what is forgotten with a router derives nothing.
     """
     if not needs_gathering(inserts):
-        return Gathered(inserts=inserts, updates={}, memories={}, joined=0)
+        return Gathered(inserts=inserts, updates={}, memories={}, joined=[])
     routers = {i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
     made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))

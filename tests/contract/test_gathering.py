@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from records import MINUTE, SECOND, START, join, leave, record, router
 
-from collector.model import Part, Record, Region
+from collector.model import Part, Record, Region, Removal
 from collector.stores import Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -92,6 +92,37 @@ async def test_parts_of_the_next_interval_are_another_record(store: Store) -> No
     await store.commit([part(1, "a", START + MINUTE, interval=2)])
 
     assert [{"wifi": {"wifi_station_count": n}} for n in (1, 5)] == await bodies(store)
+
+
+async def test_a_part_delivered_again_does_not_bring_back_what_was(store: Store) -> None:
+    """The link was down and came up within the minute; so it stays, in one commit or in several."""
+    down, up = (
+        sample(7, START + at, interval=1, body={"network": {"wan_connection_state": wan}})
+        for at, wan in ((SECOND, "disconnected"), (2 * SECOND, "connected"))
+    )
+    for entries in ([down], [up, down], [down]):
+        await store.commit(entries)
+
+    assert [{"network": {"wan_connection_state": "connected"}}] == await bodies(store)
+
+
+async def test_parts_of_two_samples_may_come_mixed(store: Store) -> None:
+    """As they do while a spool is drained: each sample is whole in the end."""
+    await store.commit([part(3, "a")])
+    await store.commit([part(5, "a", START + MINUTE, interval=2)])
+    await store.commit([part(2, "b", START + SECOND), part(1, "b", START + MINUTE, interval=2)])
+
+    assert [{"wifi": {"wifi_station_count": n}} for n in (6, 5)] == await bodies(store)
+
+
+async def test_what_is_left_out_of_a_part_is_counted_with_it(store: Store) -> None:
+    """Also of one that makes no record of its own: a local-only key alerts whatever it came beside (D10)."""
+    parts = [part(n, key, START + n) for n, key in enumerate("abc")]
+    stripped = [msgspec.structs.replace(one, stripped=((Removal.LOCAL_ONLY, 1),)) for one in parts]
+
+    first, second = await store.commit(stripped[:2]), await store.commit(stripped[2:])
+
+    assert ({Removal.LOCAL_ONLY: 2}, {Removal.LOCAL_ONLY: 1}) == (first.removed, second.removed)
 
 
 async def test_counters_become_rates(store: Store) -> None:

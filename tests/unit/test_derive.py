@@ -23,7 +23,7 @@ from collector.derive import (
 from collector.model import Part
 
 NOW = 1_795_280_000_000
-MINUTE = 60_000
+SECOND, MINUTE = 1000, 60_000
 RATE, ERRORS, STATIONS = "usage.downlink_bytes_per_second", "wifi.wifi_driver_errors_total", "wifi.wifi_station_count"
 
 
@@ -231,12 +231,46 @@ def test_parts_of_one_interval_make_one_value_whatever_their_order() -> None:
     assert after_all(first, first, sample(9, parts=stations("phy1", 2), interval=7)).fields == {STATIONS: 5}
 
 
-def test_parts_of_another_interval_begin_anew_and_late_ones_change_nothing() -> None:
-    """What was counted a minute ago is not counted now."""
+def test_parts_of_several_samples_may_come_mixed() -> None:
+    """A backlog is drained beside what comes: what was counted a minute ago is not counted now, nor left out then."""
     first, second = sample(parts=stations("phy0", 3), interval=7), sample(MINUTE, parts=stations("phy1", 2), interval=8)
+    late = sample(SECOND, parts=stations("phy1", 9), interval=7)
 
     assert after_all(first, second).fields == {STATIONS: 2}
-    assert after_all(first, second, sample(parts=stations("phy2", 9), interval=7)).fields == {}
+    assert after_all(first, second, late).fields == {STATIONS: 12}
+    assert after_all(first, second, late, sample(MINUTE, parts=stations("phy0", 1), interval=8)).fields == {STATIONS: 3}
+
+
+def test_an_older_value_of_the_same_part_does_not_come_back() -> None:
+    """A message delivered again says what was; the newer one stands."""
+    first, newer = sample(parts=stations("phy0", 3), interval=7), sample(SECOND, parts=stations("phy0", 1), interval=7)
+
+    assert after_all(first, newer, first).fields == {STATIONS: 1}
+    assert [False, True] == [after_all(first, newer).late, after_all(first, newer, first).late]
+
+
+def test_of_a_sample_that_was_forgotten_nothing_is_put_together() -> None:
+    """Part of a sum is no sum: neither behind many newer samples nor a day later."""
+    many = [sample(n * MINUTE, parts=stations("phy0", 1), interval=n) for n in range(1, 40)]
+    late = sample(MINUTE, parts=stations("phy1", 2), interval=1)
+    next_day = sample(LONGEST_GAP + 2 * MINUTE, parts=stations("phy0", 1), interval=2000)
+
+    assert after_all(*many, late).fields == {}
+    assert after_all(*many, late).late
+    assert after_all(many[0], next_day, late).fields == {}
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_parts_is_no_matter(order: list[int]) -> None:
+    """Three samples of four radios each, in any order, say the same in the end."""
+    parts = [sample(n // 4 * MINUTE + n % 4, parts=stations(f"phy{n % 4}", n), interval=n // 4) for n in range(12)]
+    memory, said = None, dict[int | None, Any]()
+    for n in order:
+        derived = derive(memory, parts[n])
+        memory = decode(encode(derived.memory))
+        said[parts[n].interval] = derived.fields
+
+    assert said == {0: {STATIONS: 6}, 1: {STATIONS: 22}, 2: {STATIONS: 38}}
 
 
 def test_what_parts_make_stays_within_the_catalogues_bounds() -> None:
@@ -253,11 +287,11 @@ def test_what_is_remembered_is_bounded(found: list[tuple[str, int]]) -> None:
     for place, (key, value) in enumerate(found):
         parts = (*stations(key, value), *stations(f"{key}{place}", value))
         memory = derive(
-            memory, sample(place, counters=counter(value, key + str(place)), parts=parts, interval=1)
+            memory, sample(place, counters=counter(value, key + str(place)), parts=parts, interval=place // 9)
         ).memory
 
     assert memory is None or len(memory.facts) <= 64
-    assert memory is None or sum(map(len, memory.parts.values())) <= 64
+    assert memory is None or sum(1 + sum(map(len, one.values.values())) for one in memory.begun.values()) <= 64
 
 
 def test_what_is_derived_joins_the_body() -> None:
