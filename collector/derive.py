@@ -6,28 +6,23 @@ two samples is little, of bounded size, kept beside the router's records, erased
 Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come after the fact.
 Rule 2: what cannot be told is not guessed: no rate over a reset, no event from an unknown state.
 Rule 3: nothing is derived that the router says itself in the same sample.
-Rule 4: parts of one sample make it together in whatever order they come, those of several samples mixed: a spool and a
-        broker's backlog are drained beside what comes. Of a sample that was forgotten nothing is put together any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from collector.model import Part, Sealed
+from collector.parts import LINK, LONGEST_GAP, MOST, UP, Fact, Gathered
 
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
 EVENT: Final = "event."
 """Before the kind of an event, the name of a counter whose rise is one; before a member, the watchdog's."""
-LONGEST_GAP: Final = 86_400_000
-"""Milliseconds after which what is remembered says nothing any more."""
-_WAN, _UPTIME = "network.wan_connection_state", "router.uptime_seconds"
+_UPTIME: Final = "router.uptime_seconds"
 _REBOOT: Final = "unexpected_reboot"
-_UP: Final = frozenset({"connected", "limited"})
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
 """Milliseconds by which two ways to tell when a router started may differ: clocks are set, samples take time."""
@@ -38,35 +33,13 @@ _NEAR_THE_END: Final = 0.5
 """A counter in this upper part of its range that comes back small has wrapped; one below it was reset."""
 _FASTEST: Final = 125_000_000_000
 """Bytes a second that no router moves (catalogue, `downlink_bytes_per_second`): a wrap that means more was a reset."""
-_MOST: Final = 64
-"""Counters remembered of one router; and as many parts, of the newest of its samples."""
-_COMBINE: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {"sum": sum, "max": max, "min": min, "any": any}
-
-
-class Fact(NamedTuple):
-    """A value, and when the router had it, in milliseconds."""
-
-    value: Any
-    at: int
-
-
-class Begun(Sealed, frozen=True, gc=False):
-    """A sample that is sent in parts: when the newest of them was measured, and their values by field and key."""
-
-    newest: int
-    values: dict[str, dict[str, Fact]] = msgspec.field(default_factory=dict)
 
 
 class Memory(Sealed, frozen=True, gc=False):
-    """What is kept of a router between two samples.
-
-    `facts` are states by field and counters by field and instance; `begun` samples that are sent in parts, by interval.
-    Those of `forgotten` and of earlier intervals are known no more.
-    """
+    """What is kept of a router between two samples: states by field, counters by field and instance, and parts."""
 
     facts: dict[str, Fact] = msgspec.field(default_factory=dict)
-    begun: dict[int, Begun] = msgspec.field(default_factory=dict)
-    forgotten: int = -1
+    parts: Gathered = Gathered()
 
 
 class Sample(Sealed, frozen=True, gc=False):
@@ -95,7 +68,8 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     """Compare a sample with what is remembered of the router."""
     before = before or Memory()
     known = _recent(before, sample.at)
-    now = _facts_in(sample)
+    link = before.parts.link(sample.parts, sample.interval, sample.at)
+    now = _facts_in(sample, link)
     newer = {name: fact for name, fact in now.items() if name not in known or fact.at > known[name].at}
     said = {event.get("event") for event in sample.body.get("events", ())}
     told = (*_rises(known, newer), _disconnect(known, newer), _restart(known, newer))
@@ -104,22 +78,20 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     restarted = _REBOOT in {*found, *said}
     rates = [] if restarted else list(_rates(known, newer, sample.counters))
     kept = {name: fact for name, fact in known.items() if not (restarted and "#" in name)} | newer
-    facts, parts = dict(list(kept.items())[-_MOST:]), [*sample.parts, *rates]
-    if sample.interval is None:
-        return Derived(events, _together(parts, _values(Begun(sample.at), parts)), replace(before, facts=facts))
-    begun, forgotten = _begun(before, sample, parts)
-    fields = _together(parts, begun[sample.interval].values) if sample.interval in begun else {}
-    memory = Memory(facts=facts, begun=begun, forgotten=forgotten)
-    return Derived(events, fields, memory, late=_is_late(before, sample))
+    parts, fields = before.parts.with_((*sample.parts, *rates), sample.interval, sample.at)
+    if link is None:
+        fields.pop(LINK, None)
+    memory = Memory(facts=dict(list(kept.items())[-MOST:]), parts=parts)
+    return Derived(events, fields, memory, late=before.parts.is_late(sample.interval, sample.at))
 
 
 def _recent(memory: Memory, at: int) -> dict[str, Fact]:
     return {name: fact for name, fact in memory.facts.items() if at - fact.at <= LONGEST_GAP}
 
 
-def _facts_in(sample: Sample) -> dict[str, Fact]:
+def _facts_in(sample: Sample, link: str | None) -> dict[str, Fact]:
     network, router = sample.body.get("network", {}), sample.body.get("router", {})
-    said = {_WAN: network.get("wan_connection_state"), _UPTIME: router.get("uptime_seconds")}
+    said = {LINK: link or network.get("wan_connection_state"), _UPTIME: router.get("uptime_seconds")}
     facts = {name: Fact(value, sample.at) for name, value in said.items() if value is not None}
     return facts | {_name_of(part): Fact(part.value, sample.at) for part in sample.counters}
 
@@ -129,8 +101,8 @@ def _name_of(part: Part) -> str:
 
 
 def _disconnect(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, Any] | None:
-    if _WAN in known and _WAN in now and known[_WAN].value in _UP and now[_WAN].value in _DOWN:
-        return {"event": "wan_unexpected_disconnect", "time": text_of(now[_WAN].at)}
+    if LINK in known and LINK in now and known[LINK].value in UP and now[LINK].value in _DOWN:
+        return {"event": "wan_unexpected_disconnect", "time": text_of(now[LINK].at)}
     return None
 
 
@@ -181,50 +153,6 @@ def step_of(before: int, now: int, seconds: float) -> int | None:
             step = size - before + now
             return step if step <= _FASTEST * seconds else None
     return None
-
-
-def _is_late(before: Memory, sample: Sample) -> bool:
-    interval = sample.interval or 0
-    return interval <= before.forgotten or (interval in before.begun and sample.at < before.begun[interval].newest)
-
-
-def _begun(before: Memory, sample: Sample, parts: Sequence[Part]) -> tuple[dict[int, Begun], int]:
-    """The samples begun, with these parts; as many of the newest as there is room for, and up to where not."""
-    interval = sample.interval or 0
-    begun = {place: one for place, one in before.begun.items() if sample.at - one.newest <= LONGEST_GAP}
-    forgotten = max([before.forgotten, *(place for place in before.begun if place not in begun)])
-    if interval <= forgotten:
-        return begun, forgotten
-    mine = begun.get(interval, Begun(sample.at))
-    begun[interval] = Begun(max(mine.newest, sample.at), _values(mine, parts, sample.at))
-    while len(begun) > 1 and sum(map(_size, begun.values())) > _MOST:
-        forgotten = min(begun)
-        del begun[forgotten]
-    return begun, forgotten
-
-
-def _size(begun: Begun) -> int:
-    return 1 + sum(map(len, begun.values.values()))
-
-
-def _values(begun: Begun, parts: Sequence[Part], at: int = 0) -> dict[str, dict[str, Fact]]:
-    """The values of a sample, by field and key, with those of *parts*, which were measured *at* a time."""
-    values = {field: dict(of_field) for field, of_field in begun.values.items()}
-    for part in parts:
-        of_field = values.setdefault(part.field, {})
-        is_newer = part.key in of_field and at >= of_field[part.key].at
-        if is_newer or (part.key not in of_field and sum(map(len, values.values())) < _MOST - 1):
-            of_field[part.key] = Fact(part.value, at)
-    return values
-
-
-def _together(parts: Sequence[Part], values: Mapping[str, Mapping[str, Fact]]) -> dict[str, Any]:
-    """The fields that *parts* are of, each made of all its *values*; none out of the catalogue's bounds."""
-    made = {}
-    for part in parts:
-        if said := [fact.value for fact in values[part.field].values()]:
-            made[part.field] = (part.most, _COMBINE[part.combine](said))
-    return {field: value for field, (most, value) in made.items() if value <= most}
 
 
 def applied(body: dict[str, Any], derived: Derived) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Format = Literal["bulk_data", "usp", "goform", "ubus", "collectd", "netjson"]
 WITH_FLAG: Final[tuple[Format, ...]] = ("goform", "ubus")
@@ -57,23 +57,13 @@ class SourceSettings(BaseModel):
         default={}, description="Names given by a bulk data profile (`Parameter.Name`): what each stands for."
     )
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                "found no such zone, expected an IANA name as in 'Asia/Shanghai'. Correct it or remove it."
-            ) from None
-        return name
-
     @model_validator(mode="after")
     def _sound(self) -> Self:
         levels = self.topic.split("/")
         faults = [
             *_filter_faults(levels),
             *_level_faults(levels, self.router_level, needed=self.router_from == "topic"),
+            *_zone_faults(self.time_zone),
         ]
         if self.flag == "message" and self.format not in WITH_FLAG:
             faults.append(
@@ -100,8 +90,13 @@ class SourceSettings(BaseModel):
         return (
             f"{self.name}: {self.format} on {self.topic}; router from {router}; flag from {flag}; "
             f"country {self.country or 'from the message or the registry'}; "
-            f"without a time {'measured on arrival' if self.arrival_time else 'dropped'}"
+            f"without a time {'measured on arrival' if self.arrival_time else 'dropped'}{self._gathers()}"
         )
+
+    def _gathers(self) -> str:
+        if self.format != "collectd":
+            return ""
+        return f"; values of {self.interval_seconds} s make one record; {'counters' if self.counters else 'rates'}"
 
 
 def _filter_faults(levels: list[str]) -> list[str]:
@@ -130,6 +125,15 @@ def _level_faults(levels: list[str], level: int | None, *, needed: bool) -> list
     if level > len(levels) and levels[-1] != "#":
         most = f"at most {len(levels)}, as many as the filter has"
         return [f"router_level: found {level}, expected {most}. Correct it, or end the filter with '#'."]
+    return []
+
+
+def _zone_faults(name: str) -> list[str]:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        expected = "an IANA name as in 'Asia/Shanghai'"
+        return [f"time_zone: found no such zone, expected {expected}. Correct it or remove it."]
     return []
 
 

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -18,6 +19,7 @@ from collector.config import Settings, load_settings
 from collector.metrics import DECLARED, Metrics
 from collector.model import DropReason
 from collector.reference.metrics import LABELS
+from collector.source_settings import Format
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- tested: (?P<name>[a-z-]+) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
@@ -152,3 +154,71 @@ def test_the_sources_of_the_docs_are_in_order(snippet: str, tmp_path: Path) -> N
     )
 
     assert checked.returncode == 0, checked.stderr
+    told = [line.strip() for line in re.sub(r"\s*\n(?! )", "\n", checked.stderr).splitlines()]
+    assert LINES[tomllib.loads(snippet)["sources"][0]["format"]] in told
+
+
+LINES = {
+    "bulk_data": "bulk: bulk_data on bulkdata/+; router from level 2 of the topic; flag from nowhere: the ledger "
+    "alone; country DE; without a time dropped",
+    "usp": "usp: usp on usp/controller/#; router from level 3 of the topic; flag from nowhere: the ledger alone; "
+    "country DE; without a time dropped",
+    "goform": "zte: goform on zte/+/status; router from level 2 of the topic; flag from the message; country CN; "
+    "without a time measured on arrival",
+    "collectd": "collectd: collectd on collectd/+/#; router from level 2 of the topic; flag from nowhere: the ledger "
+    "alone; country DE; without a time dropped; values of 60 s make one record; counters",
+    "netjson": "openwisp: netjson on netjson/+/#; router from level 2 of the topic; flag from nowhere: the ledger "
+    "alone; country DE; without a time dropped",
+}
+"""What `ueip check-config` says of each source of the docs."""
+
+
+def test_every_format_has_a_source_in_the_docs() -> None:
+    """One that runs; `ubus` is read as `goform` is."""
+    shown = {tomllib.loads(snippet)["sources"][0]["format"] for snippet in SOURCES}
+
+    assert set(get_args(Format)) - {"ubus"} == shown == set(LINES)
+
+
+def test_check_config_prints_every_fault_of_every_source(tmp_path: Path) -> None:
+    """Word for word, with the source it is of, what was found, what is expected, and what to do."""
+    subprocess.run(["ueip", "init", str(tmp_path)], env=ENVIRONMENT, check=True, capture_output=True)
+    path = tmp_path / "collector.toml"
+    path.write_text(path.read_text("utf-8") + FAULTY, "utf-8")
+
+    checked = subprocess.run(
+        ["ueip", "check-config", "-c", str(path)], env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+
+    assert checked.returncode == 2
+    assert [] == [line for line in FAULTS if line not in checked.stderr]
+
+
+FAULTY = """
+[[sources]]
+name = "lab"
+topic = "collectd/+/#"
+format = "collectd"
+
+[[sources]]
+name = "homes"
+topic = "zte/#/x"
+format = "goform"
+router_level = 9
+time_zone = "Mars/Base"
+
+[[sources]]
+name = "ours"
+topic = "ueip/+/x"
+format = "netjson"
+router_level = 2
+flag = "message"
+"""
+FAULTS = [
+    "sources.entry 'lab': router_level: found none, expected the level of the topic that is the router, counted from",
+    "sources.entry 'homes': topic: found '#' within, expected it alone and last. Use '+' for one level. router_level:",
+    "router_level: found 9, expected at most 3, as many as the filter has. Correct it, or end the filter with '#'.",
+    "time_zone: found no such zone, expected an IANA name as in 'Asia/Shanghai'. Correct it or remove it.",
+    "sources.entry 'ours': topic: found 'ueip' at its beginning, expected a level of its own beside 'ueip'. Have its",
+    'flag: found "message", expected "ledger": netjson has no place for a flag (D3). Remove the line; with',
+]

@@ -21,13 +21,13 @@ from collector.formats.conditions import Place, Raw, Spelling, Unless, When
 from collector.formats.converters import CONVERTERS
 
 Combine = Literal[
-    "first", "lowest", "second", "sum", "max", "min", "median", "any", "count", "best", "agreed",
+    "first", "lowest", "second", "sum", "max", "min", "median", "any", "count", "best", "agreed", "connected",
 ]  # fmt: skip
 """What becomes of several names and instances, those with the lowest numbers first.
 
 first: the first value that is one. lowest, second: the value of the instance with the lowest number, or the one after
-it, whatever it is. best: the one whose meaning stands first in `values`. agreed: the one that all of them say, those
-of other such entries for the field too.
+it, whatever it is. connected: of states of one link that it is up, if any says so. best: the one whose meaning stands
+first in `values`. agreed: the one that all of them say, those of other such entries for the field too.
 """
 _OTHERS: Final = "*"
 _BETWEEN: Final = re.compile(r"[\s_-]+")

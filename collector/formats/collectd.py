@@ -27,6 +27,8 @@ _NAMES: Final = {
     "ps_count": ("processes", "threads"),
 }
 """Types of several values (`types.db`); the others have one, which is called nothing."""
+_TWIN: Final = re.compile(r"netlink-(?=.)")
+"""The netlink plugin reads the very counters of the interface plugin: where both run they are counted once."""
 _LEVELS: Final = 3
 _CLOCK_SET_SINCE: Final = 1_420_070_400
 """2015: an earlier second is from a clock that was not set (1.7.8)."""
@@ -57,7 +59,8 @@ class Collectd:
         )
 
     def _named(self, plugin: str, kind: str, values: list[str]) -> tuple[tuple[str, str], ...]:
-        name = f"{self._names.get(plugin, plugin)}/{kind}"
+        plugin = self._names.get(plugin, _TWIN.sub("interface-", plugin))
+        name = f"{plugin}/{kind}"
         parts = _NAMES.get(kind.partition("-")[0], ())
         if len(parts) != len(values):
             parts = () if len(values) == 1 else tuple(map(str, range(len(values))))

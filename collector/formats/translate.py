@@ -24,7 +24,7 @@ from collector.formats.reading import Reading
 from collector.formats.values import Found, Values, entries_of, tell
 from collector.model import Part, Removal
 
-GATHERED: Final = frozenset({"sum", "max", "min", "any"})
+GATHERED: Final = frozenset({"sum", "max", "min", "any", "connected"})
 """What can be put together of values that come in messages of their own."""
 _MILLISECONDS: Final = 1000
 _COUNTERS_END: Final = 2**64 - 1

@@ -41,6 +41,7 @@ _COMBINE: Final[dict[str, Callable[[Alias, list[Any]], Any]]] = {
     "any": lambda _, values: any(values),
     "count": lambda _, values: len(values),
     "best": lambda alias, values: min(values, key=lambda value: alias.rank.get(value, len(alias.rank))),
+    "connected": lambda _, values: "connected" if "connected" in values else values[0],
     _AGREED: lambda _, values: values[0] if all(value == values[0] for value in values) else UNSET,
 }
 _NTH: Final = {"lowest": 0, "second": 1}

@@ -30,8 +30,8 @@ from typing import Any, Final, Self, TypeVar
 
 import pytest
 import trustme
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from prometheus_client.parser import text_string_to_metric_families
@@ -371,13 +371,14 @@ class Publisher:
         *,
         host: str = "127.0.0.1",
         client_id: str = "",
+        protocol: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv5,
         username: str | None = None,
         password: str | None = None,
         tls: ssl.SSLContext | None = None,
         prepare: Callable[[Client], object] = lambda _: None,
     ) -> None:
         self._address = host, port
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+        self.client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol)
         if username is not None:
             self.client.username_pw_set(username, password)
         if tls is not None:

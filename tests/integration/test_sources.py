@@ -1,17 +1,22 @@
 """Sources at a real broker: who a router is, as the broker's rules and properties have it."""
 
+import json
 import re
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, get_args
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tr369 import event, notify, record
 
 from collector.broker import LocalBroker
 from collector.data import data_path
+from collector.source_settings import Format
 
 from .harness import Publisher, Site, as_us
 
@@ -66,9 +71,46 @@ def test_the_router_may_be_whom_the_brokers_property_names(site: Site) -> None:
     assert ROUTER not in collector.said()
 
 
+class Guarded(NamedTuple):
+    """A format as docs/formats.md and config/mosquitto.acl have it: a router's topic and a message of its."""
+
+    format: str
+    topic: str
+    level: int
+    pattern: str
+    published: str
+    payload: Callable[[int], bytes | str]
+
+
+def started(now: int) -> bytes:
+    """A `Boot!` of the router."""
+    said = event(
+        "Boot!", Cause="LocalReboot", FirmwareUpdated="false", ParameterMap='{"Device.DeviceInfo.UpTime":"77"}'
+    )
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    return record(notify(f"Event-{when}-1", **said), sender=f"os::012345-{ROUTER}")
+
+
+GUARDED: Final = (
+    Guarded("bulk_data", "bulkdata/+", 2, "bulkdata/%u", "bulkdata/{}", lambda now: json.dumps(
+        {"Report": [{"CollectionTime": now, "Device.DeviceInfo.UpTime": 77}]}
+    )),
+    Guarded("usp", "usp/controller/#", 3, "usp/controller/%u/#", "usp/controller/{}/reply-to=usp%2Fagent%2F1",
+            started),
+    Guarded("goform", "zte/+/status", 2, "zte/%u/#", "zte/{}/status", lambda now: ANSWER),
+    Guarded("ubus", "zte/+/ubus", 2, "zte/%u/#", "zte/{}/ubus", lambda now: json.dumps(
+        {"time": now, "system": {"info": {"jsonrpc": "2.0", "result": [0, {"uptime": 77}]}}, "device_uptime": 77}
+    )),
+    Guarded("collectd", "collectd/+/#", 2, "collectd/%u/#", "collectd/{}/uptime/uptime", lambda now: f"{now}.5:77\0"),
+    Guarded("netjson", "netjson/+/#", 2, "netjson/%u/#", "netjson/{}/status", lambda now: json.dumps(
+        {"type": "DeviceMonitoring", "general": {"local_time": now, "uptime": 77}}
+    )),
+)  # fmt: skip
+
+
 @pytest.fixture
 def guarded(site: Site) -> Site:
-    """A site whose broker obeys config/mosquitto.acl, with the lines of this source in it, and knows two routers."""
+    """A site whose broker obeys config/mosquitto.acl, with the lines of all formats in it, and knows two routers."""
     program = shutil.which("mosquitto_passwd")
     if program is None:
         pytest.skip("mosquitto_passwd is not installed (it comes with mosquitto)")
@@ -76,7 +118,7 @@ def guarded(site: Site) -> Site:
     passwords.touch(mode=0o600)
     for name in ("ueip-collector", ROUTER, OTHER):
         subprocess.run([program, "-b", passwords, name, "secret"], check=True, capture_output=True)
-    _take_out(access, "pattern write zte/%u/#", "topic read zte/#")
+    _take_out(access, *dict.fromkeys(_lines(GUARDED)))
     text = (
         f"listener {site.broker.port} 127.0.0.1\nallow_anonymous false\npassword_file {passwords}\n"
         f"acl_file {access}\nmax_queued_messages 0\nmax_inflight_messages 0\n"
@@ -84,6 +126,12 @@ def guarded(site: Site) -> Site:
     site.broker = LocalBroker(site.broker.folder, port=site.broker.port, configuration=as_us(text))
     (site.folder / "password").write_text("secret\n")
     return site
+
+
+def _lines(formats: Iterable[Guarded]) -> Iterator[str]:
+    for one in formats:
+        yield f"pattern write {one.pattern}"
+        yield f"topic read {one.topic.split('/', 1)[0]}/#"
 
 
 def _take_out(access: Path, *lines: str) -> None:
@@ -95,22 +143,32 @@ def _take_out(access: Path, *lines: str) -> None:
     access.write_text(text)
 
 
-def test_the_brokers_rules_tie_a_sources_topic_to_the_router(guarded: Site) -> None:
-    """Another router's forgery never reaches the collector (K34)."""
+def test_the_brokers_rules_tie_every_sources_topic_to_the_router(guarded: Site) -> None:
+    """Of each format: another router's forgery never reaches the collector, the router's own message does (K34)."""
+    assert {one.format for one in GUARDED} == set(get_args(Format))
     secret = {"username": "ueip-collector", "password_file": "password"}
-    use(guarded, broker=secret, router_level=2)
+    guarded.configure(consent={"mode": "registered"}, broker={"port": guarded.broker.port, **secret})
+    lines = (
+        f'[[sources]]\nname = "{one.format.replace("_", "-")}"\ntopic = "{one.topic}"\nformat = "{one.format}"\n'
+        f'router_level = {one.level}\ncountry = "DE"\narrival_time = true\n'
+        for one in GUARDED
+    )
+    guarded.config.write_text("\n".join([guarded.config.read_text(), *lines]))
     collector = guarded.start()
     join(guarded, ROUTER)
+    now = int(time.time()) + 2
     with Publisher(guarded.broker.port, username=OTHER, password="secret") as forger:
-        forger.publish(f"zte/{ROUTER}/status", ANSWER, name="forged")
+        for one in GUARDED:
+            forger.publish(one.published.format(ROUTER), one.payload(now), name=f"forged {one.format}")
         taken = forger.settle()
     with Publisher(guarded.broker.port, username=ROUTER, password="secret") as router:
-        router.publish(f"zte/{ROUTER}/status", ANSWER, name="own")
+        for one in GUARDED:
+            router.publish(one.published.format(ROUTER), one.payload(now), name=one.format)
         taken += router.settle()
-        found = collector.wait_settled(1)
+        found = collector.wait_settled(len(GUARDED))
 
-    assert ["own"] == taken
-    assert (1, {"germany": 1}, {}) == (found.received, found.stored, found.dropped)
+    assert sorted(one.format for one in GUARDED) == sorted(taken)
+    assert (len(GUARDED), {"germany": len(GUARDED)}, {}) == (found.received, found.stored, found.dropped)
 
 
 def test_check_config_says_what_each_source_will_do(site: Site) -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from collector.derive import (
     EVENT,
-    LONGEST_GAP,
     WATCHDOG,
     Derived,
     Memory,
@@ -21,9 +20,11 @@ from collector.derive import (
     step_of,
 )
 from collector.model import Part
+from collector.parts import LONGEST_GAP
 
 NOW = 1_795_280_000_000
 SECOND, MINUTE = 1000, 60_000
+LINK = "network.wan_connection_state"
 RATE, ERRORS, STATIONS = "usage.downlink_bytes_per_second", "wifi.wifi_driver_errors_total", "wifi.wifi_station_count"
 
 
@@ -260,6 +261,38 @@ def test_of_a_sample_that_was_forgotten_nothing_is_put_together() -> None:
     assert after_all(many[0], next_day, late).fields == {}
 
 
+def pinged(host: str, up: bool) -> tuple[Part, ...]:
+    """Whether one of the hosts that are pinged answers."""
+    return (Part(LINK, host, "connected" if up else "disconnected", float("inf"), "connected"),)
+
+
+def test_a_link_is_up_while_one_host_answers_and_down_once_none_does() -> None:
+    """Nothing is said before all have been heard that were heard before; then it is a disconnect, and but one."""
+    story = [("a", True, 0), ("b", True, 0), ("a", False, 1), ("b", True, 1), ("b", False, 2), ("a", False, 2),
+             ("a", False, 3), ("b", False, 3), ("b", True, 4), ("a", False, 4)]  # fmt: skip
+    memory, told = None, []
+    for place, (host, up, minute) in enumerate(story):
+        derived = derive(memory, sample(minute * MINUTE + place, parts=pinged(host, up), interval=minute))
+        memory = decode(encode(derived.memory))
+        told.append((derived.fields.get(LINK, "")[:4], kinds(derived)))
+
+    lost = ["wan_unexpected_disconnect"]
+    assert told == [
+        ("conn", []), ("conn", []), ("", []), ("conn", []), ("", []), ("disc", lost),
+        ("", []), ("disc", []), ("conn", []), ("conn", []),
+    ]  # fmt: skip
+
+
+def test_a_host_that_is_not_pinged_any_more_is_waited_for_once() -> None:
+    """The next sample goes without it."""
+    story = [("a", True, 0), ("b", True, 0), ("a", False, 1), ("a", False, 2)]
+    samples = [
+        sample(n * MINUTE + place, parts=pinged(host, up), interval=n) for place, (host, up, n) in enumerate(story)
+    ]
+
+    assert [kinds(after_all(*samples[:n])) for n in (3, 4)] == [[], ["wan_unexpected_disconnect"]]
+
+
 @given(st.permutations(range(12)))
 def test_the_order_of_parts_is_no_matter(order: list[int]) -> None:
     """Three samples of four radios each, in any order, say the same in the end."""
@@ -291,7 +324,7 @@ def test_what_is_remembered_is_bounded(found: list[tuple[str, int]]) -> None:
         ).memory
 
     assert memory is None or len(memory.facts) <= 64
-    assert memory is None or sum(1 + sum(map(len, one.values.values())) for one in memory.begun.values()) <= 64
+    assert memory is None or sum(one.size for one in memory.parts.begun.values()) <= 64
 
 
 def test_what_is_derived_joins_the_body() -> None:

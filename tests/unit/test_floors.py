@@ -11,8 +11,8 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator"),
-    ("pseudonym", "documents", "source_settings", "derive", "exposition"),
-    ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics"),
+    ("pseudonym", "documents", "source_settings", "parts", "exposition"),
+    ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics", "derive"),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline",),

@@ -47,6 +47,17 @@ def test_a_fault_says_what_was_found_and_what_was_expected(more: dict[str, Any],
     assert "String should match pattern" in faults_of(**more, name="No Name")
 
 
+def test_all_faults_of_a_source_are_told_at_once() -> None:
+    """Nobody has to start four times."""
+    more = {"topic": "zte/#/status", "router_level": 4, "time_zone": "Mars/Olympus", "format": "usp", "flag": "message"}
+
+    assert [] == [
+        fault
+        for fault in ("topic: found '#' within", "router_level: found 4", "time_zone: found no such", "flag: found")
+        if fault not in faults_of(**more)
+    ]
+
+
 @pytest.mark.parametrize("kind", NAMELESS)
 def test_a_format_that_names_no_router_cannot_be_asked_for_one(kind: str) -> None:
     """All its messages would be dropped."""

@@ -10,6 +10,7 @@ from support import ROOT
 
 from collector.formats.adapters import KINDS
 from collector.formats.aliases import FORMATS, Alias, AliasMap, load_aliases
+from collector.formats.conditions import When
 from collector.formats.converters import CONVERTERS
 
 PAGE = (ROOT / "docs" / "alias-maps.md").read_text("utf-8")
@@ -29,31 +30,49 @@ def test_every_entry_is_of_the_catalogue_and_has_a_source(name: str) -> None:
 
 
 def doubles(aliases: AliasMap) -> list[str]:
-    """Names of two entries for one field with nothing to tell when which is meant.
+    """Names of entries behind another one for the same field that is asked wherever they are.
 
-    A condition does, on either of them, and so does whether the name is one part of a value.
+    That is one whose conditions are all among theirs. Whether the name is one part of a value tells them apart too.
     """
-    seen: set[tuple[str, str | None, str | None, bool]] = set()
+    seen: list[tuple[str, str | None, str | None, bool, frozenset[When]]] = []
     found = []
-    for alias in (alias for alias in aliases.alias if not alias.conditions):
+    for alias in aliases.alias:
         for name in alias.names:
-            key = (name, alias.field, alias.event, alias.joined)
-            found += [name] if key in seen else []
-            seen.add(key)
+            mine = (name, alias.field, alias.event, alias.joined)
+            conditions = frozenset(alias.conditions)
+            found += [name] * any(before[:-1] == mine and before[-1] <= conditions for before in seen)
+            seen.append((*mine, conditions))
     return found
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_name_is_in_a_map_twice_without_a_condition(name: str) -> None:
-    """The second could never be asked, or would say it twice."""
+def test_no_entry_stands_behind_one_that_is_always_asked_first(name: str) -> None:
+    """It could never be asked, or would say it twice."""
     assert [] == doubles(load_aliases(name))
 
 
-def test_a_name_that_is_twice_in_a_map_is_found() -> None:
-    """The control."""
-    entry = {"names": ["a", "b"], "field": "signal.rsrp_dbm", "source": "made up"}
+WHEN, MORE = {"name": "c", "is": ["1"]}, {"name": "d", "not": ["2"]}
 
-    assert ["a", "b"] == doubles(AliasMap.model_validate({"format": "x", "alias": [entry, entry]}))
+
+@pytest.mark.parametrize(
+    ("first", "second", "twice"),
+    [
+        ([], [], True),
+        ([], [WHEN], True),
+        ([WHEN], [WHEN], True),
+        ([WHEN], [MORE, WHEN], True),
+        ([WHEN], [], False),
+        ([WHEN, MORE], [WHEN], False),
+        ([WHEN], [MORE], False),
+        ([WHEN], [{**WHEN, "is": ["2"]}], False),
+    ],
+)
+def test_a_name_that_is_twice_in_a_map_is_found(first: list[Any], second: list[Any], twice: bool) -> None:
+    """The control; conditions that the first does not ask for are none."""
+    entry = {"names": ["a", "b"], "field": "signal.rsrp_dbm", "source": "made up"}
+    entries = [entry | {"when": first}, entry | {"when": second}]
+
+    assert ["a", "b"] * twice == doubles(AliasMap.model_validate({"format": "x", "alias": entries}))
 
 
 def test_every_format_has_a_map() -> None:
