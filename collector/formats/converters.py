@@ -14,7 +14,7 @@ from collector.formats.nothing import NOTHING, Convert
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 _YES: Final = frozenset({"1", "true", "on", "enable", "enabled", "yes", "up"})
 _NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"})
-_CLOCK: Final = re.compile(r"(?:(\d{1,4})w)?(?:(\d{1,4})d)?(\d{1,4}):(\d{2}):(\d{2})")
+_CLOCK: Final = re.compile(r"(?:(\d{1,4})w\s*)?(?:(\d{1,6})\s*d(?:ays?)?,?\s*)?(\d{1,4}):(\d{2}):(\d{2})")
 _SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d)?\s*(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,6})\s*s)?")
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
 _THREE_DIGITS: Final = frozenset(
@@ -102,7 +102,7 @@ def hexadecimal(value: Any) -> Any:
 
 
 def duration(value: Any) -> Any:
-    """Seconds of a duration: a number, ` 0h 11m 22s`, or RouterOS's `1w2d03:04:05`."""
+    """Seconds of a duration: a number, ` 0h 11m 22s`, RouterOS's `1w2d03:04:05`, or `2 days, 3:04:05`."""
     if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()):
         return whole(value)
     if match := _CLOCK.fullmatch(value.strip()):

@@ -42,7 +42,7 @@ class Maps:
         """One reading of a message, none of one in which every value is blank or which only speaks of a session."""
         del levels  # the router is the source's business, and nothing else stands in these topics
         try:
-            document = _answered(parse_structure(payload, max_depth=self._options.max_depth))
+            document = _answered(parse_structure(_bare(payload), max_depth=self._options.max_depth))
             values = flatten(document)
         except (NotStrict, NotFlat):
             return DropReason.MALFORMED
@@ -73,6 +73,11 @@ class Maps:
         return any(value is not True and not _is(value, _YES) for value in others)
 
 
+def _bare(payload: bytes) -> bytes:
+    """Without the byte order mark that Windows adds, and the NUL that ends a text of C."""
+    return payload.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0")
+
+
 def _said(top: Mapping[str, Any]) -> Flag:
     if FLAG not in top:
         return Flag.ABSENT
@@ -90,7 +95,8 @@ def _answered(node: Any) -> Any:
     if _is_answer(node):
         return _data(node)
     if isinstance(node, list) and all(_is_answer(item) for item in node):
-        return {f"call{place}": _data(item) for place, item in enumerate(node, start=1)}
+        said = ((place, _data(item)) for place, item in enumerate(node, start=1))
+        return {f"call{place}": data for place, data in said if data}
     if isinstance(node, dict):
         return {name: _data(child) if _is_answer(child) else child for name, child in node.items()}
     return node

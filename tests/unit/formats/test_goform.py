@@ -230,6 +230,14 @@ def test_what_is_no_answer_is_malformed(payload: bytes) -> None:
     assert report(payload) is DropReason.MALFORMED
 
 
+@pytest.mark.parametrize(
+    "payload", [b'\xef\xbb\xbf{"uptime":"5"}', b'{"uptime":"5"}\0', b'{\r\n\t"uptime" :\t"5"\n}\n\n']
+)
+def test_how_an_agent_writes_its_file_is_no_matter(payload: bytes) -> None:
+    """A byte order mark, a NUL at the end, tabs and line breaks."""
+    assert {"router": {"uptime_seconds": 5}} == kept(payload)
+
+
 # ------------------------------------------------------------------------------------------------ shapes of answers
 
 
@@ -272,6 +280,9 @@ def test_a_refused_call_leaves_the_others() -> None:
     answers = [rpc({"lte_rsrp": -104}), {"jsonrpc": "2.0", "id": 2, "result": [6, {"wan_ipaddr": "192.0.2.1"}]}]
 
     assert {"signal": {"rsrp_dbm": -104}} == kept([*answers, {"jsonrpc": "2.0", "error": {"code": -32002}}])
+    found = report([*answers, {"jsonrpc": "2.0", "error": {"code": -32002}}])
+    assert isinstance(found, Report)
+    assert () == found.removed, "what is the answers' envelope is no key of the router"
 
 
 def test_what_belongs_to_terminals_is_not_the_routers() -> None:
@@ -328,6 +339,19 @@ def test_a_sentinel_is_no_measurement(payload: dict[str, str]) -> None:
         ({"network_type": "LTE-A"}, "network", "rat", "lte_ca"),
         ({"network_type": "ENDC"}, "network", "rat", "nr_nsa"),
         ({"network_type": "SA"}, "network", "rat", "nr_sa"),
+        ({"network_type": "NR NSA"}, "network", "rat", "nr_nsa"),
+        ({"network_type": "LTE+"}, "network", "rat", "lte_ca"),
+        ({"5g_rsrp": "-95.5", "network_type": "5G"}, "signal", "rsrp_dbm", -95.5),
+        ({"5g_sinr": "9", "network_type": "5G"}, "signal", "sinr_db", 9),
+        ({"lte_rsrp_1": "-104", "lte_rsrp_2": "-99", "lte_rsrp_3": "-32768"}, "signal", "rsrp_dbm", -99),
+        ({"lte_rsrp": "-97", "lte_rsrp_1": "-90"}, "signal", "rsrp_dbm", -97),
+        ({"5g_rx0_rsrp": "-97", "5g_rx1_rsrp": "-95", "lte_rsrp_1": "-80", "network_type": "SA"},
+         "signal", "rsrp_dbm", -95),
+        ({"lte_snr_1": "5.5", "lte_snr_2": "-1"}, "signal", "sinr_db", 5.5),
+        ({"network.interface.zte_wan.status": {"uptime": 123}}, "network", "wan_uptime_seconds", 123),
+        ({"network.interface.zte_wan.status": {"ipv4-address": [{"address": "100.64.0.9", "mask": 30}]}},
+         "network", "wan_ipv4", "100.64.0.9"),
+        ({"wa_inner_version": "MF823 V1.0.0B03\n"}, "router", "software_version", "MF823_V1.0.0B03"),
         ({"network_type": "NR5G-SA"}, "network", "rat", "nr_sa"),
         ({"network_type": "HSPA+"}, "network", "rat", "hspa"),
         ({"network_type": "EDGE"}, "network", "rat", "gsm"),

@@ -385,6 +385,9 @@ def test_instance_numbers_are_segments_of_their_own(name: str, general: str, ins
     [
         ("duration", " 0h 11m 22s", 682),
         ("duration", "1w2d03:04:05", 788_645),
+        ("duration", "2 days, 3:04:05", 183_845),
+        ("duration", "1 day, 00:00:01", 86_401),
+        ("duration", "1d 03:04:05", 97_445),
         ("duration", "15248", 15_248),
         ("duration", 700, 700),
         ("tenths", "412", 41.2),
