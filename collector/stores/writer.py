@@ -102,6 +102,8 @@ class Writer:
         if self._health.is_away:
             way = self._outage.way_of_record(record)
             keeps = way is Way.DROP or (way is Way.SPOOL and self.spool.has_room)
+            if not keeps and self._waits(record.identity.device_ref):
+                return False  # what it came behind is looked at first
             self._outcomes.refused(int(way is Way.SPOOL and self.spool.is_full))
         else:
             keeps = not self._outage.has_to_follow(record.identity)
