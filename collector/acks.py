@@ -6,6 +6,9 @@ Rule 3: a token of a connection that is gone releases nothing: the broker sends 
 Rule 4: a message that is left with the broker is never acknowledged on its connection, and holds nothing back: what is
         acknowledged after it still is so in order of receipt. The broker sends it again on the next connection (4.4),
         and until then it takes one place of the window.
+Rule 5: a packet id that was left is never acknowledged on that connection, whatever else comes under it: a broker that
+        counts its ids up without looking (Mosquitto to 2.0.11 at least; MQTT 5, 2.2.1 forbids it) would take that for
+        the message that was left. Such a message is settled here, takes a place too, and comes again.
 """
 
 import time
@@ -52,8 +55,8 @@ class Token:
             return False
         if not self.done:
             self.done = True
-            self.packet_id = _LEFT
-            self.ring.leave()
+            packet_id, self.packet_id = self.packet_id, _LEFT
+            self.ring.leave(packet_id)
         return True
 
 
@@ -91,7 +94,10 @@ class AckRing:
         self._closed = False
         self._held = False
         self.left = 0
-        """Messages left with the broker on this connection."""
+        """Messages left with the broker on this connection, those withheld among them."""
+        self.withheld = 0
+        """Messages that were settled and cannot be acknowledged, for their packet id is that of one that was left."""
+        self._left_ids: set[int] = set()
 
     def token(self, packet_id: int, received: float | None = None) -> Token:
         """A token for a message just received, at *received* on the ring's clock."""
@@ -108,14 +114,23 @@ class AckRing:
         while waiting and waiting[0].done:
             ready.append(waiting.popleft().packet_id)
         if self.left:
-            ready = [packet_id for packet_id in ready if packet_id != _LEFT]
+            ready = self._without_left(ready)
         if ready:
             self._release(ready)
 
-    def leave(self) -> None:
+    def leave(self, packet_id: int) -> None:
         """A message is left with the broker; what it held back is released."""
         self.left += 1
+        self._left_ids.add(packet_id)
         self.settle()
+
+    def _without_left(self, ready: list[int]) -> list[int]:
+        settled = [packet_id for packet_id in ready if packet_id != _LEFT]
+        released = [packet_id for packet_id in settled if packet_id not in self._left_ids]
+        withheld = len(settled) - len(released)
+        self.withheld += withheld
+        self.left += withheld
+        return released
 
     def hold(self) -> None:
         """Collect releases until `let_go`: one read of the socket may settle many messages."""

@@ -7,6 +7,7 @@ that can be taken find no place, and never beyond what MQTT has packet ids for.
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 
 from collector.ingest.connection import Connection
@@ -15,6 +16,8 @@ LARGEST: Final = 65_535
 RENEWED: Final = "renewed"
 _SHORTEST_LIFE: Final = 2.0
 """Seconds a connection lives at least before it is renewed, that it does not come to nothing but renewing."""
+_LOOK_SECONDS: Final = 1.0
+"""How often a connection is looked at for places that a new one would give back."""
 _LEAVE_TAKING: Final = 1.0
 """Seconds in which what is settled may still be acknowledged on a connection that is to be renewed."""
 
@@ -39,13 +42,24 @@ class Window:
     async def renewal(self, connection: Connection) -> None:
         """Wait until the connection is to be renewed, then take leave of it in order and close it."""
         began = time.monotonic()
-        await self._wanted.wait()
+        while not self._wanted.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._wanted.wait()
+            if self._is_clogged(connection):
+                self._wanted.set()
         await asyncio.sleep(max(0.0, began + _SHORTEST_LIFE - time.monotonic()))
         connection.pause()
         deadline = time.monotonic() + _LEAVE_TAKING
         while connection.acks.open_count and time.monotonic() < deadline:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
         connection.renew(RENEWED)
+
+    def _is_clogged(self, connection: Connection) -> bool:
+        """Whether as many places as usual, and half of those that others can have, are taken needlessly."""
+        acks = connection.acks
+        free = self.size - (acks.left - acks.withheld)
+        return acks.withheld >= max(self._usual, free // 2)
 
     def next(self, connection: Connection) -> None:
         """A connection has ended: the next one has the usual number of places beside those that are taken."""

@@ -117,6 +117,33 @@ def test_the_others_flow_and_are_acknowledged_while_one_store_is_away(site: Site
     assert {HERE: each} == final.stored
 
 
+def test_a_broker_that_uses_a_packet_id_twice_loses_nothing_that_was_left_with_it(site: Site) -> None:
+    """All 65,535 packet ids go by, as Mosquitto counts them, while some are those of messages left unacknowledged."""
+    left = 30
+    site.configure(
+        broker={"port": site.broker.port, "receive_maximum": 2000, "reconnect_max_seconds": 0.5},
+        spool={"after_seconds": 0.2},
+    )
+    collector = site.start()
+    with site.publisher() as router:
+        join(collector, router)
+        with site.locked(HERE):
+            router.report(report(ROUTER))
+            wait_away(collector)
+            for _ in range(left):
+                router.report(report(NEW))
+            wait_until(lambda: total(collector.metrics(), "collector_messages_left_total") >= left)
+            for _ in range(70):
+                for _ in range(1000):
+                    router.publish(f"ueip/v1/{NEIGHBOUR}/report", b"{}")
+                router.settle(LONG)
+            wait_until(lambda: collector.metrics().dropped.get("flag_absent", 0) >= 70_000, LONG)
+        wait_stored(site, HERE, left + 2)
+        final = wait_quiet(collector)
+
+    assert {HERE: left + 2} == final.stored
+
+
 def test_a_full_spool_leaves_messages_with_the_broker_and_the_others_flow(site: Site) -> None:
     """Many windows of them: unacknowledged, not in memory, and every one is there in the end, once."""
     count = 20 * WINDOW

@@ -357,3 +357,63 @@ def test_in_any_order_what_is_settled_goes_out_in_order_and_what_is_left_never(
         assert [n + 1 for n in range(prefix) if not left[n]] == flat(released)
 
     assert sum(left) == ring.left
+
+
+# A broker that uses a packet id while it is in use (2.2.1 forbids it)
+
+
+def test_what_comes_under_the_packet_id_of_a_message_that_was_left_is_not_acknowledged() -> None:
+    """The broker would forget the one that was left: it looks for the first of that id."""
+    ring, tokens, released = ring_of(2)
+    tokens[0].leave()
+    again, other = ring.token(1), ring.token(3)
+    for token in (tokens[1], again, other):
+        token.complete()
+
+    assert [2, 3] == flat(released)
+    assert (2, 1, 0) == (ring.left, ring.withheld, ring.open_count)
+
+
+def test_nor_is_what_came_under_it_before_it_was_left() -> None:
+    """In order of receipt it cannot have been acknowledged yet."""
+    ring, tokens, released = ring_of(2)
+    again = ring.token(1)
+    again.complete()
+    tokens[1].complete()
+    tokens[0].leave()
+
+    assert [2] == flat(released)
+    assert (2, 1) == (ring.left, ring.withheld)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["send", "complete", "leave"]), st.integers(0, 30)), max_size=60))
+def test_a_broker_that_looks_for_the_first_of_an_id_never_forgets_what_was_left(steps: list[tuple[str, int]]) -> None:
+    """Ids count up to five and begin anew, whatever is under way."""
+    under_way: list[tuple[int, Token]] = []
+    wrong: list[int] = []
+
+    def release(packet_ids: list[int]) -> None:
+        for packet_id in packet_ids:
+            found = next(place for place, (sent, _) in enumerate(under_way) if sent == packet_id)
+            if id(under_way.pop(found)[1]) in left:
+                wrong.append(packet_id)
+
+    left = set[int]()
+    ring, open_, sent = AckRing(release), list[Token](), 0
+    for step, which in steps:
+        if step == "send":
+            sent += 1
+            token = ring.token(sent % 5 + 1)
+            under_way.append((sent % 5 + 1, token))
+            open_.append(token)
+        elif open_:
+            token = open_.pop(which % len(open_))
+            if step == "leave":
+                left.add(id(token))
+                token.leave()
+            else:
+                token.complete()
+
+    complete_all(open_)
+    assert [] == wrong
+    assert ring.left == len(under_way)

@@ -116,3 +116,20 @@ async def test_a_connection_lives_a_while_before_it_is_renewed(monkeypatch: pyte
     await renewing
 
     assert ("", RENEWED) == (early, seen.why)
+
+
+@pytest.mark.parametrize(("withheld", "renews"), [(99, False), (100, True)])
+async def test_places_that_a_new_connection_gives_back_are_reason_for_one(
+    monkeypatch: pytest.MonkeyPatch, withheld: int, *, renews: bool
+) -> None:
+    """As many as a window has usually: they are of messages that are settled, and only have to come again."""
+    monkeypatch.setattr("collector.ingest.window._LOOK_SECONDS", 0.01)
+    window, (one, seen) = Window(100), connection(withheld, 1000)
+    for packet_id in range(1, withheld + 1):
+        one.acks.token(packet_id).complete()
+    renewing = asyncio.create_task(window.renewal(one))
+    await asyncio.sleep(0.05)
+    renewing.cancel()
+
+    assert withheld == one.acks.withheld
+    assert (RENEWED if renews else "") == seen.why
