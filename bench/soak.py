@@ -228,6 +228,7 @@ def _places(region: Region) -> dict[str, Any]:
         "store": f"{region}/store.sqlite",
         "spool": f"spools/{region}",
         "key_files": [f"keys/{region}.key"],
+        "retention_days": 365,
     }
 
 

@@ -90,7 +90,7 @@ class RegionSettings(Section):
     )
 
     retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        default=180, description="How long a record can be read after its receipt; then it is deleted."
+        description="How long a record can be read after its receipt; then it is deleted. Say it as your notice does."
     )
     spool: Path | None = Field(
         default=None,

@@ -66,7 +66,10 @@ RECEIVED_AT = milliseconds(NOW)
 
 def settings_of(served: Sequence[Region] = tuple(Region), **sections: Any) -> Settings:
     """Settings that serve these regions; their stores and key files are named and never opened."""
-    places = {region.value: {"store": f"{region}.db", "key_files": [f"{region}.key"]} for region in served}
+    places = {
+        region.value: {"store": f"{region}.db", "key_files": [f"{region}.key"], "retention_days": 365}
+        for region in served
+    }
     own = sections.pop("regions", {})
     return Settings.model_validate({"regions": {"enabled": [*served], **places, **own}, **sections})
 

@@ -168,7 +168,7 @@ def _settings(config: Path | None) -> Settings:
     """The settings given or found; the shipped defaults otherwise: explaining needs no keys and no stores."""
     if config is not None or any(path.is_file() for path in CANDIDATES):
         return settings_of(config)
-    sections = {str(region): {"store": "unused", "key_files": ["unused"]} for region in Region}
+    sections = {str(region): {"store": "unused", "key_files": ["unused"], "retention_days": 365} for region in Region}
     return Settings.model_validate({"regions": sections})
 
 

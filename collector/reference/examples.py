@@ -90,7 +90,9 @@ def stored_body(document: Document, catalogue: Catalogue) -> Document:
 
 def example_rules(catalogue: Catalogue) -> Rules:
     """Rules by default settings, with keys of zeros: the same page every time, and no pseudonym of any real region."""
-    sections = {region.value: {"store": region.value, "key_files": [region.value]} for region in Region}
+    sections = {
+        region.value: {"store": region.value, "key_files": [region.value], "retention_days": 365} for region in Region
+    }
     settings = Settings.model_validate({"regions": sections})
     return assemble(settings, {region: Pseudonymiser([Key(bytes(KEY_BYTES))]) for region in Region}, catalogue)
 

@@ -17,6 +17,7 @@ from collector.reference.markdown import code, codes, page, table
 EXAMPLES: Final[dict[str, Any]] = {
     "store": "data/{region}.sqlite",
     "key_files": ["keys/{region}.key"],
+    "retention_days": 180,
     "spool": "spool/{region}",
     "name": "bulk-data",
     "topic": "bulkdata/+",

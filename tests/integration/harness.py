@@ -255,7 +255,11 @@ class Site:
         }
         merged = {name: {**usual.get(name, {}), **sections.get(name, {})} for name in (*usual, *sections)}
         regions = {
-            f"regions.{region}": {"store": f"data/{region}.sqlite", "key_files": [f"keys/{region}.key"]}
+            f"regions.{region}": {
+                "store": f"data/{region}.sqlite",
+                "key_files": [f"keys/{region}.key"],
+                "retention_days": 365,
+            }
             for region in REGIONS
         }
         self.config.write_text(_toml(merged | regions))

@@ -24,7 +24,8 @@ from collector.pseudonym import Key, Pseudonymiser
 from collector.rules import assemble
 
 REGIONS = "\n".join(
-    f'[regions.{region}]\nstore = "data/{region}.sqlite"\nkey_files = ["keys/{region}.key"]' for region in Region
+    f'[regions.{region}]\nstore = "data/{region}.sqlite"\nkey_files = ["keys/{region}.key"]\nretention_days = 365'
+    for region in Region
 )
 
 
@@ -84,6 +85,13 @@ def test_a_region_and_its_keys_are_all_that_must_be_said(folder: Folder) -> None
     assert () == settings.regions.blocked
 
 
+def test_how_long_records_are_kept_has_to_be_said(folder: Folder) -> None:
+    """Nobody keeps records for ever, or for as long as a default says, by an oversight (O30)."""
+    [found] = folder.faults(regions=REGIONS.replace("retention_days = 365", "", 1))
+
+    assert found.startswith("regions.hong_kong.retention_days: ")
+
+
 @pytest.mark.parametrize("setting", ["[consent]\npolicies", "[regions]\ntables"])
 def test_a_table_that_is_not_there_is_a_fault(folder: Folder, setting: str) -> None:
     """And says which setting names it."""
@@ -138,7 +146,7 @@ def test_the_first_key_is_the_current_one(folder: Folder) -> None:
 
 def test_regions_that_are_not_served_need_no_section(folder: Folder) -> None:
     """Nor keys (D18)."""
-    only = '[regions]\nenabled = ["china"]\n[regions.china]\nstore = "c.db"\nkey_files = ["keys/china.key"]'
+    only = '[regions]\nenabled = ["china"]\n' + REGIONS[REGIONS.index("[regions.china]") :]
 
     assert (Region.CHINA,) == folder.load(regions=only).regions.enabled
 
@@ -486,9 +494,8 @@ def test_records_are_kept_for_longer_than_messages_are_taken(
     folder: Folder, days: int, hours: int, *, good: bool
 ) -> None:
     """A message that comes again after its record was deleted has to be too old by then (K09)."""
-    regions = REGIONS.replace("[regions.china]", f"[regions.china]\nretention_days = {days}")
-    regions = regions.replace("[regions.germany]", "[regions.germany]\nretention_days = 3650")
-    regions = regions.replace("[regions.hong_kong]", "[regions.hong_kong]\nretention_days = 3650")
+    before, china = REGIONS.replace("365", "3650").split("[regions.china]")
+    regions = f"{before}[regions.china]{china.replace('3650', str(days))}"
     limits = f"[limits]\nmax_age_hours = {hours}"
     if good:
         assert days == folder.load(limits, regions=regions).regions.of(Region.CHINA).retention_days
@@ -690,7 +697,7 @@ NOT_A_YES: list[str] = [
 @pytest.mark.parametrize("mode", ["flag", "registered"])
 def test_the_most_permissive_settings_let_in_nothing_without_a_yes(folder: Folder, mode: str) -> None:
     """With everything as open as it goes, only the plain yes of the control passes."""
-    regions = REGIONS.replace("key_files", "retention_days = 3650\nkey_files")
+    regions = REGIONS.replace("365", "3650")
     settings = folder.load(MOST_PERMISSIVE.format(mode=mode), regions=regions)
     rules = assemble(settings, {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in Region})
     rest = '"schema_version": 1, "message_id": "m-1", "country": "DE", "time": "2025-11-21T14:00:00Z"'

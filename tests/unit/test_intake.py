@@ -31,7 +31,7 @@ OVERHEAD = 1024
 def make_settings() -> Settings:
     """All three regions; no file of them is opened."""
     places = {
-        region.value: RegionSettings(store=Path(f"{region}.db"), key_files=(Path(f"{region}.key"),))
+        region.value: RegionSettings(store=Path(f"{region}.db"), key_files=(Path(f"{region}.key"),), retention_days=365)
         for region in Region
     }
     return Settings(regions=RegionsSettings(**places))

@@ -15,7 +15,8 @@ from collector.source_settings import SourceSettings
 
 REGIONS = {
     region.value: RegionSettings(
-        store=Path(f"data/{region}.sqlite"), key_files=(Path(f"keys/{region}.key"),), spool=Path(f"spool/{region}")
+        store=Path(f"data/{region}.sqlite"), key_files=(Path(f"keys/{region}.key"),), spool=Path(f"spool/{region}"),
+        retention_days=180,
     )
     for region in Region
 }  # fmt: skip
