@@ -28,7 +28,8 @@ class Outages:
 
     def __init__(self, store: Path, *, period: float, seconds: float) -> None:
         self.done: list[Outage] = []
-        self.out = False
+        self.out = ""
+        """What is wrong with the store now: one of `KINDS`, or nothing."""
         self._store = store
         self._period, self._seconds = period, seconds
         self._stop = threading.Event()
@@ -51,9 +52,9 @@ class Outages:
             kind = KINDS[number % len(KINDS)]
             began = time.perf_counter() - self._began
             with locked(self._store) if kind == "locked" else gone(self._store.parent):
-                self.out = True
+                self.out = kind
                 self._stop.wait(self._seconds)
-                self.out = False
+                self.out = ""
             self.done.append(Outage(kind, began, time.perf_counter() - self._began))
             number += 1
 

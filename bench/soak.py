@@ -36,6 +36,8 @@ from collector.model import Region
 
 _DRAIN_SECONDS: Final = 900.0
 """After the load, for what waits in the broker and in spools."""
+_CALM_SECONDS: Final = 3
+"""So long nothing comes and nothing waits before all is taken to be over."""
 _BYTES_A_RECORD: Final = 700
 """On the disk, roughly, with its share of indexes and of the log."""
 _RSS: Final = re.compile(r"VmRSS:\s+(\d+) kB")
@@ -51,7 +53,7 @@ class Sample:
     in_flight_bytes: int
     spool_bytes: int
     stored: dict[str, int]
-    out: bool
+    out: str
     not_ready: dict[str, str]
 
 
@@ -115,15 +117,18 @@ class Soak:
         time.sleep(max(0.0, self._began + len(self.samples) - time.perf_counter()))
 
     def _settle(self, patience: float) -> None:
-        """Wait until all that was published is received and has its outcome."""
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
+        """Wait until all that was published is received and has its outcome, and for what the broker sends again."""
+        deadline, before, calm = time.monotonic() + patience, 0.0, 0
+        while time.monotonic() < deadline and calm < _CALM_SECONDS:
             metrics = self.collector.metrics()
-            received = metrics["collector_messages_received_total"] >= self.publisher.published
-            waits = metrics["collector_messages_in_flight"] or _total(metrics, "collector_spool_records")
-            if received and not waits:
-                return
-            time.sleep(0.2)
+            received = metrics["collector_messages_received_total"]
+            waits = sum(
+                _total(metrics, f"collector_{name}")
+                for name in ("messages_in_flight", "spool_records", "broker_window_left")
+            )
+            calm = calm + 1 if before == received >= self.publisher.published and not waits else 0
+            before = received
+            time.sleep(1)
 
     def verdict(self) -> dict[str, Any]:
         """What was stored, against what had to be: every single message, by its record id."""

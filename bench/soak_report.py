@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Final
 
+from outages import KINDS
+
 from collector import __version__
 from collector.broker import find_mosquitto
 
@@ -97,9 +99,10 @@ def _figures(soak: "Soak", peak: float) -> dict[str, Any]:
         "spool_most_bytes": max(sample.spool_bytes for sample in samples),
         "not_ready": sorted({f"{part}: {state}" for s in samples for part, state in s.not_ready.items()}),
         "stored_per_second": {
-            "healthy": _rates(samples, out=False),
-            "one region out": _rates(samples, out=True),
+            "healthy": _rates(samples, ""),
+            **{f"one region {kind}": _rates(samples, kind) for kind in KINDS},
         },
+        "slow_seconds": {kind: _slow(samples, kind, soak.plan.region) for kind in KINDS},
     }
 
 
@@ -110,13 +113,29 @@ def _slope(points: Sequence[tuple[float, float]]) -> float:
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
 
 
-def _rates(samples: "Sequence[Sample]", *, out: bool) -> dict[str, int]:
-    """Records stored a second by region, the median of the seconds in which a store was out, or was not."""
+def _rates(samples: "Sequence[Sample]", out: str) -> dict[str, int]:
+    """Records stored a second by region, the median of the seconds in which a store was out in this way, or was not."""
     pairs = [(one, other) for one, other in pairwise(samples) if one.out == other.out == out]
     regions = sorted({region for sample in samples for region in sample.stored})
     return {
         region: round(median(_rate(one, other, region) for one, other in pairs)) if pairs else 0 for region in regions
     }
+
+
+def _slow(samples: "Sequence[Sample]", kind: str, failing: str) -> str:
+    """How many of the seconds of such an outage the other regions spent below half of what they store when all is well.
+
+    A commit may fall into the second beside its own, so it is looked at three seconds at a time.
+    """
+    others = sorted({region for sample in samples for region in sample.stored} - {failing})
+    usual = _rates(samples, "")
+    pairs = [
+        (one, other)
+        for one, mid, last, other in zip(samples, samples[1:], samples[2:], samples[3:], strict=False)
+        if one.out == mid.out == last.out == other.out == kind
+    ]
+    slow = sum(any(_rate(one, other, region) < usual[region] / 2 for region in others) for one, other in pairs)
+    return f"{slow} of {len(pairs)}"
 
 
 def _rate(one: "Sample", other: "Sample", region: str) -> float:
@@ -167,6 +186,10 @@ def _page(document: dict[str, Any], samples: "Sequence[Sample]") -> str:
             f"stored a second, {when} (median)": ", ".join(f"{region} {rate}" for region, rate in rates.items())
             for when, rates in figures["stored_per_second"].items()
         },
+        **{
+            f"seconds in which another region was slow, one region {kind}": seconds
+            for kind, seconds in figures["slow_seconds"].items()
+        },
         "not ready, at some time": "; ".join(figures["not_ready"]) or "never",
     }
     lines = [
@@ -184,7 +207,7 @@ def _page(document: dict[str, Any], samples: "Sequence[Sample]") -> str:
         *_curve("memory, MiB", [sample.rss_mebibytes for sample in samples]),
         *_curve("in flight, messages", [float(sample.in_flight) for sample in samples]),
         *_curve("spools, MiB", [sample.spool_bytes / (1 << 20) for sample in samples]),
-        *_curve("store out", [float(sample.out) for sample in samples]),
+        *_curve("store out", [float(bool(sample.out)) for sample in samples]),
         f"Command: `{document['command']}`",
         "",
         *(f"- {name}: {value}" for name, value in document["machine"].items()),
