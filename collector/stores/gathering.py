@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 import orjson
 
+from collector.consent.ledger import LedgerEntry
+from collector.consent.standing import State
 from collector.derive import Derived, Memory, Sample, applied, derive, merged
 from collector.model import Record
 from collector.stores.plan import Insert
@@ -31,6 +33,14 @@ class Gathered(msgspec.Struct):
 def needs_gathering(inserts: Iterable[Insert]) -> bool:
     """Whether any of these asks for more than to be inserted; records of our own format never do."""
     return any(insert.record.counters is not None for insert in inserts)
+
+
+def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:
+    """The routers that these entries close the gate for: what their next sample would be compared with goes.
+
+    Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent.
+    """
+    return {bytes.fromhex(entry.device_ref) for entry in entries if entry.state is not State.JOINED}
 
 
 def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, bytes]) -> Gathered:

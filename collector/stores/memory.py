@@ -12,7 +12,7 @@ from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
-from collector.stores.gathering import gather
+from collector.stores.gathering import gather, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, make_plan, removed_from
 from collector.stores.retention import Purged, expired_until
 
@@ -59,6 +59,7 @@ class MemoryStore:
         )
         changed = self._append(plan.appends)
         erased = sum(self._erase(ref, until) for ref, until in plan.erase)
+        self._forget(plan.appends)
         self._erased.update(plan.bury)
         made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
         self._records.update(made.updates)
@@ -91,6 +92,10 @@ class MemoryStore:
         for kind, ref in record.lookup:
             self._lookup.setdefault((kind, ref), set()).add(insert.standing.device_ref)
         return True
+
+    def _forget(self, entries: Sequence[LedgerEntry]) -> None:
+        for ref in parted(entries):
+            self._memories.pop(ref, None)
 
     def _erase(self, device_ref: bytes, until: int) -> int:
         whole = [key for key, insert in self._records.items() if insert.standing.device_ref == device_ref]
@@ -166,6 +171,7 @@ class MemoryStore:
         except ValueError as error:
             raise StoreUnavailable(str(error), Cause.CORRUPT) from error
         self._append(found)
+        self._forget(found)
         return sum(self._erase(ref, until) for ref, until in erased_by(found, self._rules))
 
     async def noted(self, name: str) -> str | None:

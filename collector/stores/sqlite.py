@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
+from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
 from collector.stores.sqlite_file import StoreFile
@@ -25,6 +26,7 @@ from collector.stores.sqlite_rows import (
     bury,
     decode_entry,
     erase_router,
+    forget,
     insert_records,
     inserted,
     ledger_row,
@@ -171,6 +173,7 @@ class SQLiteStore(StoreFile):
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)
+        forget(self._db, [ids[ref] for ref in parted(plan.appends)])
         bury(self._db, plan.bury, now)
         if plan.erase:
             note_erasure(self._db, now)

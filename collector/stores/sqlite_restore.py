@@ -5,9 +5,10 @@ import time
 from collections.abc import Sequence
 
 from collector.consent.chain import followed
+from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, erased_by
 from collector.stores.sqlite_faults import damaged
-from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, head_of, ledger_row, router_row
+from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, forget, head_of, ledger_row, router_row
 from collector.stores.sqlite_scrub import note_erasure
 
 
@@ -25,6 +26,7 @@ def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: Conse
         ids = {ref: connection.execute(UPSERT_ROUTER, router_row(last[ref])).fetchone()[0] for ref in last}
         now = int(time.time() * 1000)
         erased = sum(erase_router(connection, ids[ref], until, now) for ref, until in erased_by(found, rules))
+        forget(connection, [ids[ref] for ref in parted(found)])
         note_erasure(connection, now)
         connection.execute("COMMIT")
     except BaseException as error:

@@ -117,8 +117,13 @@ def erase_router(connection: sqlite3.Connection, router_id: int, until: int, now
     erased = connection.execute(f"DELETE FROM record WHERE {which}", (router_id, until)).rowcount  # noqa: S608
     left = "EXISTS (SELECT 1 FROM record WHERE router_id = ?1)"
     connection.execute(f"DELETE FROM lookup WHERE router_id = ?1 AND NOT {left}", (router_id,))  # noqa: S608
-    connection.execute("DELETE FROM memory WHERE router_id = ?", (router_id,))
+    forget(connection, [router_id])
     return erased
+
+
+def forget(connection: sqlite3.Connection, router_ids: Iterable[int]) -> None:
+    """Forget what the routers' next samples would be compared with."""
+    connection.executemany("DELETE FROM memory WHERE router_id = ?", ((router_id,) for router_id in router_ids))
 
 
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:

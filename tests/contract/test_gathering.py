@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from records import MINUTE, SECOND, START, join, leave, record, router
+from records import MINUTE, SECOND, START, act, join, leave, record, router
 
-from collector.model import Part, Record, Region, Removal
+from collector.model import Action, Entry, Part, Record, Region, Removal
 from collector.stores import Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -153,6 +153,73 @@ async def test_nothing_is_derived_over_an_exit(store: Store) -> None:
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+@pytest.mark.parametrize("apart", [True, False])
+async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
+    engine: str, apart: bool, tmp_path: Path
+) -> None:
+    """`consent.on_exit = "keep"` keeps records; a rate over the time without consent would tell of that time."""
+    rules = ConsentRules(erase_on_exit=False)
+    store: Store = MemoryStore(Region.GERMANY, rules)
+    if engine == "sqlite":
+        store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, rules)
+    await store.open()
+    later = START + 10 * MINUTE
+    before: list[Entry] = [join(at=START - 60 * MINUTE), sample(1, START, counters=(Part(RATE, "a", 100, 125e9),))]
+    since: list[Entry] = [leave(at=later), join(at=later + MINUTE),
+             sample(2, later + 2 * MINUTE, counters=(Part(RATE, "a", 600_100, 125e9),))]  # fmt: skip
+    for entries in (before, since) if apart else ([*before, *since],):
+        await store.commit(entries)
+    found = await bodies(store)
+    await store.close()
+
+    assert all("usage" not in body for body in found)
+    assert found
+
+
+@pytest.mark.parametrize("action", [a for a in Action if a not in {Action.JOIN, Action.HOLD, Action.RELEASE}])
+async def test_what_is_remembered_is_gone_with_whatever_takes_the_consent_or_the_records(
+    action: Action, tmp_path: Path
+) -> None:
+    """From the file, in the same commit; that of its neighbour stays."""
+    store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, ConsentRules())
+    await store.open()
+    neighbour = record("b", 1, at=START, body=b'{"router":{"uptime_seconds":9}}')
+    await store.commit(
+        [join(at=START - MINUTE), join("b", at=START - MINUTE), state(1, START, "connected"),
+         msgspec.structs.replace(neighbour, counters=())]
+    )  # fmt: skip
+    remembered = store._all("SELECT count(*) FROM memory")[0][0]
+    if action is Action.UNRESTRICT:
+        await store.commit([act(Action.RESTRICT, at=START + MINUTE)])
+
+    await store.commit([act(action, at=START + 2 * MINUTE)])
+
+    left = store._all("SELECT count(*) FROM memory")[0][0]
+    await store.close()
+    assert (2, 1) == (remembered, left)
+
+
+async def test_what_is_remembered_is_each_routers_own(store: Store) -> None:
+    """A neighbour's state, counter or part makes nothing of this router's."""
+    await store.commit([join("b", at=START - MINUTE)])
+    mine = [state(1, START, "connected"), part(3, "a")]
+    others = [
+        msgspec.structs.replace(
+            record("b", number, at=one.measured_at, body=one.body),
+            counters=one.counters, parts=one.parts, interval=one.interval,
+        )
+        for number, one in enumerate([state(2, START + MINUTE, "disconnected"), part(4, "b")])
+    ]  # fmt: skip
+    await store.commit([*mine, *others])
+
+    found = [json.loads(one.body) async for one in store.records(router("b").device_ref)]
+
+    assert all("events" not in body for body in found)
+    assert {"wifi": {"wifi_station_count": 4}} in found
+    assert {"wifi": {"wifi_station_count": 3}} in await bodies(store)
+
+
 async def test_a_restart_older_than_the_join_is_not_told(store: Store) -> None:
     """It was not covered (D8)."""
     await store.commit([leave(at=START), join(at=START + MINUTE)])
@@ -167,13 +234,14 @@ async def test_a_restart_older_than_the_join_is_not_told(store: Store) -> None:
 
 
 async def test_what_is_remembered_survives_a_restart(tmp_path: Path) -> None:
-    """It is in the store, not in the process."""
+    """It is in the store, not in the process: states, and the parts of a sample that is not whole yet."""
     for number, wan in enumerate(["connected", "disconnected"]):
         store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, ConsentRules())
         await store.open()
-        entries = [state(number, START + number * MINUTE, wan)]
+        entries = [state(number, START + number * MINUTE, wan), part(2 + number, "ab"[number], START + number)]
         await store.commit([*([join(at=START - 60 * MINUTE)] if number == 0 else []), *entries])
         found = await bodies(store)
         await store.close()
 
-    assert [event["event"] for event in found[0]["events"]] == ["wan_unexpected_disconnect"]
+    assert ["wan_unexpected_disconnect"] == [event["event"] for body in found for event in body.get("events", ())]
+    assert {"wifi": {"wifi_station_count": 5}} in found
