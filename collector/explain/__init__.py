@@ -92,7 +92,8 @@ def _foreign(
         each = ", ".join(one.outcome for one in speaking)
         return Explanation("several reports", f"Each for itself: {each}. {whys(_LEDGER, word)}", None, reports=told)
     if not speaking:
-        return Explanation(f"dropped: {DropReason.NOTHING_SAID}", DropReason.NOTHING_SAID.meaning, None)
+        reason = outcome.reason if isinstance(outcome, Dropped) else DropReason.NOTHING_SAID
+        return Explanation(f"dropped: {reason}", reason.meaning, None)
     [one] = speaking
     why = whys(one.reason, _LEDGER, word) if one.stored is not None else one.reason
     several = told if len(told) > 1 else ()

@@ -172,8 +172,11 @@ class Values:
             return alias.meaning(value)
         if alias.words is not None:
             return _meaning(alias.words, str(value))
-        convert = CONVERTERS[alias.convert] if alias.convert else _BY_TYPE.get(self._types[field])
-        return (convert or CONVERTERS["text"])(value)
+        kind = self._types[field]
+        convert = CONVERTERS[alias.convert] if alias.convert else _BY_TYPE.get(kind)
+        made = (convert or CONVERTERS["text"])(value)
+        # A unit's factor makes fractions, of which whole numbers have none: 3.98 V are 3980 mV.
+        return round(made) if kind == "int" and isinstance(made, float) else made
 
 
 def _nth(items: list[Found], nth: int | None) -> list[Found]:

@@ -164,6 +164,22 @@ def test_the_link_is_down_when_every_packet_is_lost(lost: bytes, state: str) -> 
     assert [state] == [part.value for part in found.parts]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "field", "kept"),
+    [
+        ("battery-0/voltage", b"3.98", "battery_voltage_mv", 3980),
+        ("battery-BAT0/voltage", b"12.0614", "battery_voltage_mv", 12_061),
+        ("battery-0/percent-charged", b"87.4321", "battery_percent", 87),
+    ],
+)
+def test_a_battery_is_told_in_whole_numbers(name: str, value: bytes, field: str, kept: int) -> None:
+    """It measures volts, and percents with fractions."""
+    found = report(name, b"1795281366.794:" + value + b"\x00")
+
+    assert isinstance(found, Report)
+    assert kept == getattr(found.content.power, field)
+
+
 def test_a_clock_that_was_not_set_is_no_time() -> None:
     """1970 proves nothing."""
     found = report("uptime/uptime", b"12.500:5\x00")
