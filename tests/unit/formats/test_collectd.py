@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from collector.fields.catalogue import load_catalogue
 from collector.fields.clean import Cleaner
@@ -192,6 +193,73 @@ def test_a_clock_that_was_not_set_is_no_time() -> None:
 def test_a_topic_without_plugin_and_type_is_unknown(topic: str) -> None:
     """Host, plugin, type."""
     assert report(topic, b"1795281366.793:1844\x00") is DropReason.UNKNOWN_TOPIC
+
+
+T = b"1795281366.793:"
+RX, TX = "usage.downlink_bytes_per_second", "usage.uplink_bytes_per_second"
+ERRORS, STATIONS = "wifi.wifi_driver_errors_total", "wifi.wifi_station_count"
+LINK, UPTIME = "network.wan_connection_state", "router.uptime_seconds"
+
+
+@pytest.mark.parametrize(
+    ("counters", "name", "values", "said"),
+    [
+        (False, "uptime/uptime", b"1844\n\0", {UPTIME: 1844}),
+        (False, "uptime/uptime", b"1844", {UPTIME: 1844}),
+        (False, "uptime/uptime", b"1844.7\0", {UPTIME: 1845}),
+        (False, "uptime/uptime", b"1.8e3\0", {UPTIME: 1800}),
+        (False, "uptime/uptime", b"-5\0", {}),
+        (False, "uptime/uptime", b"U\0", {}),
+        (False, "uptime/uptime", b"inf\0", {}),
+        (False, "uptime/uptime", b"5:6\0", {}),
+        (False, "interface-wan/if_octets", b"1e3:2.5e2\0", {RX: 1000, TX: 250}),
+        (False, "interface-wan.10/if_octets", b"1000:250\0", {RX: 1000, TX: 250}),
+        (False, "interface-pppoe-wan/if_octets", b"1:2\0", {RX: 1, TX: 2}),
+        (False, "netlink-rmnet_data0/if_octets", b"1:2\0", {RX: 1, TX: 2}),
+        (False, "interface-wwan0/if_octets", b"nan:250\0", {TX: 250}),
+        (False, "interface-wwan0/if_octets", b"-1:250\0", {TX: 250}),
+        (False, "interface-br-lan/if_octets", b"1:2\0", {}),
+        (False, "interface-wlan0/if_octets", b"1:2\0", {}),
+        (False, "interface-wlan0/if_errors", b"0.1:0\0", {}),
+        (True, "interface-wlan0-1/if_errors", b"3:0\0", {ERRORS: 3}),
+        (True, "interface-phy0-ap0/if_errors", b"4294967295:1\0", {ERRORS: 4_294_967_296}),
+        (True, "netlink-ra0/if_errors", b"nan:3\0", {ERRORS: 3}),
+        (True, "netlink-wlan0/if_rx_errors-crc", b"3\0", {}),
+        (True, "interface-wan/if_octets", b"18446744073709551615:250\0", {TX: 250}),
+        (True, "interface-wan/if_octets", b"1000.0:250\0", {RX: 1000, TX: 250}),
+        (False, "iwinfo-wlan0/stations", b"2.0\0", {STATIONS: 2}),
+        (False, "iwinfo-wlan0/stations", b"300\0", {}),
+        (False, "iwinfo-wlan0/stations", b"-1\0", {}),
+        (False, "iwinfo-wlan0/signal_power", b"-62\0", {}),
+        (False, "iwinfo-wlan0/bitrate", b"866667000\0", {}),
+        (False, "ping/ping_droprate-a.example", b"0.99\0", {LINK: "connected"}),
+        (False, "ping/ping_droprate-2001:db8::1", b"1\0", {LINK: "disconnected"}),
+        (False, "ping/ping_droprate-a", b"1.5\0", {}),
+        (False, "ping/ping-a", b"nan\0", {}),
+        (False, "ping/ping_stddev-a", b"1\0", {}),
+        (False, "battery-0/percent-charged", b"101\0", {}),
+        (False, "battery-0/percent-discharged", b"12\0", {}),
+        (False, "battery-0/charge", b"2.1\0", {}),
+        (False, "thermal-thermal_zone0/temperature", b"41\0", {}),
+        (False, "dhcpleases/count", b"7\0", {}),
+        (False, "openvpn-status/if_octets-Lily", b"7:8\0", {}),
+        (False, "exec-sms/gauge-491511234567", b"7\0", {}),
+        (False, "processes-pppd/ps_count", b"1:2\0", {}),
+        (False, "load/load", b"0.5:0.6:0.7\0", {}),
+    ],
+)
+def test_what_other_collectds_send_says(counters: bool, name: str, values: bytes, said: dict[str, Any]) -> None:
+    """Other plugins, interfaces, notations and odd values; each what it is, or nothing."""
+    found = report(name, T + values, counters=counters)
+    assert not isinstance(found, DropReason)
+
+    told: dict[str, Any] = {}
+    if found is not None:
+        for part in (*found.parts, *(found.counters or ())):
+            told[part.field] = told[part.field] + part.value if part.field in told else part.value
+        if found.content.router is not UNSET:
+            told[UPTIME] = found.content.router.uptime_seconds
+    assert said == told
 
 
 @given(st.binary(max_size=80), st.lists(st.text(max_size=12), max_size=4))
