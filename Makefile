@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench faults fuzz clean help
+.PHONY: run test lint docs bench faults fuzz fuzz-formats clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,10 @@ faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; ROUNDS=n, 
 
 fuzz: $(VENV)/.test ## a million inputs for everything that reads what strangers write; INPUTS=n, SEED=n
 	@$(BIN)/python tests/fuzz/run.py --inputs $${INPUTS:-1000000} $${SEED:+--seed $$SEED}
+
+fuzz-formats: $(VENV)/.test ## a million inputs for each format of other makers; INPUTS=n, SEED=n
+	@$(BIN)/python tests/fuzz/run.py --each --inputs $${INPUTS:-1000000} $${SEED:+--seed $$SEED} \
+		--target bulk_data --target usp --target netjson --target goform --target ubus --target collectd
 
 clean: ## forget the set-up and the demo's data
 	rm -rf $(VENV) .ueip dist build

@@ -6,9 +6,10 @@ two samples is little, of bounded size, kept beside the router's records, erased
 Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come after the fact.
 Rule 2: what cannot be told is not guessed: no rate over a reset, no event from an unknown state.
 Rule 3: nothing is derived that the router says itself in the same sample.
+Rule 4: a disconnect or a restart is one event, though samples go on telling of it (`repeats`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,13 +17,15 @@ import msgspec
 
 from collector.model import Part, Sealed
 from collector.parts import LINK, LONGEST_GAP, MOST, UP, Fact, Gathered
+from collector.repeats import REBOOT, Told, is_told, remembered, told_again
 
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
 EVENT: Final = "event."
 """Before the kind of an event, the name of a counter whose rise is one; before a member, the watchdog's."""
-_UPTIME: Final = "router.uptime_seconds"
-_REBOOT: Final = "unexpected_reboot"
+_UPTIME, _VERSION = "router.uptime_seconds", "router.software_version"
+_CAUSE: Final = "disconnect_cause"
+_DISCONNECT: Final = "wan_unexpected_disconnect"
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
 """Milliseconds by which two ways to tell when a router started may differ: clocks are set, samples take time."""
@@ -36,10 +39,13 @@ _FASTEST: Final = 125_000_000_000
 
 
 class Memory(Sealed, frozen=True, gc=False):
-    """What is kept of a router between two samples: states by field, counters by field and instance, and parts."""
+    """What is kept of a router between two samples: states by field, counters by field and instance, parts, and events
+    that were told.
+    """
 
     facts: dict[str, Fact] = msgspec.field(default_factory=dict)
     parts: Gathered = Gathered()
+    told: list[Told] = msgspec.field(default_factory=list)
 
 
 class Sample(Sealed, frozen=True, gc=False):
@@ -55,13 +61,15 @@ class Sample(Sealed, frozen=True, gc=False):
 class Derived(Sealed, frozen=True):
     """What comes of a sample: events and fields (by group and name) for its record, and what to remember.
 
-    `late` is true of a part that was measured before another one of its sample: what that one says stands.
+    `late` is true of a part that was measured before another one of its sample: what that one says stands. `repeated`
+    are the places of those events of the sample that an earlier one told of.
     """
 
     events: tuple[dict[str, Any], ...]
     fields: dict[str, Any]
     memory: Memory
     late: bool = False
+    repeated: frozenset[int] = frozenset()
 
 
 def derive(before: Memory | None, sample: Sample) -> Derived:
@@ -71,18 +79,29 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     link = before.parts.link(sample.parts, sample.interval, sample.at)
     now = _facts_in(sample, link)
     newer = {name: fact for name, fact in now.items() if name not in known or fact.at > known[name].at}
-    said = {event.get("event") for event in sample.body.get("events", ())}
-    told = (*_rises(known, newer), _disconnect(known, newer), _restart(known, newer))
-    found = {event["event"]: event for event in told if event is not None}
-    events = tuple(event for kind, event in found.items() if kind not in said)
-    restarted = _REBOOT in {*found, *said}
+    events: Sequence[Mapping[str, Any]] = sample.body.get("events", ())
+    repeated = told_again(events, before.told, sample.at) | _disconnects_again(events, known, newer)
+    new = [event for place, event in enumerate(events) if place not in repeated]
+    derived = _derived(known, newer, before.told, {event.get("event") for event in events})
+    restarted = REBOOT in {event.get("event") for event in (*new, *derived)}
     rates = [] if restarted else list(_rates(known, newer, sample.counters))
-    kept = {name: fact for name, fact in known.items() if not (restarted and "#" in name)} | newer
+    over = {_CAUSE} if LINK in newer and newer[LINK].value in UP else set()
+    kept = {name: fact for name, fact in known.items() if name not in over and not (restarted and "#" in name)} | newer
     parts, fields = before.parts.with_((*sample.parts, *rates), sample.interval, sample.at)
     if link is None:
         fields.pop(LINK, None)
-    memory = Memory(facts=dict(list(kept.items())[-MOST:]), parts=parts)
-    return Derived(events, fields, memory, late=before.parts.is_late(sample.interval, sample.at))
+    told = remembered(before.told, (*new, *derived), sample.at)
+    memory = Memory(facts=dict(list(kept.items())[-MOST:]), parts=parts, told=told)
+    return Derived(derived, fields, memory, before.parts.is_late(sample.interval, sample.at), repeated)
+
+
+def _derived(
+    known: Mapping[str, Fact], newer: Mapping[str, Fact], told: Sequence[Told], said: Collection[Any]
+) -> tuple[dict[str, Any], ...]:
+    """The events that two samples tell of, but for those of a kind that the router has *said* itself."""
+    made = (*_rises(known, newer), _disconnect(known, newer), _restart(known, newer, told))
+    found = {event["event"]: event for event in made if event is not None}
+    return tuple(event for kind, event in found.items() if kind not in said)
 
 
 def _recent(memory: Memory, at: int) -> dict[str, Fact]:
@@ -91,7 +110,14 @@ def _recent(memory: Memory, at: int) -> dict[str, Fact]:
 
 def _facts_in(sample: Sample, link: str | None) -> dict[str, Fact]:
     network, router = sample.body.get("network", {}), sample.body.get("router", {})
-    said = {LINK: link or network.get("wan_connection_state"), _UPTIME: router.get("uptime_seconds")}
+    state = link or network.get("wan_connection_state")
+    # A link that is on its way says neither that it was lost nor that it is there: what was before still counts.
+    said = {
+        LINK: state if state in UP | _DOWN else None,
+        _UPTIME: router.get("uptime_seconds"),
+        _VERSION: router.get("software_version"),
+        _CAUSE: _cause(sample),
+    }
     facts = {name: Fact(value, sample.at) for name, value in said.items() if value is not None}
     return facts | {_name_of(part): Fact(part.value, sample.at) for part in sample.counters}
 
@@ -102,11 +128,33 @@ def _name_of(part: Part) -> str:
 
 def _disconnect(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, Any] | None:
     if LINK in known and LINK in now and known[LINK].value in UP and now[LINK].value in _DOWN:
-        return {"event": "wan_unexpected_disconnect", "time": text_of(now[LINK].at)}
+        return {"event": _DISCONNECT, "time": text_of(now[LINK].at)}
     return None
 
 
-def _restart(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, Any] | None:
+def _cause(sample: Sample) -> str | None:
+    """Why the link was lost, where the sample says that it was."""
+    told = (event for event in sample.body.get("events", ()) if event.get("event") == _DISCONNECT)
+    return next((event[_CAUSE] for event in told if _CAUSE in event), None)
+
+
+def _disconnects_again(
+    events: Sequence[Mapping[str, Any]], known: Mapping[str, Fact], now: Mapping[str, Fact]
+) -> frozenset[int]:
+    """The places of those that are the disconnect that was told before."""
+    if not _is_down_still(known, now):
+        return frozenset()
+    return frozenset(place for place, event in enumerate(events) if event.get("event") == _DISCONNECT)
+
+
+def _is_down_still(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> bool:
+    """Whether the cause was told and the link was not up since; where none is told, whether it was down and is."""
+    if _CAUSE in now:
+        return _CAUSE in known and known[_CAUSE].value == now[_CAUSE].value
+    return all(LINK in facts and facts[LINK].value in _DOWN for facts in (known, now))
+
+
+def _restart(known: Mapping[str, Fact], now: Mapping[str, Fact], told: Sequence[Told]) -> dict[str, Any] | None:
     """A restart shows in an uptime that is shorter than it should be; dated by that uptime."""
     if _UPTIME not in known or _UPTIME not in now:
         return None
@@ -114,12 +162,14 @@ def _restart(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> dict[str, An
     started, started_before = after.at - after.value * 1000, before.at - before.value * 1000
     if started - started_before <= _SLACK + _DRIFT * (after.at - before.at) or started <= before.at - _SLACK:
         return None
-    return _reboot(known, now, started)
+    return None if is_told(started, told) else _reboot(known, now, started)
 
 
 def _reboot(known: Mapping[str, Fact], now: Mapping[str, Fact], at: int) -> dict[str, Any]:
     watchdog = WATCHDOG in known and WATCHDOG in now and now[WATCHDOG].value > known[WATCHDOG].value
-    return {"event": _REBOOT, "time": text_of(at), "reboot_reason": "watchdog" if watchdog else "unknown"}
+    updated = _VERSION in known and _VERSION in now and now[_VERSION].value != known[_VERSION].value
+    reason = "watchdog" if watchdog else "firmware_update" if updated else "unknown"
+    return {"event": REBOOT, "time": text_of(at), "reboot_reason": reason}
 
 
 def _rises(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterable[dict[str, Any]]:
@@ -128,7 +178,7 @@ def _rises(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterable[dict[
         kind = name.removeprefix(EVENT).partition("#")[0]
         if name == WATCHDOG or not name.startswith(EVENT) or name not in known or fact.value <= known[name].value:
             continue
-        if kind != _REBOOT:
+        if kind != REBOOT:
             yield {"event": kind, "time": text_of(fact.at)}
         elif _UPTIME not in known and _UPTIME not in now:
             yield _reboot(known, now, fact.at)
@@ -161,8 +211,11 @@ def applied(body: dict[str, Any], derived: Derived) -> dict[str, Any]:
     for field, value in derived.fields.items():
         group, _, name = field.partition(".")
         made.setdefault(group, {})[name] = value
-    if derived.events:
-        made["events"] = [*made.get("events", ()), *derived.events]
+    told = [event for place, event in enumerate(made.get("events", ())) if place not in derived.repeated]
+    if told or derived.events:
+        made["events"] = [*told, *derived.events]
+    else:
+        made.pop("events", None)
     return made
 
 

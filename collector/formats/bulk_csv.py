@@ -1,6 +1,7 @@
 """CSV of bulk data reports (TR-369 1.4.1, A.3.2): a row for each parameter, or a column for each.
 
-The separator is what the profile says (`CSVEncoding.FieldSeparator`), which a report does not: the header tells it.
+The separator is what the profile says (`CSVEncoding.FieldSeparator`), and so is what goes around a field that has it
+within (`EscapeCharacter`); a report says neither, and the header tells them. Rows end where lines do.
 """
 
 import csv
@@ -11,6 +12,8 @@ from typing import Any, Final
 from collector.formats.flatten import NotFlat
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
+_RARE: Final = (":", " ", "#", "~", "^")
+"""Separators that only a header with names of the standard shows to be one."""
 _TIME, _NAME, _VALUE = "ReportTimestamp", "ParameterName", "ParameterValue"
 _PARAMETER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,255}")
 CsvSample = tuple[str | None, tuple[tuple[str, Any], ...]]
@@ -23,7 +26,8 @@ def csv_samples(text: str) -> list[CsvSample] | None:
     Raises:
         NotFlat: a parameter stands twice in one of them.
     """
-    table = next((rows for separator in _SEPARATORS if (rows := _table(text, separator))), None)
+    tables = (_table(text, separator, quote) for quote in _quotes_of(text) for separator in (*_SEPARATORS, *_RARE))
+    table = next((rows for rows in tables if rows), None)
     if table is None:
         return None
     header, *rows = table
@@ -32,25 +36,32 @@ def csv_samples(text: str) -> list[CsvSample] | None:
     return _by_row(header, rows) if _NAME in header else _by_column(header, rows)
 
 
-def _table(text: str, separator: str) -> list[list[str]] | None:
+def _quotes_of(text: str) -> tuple[str, ...]:
+    """What may go around fields, the likelier first: where there are double quotes, a single one is an apostrophe."""
+    return ('"',) if '"' in text else ("'", '"')
+
+
+def _table(text: str, separator: str, quote: str) -> list[list[str]] | None:
     """The rows, blanks around fields and empty rows left out; None if the header is none with this separator."""
     try:
         rows = [
             [field.strip() for field in row]
-            for row in csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+            for row in csv.reader(
+                StringIO(text, newline=""), delimiter=separator, quotechar=quote, skipinitialspace=True, strict=True
+            )
             if row
         ]
     except csv.Error:
         return None
-    return rows if rows and _is_header(rows[0]) else None
+    return rows if rows and _is_header(rows[0], sure=separator in _SEPARATORS) else None
 
 
-def _is_header(fields: list[str]) -> bool:
+def _is_header(fields: list[str], *, sure: bool) -> bool:
     if _NAME in fields or _VALUE in fields:
         return _NAME in fields and _VALUE in fields
     if _TIME in fields:
         return len(fields) > 1
-    return all(_PARAMETER.fullmatch(field) for field in fields)
+    return sure and all(_PARAMETER.fullmatch(field) for field in fields)
 
 
 def _by_row(header: list[str], rows: list[list[str]]) -> list[CsvSample]:

@@ -4,6 +4,7 @@ what RDK-B makes of one of them, and CSV (`bulk_csv`).
 MQTT 3.1.1 carries no content type, and the report format stands nowhere, so both are told from the bytes.
 
 Rule 1: every element of a report is a reading of its own; elements of one pair each, as RDK-B sends them, are one.
+        RDK-B puts the time of a marker beside it, and all instances of a table into a list below one name.
 Rule 2: what was held back before it was sent and names no time has none: its arrival says nothing of it.
 """
 
@@ -25,8 +26,14 @@ _BOM: Final = b"\xef\xbb\xbf"
 _ROOT: Final = "Report"
 _TIMES: Final = (
     "CollectionTime", "timestamp", "Timestamp", "Time", "Device.DeviceInfo.X_RDKCENTRAL-COM_SystemTime",
+    "Device.Time.CurrentLocalTime", "Time.CurrentLocalTime", "InternetGatewayDevice.Time.CurrentLocalTime",
 )  # fmt: skip
 """The time of a report; in those of RDK-B it is a parameter among others, under the name that the profile gives it."""
+_MARKED: Final = "_CT"
+"""What RDK-B puts behind the name of a marker for the name of its time."""
+_PAIR: Final = 2
+"""Names in one element at most: of a marker and of its time."""
+_ROOTS: Final = ("Device.", "InternetGatewayDevice.")
 _RDK_TYPE: Final = "REPORT_TYPE"
 _CACHED: Final = "CACHED"
 _WHO: Final = (
@@ -64,10 +71,12 @@ class BulkData:
         return tuple(self._sample(element, late=place < last) for place, element in enumerate(said))
 
     def _sample(self, element: dict[str, Any], *, late: bool) -> Reading:
-        clock = next((name for name in _TIMES if name in element), _TIMES[0])
+        clocks = [name for name in _TIMES if name in element]
+        times = (moment(element[name], self._zone) for name in clocks)
         cached = element.get(_RDK_TYPE) == _CACHED
-        said = {name: value for name, value in element.items() if name not in {clock, _RDK_TYPE}}
-        return self._reading(flatten(said) if said else (), moment(element.get(clock), self._zone), late=late or cached)
+        said = {name: value for name, value in element.items() if name not in {*clocks, _RDK_TYPE}}
+        time = next((time for time in times if time is not None), None)
+        return self._reading(flatten(_without_tables(said)) if said else (), time, late=late or cached)
 
     def _csv(self, payload: bytes) -> tuple[Reading, ...] | DropReason:
         samples = csv_samples(payload.decode("utf-8"))
@@ -133,9 +142,39 @@ def _are_pairs(elements: list[dict[str, Any]]) -> bool:
     Raises:
         NotFlat: they are pairs, and two have the same name.
     """
-    if len(elements) <= 1 or any(len(element) != 1 for element in elements):
+    named = [[name for name in element if not name.endswith(_MARKED)] for element in elements]
+    if len(elements) <= 1 or any(
+        len(names) != 1 or len(element) > _PAIR for names, element in zip(named, elements, strict=True)
+    ):
         return False
     names = {name for element in elements for name in element}
-    if 1 < len(names) < len(elements):
+    if 1 < len(names) < sum(map(len, elements)):
         raise NotFlat
     return len(names) > 1
+
+
+def _without_tables(element: dict[str, Any]) -> dict[str, Any]:
+    """The element with the pairs of RDK-B's tables in place of them: `{"Radios": [{"Device.WiFi.Radio.1.Enable": 1}]}`.
+
+    Raises:
+        NotFlat: a parameter stands twice.
+    """
+    tables = {name for name, value in element.items() if _is_table(value)}
+    if not tables:
+        return element
+    pairs = [pair for name in tables for row in element[name] for pair in row.items()]
+    pairs += [(name, value) for name, value in element.items() if name not in tables]
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise NotFlat
+    return made
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a value is a list of objects whose names are whole paths."""
+    rows = value if isinstance(value, list) else []
+    return bool(rows) and all(isinstance(row, dict) and row and all(map(_is_whole, row)) for row in rows)
+
+
+def _is_whole(name: str) -> bool:
+    return name.startswith(_ROOTS)

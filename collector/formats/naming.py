@@ -18,6 +18,8 @@ _REMEMBERED: Final = 16_384
 _OBJECT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What an object may be called that names stand below: a call's name, not a terminal's address."""
 _PLACES: Final = 1000
+OF_ADAPTERS: Final = "@"
+"""Names that adapters give to what they have seen of a message begin so."""
 Entries = tuple[tuple[int, Alias], ...]
 """Each with its `order_of`."""
 
@@ -119,11 +121,14 @@ def _root_of(general: str) -> str:
 def _unambiguous(aliases: AliasMap) -> dict[str, Entries]:
     """The tails that belong to one field only.
 
-    An entry with a condition, or one that makes an event, is none to know a name by; yet its tails are not free.
+    An entry with a condition, or one that makes an event, is none to know a name by; yet its tails are not free. One
+    that hangs on what only the adapter says has no part in it.
     """
     fields: dict[str, set[str | None]] = {}
     entries: dict[str, Entries] = {}
     for entry, alias in enumerate(aliases.alias):
+        if any(when.name.startswith(OF_ADAPTERS) for when in alias.conditions):
+            continue
         plain = alias.field if not alias.conditions and alias.event is None else None
         for tail in {tail for name in alias.names for tail in tails_of(name)}.difference(aliases.generic):
             fields.setdefault(tail, set()).add(plain)

@@ -4,12 +4,15 @@ Source: NetJSON's DeviceMonitoring object, and what OpenWISP's `netjson-monitori
 posts it over HTTP with the time in the query; over MQTT that time is a member, or a level of the topic.
 
 Rule 1: interfaces and what is in them have numbers from 1, as instances of TR paths have.
-Rule 2: what only the whole of an interface tells is given names of its own: how many terminals it has, and its band.
+Rule 2: what only the whole of an interface tells is given names of its own: how many terminals it has, its band, and
+        whether a default route leaves there.
 Rule 3: agents swap rx and tx of access points on purpose. Nothing that is read of those minds: errors are of both ways.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from collector.formats.flatten import NotFlat, flatten
 from collector.formats.reading import Options, Reading
@@ -22,12 +25,16 @@ CLIENTS: Final = "@clients"
 """The name under which entries find out how many terminals an interface has."""
 BAND: Final = "@band"
 """The name of the band an interface is in: `2g`, `5g` or `6g`, by its frequency in MHz, else by its channel."""
+GATEWAY: Final = "@gateway"
+"""The name under which entries find out that an interface has a gateway: the way to the Internet leads there."""
 _BANDS: Final = ((2400, 2500, "2g"), (4900, 5925, "5g"), (5925, 7200, "6g"), (1, 15, "2g"), (32, 200, "5g"))
 """From, below, band: frequencies and channels have no number in common (IEEE 802.11, annex E)."""
 _TIME: Final = "time"
+_CLOCK: Final = "general.local_time"
 _OURS: Final = frozenset({"type", _TIME})
 """Members that say what the object is and when it was made."""
-_IN_TOPIC: Final = "time="
+_IN_TOPIC: Final = re.compile(r"(?:^|[?&])time=([^&]+)")
+"""The time in a level of the topic, that is the agent's query or a part of it."""
 
 
 class DeviceMonitoring:
@@ -47,6 +54,7 @@ class DeviceMonitoring:
             values |= dict(flatten({"envelope": around})) if around else {}
         except (NotStrict, NotFlat):
             return DropReason.MALFORMED
+        values.pop(_CLOCK, None)
         values |= dict(_of_interfaces(sample))
         return (Reading(values=tuple(values.items()), time=self._time(sample, around, levels)),)
 
@@ -54,7 +62,7 @@ class DeviceMonitoring:
         """When it was measured: as the agent says, else by the router's own clock, which shows local time."""
         said = (self._agents(members.get(_TIME)) for members in (sample, around))
         # A level may be the router's name, which can look like a number of seconds: only the agent's form is a time.
-        shown = (day_first(level.removeprefix(_IN_TOPIC)) for level in levels)
+        shown = (day_first(_time_in(level)) for level in levels)
         found = next((when for when in (*said, *shown) if when is not None), None)
         general = sample.get("general")
         clock = general.get("local_time") if isinstance(general, dict) else None
@@ -77,11 +85,21 @@ def _is_one(node: Any) -> bool:
     return isinstance(node, dict) and node.get("type") == KIND
 
 
+def _time_in(level: str) -> str:
+    """What a level of the topic says of the time, or the level."""
+    match = _IN_TOPIC.search(level)
+    return unquote(match[1] if match else level)
+
+
 def _of_interfaces(sample: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What the whole of each wireless interface tells."""
+    """What the whole of each interface tells."""
     interfaces = sample.get("interfaces")
     for number, interface in enumerate(interfaces if isinstance(interfaces, list) else (), start=1):
-        wireless = interface.get("wireless") if isinstance(interface, dict) else None
+        if not isinstance(interface, dict):
+            continue
+        if _has_gateway(interface.get("addresses")):
+            yield f"interfaces.{number}.{GATEWAY}", True
+        wireless = interface.get("wireless")
         if isinstance(wireless, dict):
             yield f"interfaces.{number}.wireless.{BAND}", _band(wireless)
             clients = wireless.get("clients")
@@ -89,6 +107,18 @@ def _of_interfaces(sample: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield f"interfaces.{number}.wireless.{CLIENTS}", len(clients)
 
 
+def _has_gateway(addresses: Any) -> bool:
+    listed = addresses if isinstance(addresses, list) else []
+    return any(isinstance(address, dict) and address.get("gateway") for address in listed)
+
+
 def _band(wireless: Mapping[str, Any]) -> str | None:
-    numbers = [n for n in (wireless.get("frequency"), wireless.get("channel")) if isinstance(n, int | float)]
+    numbers = [n for n in (_number(wireless.get("frequency")), _number(wireless.get("channel"))) if n is not None]
     return next((band for n in numbers for low, high, band in _BANDS if low <= n < high), None)
+
+
+def _number(value: Any) -> float | None:
+    """A frequency or channel, also written as text."""
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value[:16])
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,10 +1,11 @@
 """USP records over MQTT (TR-369 1.4.1): what an agent notifies its controller of.
 
 A record that says hello, a heartbeat, an answer to somebody else's question say nothing of the router. `Boot!`,
-`ValueChange` and `Push!` become samples; the last is a bulk data report in a text.
+`ValueChange`, `Triggered!` and `Push!` become samples; the last is a bulk data report in a text.
 
 Rule 1: what cannot be read whole is not read: segments, payloads of a TLS session, a record of two kinds.
 Rule 2: the endpoint id in the record names the router; whether it may is for the source to say.
+Rule 3: a value that is told because it changed says more than one in a report: `CHANGED` stands beside it.
 """
 
 import re
@@ -25,9 +26,13 @@ from collector.model import DropReason
 _NOTIFICATIONS: Final = (
     "event", "value_change", "obj_creation", "obj_deletion", "oper_complete", "on_board_req",
 )  # fmt: skip
-_BOOT, _PUSH = "Boot!", "Push!"
+_BOOT, _PUSH, _TRIGGERED = "Boot!", "Push!", "Triggered!"
 _MAP, _DATA = "ParameterMap", "Data"
-_DATED: Final = re.compile(r"[A-Za-z]{1,32}-(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)-\d{1,20}", re.ASCII)
+CHANGED: Final = "@changed"
+"""The name under which entries find out that a value was told because it changed."""
+_DATED: Final = re.compile(
+    r"[A-Za-z_-]{1,32}-(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)-\d{1,20}", re.ASCII
+)
 """How OB-USPA writes message ids: kind, when the notification was made, and a number."""
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}")
 _Readings = tuple[Reading, ...]
@@ -64,8 +69,9 @@ class Usp:
         named = message.header.msg_id
         dated = _DATED.fullmatch(named)
         sent = moment(dated["time"], self._zone) if dated else None
-        # A bare number starts again with the agent: as a key it would take the next start for the last one.
-        key = named if dated or _UUID.fullmatch(named) else None
+        # Numbers start again with the agent, and its clock where nothing sets it: as a key, such an id would take the
+        # next start for the last one.
+        key = named if sent is not None or _UUID.fullmatch(named) else None
         return tuple(
             replace(
                 reading,
@@ -80,7 +86,8 @@ class Usp:
         """The samples in a notification; none of one that says nothing of the router."""
         kind = _only(notify, _NOTIFICATIONS)
         if kind == "value_change":
-            return (Reading(values=((notify.value_change.param_path, notify.value_change.param_value),)),)
+            change = notify.value_change
+            return (Reading(values=((change.param_path, change.param_value), (CHANGED, True))),)
         if kind != "event":
             return ()
         params = _unique(notify.event.params)
@@ -88,6 +95,8 @@ class Usp:
             return (Reading(values=self._boot(params)),)
         if notify.event.event_name == _PUSH:
             return self._bulk.read(params.get(_DATA, "").encode(), levels)
+        if notify.event.event_name == _TRIGGERED and params.get("ParamPath"):
+            return (Reading(values=((params["ParamPath"], params.get("ParamValue", "")),)),)
         return ()
 
     def _boot(self, params: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:

@@ -51,11 +51,11 @@ class Played:
             self.slowest[name] = max(seconds, self.slowest.get(name, 0))
 
 
-def plan(inputs: int) -> list[tuple[str, int, int]]:
-    """The chunks of a run: target, number of the chunk, inputs in it. Every target has some."""
+def plan(inputs: int, *, each: bool = False) -> list[tuple[str, int, int]]:
+    """The chunks of a run: target, number of the chunk, inputs in it. Every target has some, or so many *each*."""
     chunks = []
     for target in TARGETS.values():
-        left, number = max(20, round(inputs * target.share / 100)), 0
+        left, number = inputs if each else max(20, round(inputs * target.share / 100)), 0
         while left > 0:
             chunks.append((target.name, number, min(CHUNK, left)))
             left, number = left - CHUNK, number + 1

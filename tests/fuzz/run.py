@@ -30,21 +30,22 @@ def main() -> int:
     words.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31), help="random if not given")
     words.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     words.add_argument("--target", choices=TARGETS, action="append", help="only this one; may be given more than once")
+    words.add_argument("--each", action="store_true", help="so many inputs of every target, and not between all")
     words.add_argument("--replay", type=Path, nargs="+", metavar="FILE", help="these inputs, with the whole traceback")
     given = words.parse_args()
     if given.replay:
         return replay(given.replay)
     click.echo(f"seed {given.seed}, {given.inputs} inputs, {given.processes} processes")
     began = time.perf_counter()
-    played = fuzz(given.seed, given.inputs, given.processes, given.target or list(TARGETS))
+    played = fuzz(given.seed, given.inputs, given.processes, given.target or list(TARGETS), each=given.each)
     summary(played, time.perf_counter() - began)
     tell(played.failures, FOUND)
     return 1 if played.failures else 0
 
 
-def fuzz(seed: int, inputs: int, processes: int, targets: Sequence[str]) -> Played:
+def fuzz(seed: int, inputs: int, processes: int, targets: Sequence[str], *, each: bool = False) -> Played:
     """Play all chunks on several processes."""
-    chunks = [(seed, *chunk) for chunk in plan(inputs) if chunk[0] in targets]
+    chunks = [(seed, *chunk) for chunk in plan(inputs, each=each) if chunk[0] in targets]
     played, done = Played(), 0
     with multiprocessing.get_context("spawn").Pool(processes, _quiet) as pool:
         for some in pool.imap_unordered(_play, chunks):

@@ -55,7 +55,12 @@ TARGETS: Final = {
     target.name: target
     for target in (
         Target("process", 29, ("report", "consent"), new_message, check_process),
-        Target("sources", 15, ("goform", "netjson", "bulk_data", "usp"), new_source_message, check_source),
+        Target("bulk_data", 3, ("bulk_data",), new_source_message, check_source),
+        Target("usp", 3, ("usp",), new_source_message, check_source),
+        Target("netjson", 2.5, ("netjson",), new_source_message, check_source),
+        Target("goform", 3, ("goform",), new_source_message, check_source),
+        Target("ubus", 2, ("goform",), new_source_message, check_source),
+        Target("collectd", 1.5, ("collectd",), new_source_message, check_source),
         Target("report", 18, ("report",), new_message, check_report),
         Target("explain", 0.5, ("report", "consent"), new_message, check_explain),
         Target("json", 8, ("report", "consent", "json"), new_text, check_json),

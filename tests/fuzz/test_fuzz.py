@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.formats.adapters import KINDS
+
 from .case import CORPUS, FOUND, Case, corpus, require
+from .on_sources import FORMATS
 from .play import Failure, failure, kept, minimised, plan, play
 from .run import fuzz
 from .targets import TARGETS
@@ -47,6 +50,14 @@ def test_the_seeds_reach_what_matters() -> None:
 
     assert {"accepted germany", "accepted china", "accepted hong_kong", "consent join", "consent exit"} <= told
     assert {"quickly: yes", "quickly: no", "slowly: malformed"} <= told
+
+
+def test_every_format_is_a_target_and_its_seeds_lead_to_records() -> None:
+    """A new one without a line is a fault of this package."""
+    assert set(KINDS) == set(FORMATS) <= set(TARGETS)
+    for name in FORMATS:
+        labels = {str(failure(case)) for case in TARGETS[name].seeds()}
+        assert [label for label in labels if "accepted" in label], name
 
 
 def test_the_corpus_is_small_and_every_folder_of_it_is_used() -> None:

@@ -54,7 +54,7 @@ def test_a_look_alike_that_is_taken_for_the_flag(monkeypatch: Patch) -> None:
 
     wrapped(monkeypatch, Maps, "_flag", generous)
 
-    assert "Violation: accepted without the flag" in found_in("sources")
+    assert "Violation: accepted without the flag" in found_in("goform")
 
 
 def test_a_default_region(monkeypatch: Patch) -> None:

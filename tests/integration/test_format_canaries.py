@@ -97,9 +97,11 @@ def bulk_data(names: dict[str, Any], number: int) -> list[Sent]:
     tree = {"CollectionTime": soon(number) + 60, "Device": {"DeviceInfo": {"SoftwareVersion": CONTROL}}}
     made: list[Any] = [{"Report": [pairs | said]}, {"Report": [tree | {"Device.X": names}]}]
     if number == 0:
-        made += [{"Report": [{name: value} for name, value in (pairs | said).items()]}]
-    rows = [f"{said['CollectionTime']},{n.replace(',', '')},{CANARY},string" for n in list(plain)[:50]]
-    csv = "\n".join(["ReportTimestamp,ParameterName,ParameterValue,ParameterType", *rows])
+        rows = [{f"Device.X.{place}.{name}": value} for place, (name, value) in enumerate(plain.items(), start=1)]
+        table, marker = {CANARY: rows}, {f"{CANARY}_split": CANARY, f"{CANARY}_split_CT": CANARY}
+        made += [{"Report": [*({name: value} for name, value in (pairs | said).items()), table, marker]}]
+    lines = [f"{said['CollectionTime']},{n.replace(',', '')},{CANARY},string" for n in list(plain)[:50]]
+    csv = "\n".join(["ReportTimestamp,ParameterName,ParameterValue,ParameterType", *lines])
     topic = f"bulk_data/{ROUTER}/{CANARY}"
     return [*((topic, json.dumps(document).encode()) for document in made), (topic, csv.encode())]
 
@@ -131,7 +133,7 @@ def event(name: str, **params: str) -> bytes:
 
 
 def usp(names: dict[str, Any], number: int) -> list[Sent]:
-    """`Boot!`, `Push!`, a changed value and a heartbeat."""
+    """`Boot!`, `Push!`, a changed value, a heartbeat and a threshold."""
     plain = {name: value for name, value in names.items() if not isinstance(value, dict | list)}
     started = {**plain, "Device.DeviceInfo.SoftwareVersion": CONTROL}
     pushed = {"Report": [{**plain, "CollectionTime": soon(number), "Device.DeviceInfo.UpTime": 77}]}
@@ -142,9 +144,10 @@ def usp(names: dict[str, Any], number: int) -> list[Sent]:
         event("Push!", Data=json.dumps(pushed)),
         changed,
         event("Periodic!", **{CANARY: CANARY}),
+        event("Triggered!", ParamPath=f"Device.{CANARY}", ParamValue=CANARY),
     ]
     topic = f"usp/{ROUTER}/reply-to=usp%2Fagent%2F{ROUTER}"
-    return [(topic, record(4 * number + place, notify)) for place, notify in enumerate(notifies)]
+    return [(topic, record(5 * number + place, notify)) for place, notify in enumerate(notifies)]
 
 
 def collectd(names: dict[str, Any], number: int) -> list[Sent]:

@@ -18,6 +18,7 @@ from collector.derive import (
     encode,
     merged,
     step_of,
+    text_of,
 )
 from collector.model import Part
 from collector.parts import LONGEST_GAP
@@ -88,6 +89,51 @@ def test_a_state_is_remembered_over_samples_that_do_not_say_it() -> None:
     assert kinds(after_all(*samples)) == ["wan_unexpected_disconnect"]
 
 
+def test_a_link_on_its_way_does_not_hide_the_disconnect_that_follows() -> None:
+    """What was before still counts: connected, connecting, disconnected is one; connected again is none."""
+    up, between = sample(wan="connected"), sample(MINUTE, wan="connecting")
+
+    assert kinds(after_all(up, between)) == []
+    assert kinds(after_all(up, between, sample(2 * MINUTE, wan="disconnected"))) == ["wan_unexpected_disconnect"]
+    assert kinds(after_all(up, between, sample(2 * MINUTE, wan="connected"))) == []
+
+
+def told(after: int, wan: str | None, cause: str | None = None) -> Sample:
+    """A sample that tells of a disconnect itself."""
+    event = {"event": "wan_unexpected_disconnect", **({} if cause is None else {"disconnect_cause": cause})}
+    network = {} if wan is None else {"wan_connection_state": wan}
+    return sample(after, body={"network": network, "events": [event]})
+
+
+@pytest.mark.parametrize(
+    ("samples", "events"),
+    [
+        ([told(0, "disconnected", "no_carrier")], 1),
+        ([told(0, "disconnected", "no_carrier"), told(MINUTE, "disconnected", "no_carrier")], 0),
+        ([told(0, "disconnected"), told(MINUTE, "no_service")], 0),
+        ([told(0, "disconnected", "no_carrier"), told(MINUTE, "disconnected", "authentication_failure")], 1),
+        ([sample(wan="connected"), told(MINUTE, "disconnected", "no_carrier")], 1),
+        ([sample(wan="disconnected"), told(MINUTE, "disconnected")], 0),
+        ([told(0, "disconnected", "no_carrier"), sample(MINUTE, wan="connected"),
+          told(2 * MINUTE, "disconnected", "no_carrier")], 1),
+        ([told(0, None, "no_carrier")], 1),
+        ([told(0, None, "no_carrier"), told(MINUTE, None, "no_carrier")], 0),
+        ([told(0, None, "no_carrier"), told(MINUTE, None, "no_answer")], 1),
+        ([told(0, None, "no_carrier"), sample(MINUTE, wan="connected"), told(2 * MINUTE, None, "no_carrier")], 1),
+        ([told(0, "disconnected", "no_carrier"), sample(MINUTE, wan="connecting"),
+          told(2 * MINUTE, "disconnected", "no_carrier")], 0),
+    ],
+)  # fmt: skip
+def test_a_disconnect_that_is_told_again_is_the_same_one(samples: list[Sample], events: int) -> None:
+    """Until the link is up again, unless another cause is told; the rest of the sample is kept."""
+    last = samples[-1]
+
+    body = applied(dict(last.body), after_all(*samples))
+
+    assert ["wan_unexpected_disconnect"] * events == [event["event"] for event in body.get("events", [])]
+    assert last.body["network"] == body["network"]
+
+
 def test_an_uptime_that_fell_back_is_a_restart_dated_by_itself() -> None:
     """The router was up for 100 s at the second sample."""
     [event] = after_all(sample(uptime=50_000), sample(10 * MINUTE, uptime=100)).events
@@ -103,6 +149,59 @@ def test_a_watchdog_counter_that_rose_names_the_reason() -> None:
     [event] = after_all(before, now).events
 
     assert event["reboot_reason"] == "watchdog"
+
+
+def test_a_restart_into_another_version_was_an_update() -> None:
+    """The versions of both samples tell."""
+    old, new = ({"router": {"uptime_seconds": up, "software_version": name}} for up, name in ((9000, "B1"), (60, "B2")))
+
+    [event] = after_all(sample(body=old), sample(10 * MINUTE, body=new)).events
+
+    assert event["reboot_reason"] == "firmware_update"
+
+
+def started(*starts: int, after: int, uptime: int | None = None, kind: str = "unexpected_reboot") -> Sample:
+    """A sample that tells of starts, each so many milliseconds after the first sample."""
+    events = [{"event": kind, "time": text_of(NOW + start)} for start in starts]
+    return sample(after, uptime=uptime, body={"events": events} | ({} if uptime is None else {
+        "router": {"uptime_seconds": uptime}}))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("samples", "events"),
+    [
+        pytest.param([started(0, after=0), started(MINUTE, after=MINUTE)], 1, id="a start told as it happens is new"),
+        pytest.param([started(0, after=9 * MINUTE), started(0, after=14 * MINUTE)], 0, id="a table's row, again"),
+        pytest.param([started(0, after=9 * MINUTE), started(0, 12 * MINUTE, after=14 * MINUTE)], 1, id="and a new one"),
+        pytest.param([started(0, 4 * MINUTE, after=9 * MINUTE)], 2, id="two of one table"),
+        pytest.param([started(MINUTE, after=MINUTE), started(0, after=9 * MINUTE)], 0, id="told, then in the table"),
+        pytest.param([sample(uptime=9000), started(9 * MINUTE, after=9 * MINUTE), sample(10 * MINUTE, uptime=90)], 0,
+                     id="told, then shown by the uptime"),
+        pytest.param([sample(uptime=9000), started(2 * MINUTE, after=2 * MINUTE), sample(10 * MINUTE, uptime=90)], 1,
+                     id="told, and another since"),
+        pytest.param([sample(uptime=9000), sample(9 * MINUTE, uptime=30), started(8 * MINUTE, after=10 * MINUTE)], 0,
+                     id="shown by the uptime, then in the table"),
+        pytest.param([started(0, after=9 * MINUTE, kind="abnormal_data"),
+                      started(0, after=14 * MINUTE, kind="abnormal_data")], 0, id="an alarm that stays"),
+        pytest.param([started(0, after=9 * MINUTE, kind="abnormal_data"),
+                      started(1000, after=14 * MINUTE, kind="abnormal_data")], 1, id="another alarm"),
+    ],
+)  # fmt: skip
+def test_what_was_told_before_is_one_event(samples: list[Sample], events: int) -> None:
+    """However it was told: by the router as it starts, by a table in each report, by its uptime."""
+    last = samples[-1]
+
+    body = applied(dict(last.body), after_all(*samples))
+
+    assert events == len(body.get("events", []))
+
+
+def test_a_table_of_starts_does_not_keep_rates_from_being_told() -> None:
+    """Only a start that is new ends them."""
+    row = {"events": [{"event": "unexpected_reboot", "time": text_of(NOW - 60 * MINUTE)}]}
+    reports = [sample(n * MINUTE, body=row, counters=counter(60_000 * n)) for n in range(3)]
+
+    assert [{}, {RATE: 1000}, {RATE: 1000}] == [after_all(*reports[: n + 1]).fields for n in range(3)]
 
 
 def test_a_counter_of_events_that_rose_is_one() -> None:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from aliasing import COMPILED, read, translator
@@ -12,11 +13,13 @@ from collector.formats.adapters import KINDS
 from collector.formats.aliases import FORMATS, Alias, AliasMap, load_aliases
 from collector.formats.conditions import When
 from collector.formats.converters import CONVERTERS
+from collector.formats.goform import Maps
+from collector.formats.reading import Options
+from collector.model import DropReason
 
 PAGE = (ROOT / "docs" / "alias-maps.md").read_text("utf-8")
-EXAMPLES: list[list[dict[str, Any]]] = [
-    tomllib.loads(block)["alias"] for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
-]
+BLOCKS: list[dict[str, Any]] = [tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
+EXAMPLES: list[list[dict[str, Any]]] = [block["alias"] for block in BLOCKS]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -124,6 +127,26 @@ def test_the_examples_do_what_the_page_says(first: str, values: dict[str, Any], 
     tree, removed = read(translator(*entries), *values.items())
 
     assert (made, {}) == (getattr(getattr(tree, group), name), removed)
+
+
+def test_the_whole_map_of_the_page_reads_what_it_is_for() -> None:
+    """With the adapter that the page names, and no other code."""
+    [whole] = [block for block in BLOCKS if "format" in block]
+    made = translator(*whole["alias"], unset=whole["unset"])
+    options = Options(
+        zone=ZoneInfo("UTC"), flagged=False, counters=False, names={}, named=False, max_depth=16,
+        spells_the_flag=lambda _: False,
+    )  # fmt: skip
+    payload = b'{"model":"RB760","sn":"HEX1","ros":"7.16.1","uptime":"1w2d03:04:05","lte-rsrp":"-97","time":1795280000}'
+
+    found = Maps(options).read(payload, ())
+    assert not isinstance(found, DropReason)
+    [reading] = found
+    tree, removed = read(made, *reading.values, time=reading.time)
+
+    assert (788_645, "7.16.1", -97) == (tree.router.uptime_seconds, tree.router.software_version, tree.signal.rsrp_dbm)
+    assert {"unknown": 2} == removed
+    assert 1_795_280_000_000 == reading.time
 
 
 def test_the_examples_of_events_make_events() -> None:

@@ -110,6 +110,7 @@ EXPECTED: Body = {
         "plmn": "26201",
         "rat": "lte",
         "wan_connection_state": "connected",
+        "wan_bearer": "cellular",
         "wan_ipv4": "100.72.14.9",
         "lan_ipv4": "192.168.1.1/24",
     },
@@ -257,7 +258,8 @@ def test_states_of_the_modem_are_those_of_the_uplink(state: str, kept_as: str | 
         ({"frequency": 5955, "channel": 1}, None),
         ({"frequency": 0, "channel": 11}, "2g"),
         ({"frequency": None, "channel": 100}, "5g"),
-        ({"frequency": "5180", "channel": "36"}, None),
+        ({"frequency": "5180", "channel": "36"}, "5g"),
+        ({"frequency": True, "channel": "auto"}, None),
         ({"frequency": None, "channel": 0}, None),
     ],
 )

@@ -32,6 +32,7 @@ IP98 = IGD + "WANDevice.1.WANConnectionDevice.1.WANIPConnection.1."
         ({"Device.Ethernet.Interface.1.MACAddress": "00:00:00:00:00:00"}, {}),
         ({INFO + "Manufacturer": "ZTE CORPORATION"}, {"router.manufacturer": "ZTE"}),
         ({INFO + "ModelName": "ZTE MF935"}, {"router.model_name": "MF935"}),
+        ({IGD + "DeviceInfo.X_ZTE-COM_ModelName": "F670L"}, {"router.model_name": "F670L"}),
         ({INFO + "ModelName": "ZXHN H199A"}, {"router.model_name": "H199A"}),
         ({INFO + "ModelName": "", INFO + "ProductClass": "MF935"}, {"router.model_name": "MF935"}),
         ({INFO + "DeviceCategory": "Mobile Hotspot"}, {"router.device_type": "mifi"}),
@@ -72,6 +73,11 @@ IP98 = IGD + "WANDevice.1.WANConnectionDevice.1.WANIPConnection.1."
         ({CELL + "X_ZTE-COM_RSCP": -80, CELL + "X_ZTE-COM_ECIO": -7}, {"signal.rscp_dbm": -80, "signal.ecno_db": -7}),
         ({CELL + "RSRP": 0, CELL + "RSSI": 2147483647, CELL + "RSRQ": "NULL", CELL + "X_RDK_SNR": None}, {}),
         ({"Device.Cellular.Interface.1.RSRP": 0, "Device.Cellular.Interface.2.RSRP": -101}, {"signal.rsrp_dbm": -101}),
+        # battery: a level of a few is one of bars
+        ({INFO + "X_ACME_BatteryLevel": 87}, {"power.battery_percent": 87}),
+        ({INFO + "X_ACME_BatteryLevel": 4}, {}),
+        ({INFO + "X_ACME_BatteryPercent": 4}, {"power.battery_percent": 4}),
+        ({INFO + "X_ACME_BatteryBars": 4}, {}),
         # session, settings
         ({"Device.MQTT.Client.1.Stats.BrokerConnectionEstablished": "2026-11-21T16:55:29Z"},
          {"session.acs_session_start_time": "2026-11-21T16:55:29Z"}),
@@ -79,6 +85,7 @@ IP98 = IGD + "WANDevice.1.WANConnectionDevice.1.WANIPConnection.1."
         ({"Device.MQTT.Client.1.Stats.BrokerConnectionEstablished": "9999-12-31T23:59:59Z"}, {}),
         ({"Device.DHCPv4.Server.Enable": "1", "Device.DHCPv4.Server.Pool.1.DomainName": "lan"},
          {"settings.dhcp_server_enabled": True, "settings.lan_domain": "lan"}),
+        ({"Device.DynamicDNS.Client.1.Hostname.1.Name": "a.dyn.example"}, {"settings.lan_domain": "a.dyn.example"}),
         ({"Device.Firewall.Enable": True, "Device.Firewall.Config": "High"},
          {"settings.firewall_enabled": True, "settings.firewall_policy_level": "high"}),
         ({"Device.Firewall.Config": "Policy", "Device.Firewall.PolicyLevel": "Device.Firewall.Policy.1."},

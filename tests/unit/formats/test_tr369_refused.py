@@ -31,6 +31,11 @@ NAMES = [
     f"{VOICE}CallControl.Line.1.DirectoryNumber",
     *(f"{VOICE}CallControl.CallingFeatures.Set.1.{leaf}" for leaf in (
         "CallForwardUnconditionalNumber", "CallForwardOnBusyNumber", "CallForwardOnNoAnswerNumber")),
+    # family L9, sign-in
+    f"{IGD}UserInterface.X_ZTE-COM_WebUserInfo.AdminName",
+    f"{IGD}X_ZTE-COM_UserInterface.X_ZTE-COM_WebUserInfo.AdminName",
+    f"{IGD}X_ZTE-COM_UserInterface.X_ZTE-COM_WebUserInfo.AdminPassword",
+    f"{IGD}X_Authentication.WebAccount.Password",
     # family L4, storage
     "Device.Services.StorageService.1.UserAccount.1.Username",
     "Device.Services.StorageService.1.UserAccount.1.Password",

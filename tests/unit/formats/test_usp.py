@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tr369 import COLLECTED, USP, body, event, notify, options, outcome, record, rules_of, usp_readings
 
 from collector.formats.reading import Reading
-from collector.formats.usp import Usp
+from collector.formats.usp import CHANGED, Usp
 from collector.formats.usp_messages import message_class
 from collector.model import Accepted, Dropped, DropReason
 
@@ -25,8 +25,8 @@ def test_a_change_of_value_is_a_sample_of_one_parameter() -> None:
 
     [sample] = usp_readings(record(notify(DATED, value_change=change)))
 
-    expected = Reading(values=(("Device.Cellular.Interface.1.Status", "Down"),), time=TIME, key=DATED, endpoint=SENDER)
-    assert expected == sample
+    values = (("Device.Cellular.Interface.1.Status", "Down"), (CHANGED, True))
+    assert Reading(values=values, time=TIME, key=DATED, endpoint=SENDER) == sample
 
 
 def test_a_record_is_read_as_the_standard_writes_it() -> None:
@@ -40,7 +40,7 @@ def test_a_record_is_read_as_the_standard_writes_it() -> None:
     message = field(1, field(1, b"id") + b"\x10\x03") + field(2, field(1, field(8, told)))
     whole = field(1, b"1.4") + field(2, b"self::c") + field(3, b"self::a") + b"\x20\x00" + field(7, field(2, message))
 
-    assert (Reading(values=(("Device.X", "7"),), endpoint="self::a"),) == usp_readings(whole)
+    assert (Reading(values=(("Device.X", "7"), (CHANGED, True)), endpoint="self::a"),) == usp_readings(whole)
 
 
 def test_a_start_carries_its_reasons_and_parameters_of_the_router() -> None:
@@ -92,7 +92,8 @@ def test_a_pushed_report_without_a_time_is_of_when_it_was_pushed() -> None:
     [
         (DATED, TIME, DATED),
         ("ValueChange-2026-11-21T17:03:31.5Z-12", TIME + 500, "ValueChange-2026-11-21T17:03:31.5Z-12"),
-        ("Event-1970-01-01T00:00:03Z-1", None, "Event-1970-01-01T00:00:03Z-1"),
+        ("NOTIFY_Event-2026-11-21T17:03:31Z-1", TIME, "NOTIFY_Event-2026-11-21T17:03:31Z-1"),
+        ("Event-1970-01-01T00:00:03Z-1", None, None),
         ("7", None, None),
         ("Event-7", None, None),
         ("", None, None),
@@ -100,7 +101,7 @@ def test_a_pushed_report_without_a_time_is_of_when_it_was_pushed() -> None:
     ],
 )
 def test_a_message_id_tells_a_message_if_no_other_can_have_it(message_id: str, time: int | None, key: Any) -> None:
-    """A bare number starts again with the agent: two starts would be one."""
+    """A bare number starts again with the agent, as a clock does that nothing sets: two starts would be one."""
     change = {"param_path": "Device.X", "param_value": "1"}
 
     [sample] = usp_readings(record(notify(message_id, value_change=change)))
@@ -149,8 +150,9 @@ CHANGE = notify(DATED, value_change={"param_path": "Device.X", "param_value": "1
 
 def test_a_session_context_with_a_whole_message_is_read() -> None:
     """One without a message only keeps the session."""
-    assert (("Device.X", "1"),) == usp_readings(session(payload=[CHANGE]))[0].values
-    assert (("Device.X", "1"),) == usp_readings(session(payload=[CHANGE[:9], CHANGE[9:]]))[0].values
+    whole, apart = usp_readings(session(payload=[CHANGE])), usp_readings(session(payload=[CHANGE[:9], CHANGE[9:]]))
+    assert ("Device.X", "1") == whole[0].values[0]
+    assert whole == apart
     assert usp_readings(session()) == ()
     assert usp_readings(session(retransmit_id=1)) == ()
 
@@ -190,13 +192,55 @@ def test_what_cannot_be_read_whole_is_malformed(payload: bytes) -> None:
 def test_the_record_names_its_router_whatever_the_topic_says(topic: str) -> None:
     """MQTT 5 and 3.1.1, where the source says that the payload may name it."""
     rules = rules_of(USP)
-    change = {"param_path": "Device.Cellular.Interface.1.Status", "param_value": "Down"}
+    change = {"param_path": "Device.Cellular.Interface.1.Status", "param_value": "Dormant"}
 
     found = outcome(record(notify(DATED, value_change=change)), topic, rules)
 
-    assert {"network": {"wan_connection_state": "disconnected"}} == body(found)
+    assert {"network": {"wan_connection_state": "connecting"}} == body(found)
     assert isinstance(found, Accepted)
     assert rules.pseudonyms[found.record.region].identity("ZTE1024300012") == found.record.identity
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "lost"),
+    [
+        ("Device.Cellular.Interface.4.Status", "Down", True),
+        ("Device.Cellular.Interface.4.Status", "LowerLayerDown", True),
+        ("Device.Cellular.Interface.4.Status", "Up", False),
+        ("Device.Cellular.Interface.4.Status", "Dormant", False),
+        ("Device.Cellular.X_RDK_Status", "DEREGISTERED", True),
+        ("Device.PPP.Interface.2.ConnectionStatus", "Disconnected", True),
+        ("Device.PPP.Interface.2.ConnectionStatus", "Connecting", False),
+        ("Device.DHCPv4.Client.1.DHCPStatus", "Init", True),
+        ("Device.DHCPv4.Client.1.DHCPStatus", "Renewing", False),
+    ],
+)
+def test_a_state_that_changed_to_down_is_a_disconnect(path: str, value: str, lost: bool) -> None:
+    """Though nothing said before that the link was up; the same state in a report is none."""
+    changed = body(
+        outcome(
+            record(notify(DATED, value_change={"param_path": path, "param_value": value})),
+            "usp/controller",
+            rules_of(USP),
+        )
+    )
+    report = json.dumps({"Report": [{"CollectionTime": COLLECTED, path: value}]})
+    pushed = body(outcome(record(notify(DATED, **event("Push!", Data=report))), "usp/controller", rules_of(USP)))
+
+    assert pushed["network"] == changed["network"]
+    assert "events" not in pushed
+    assert [{"event": "wan_unexpected_disconnect", "time": "2026-11-21T17:03:31Z"}] * lost == changed.get("events", [])
+
+
+def test_a_threshold_that_was_crossed_is_a_sample_of_one_parameter() -> None:
+    """TR-181 2.19, `LocalAgent.Threshold.{i}.Triggered!`."""
+    told = event(
+        "Triggered!", "Device.LocalAgent.Threshold.1.", ParamPath="Device.Cellular.Interface.1.RSRP", ParamValue="-121"
+    )
+    none = event("Triggered!", "Device.LocalAgent.Threshold.1.")
+
+    assert (("Device.Cellular.Interface.1.RSRP", "-121"),) == usp_readings(record(notify(DATED, **told)))[0].values
+    assert usp_readings(record(notify(DATED, **none))) == ()
 
 
 @pytest.mark.parametrize(
