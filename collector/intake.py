@@ -66,7 +66,7 @@ class Intake:
 
     def _accepted(self, record: Record, token: Settling, size: int) -> None:
         metrics, writer = self._metrics, self._writers[record.region]
-        if writer.guarded and writer.turns_away(record, token):
+        if writer.guarded and writer.door.turns_away(record, token):
             return
         metrics.received += 1
         metrics.in_flight += 1

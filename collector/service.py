@@ -1,12 +1,8 @@
 """Wires the parts of one collector, starts and stops them in order."""
 
 import asyncio
-import contextlib
-import gc
-import resource
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,6 +19,7 @@ from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.pipeline import Rules
+from collector.process import calm_garbage_collector, no_core_dumps, signals
 from collector.registry_watch import RegistryWatch
 from collector.rights.acts import ActRules
 from collector.rights.api import make_api
@@ -78,7 +75,10 @@ class Service:
             resume=self._resume,
         )
         hands = (self._intake.receive, self._intake.read_done)
-        self._client = Client(settings.broker, self.metrics, *hands, settings.sources, self._renewed, self._clock)
+        self._client = Client(
+            settings.broker, self.metrics, *hands, settings.sources,
+            self._renewed, self._clock, self._acts_renewed,
+        )  # fmt: skip
 
         self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
@@ -121,6 +121,10 @@ class Service:
         for writer in self._writers.values():
             writer.renewed()
 
+    def _acts_renewed(self) -> None:
+        for writer in self._writers.values():
+            writer.acts_renewed()
+
     def _pause(self) -> None:
         self._client.pause()
 
@@ -143,8 +147,8 @@ class Service:
         would be a loop of restarts that takes the other regions along. *started* is called once the broker keeps what
         is published for this collector.
         """
-        _no_core_dumps()
-        with _signals(self._stop):
+        no_core_dumps()
+        with signals(self._stop):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.http.run(), name="http")
                 writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
@@ -154,7 +158,7 @@ class Service:
                 watching = tasks.create_task(self._watch_clock(), name="clock")
                 tasks.create_task(self._take_in(tasks), name="client")
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
-                _calm_garbage_collector()
+                calm_garbage_collector()
                 LOG.info("collector_started", regions=len(self._writers))
                 await self._connected_or_stopped()
                 if self._client.connected.is_set():
@@ -273,28 +277,3 @@ def open_spool(settings: Settings, region: Region) -> Spool:
     beside = partial(check_there, own.store, settings.regions.witness_of(region))
     file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes, beside)
     return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)
-
-
-def _calm_garbage_collector() -> None:
-    """What start-up made stays for good, and records are no cycles: look for garbage less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
-def _no_core_dumps() -> None:
-    """A core file would hold what routers sent (catalogue 4.5)."""
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-
-
-@contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(number)

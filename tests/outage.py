@@ -122,7 +122,7 @@ class Region:
             self.metrics.received += 1
             self.metrics.drop(DropReason.WITHDRAWN)
             receipt.complete()
-        elif not (self.writer.guarded and self.writer.turns_away(entry, receipt)):
+        elif not (self.writer.guarded and self.writer.door.turns_away(entry, receipt)):
             self.metrics.received += 1
             self.metrics.in_flight += 1
             self.metrics.in_flight_bytes += size

@@ -30,9 +30,11 @@ class Client:
         sources: Sequence[SourceSettings] = (),
         renewed: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
+        acts_renewed: Callable[[], None] = lambda: None,
     ) -> None:
-        """*renewed* is called when reports that were left with the broker are going to be sent again."""
+        """*renewed* is called when reports that were left with the broker are sent again, *acts_renewed* of acts."""
         self._renewed = renewed
+        self._acts_renewed = acts_renewed
         self.connected = asyncio.Event()
         """Set once both connections have stood: from then on the broker keeps what is published."""
         self._consent = Link(
@@ -43,6 +45,7 @@ class Client:
             read_done,
             lost=self._consent_lost,
             caught_up=self._consent_read,
+            begins=acts_renewed,
             clock=clock,
         )
         self._reports = Link(
@@ -116,7 +119,8 @@ class Client:
 
     def ask_again(self) -> None:
         """What was left with the broker can be taken."""
-        self._consent.ask_again()
+        if not self._consent.ask_again():
+            self._acts_renewed()
         if not self._reports.ask_again():
             self._renewed()
 

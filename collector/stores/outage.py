@@ -51,6 +51,7 @@ class Outage:
         self._waiting_refs: set[bytes] = set()
         self._pending: Counter[bytes] = Counter()
         self._left: set[bytes] = set()
+        self._acts_left = False
 
     # What the ledger says
 
@@ -155,18 +156,27 @@ class Outage:
         """Something of this router was left with the broker."""
         self._left.add(identity.device_ref)
 
+    def leave_act(self, identity: Identity) -> None:
+        """An act was left with the broker; it comes again on the connection for consent events."""
+        self.leave(identity)
+        self._acts_left = True
+
     def has_left(self, identity: Identity) -> bool:
         """Whether something of this router was left with the broker on this connection, or is held in memory."""
         return identity.device_ref in self._left
 
     @property
     def left_any(self) -> bool:
-        """Whether anything was left with the broker on this connection."""
-        return bool(self._left)
+        """Whether anything was left with the broker on these connections."""
+        return bool(self._left) or self._acts_left
 
     def renewed(self, held: Iterable[Item]) -> None:
         """A new connection: what was left comes again, in order; *held* is still ahead of it."""
         self._left = {item.entry.identity.device_ref for item in held}
+
+    def acts_renewed(self) -> None:
+        """A new connection for consent events: the acts that were left come again."""
+        self._acts_left = False
 
 
 def _provisional(act: ConsentEvent, state: State) -> Standing:

@@ -53,6 +53,10 @@ class Outcomes:
         self._metrics.spools.spooled[self._region] += len(items)
         self.let_go(items)
 
+    def left(self) -> None:
+        """A message was left with the broker before it was taken."""
+        self._metrics.spools.left[self._region] += 1
+
     def leave(self, item: Item) -> None:
         """Leave a message with the broker. What is held of it in memory takes no part in pausing any more."""
         self._metrics.in_flight_bytes -= item.size

@@ -126,7 +126,8 @@ class Shelter:
         if source is not None and source.has_ended:
             return
         for item in items:
-            self._outage.leave(item.entry.identity)
+            leave = self._outage.leave if isinstance(item.entry, Record) else self._outage.leave_act
+            leave(item.entry.identity)
             self._outcomes.leave(item)
             if source is None:
                 self.held.add(item)

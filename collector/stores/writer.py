@@ -20,11 +20,12 @@ from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
 from collector.errors import SpoolUnavailable, StoreUnavailable
 from collector.metrics import Metrics
-from collector.model import ConsentEvent, DropReason, Identity, Record
+from collector.model import ConsentEvent, Record
 from collector.stores import Store
 from collector.stores.committing import REFRESH_SECONDS, Committing
+from collector.stores.door import Door
 from collector.stores.health import Health
-from collector.stores.outage import Outage, Way
+from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes
 from collector.stores.queue import Item, Queue, takes_its_turn
 from collector.stores.shelter import Shelter
@@ -58,7 +59,7 @@ class Writer:
         self.region = store.region
         self.spool = spool = spool or Spool(None, self.region)
         self.guarded = False
-        """Whether `turns_away` has to be asked before a message is handed over."""
+        """Whether `door` has to be asked before a report is handed over; acts ask by themselves."""
         self._linger = settings.linger_milliseconds / 1000
         self._most = settings.max_batch_rows
         self._metrics = metrics
@@ -73,6 +74,7 @@ class Writer:
             store, self._health, spool, self._outage, self._outcomes,
             queue=self._queue, held=self._shelter.held, most=self._most, back=self._back,
         )  # fmt: skip
+        self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
         self._work = asyncio.Event()
         self._stopped = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -87,7 +89,7 @@ class Writer:
 
     def submit_event(self, event: ConsentEvent, token: Settling, size: int = 0) -> None:
         """Take a consent event. Whatever closes the gate closes it now."""
-        if self.guarded and self._turns_away_act(event, token):
+        if self.guarded and self.door.turns_away_act(event, token):
             return
         if takes_its_turn(event):
             self._outage.closed.join_waits(event.identity.device_ref)
@@ -97,47 +99,21 @@ class Writer:
         self._metrics.in_flight_bytes += size
         self._work.set()
 
-    def turns_away(self, record: Record, token: Settling) -> bool:
-        """Leave a record with the broker if it can be kept nowhere now; asked while `guarded`, before it is counted."""
-        if self._health.is_away:
-            way = self._outage.way_of_record(record)
-            keeps = way is Way.DROP or (way is Way.SPOOL and self.spool.has_room)
-            if not keeps and self._waits(record.identity.device_ref):
-                return False  # what it came behind is looked at first
-            self._outcomes.refused(int(way is Way.SPOOL and self.spool.is_full))
-        else:
-            keeps = not self._outage.has_to_follow(record.identity)
-        if not keeps and not self._leaves(record.identity, token):
-            self._outcomes.lost(DropReason.STORE_AWAY)
-        return not keeps
-
-    def _turns_away_act(self, event: ConsentEvent, token: Settling) -> bool:
-        way = self._outage.way_of_act(event) if self._health.is_away else self._outage.way_of_late_act(event)
-        if way is Way.SETTLE and self._waits(event.identity.device_ref):
-            return False
-        if way is Way.SETTLE:
-            token.complete()
-        return way is Way.SETTLE or (way is Way.LEAVE and self._leaves(event.identity, token))
-
-    def _waits(self, ref: bytes) -> bool:
-        """Whether something of a router was not looked at yet: a join, perhaps, that the ledger does not know of."""
-        under_way = self._committing.under_way
-        if self._queue.waiting[ref] or under_way is None or under_way.sheltered:
-            return bool(self._queue.waiting[ref])
-        return any(item.entry.identity.device_ref == ref for item in under_way.items)
-
-    def _leaves(self, identity: Identity, token: Settling) -> bool:
-        if not token.leave():
-            return False
-        self._outage.leave(identity)
-        self._metrics.spools.left[self.region] += 1
-        self._left()
-        return True
-
     def renewed(self) -> None:
         """There is a new connection: what was left with the broker comes again."""
         self._outage.renewed([*self._shelter.held.urgent, *self._shelter.held.queued])
         self._guard()
+
+    def acts_renewed(self) -> None:
+        """There is a new connection for consent events: the acts that were left with the broker come again."""
+        self._outage.acts_renewed()
+        self._guard()
+
+    def _has_waiting(self, ref: bytes) -> bool:
+        under_way = self._committing.under_way
+        if self._queue.waiting[ref] or under_way is None or under_way.sheltered:
+            return bool(self._queue.waiting[ref])
+        return any(item.entry.identity.device_ref == ref for item in under_way.items)
 
     @property
     def waiting(self) -> int:

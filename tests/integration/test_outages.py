@@ -4,6 +4,7 @@ The broker, the processes and the stores are real. `seen` is what the broker sti
 a redelivery: what it sends again was not acknowledged.
 """
 
+import json
 import os
 import sys
 import time
@@ -142,6 +143,28 @@ def test_a_broker_that_uses_a_packet_id_twice_loses_nothing_that_was_left_with_i
         final = wait_quiet(collector)
 
     assert {HERE: left + 2} == final.stored
+
+
+def test_a_join_behind_a_report_that_was_left_comes_in_the_end(site: Site) -> None:
+    """It is left on the connection of consent events, where nothing else of the region may be."""
+    configure(site)
+    collector = site.start()
+    with site.publisher() as router:
+        join(collector, router)
+        with site.locked(HERE):
+            router.report(report(ROUTER))
+            wait_away(collector)
+            for number in range(5):
+                router.report(report(f"{NEW}{number}"))
+            wait_until(lambda: collector.metrics().total("collector_messages_left_total") >= 5)
+            for number in range(5):
+                router.publish(f"ueip/v1/{NEW}{number}/consent", json.dumps(consent("join")).encode())
+            wait_until(lambda: collector.metrics().total("collector_broker_window_left", link="consent"))
+        wait_stored(site, HERE, 7)
+        wait_until(lambda: not collector.metrics().total("collector_broker_window_left"), LONG, what="all asked for")
+        final = wait_quiet(collector)
+
+    assert {HERE: 7} == final.stored
 
 
 def test_a_full_spool_leaves_messages_with_the_broker_and_the_others_flow(site: Site) -> None:

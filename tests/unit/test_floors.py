@@ -10,7 +10,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
-    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats"),
+    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition"),
     ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics", "derive"),
     ("config", "products", "metrics", "notice"),

@@ -1,0 +1,34 @@
+"""What the collector asks of its process: quiet garbage collection, no core files, signals that end it in order."""
+
+import asyncio
+import contextlib
+import gc
+import resource
+import signal
+from collections.abc import Iterator
+
+
+def calm_garbage_collector() -> None:
+    """What start-up made stays for good, and records are no cycles: look for garbage less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def no_core_dumps() -> None:
+    """A core file would hold what routers sent (catalogue 4.5)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+
+
+@contextlib.contextmanager
+def signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM, SIGINT and SIGHUP set *stop*."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,68 @@
+"""What may come in while a region's store is away, or while something of it is left with the broker.
+
+Rule 1: asked only then: while all is well nothing stands between a message and the queue.
+Rule 2: what comes behind something that nobody looked at yet is looked at after it.
+"""
+
+from collections.abc import Callable
+
+from collector.acks import Settling
+from collector.model import ConsentEvent, DropReason, Identity, Record
+from collector.stores.health import Health
+from collector.stores.outage import Outage, Way
+from collector.stores.outcomes import Outcomes
+from collector.stores.spool import Spool
+
+
+class Door:
+    """The way in of one region's writer."""
+
+    def __init__(
+        self,
+        health: Health,
+        outage: Outage,
+        outcomes: Outcomes,
+        spool: Spool,
+        left: Callable[[], None],
+        waits: Callable[[bytes], bool],
+    ) -> None:
+        """*left* is called when a message was left with the broker; *waits* says whether anything of a router was not
+        looked at yet: a join, perhaps, that the ledger does not know of.
+        """
+        self._health = health
+        self._outage = outage
+        self._outcomes = outcomes
+        self._spool = spool
+        self._left = left
+        self._waits = waits
+
+    def turns_away(self, record: Record, token: Settling) -> bool:
+        """Leave a record with the broker if it can be kept nowhere now; asked before it is counted."""
+        if self._health.is_away:
+            way = self._outage.way_of_record(record)
+            keeps = way is Way.DROP or (way is Way.SPOOL and self._spool.has_room)
+            if not keeps and self._waits(record.identity.device_ref):
+                return False
+            self._outcomes.refused(int(way is Way.SPOOL and self._spool.is_full))
+        else:
+            keeps = not self._outage.has_to_follow(record.identity)
+        if not keeps and not self._leaves(record.identity, token, self._outage.leave):
+            self._outcomes.lost(DropReason.STORE_AWAY)
+        return not keeps
+
+    def turns_away_act(self, event: ConsentEvent, token: Settling) -> bool:
+        """The same of an act; one that has nothing to end is settled here."""
+        way = self._outage.way_of_act(event) if self._health.is_away else self._outage.way_of_late_act(event)
+        if way is Way.SETTLE and self._waits(event.identity.device_ref):
+            return False
+        if way is Way.SETTLE:
+            token.complete()
+        return way is Way.SETTLE or (way is Way.LEAVE and self._leaves(event.identity, token, self._outage.leave_act))
+
+    def _leaves(self, identity: Identity, token: Settling, leave: Callable[[Identity], None]) -> bool:
+        if not token.leave():
+            return False
+        leave(identity)
+        self._outcomes.left()
+        self._left()
+        return True
