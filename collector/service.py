@@ -108,6 +108,7 @@ class Service:
         closed = self.rules.closed[region]
         return Writer(
             store, self.settings.writer, self.metrics, closed, spool=open_spool(self.settings, region),
+            joins_by_flag=self.settings.consent.mode == "flag",
             settled=self._settled, left=self._left, back=self._back,
         )  # fmt: skip
 

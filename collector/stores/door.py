@@ -7,7 +7,7 @@ Rule 2: what comes behind something that nobody looked at yet is looked at after
 from collections.abc import Callable
 
 from collector.acks import Settling
-from collector.model import ConsentEvent, DropReason, Identity, Record
+from collector.model import ConsentEvent, DropReason, Record
 from collector.stores.health import Health
 from collector.stores.outage import Outage, Way
 from collector.stores.outcomes import Outcomes
@@ -46,7 +46,7 @@ class Door:
             self._outcomes.refused(int(way is Way.SPOOL and self._spool.is_full))
         else:
             keeps = not self._outage.has_to_follow(record.identity)
-        if not keeps and not self._leaves(record.identity, token, self._outage.leave):
+        if not keeps and not self._leaves(token, lambda: self._outage.leave(record.identity)):
             self._outcomes.lost(DropReason.STORE_AWAY)
         return not keeps
 
@@ -57,12 +57,12 @@ class Door:
             return False
         if way is Way.SETTLE:
             token.complete()
-        return way is Way.SETTLE or (way is Way.LEAVE and self._leaves(event.identity, token, self._outage.leave_act))
+        return way is Way.SETTLE or (way is Way.LEAVE and self._leaves(token, lambda: self._outage.leave_act(event)))
 
-    def _leaves(self, identity: Identity, token: Settling, leave: Callable[[Identity], None]) -> bool:
+    def _leaves(self, token: Settling, note: Callable[[], None]) -> bool:
         if not token.leave():
             return False
-        leave(identity)
+        note()
         self._outcomes.left()
         self._left()
         return True

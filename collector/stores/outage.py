@@ -43,14 +43,17 @@ class Way(Enum):
 class Outage:
     """The knowledge of one region's writer."""
 
-    def __init__(self, closed: ClosedRouters, health: Health) -> None:
+    def __init__(self, closed: ClosedRouters, health: Health, *, joins_by_flag: bool = True) -> None:
+        """*joins_by_flag* says that a router may join by a report (D3, mode flag)."""
         self.closed = closed
+        self._joins_by_flag = joins_by_flag
         self.joined = JoinedRouters()
         self._health = health
         self._acts: list[Item] = []
         self._waiting_refs: set[bytes] = set()
         self._pending: Counter[bytes] = Counter()
         self._left: set[bytes] = set()
+        self._left_acts: set[bytes] = set()
         self._acts_left = False
 
     # What the ledger says
@@ -94,8 +97,10 @@ class Outage:
         return Way.LEAVE if waits or self._has_to_wait(act) else Way.SPOOL
 
     def _has_to_wait(self, act: ConsentEvent) -> bool:
-        """A join must not overtake the reports that were left before it: they would be of a time before it."""
-        return takes_its_turn(act) and self.has_to_follow(act.identity)
+        """A join must not overtake an act that was left before it, nor the report that its router joins by."""
+        if not takes_its_turn(act) or self.joined.knows(act.identity):
+            return False
+        return act.identity.device_ref in (self._left if self._joins_by_flag else self._left_acts)
 
     def reason(self, identity: Identity) -> DropReason:
         """Why a record of a router that has left is dropped."""
@@ -156,10 +161,12 @@ class Outage:
         """Something of this router was left with the broker."""
         self._left.add(identity.device_ref)
 
-    def leave_act(self, identity: Identity) -> None:
+    def leave_act(self, act: ConsentEvent) -> None:
         """An act was left with the broker; it comes again on the connection for consent events."""
-        self.leave(identity)
         self._acts_left = True
+        if act.event_ref is None or act.event_ref not in self._waiting_refs:  # else it is here already, in its place
+            self.leave(act.identity)
+            self._left_acts.add(act.identity.device_ref)
 
     def has_left(self, identity: Identity) -> bool:
         """Whether something of this router was left with the broker on this connection, or is held in memory."""
@@ -177,6 +184,7 @@ class Outage:
     def acts_renewed(self) -> None:
         """A new connection for consent events: the acts that were left come again."""
         self._acts_left = False
+        self._left_acts.clear()
 
 
 def _provisional(act: ConsentEvent, state: State) -> Standing:

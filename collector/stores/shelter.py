@@ -126,8 +126,10 @@ class Shelter:
         if source is not None and source.has_ended:
             return
         for item in items:
-            leave = self._outage.leave if isinstance(item.entry, Record) else self._outage.leave_act
-            leave(item.entry.identity)
+            if isinstance(item.entry, Record):
+                self._outage.leave(item.entry.identity)
+            else:
+                self._outage.leave_act(item.entry)
             self._outcomes.leave(item)
             if source is None:
                 self.held.add(item)

@@ -48,12 +48,14 @@ class Writer:
         closed: ClosedRouters,
         *,
         spool: Spool | None = None,
+        joins_by_flag: bool = True,
         settled: Callable[[], None] = lambda: None,
         left: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
     ) -> None:
         """*settled* is called after messages left the memory, *left* when one was left with the broker, *back* when
-        those can be taken. Without a *spool*, all that a store cannot take is left there.
+        those can be taken. Without a *spool*, all that a store cannot take is left there. *joins_by_flag* says that a
+        router may join by a report (D3, mode flag).
         """
         self.store = store
         self.region = store.region
@@ -67,7 +69,7 @@ class Writer:
         self._told_back = back
         self._queue = Queue()
         self._health = Health(self.region, metrics, spool.after_seconds)
-        self._outage = Outage(closed, self._health)
+        self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag)
         self._outcomes = Outcomes(self.region, metrics, settled)
         self._shelter = Shelter(spool, self._outage, self._outcomes)
         self._committing = Committing(
