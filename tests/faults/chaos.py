@@ -91,6 +91,8 @@ class Chaos:
             act: Callable[[Fault], bool] = getattr(self, f"_{fault.what.removeprefix('long_')}")
             try:
                 self.done[fault.what] += act(fault)
+            except sqlite3.OperationalError:
+                continue  # on a full disk nobody can lock a store, another program neither
             except Exception as error:  # noqa: BLE001 - a fault that cannot be made must not leave others unhealed
                 self.errors.append(f"{fault}: {type(error).__name__}: {error}")
 
