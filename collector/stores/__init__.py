@@ -104,6 +104,14 @@ class Store(Protocol):
         """The newest records of a router, newest first; none of a router that is not joined, or from before it left."""
         ...
 
+    async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
+        """The records measured since a time with a fault event on a cell (its pseudonym, hex), of all routers.
+
+        Routers that are not joined are left out, and what is from before they left or past its time, as in `records`.
+        Bounded: only the *newest* records of the store are looked at.
+        """
+        ...
+
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """The ledger's entries, all or those of one router, oldest first."""
         ...

@@ -137,6 +137,10 @@ class GuardedStore:
         """As `Store.records`."""
         return self._open.records(device_ref, since=since, limit=limit)
 
+    async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
+        """As `Store.on_cell`."""
+        return await self._open.on_cell(cell_ref, since=since, newest=newest)
+
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
         return await self._open.ledger(device_ref)

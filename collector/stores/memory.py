@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
+import orjson
 
 from collector.consent.acts import LEFT
 from collector.consent.chain import followed
@@ -149,6 +150,19 @@ class MemoryStore:
         oldest_first = sorted(self._current(device_ref), key=lambda i: i.record.event_time)
         for insert in [i for i in reversed(oldest_first) if i.record.event_time >= since][:limit]:
             yield _stored(insert)
+
+    async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
+        """As `Store.on_cell`."""
+        looked_at = {i.record.record_id for i in list(self._records.values())[-newest:]} if newest else set()
+        found = [
+            insert
+            for device_ref, standing in self._standings.items()
+            if standing.state is State.JOINED
+            for insert in self._current(device_ref)
+            if insert.record.record_id in looked_at and insert.record.event_time >= since
+            if any(event.get("cell_ref") == cell_ref for event in orjson.loads(insert.record.body).get("events", ()))
+        ]
+        return [_stored(i) for i in sorted(found, key=lambda i: i.record.event_time, reverse=True)]
 
     def _current(self, device_ref: bytes) -> list[Insert]:
         """What was written since the router last left (K40) and is not past its time."""

@@ -17,11 +17,13 @@ from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.sqlite_faults import OpenedFile, damaged, refused
 from collector.stores.sqlite_rows import (
     NEWEST,
+    ON_CELL,
     RECORDS,
     ROUTER_COLUMNS,
     decode_entry,
     find_routers,
     head_of,
+    on_cell_text,
     standing_of,
     stored_record,
 )
@@ -95,6 +97,11 @@ class StoreFile:
         """As `Store.records`."""
         for row in await self._do(self._all, RECORDS, device_ref, since, expired_until(self._retention), limit):
             yield stored_record(row)
+
+    async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
+        """As `Store.on_cell`."""
+        what = (newest, since, on_cell_text(cell_ref), expired_until(self._retention))
+        return [stored_record(row) for row in await self._do(self._all, ON_CELL, *what)]
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""

@@ -47,20 +47,33 @@ _RECORD_COLUMNS: Final = (
 )
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
-        AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)})) AS left_at"""  # noqa: S608
+        AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
 """The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
 RECORDS: Final = f"""
-    WITH w AS MATERIALIZED (SELECT *, {_LEFT_AT} FROM router WHERE device_ref = ?)
+    WITH w AS MATERIALIZED (SELECT *, {_LEFT_AT} AS left_at FROM router WHERE device_ref = ?)
     SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
     FROM w JOIN record r ON r.router_id = w.id AND r.consent_seq > w.left_at JOIN ledger l ON l.seq = r.consent_seq
     WHERE w.state = 'joined' AND r.event_time >= ? AND r.received_at > ?
     ORDER BY r.event_time DESC, r.id DESC LIMIT ?"""  # noqa: S608 - words of ours
+ON_CELL: Final = f"""
+    WITH newest AS (SELECT * FROM record ORDER BY id DESC LIMIT ?1)
+    SELECT r.record_id, router.device_ref, router.key_id, r.event_time, r.received_at,
+        json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
+    FROM newest r JOIN router ON router.id = r.router_id JOIN ledger l ON l.seq = r.consent_seq
+    WHERE instr(r.body, ?3) > 0 AND r.event_time >= ?2 AND r.received_at > ?4 AND router.state = 'joined'
+        AND r.consent_seq > {_LEFT_AT}
+    ORDER BY r.event_time DESC"""  # noqa: S608 - words of ours
 NEWEST: Final = """
     SELECT * FROM (SELECT json_extract(entry, '$.received_at') FROM ledger WHERE seq > ?1 ORDER BY seq DESC LIMIT 1)
     UNION ALL SELECT * FROM (SELECT received_at FROM record WHERE id > ?2 ORDER BY id DESC LIMIT 1)"""
 BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
+
+
+def on_cell_text(cell_ref: str) -> str:
+    """What the body of a record with an event on a cell holds: bodies are compact JSON."""
+    return f'"cell_ref":"{cell_ref}"'
 
 
 def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id") -> set[bytes]:
@@ -258,7 +271,8 @@ def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes
 
 
 def _router(connection: sqlite3.Connection, router_id: int, expired: int) -> Router:
-    row = connection.execute(f"SELECT {ROUTER_COLUMNS}, {_LEFT_AT} FROM router WHERE id = ?", (router_id,)).fetchone()  # noqa: S608
+    sql = f"SELECT {ROUTER_COLUMNS}, {_LEFT_AT} AS left_at FROM router WHERE id = ?"  # noqa: S608 - words of ours
+    row = connection.execute(sql, (router_id,)).fetchone()
     times = "SELECT count(*), min(received_at), max(received_at) FROM record"
     sql = f"{times} WHERE router_id = ? AND consent_seq > ? AND received_at > ?"
     records, first, last = connection.execute(sql, (router_id, row[-1], expired)).fetchone()
