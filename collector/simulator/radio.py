@@ -27,6 +27,8 @@ class Radio:
     base_dbm: float
     rat: str
     drift_db: float = 0.0
+    interference_db: float = 0.0
+    """What something else on the air costs in quality."""
 
     @classmethod
     def draw(cls, rng: Random, rats: tuple[str, ...], *, poor: bool = False) -> "Radio":
@@ -59,8 +61,8 @@ class Radio:
         """Return the group `signal` under *load*; *fading_db* is what a failing link has lost on top."""
         rsrp = _within(self.level_dbm - fading_db + self.rng.gauss(0, 1), -138, -60)
         weakness = max(0.0, -95 - rsrp)
-        rsrq = -7 - 6 * load - 0.15 * weakness + self.rng.gauss(0, 0.6)
-        sinr = 24 - 13 * load - 0.7 * weakness - fading_db / 3 + self.rng.gauss(0, 1.2)
+        rsrq = -7 - 6 * load - 0.15 * weakness - self.interference_db / 3 + self.rng.gauss(0, 0.6)
+        sinr = 24 - 13 * load - 0.7 * weakness - fading_db / 3 - self.interference_db + self.rng.gauss(0, 1.2)
         return {
             "rssi_dbm": round(_within(rsrp + 27 + 3 * load, -113, -30)),
             "rsrp_dbm": round(rsrp),

@@ -111,6 +111,8 @@ class Sessions:
     started: datetime | None = None
     seconds: int = 0
     total: int = 0
+    every_seconds: tuple[int, int] = (1200, 4000)
+    """The least and the most from one session to the next."""
 
     @classmethod
     def draw(cls, rng: Random, now: datetime) -> "Sessions":
@@ -124,7 +126,7 @@ class Sessions:
         self.seconds = min(self.rng.randint(4, 60), int((now - self.next_at).total_seconds()))
         self.started = self.next_at
         self.total += self.seconds
-        self.next_at = now + timedelta(seconds=self.rng.randrange(1200, 4000))
+        self.next_at = now + timedelta(seconds=self.rng.randrange(*self.every_seconds))
 
     def forget(self, now: datetime) -> None:
         """Know of no session that began by *now*."""

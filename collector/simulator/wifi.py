@@ -28,6 +28,8 @@ class Wifi:
     driver_errors: int = 0
     association_failures: int = 0
     codes: Reading = field(default_factory=dict)
+    errors_per_hour: float = _DRIVER_ERRORS_PER_HOUR
+    """Of a good driver."""
 
     @classmethod
     def draw(cls, rng: Random, identity: Identity, country: str, *, bad_driver: bool) -> "Wifi":
@@ -44,7 +46,7 @@ class Wifi:
         self.stations = min(32, max(0, round(self.household * (0.25 + 0.75 * load) + self.rng.gauss(0, 0.7))))
         self.stations_5g = min(self.stations, round(self.stations * 0.65 + self.rng.gauss(0, 0.5)))
         self.stations_5g = max(0, self.stations_5g)
-        rate = _BAD_DRIVER_ERRORS_PER_HOUR if self.bad_driver else _DRIVER_ERRORS_PER_HOUR
+        rate = _BAD_DRIVER_ERRORS_PER_HOUR if self.bad_driver else self.errors_per_hour
         failures = self._occurrences(rate * seconds / 3600)
         self.driver_errors += failures
         if failures:
