@@ -52,11 +52,11 @@ async def find(settings: Settings, identifier: str, *, since: int = 0, limit: in
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):
                 records = [r async for r in store.records(router.standing.device_ref, since=since, limit=limit)]
-                found.append(Found(region=region, router=_as_of_now(router, policies), records=records))
+                found.append(Found(region=region, router=as_of_now(router, policies), records=records))
     return found
 
 
-def _as_of_now(router: Router, policies: Policies) -> Router:
+def as_of_now(router: Router, policies: Policies) -> Router:
     """With the state that the notice in force gives the consent: the ledger has no entry for `outdated`."""
     state = policies.state(router.standing, int(time.time() * 1000))
     return replace(router, standing=replace(router.standing, state=state))

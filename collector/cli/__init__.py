@@ -11,6 +11,7 @@ import click
 
 from collector import __version__
 from collector.cli.consent import consent_group, exit_command
+from collector.cli.diagnosing import diagnose_command, explain_rule_command
 from collector.cli.ledger import ledger
 from collector.cli.looking import explain_command, find_command
 from collector.cli.registry import registry_group
@@ -36,6 +37,8 @@ for command in (
     simulate_command,
     explain_command,
     find_command,
+    diagnose_command,
+    explain_rule_command,
     exit_command,
     ledger,
     consent_group,

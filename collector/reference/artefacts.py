@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from collector.diagnosis.document import document_schema
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.reference.aliases import aliases_page
@@ -15,6 +16,7 @@ from collector.reference.fields import fields_page
 from collector.reference.markdown import filled
 from collector.reference.metrics import metrics_page
 from collector.reference.reasons import drop_reasons_page
+from collector.reference.rules import rules_page
 from collector.reference.schema import report_schema
 from collector.reference.settings import configuration, settings_page
 
@@ -34,12 +36,14 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
         "schemas/report-v1.schema.json": as_json(report_schema(catalogue)),
         "schemas/consent-v1.schema.json": as_json(consent_schema()),
         "schemas/api-v1.openapi.json": as_json(openapi()),
+        "schemas/diagnosis-v1.schema.json": as_json(document_schema()),
         "config/collector.toml": configuration(),
         "docs/reference/aliases.md": aliases_page(),
         "docs/reference/api.md": api_page(),
         "docs/reference/fields.md": fields_page(catalogue),
         "docs/reference/drop-reasons.md": drop_reasons_page(),
         "docs/reference/metrics.md": metrics_page(),
+        "docs/reference/rules.md": rules_page(),
         "docs/reference/settings.md": settings_page(),
         FIRMWARE_PAGE: filled(FIRMWARE_PAGE, _read(root / FIRMWARE_PAGE), parts),
     }

@@ -15,11 +15,12 @@ FLOORS = (
     ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics", "derive"),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
-    ("pipeline",),
+    ("pipeline", "diagnosis"),
     ("rules", "intake", "registry_watch", "http"),
     ("rights",),
     ("service",),
     ("lookup", "explain", "reference", "broker"),
+    ("examination",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

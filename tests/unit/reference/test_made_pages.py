@@ -6,6 +6,7 @@ import pytest
 from schema_documents import Document
 from support import catalogue
 
+from collector.diagnosis.judging import checked_rules
 from collector.errors import DataFault
 from collector.exposition import Declared
 from collector.fields.catalogue import FieldEntry, InputEntry, RefusedFamily
@@ -17,6 +18,7 @@ from collector.reference.fields import TREATMENTS, fields_page, wire_tables
 from collector.reference.markdown import filled, table
 from collector.reference.metrics import LABELS, metrics_page
 from collector.reference.reasons import ADVICE, REMOVALS, drop_reasons_page
+from collector.reference.rules import rules_page
 from collector.reference.settings import settings_page
 from collector.reference.shapes import TYPES
 
@@ -25,6 +27,7 @@ PAGES = {
     "fields": lambda: fields_page(catalogue()),
     "drop-reasons": drop_reasons_page,
     "metrics": metrics_page,
+    "rules": rules_page,
     "settings": settings_page,
 }
 
@@ -52,6 +55,15 @@ def test_every_refused_name_is_on_the_page() -> None:
 
     assert [] == [f.title for f in families if f"**{f.family}: {f.title}**" not in page]
     assert [] == [n for f in families for n in (*f.names, *f.envelopes, *f.paths, *f.bare) if f"`{n}`" not in page]
+
+
+def test_every_rule_is_on_the_page_with_every_threshold_and_its_source() -> None:
+    """Who doubts a number can look up where it is from."""
+    page = rules_page()
+    rules = checked_rules().all.values()
+
+    assert [] == [rule.id for rule in rules if f"## {rule.id}\n" not in page]
+    assert [] == [t.source for rule in rules for t in rule.thresholds.values() if t.source not in page]
 
 
 def test_every_type_and_treatment_has_words() -> None:

@@ -1,0 +1,113 @@
+"""What the code of a rule is given, and what rules of one kind share."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
+from typing import Final, NamedTuple, TypeVar
+
+from collector.diagnosis.history import HOUR, Event, History, Sample
+from collector.diagnosis.nouns import Found, Severity
+from collector.diagnosis.rules import Rule
+from collector.diagnosis.spells import Mark, Spell, burst, share_spell
+
+T = TypeVar("T")
+_SHOWN: Final = 5
+"""Records shown as evidence of one finding; how many there are in all is said beside them."""
+
+
+class Case(NamedTuple):
+    """One rule before the history of one router."""
+
+    history: History
+    rule: Rule
+    causes: dict[int, str]
+    """What a cause of the network concerns, by its number."""
+
+
+Judge = Callable[[Case], Found | None]
+
+
+def mostly(case: Case, marks: Sequence[Mark[Sample]]) -> Spell[Sample] | None:
+    """The latest spell in which the rule's share of the samples counted, over its hours."""
+    rule = case.rule
+    return share_spell(marks, share=rule["share"], span=round(rule["hours"] * HOUR), least=rule["samples"])
+
+
+def at_least(case: Case, events: Sequence[Event], count: str = "count", hours: str = "hours") -> Spell[Event] | None:
+    """The latest spell in which the rule's count of events came together within its hours."""
+    marks = [Mark(event.at, 1.0, event) for event in events]
+    return burst(marks, weight=case.rule[count], span=round(case.rule[hours] * HOUR), end=case.history.now)
+
+
+def found_samples(
+    case: Case, spell: Spell[Sample], summary: str, *names: str, severity: Severity | None = None
+) -> Found:
+    """What a spell of samples comes to; *names* are the fields that count, as group.name."""
+    return Found(
+        since=spell.since,
+        until=spell.until,
+        summary=summary,
+        observations=len(spell.marks),
+        needed=case.rule["samples"],
+        evidence=tuple(mark.what.evidence(*names) for mark in telling(spell.marks)),
+        severity=severity,
+    )
+
+
+def found_events(case: Case, spell: Spell[Event], summary: str, *names: str, needed: str = "count") -> Found:
+    """What a spell of events comes to; *names* are their members that count."""
+    cells = Counter(mark.what.details["cell_ref"] for mark in spell.marks if "cell_ref" in mark.what.details)
+    return Found(
+        since=spell.since,
+        until=spell.until,
+        summary=summary,
+        observations=len(spell.marks),
+        needed=case.rule[needed],
+        evidence=tuple(mark.what.evidence(*names) for mark in telling(spell.marks)),
+        cell=cells.most_common(1)[0][0] if cells else None,
+    )
+
+
+def standing(
+    case: Case, judged: Iterable[tuple[Sample, bool]], summary: Callable[[Sample], str], *names: str
+) -> Found | None:
+    """What is so in the newest samples without a break, as settings are; None while it is so in too few of them."""
+    run = trailing(judged)
+    if len(run) < case.rule["samples"]:
+        return None
+    return found_samples(case, lasting(run), summary(run[-1]), *names)
+
+
+def trailing(judged: Iterable[tuple[Sample, bool]]) -> list[Sample]:
+    """The newest samples without a break for which it is so, oldest first."""
+    run = [sample for sample, _ in takewhile(lambda found: found[1], reversed(list(judged)))]
+    return run[::-1]
+
+
+def lasting(run: Sequence[Sample]) -> Spell[Sample]:
+    """Samples as a spell that lasts."""
+    return Spell([Mark(sample.at, 1.0, sample) for sample in run], len(run), lasts=True)
+
+
+def telling(marks: Sequence[T]) -> Sequence[T]:
+    """The first, the last, and some between."""
+    if len(marks) <= _SHOWN:
+        return marks
+    step = (len(marks) - 1) / (_SHOWN - 1)
+    return [marks[round(number * step)] for number in range(_SHOWN)]
+
+
+def counted(what: Iterable[str]) -> str:
+    """How often each was there, the most frequent first, in words."""
+    return ", ".join(f"{name} {count}" for name, count in Counter(what).most_common())
+
+
+def per_day(spell: Spell[Event], now: int) -> float:
+    """How many events a day, over the spell's length and a day at least."""
+    length = (now if spell.until is None else spell.until) - spell.since
+    return len(spell.marks) / max(1.0, length / (24 * HOUR))
+
+
+def number(value: float) -> str:
+    """A number as people read it."""
+    return f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"  # noqa: PLR2004 - two digits

@@ -1,0 +1,164 @@
+"""A router's records as a rule reads them: samples and events, oldest first, each with the record it stands in."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
+from itertools import pairwise
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from collector.diagnosis.nouns import Evidence
+from collector.stores import StoredRecord
+
+MINUTE: Final = 60_000
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+_GAP_FACTOR: Final = 3.0
+_GAP_LEAST: Final = 30 * MINUTE
+
+
+class Sample(NamedTuple):
+    """One record: when it was measured and received, in milliseconds, and its body."""
+
+    at: int
+    received_at: int
+    record_id: bytes
+    body: dict[str, Any]
+
+    def get(self, group: str, name: str) -> Any:
+        """The value of a field, None if the record has none."""
+        return self.body.get(group, {}).get(name)
+
+    def evidence(self, *names: str) -> Evidence:
+        """The record, with those of its fields *names* (as group.name) that it has."""
+        values = {name: self.get(*name.split(".", 1)) for name in names}
+        return Evidence(self.record_id, self.at, {name: value for name, value in values.items() if value is not None})
+
+
+class Event(NamedTuple):
+    """One fault event."""
+
+    at: int
+    kind: str
+    record_id: bytes
+    details: dict[str, Any]
+
+    def evidence(self, *names: str) -> Evidence:
+        """The record, with the event and those of its members *names* that it has."""
+        values = {name: self.details[name] for name in names if name in self.details}
+        return Evidence(self.record_id, self.at, {"event": self.kind, **values})
+
+
+class Reading(NamedTuple):
+    """A value and the sample it is from."""
+
+    sample: Sample
+    value: Any
+
+
+class Gap(NamedTuple):
+    """A time without records."""
+
+    since: int
+    until: int
+
+
+class History:
+    """What a router sent from *since* to *now*, milliseconds. `last_received_at` may lie before *since*."""
+
+    def __init__(
+        self, records: Iterable[StoredRecord], *, since: int, now: int, last_received_at: int | None = None
+    ) -> None:
+        found = [_sample(record) for record in records]
+        found.sort(key=lambda sample: (sample.at, sample.received_at))
+        self.samples: Sequence[Sample] = found
+        self.since = since
+        self.now = now
+        newest = max((sample.received_at for sample in found), default=None)
+        self.last_received_at = newest if last_received_at is None else last_received_at
+
+    @cached_property
+    def events(self) -> Sequence[Event]:
+        """Every fault event since the beginning, oldest first; one told twice counts once."""
+        found = {(e.at, e.kind): e for sample in self.samples for e in _events(sample) if e.at >= self.since}
+        return [found[key] for key in sorted(found)]
+
+    def of_kind(self, *kinds: str) -> list[Event]:
+        """The events of these kinds, oldest first."""
+        return [event for event in self.events if event.kind in kinds]
+
+    def readings(self, group: str, name: str) -> list[Reading]:
+        """Every value of a field, oldest first."""
+        values = ((sample, sample.get(group, name)) for sample in self.samples)
+        return [Reading(sample, value) for sample, value in values if value is not None]
+
+    def latest(self, group: str, name: str) -> Any:
+        """The newest value of a field, None if there is none."""
+        return next(
+            (value for sample in reversed(self.samples) if (value := sample.get(group, name)) is not None), None
+        )
+
+    def before(self, moment: int, within: int) -> Sample | None:
+        """The last sample at or before a time, at most *within* milliseconds older."""
+        position = bisect_right(self._times, moment) - 1
+        if position < 0 or moment - self._times[position] > within:
+            return None
+        return self.samples[position]
+
+    def between(self, since: int, until: int) -> Sequence[Sample]:
+        """The samples from a time to another, both included."""
+        return self.samples[bisect_left(self._times, since) : bisect_right(self._times, until)]
+
+    @cached_property
+    def usual_interval(self) -> int | None:
+        """The median time between two samples, None with fewer than three."""
+        steps = [later - earlier for earlier, later in pairwise(self._times) if later > earlier]
+        return round(median(steps)) if len(steps) > 1 else None
+
+    @cached_property
+    def gaps(self) -> Sequence[Gap]:
+        """Times without records, three times as long as usual and half an hour at least; the one until now too."""
+        if self.usual_interval is None:
+            return []
+        least = max(_GAP_LEAST, _GAP_FACTOR * self.usual_interval)
+        ends = [*self._times, self.now]
+        return [Gap(earlier, later) for earlier, later in pairwise(ends) if later - earlier > least]
+
+    @cached_property
+    def observed(self) -> int:
+        """Milliseconds in which it was seen: from its first record on, gaps taken out; an hour at least."""
+        first = self.samples[0].at if self.samples else self.now
+        silent = sum(gap.until - gap.since for gap in self.gaps)
+        return max(HOUR, self.now - first - silent)
+
+    @property
+    def days(self) -> float:
+        """Days in which it was seen, one at least: what happened once in an hour is not told as 24 a day."""
+        return max(DAY, self.observed) / DAY
+
+    @cached_property
+    def _times(self) -> list[int]:
+        return [sample.at for sample in self.samples]
+
+
+def moment_of(text: Any) -> int | None:
+    """A time as bodies have it (RFC 3339 UTC) in milliseconds, None if it is none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _sample(record: StoredRecord) -> Sample:
+    return Sample(record.event_time, record.received_at, record.record_id, orjson.loads(record.body))
+
+
+def _events(sample: Sample) -> Iterator[Event]:
+    for details in sample.body.get("events", ()):
+        at = moment_of(details.get("time"))
+        yield Event(sample.at if at is None else at, details["event"], sample.record_id, details)

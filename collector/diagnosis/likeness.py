@@ -1,0 +1,146 @@
+"""What a router is compared with: routers like it, and those on its cell. Pure.
+
+Rule 1: of others, numbers only: no pseudonym of another router is in what comes out.
+Rule 2: a group of fewer than ten is not shown (O25).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+import orjson
+from msgspec.structs import replace
+
+from collector.diagnosis.case import Case, number
+from collector.diagnosis.history import HOUR, History, moment_of
+from collector.diagnosis.judging import CODE
+from collector.diagnosis.network import DISCONNECT
+from collector.diagnosis.nouns import Compared, Finding, OnCell
+from collector.diagnosis.rules import Rule, Rules
+from collector.diagnosis.signal import TECHNOLOGIES
+from collector.stores import StoredRecord
+
+LEAST: Final = 10
+"""Routers in the smallest group that may be shown (O25)."""
+
+
+class Likeness(NamedTuple):
+    """What makes routers alike; None where it is not known."""
+
+    model: str | None
+    software: str | None
+    operator: str | None
+    technology: str | None
+    """The level that is measured of it: LTE with its aggregation and anchors, NR, UMTS, GSM, or none."""
+
+    @classmethod
+    def of(cls, get: Callable[[str, str], Any]) -> "Likeness":
+        """The likeness of what *get* gives for a group and a name."""
+        rat = get("network", "rat")
+        technology = TECHNOLOGIES.get(rat) if rat else None
+        return cls(
+            model=_named(get("router", "model_name")),
+            software=get("router", "software_version"),
+            operator=get("network", "plmn"),
+            technology=technology.threshold.partition("_")[0] if technology else rat,
+        )
+
+
+def _named(model: Any) -> Any:
+    """A model; `other` stands for any, and makes nothing alike."""
+    return None if model == "other" else model
+
+
+GROUPS: Final[Mapping[str, Callable[[Likeness, Likeness], bool]]] = {
+    "same model and software": lambda a, b: _alike(a.model, b.model) and _alike(a.software, b.software),
+    "same model, other software": lambda a, b: _alike(a.model, b.model) and a.software != b.software,
+    "same operator and technology": lambda a, b: _alike(a.operator, b.operator) and _alike(a.technology, b.technology),
+}
+"""The groups by their names, in the order they are shown."""
+
+
+def _alike(one: str | None, other: str | None) -> bool:
+    return one is not None and one == other
+
+
+def is_like(one: Likeness, other: Likeness) -> bool:
+    """Whether a router is in any group of another."""
+    return any(same(one, other) for same in GROUPS.values())
+
+
+def compare(
+    finding: Finding, own: History, peers: Sequence[tuple[Likeness, History]], likeness: Likeness, rules: Rules
+) -> Finding:
+    """The finding with what it is among routers like this one, over the time that all histories are of.
+
+    A finding that was over before that time is not compared, nor one of a rule that needs a longer time.
+    """
+    if finding.until is not None and finding.until < own.since:
+        return finding
+    rule = rules[finding.rule]
+    if _needed_hours(rule) * HOUR > own.now - own.since:
+        return finding
+    groups = ((name, [h for like, h in peers if same(likeness, like)]) for name, same in GROUPS.items())
+    found = (_compared(name, rule, own, group, rules) for name, group in groups if len(group) >= LEAST)
+    return replace(finding, compared=tuple(compared for compared in found if compared is not None))
+
+
+def _compared(name: str, rule: Rule, own: History, group: Sequence[History], rules: Rules) -> Compared | None:
+    measure = CODE[rule.id].measure
+    if measure is None:
+        mine, values = 1.0, [_has(history, rule, rules) for history in group]
+        told = ("routers with this finding", "")
+    else:
+        value = measure.of(own, rule)
+        values = [measured for history in group if (measured := measure.of(history, rule)) is not None]
+        # The group is as large as what is known of it.
+        if value is None or len(values) < LEAST:
+            return None
+        mine, told = value, (measure.name, measure.unit)
+    as_much = sum(value >= mine for value in values)
+    return Compared(name, *told, own=mine, routers=len(values), median=median(values), as_much=as_much)
+
+
+def _needed_hours(rule: Rule) -> float:
+    """How long a time a rule without a measure has to see."""
+    if CODE[rule.id].measure is not None:
+        return 0.0
+    found = {name: entry.value for name, entry in rule.thresholds.items()}
+    return max(found.get("hours", 0.0), found.get("days", 0.0) * 24, found.get("event_hours", 0.0))
+
+
+def _has(history: History, rule: Rule, rules: Rules) -> float:
+    return float(CODE[rule.id].judge(Case(history, rule, rules.causes)) is not None)
+
+
+def on_cell(finding: Finding, records: Iterable[StoredRecord]) -> Finding:
+    """The finding with how many of the routers on its cell lost the network since it began, this one included.
+
+    *records* are those that name the cell; a router names it with fault events only, so those that had no fault there
+    are not counted anywhere.
+    """
+    seen: Counter[bytes] = Counter()
+    for record in records:
+        seen[record.device_ref] += sum(_lost(event, finding) for event in orjson.loads(record.body).get("events", ()))
+    if len(seen) < LEAST:
+        return finding
+    affected = sum(count > 0 for count in seen.values())
+    return replace(finding, on_cell=OnCell(routers=len(seen), affected=affected, since=finding.since))
+
+
+def _lost(event: Mapping[str, Any], finding: Finding) -> bool:
+    at = moment_of(event.get("time"))
+    if at is None or event.get("event") != DISCONNECT or event.get("cell_ref") != finding.cell:
+        return False
+    return finding.since <= at and (finding.until is None or at <= finding.until)
+
+
+def sentence(compared: Compared) -> str:
+    """A comparison as an engineer reads it."""
+    if not compared.unit:
+        return f"{compared.group}: {compared.as_much} of {compared.routers} routers have it too"
+    return (
+        f"{compared.group}: {number(compared.own)} {compared.measure} {compared.unit} here; {compared.routers} routers "
+        f"have a median of {number(compared.median)}, {compared.as_much} of them as much or more"
+    )

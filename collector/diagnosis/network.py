@@ -1,0 +1,128 @@
+"""Attach and registration trouble, disconnects and what preceded them, addresses that overlap."""
+
+from typing import Final
+
+from collector.diagnosis.case import (
+    Case,
+    at_least,
+    counted,
+    found_events,
+    found_samples,
+    mostly,
+    number,
+    per_day,
+    standing,
+)
+from collector.diagnosis.history import DAY, HOUR, MINUTE, Event, History
+from collector.diagnosis.nouns import Found
+from collector.diagnosis.rules import Rule
+from collector.diagnosis.spells import Mark, burst
+
+DISCONNECT: Final = "wan_unexpected_disconnect"
+RESTART: Final = "unexpected_reboot"
+_NOT_REGISTERED: Final = frozenset({"no_service", "limited"})
+_ON_PURPOSE: Final = frozenset({"user_disconnect", "idle_disconnect", "not_enabled_for_internet", "command_aborted"})
+
+
+def attach_refused(case: Case) -> Found | None:
+    """The network refuses the SIM, the router or the place, again and again."""
+    refused = [event for event in case.history.of_kind(DISCONNECT) if _refusal(case, event)]
+    spell = at_least(case, refused)
+    if spell is None:
+        return None
+    kinds = counted(_refusal(case, mark.what) for mark in spell.marks)
+    codes = counted(str(mark.what.details.get("nas_cause_code", "none")) for mark in spell.marks)
+    summary = f"refused {len(spell.marks)} times; about: {kinds}; causes: {codes}"
+    return found_events(case, spell, summary, "disconnect_cause", "nas_cause_code")
+
+
+def _refusal(case: Case, event: Event) -> str:
+    """What a refusal concerns, empty for a disconnect that is none."""
+    kind = case.causes.get(event.details.get("nas_cause_code", -1))
+    if kind is None and event.details.get("disconnect_cause") in {"account_disabled", "account_expired"}:
+        return "subscription"
+    return kind or ""
+
+
+def registration_lost(case: Case) -> Found | None:
+    """The router says for hours that it has no service."""
+    cellular = case.history.readings("network", "wan_connection_state")
+    marks = [Mark(sample.at, float(state in _NOT_REGISTERED), sample) for sample, state in cellular]
+    spell = mostly(case, marks)
+    if spell is None:
+        return None
+    states = counted(mark.what.get("network", "wan_connection_state") for mark in spell.marks)
+    summary = f"no service in {len(spell.marks)} of {spell.seen} samples ({states})"
+    return found_samples(case, spell, summary, "network.wan_connection_state", "network.rat", "signal.rsrp_dbm")
+
+
+def disconnects_frequent(case: Case) -> Found | None:
+    """Many disconnects a day, what they were caused and preceded by; a counter speaks for formats without events."""
+    own = own_disconnects(case.history, round(case.rule["after_restart_minutes"] * MINUTE))
+    spell = at_least(case, own)
+    if spell is None:
+        return None if case.history.of_kind(DISCONNECT) else _counted_by_router(case)
+    events = [mark.what for mark in spell.marks]
+    summary = (
+        f"{number(per_day(spell, case.history.now))} disconnects a day; "
+        f"causes: {counted(event.details.get('disconnect_cause', 'not told') for event in events)}; "
+        f"before them: {counted(_before(case, event) for event in events)}"
+    )
+    return found_events(case, spell, summary, "disconnect_cause", "nas_cause_code")
+
+
+def own_disconnects(history: History, after_restart: int) -> list[Event]:
+    """Unexpected disconnects that follow no restart within *after_restart* milliseconds and no wish of anybody."""
+    restarts = [event.at for event in history.of_kind(RESTART)]
+    return [
+        event
+        for event in history.of_kind(DISCONNECT)
+        if event.details.get("disconnect_cause") not in _ON_PURPOSE
+        and not any(0 <= event.at - at <= after_restart for at in restarts)
+    ]
+
+
+def _before(case: Case, event: Event) -> str:
+    """What was seen before a disconnect, or at the moment of it."""
+    rule, history = case.rule, case.history
+    at_loss = event.details.get("disconnect_snapshot", {}).get("signal", {})
+    sample = history.before(event.at, round(rule["before_minutes"] * MINUTE))
+    level = sample.get("signal", "rsrp_dbm") if sample else None
+    lost, sinr = (
+        at_loss.get("rsrp_dbm", level),
+        at_loss.get("sinr_db", sample.get("signal", "sinr_db") if sample else None),
+    )
+    if lost is not None and (lost <= rule["lost_rsrp_dbm"] or (level is not None and level - lost >= rule["drop_db"])):
+        return "signal lost"
+    if sinr is not None and sinr <= rule["bad_sinr_db"]:
+        return "interference"
+    return "nothing seen" if sample or at_loss else "no data"
+
+
+def _counted_by_router(case: Case) -> Found | None:
+    """By `wan_disconnects_day`, of routers that tell no such events: the days on which it grew too far."""
+    highest: dict[int, Mark[Event]] = {}
+    for sample, value in case.history.readings("network", "wan_disconnects_day"):
+        day = sample.at // DAY
+        if day not in highest or value > highest[day].weight:
+            event = Event(sample.at, "wan_disconnects_day", sample.record_id, {"wan_disconnects_day": value})
+            highest[day] = Mark(sample.at, float(value), event)
+    days = [mark for mark in highest.values() if mark.weight >= case.rule["count"]]
+    spell = burst(days, weight=case.rule["count"], span=round(case.rule["hours"] * HOUR), end=case.history.now)
+    if spell is None:
+        return None
+    most = max(mark.weight for mark in spell.marks)
+    return found_events(case, spell, f"{number(most)} disconnects a day by its own count", "wan_disconnects_day")
+
+
+def addresses_overlap(case: Case) -> Found | None:
+    """Nothing gets through."""
+    readings = case.history.readings("network", "lan_wan_subnet_overlap")
+    name = "network.lan_wan_subnet_overlap"
+    return standing(case, readings, lambda _: "the LAN and the network before the router use the same addresses", name)
+
+
+def disconnects_a_day(history: History, rule: Rule) -> float | None:
+    """The measure of disconnects."""
+    own = own_disconnects(history, round(rule["after_restart_minutes"] * MINUTE))
+    return len(own) / history.days

@@ -1,0 +1,72 @@
+"""Batteries: worn, hot, always on the charger."""
+
+from statistics import median
+
+from collector.diagnosis.case import Case, found_samples, lasting, mostly, number, trailing
+from collector.diagnosis.history import HOUR, History, Sample
+from collector.diagnosis.nouns import Found
+from collector.diagnosis.rules import Rule
+from collector.diagnosis.spells import Mark, Spell
+
+
+def worn(case: Case) -> Found | None:
+    """It drains too fast, by the median of what was measured off the charger."""
+    readings = _discharges(case.history)
+    if len(readings) < case.rule["samples"]:
+        return None
+    rate = median(mark.weight for mark in readings)
+    if rate < case.rule["percent_per_hour"]:
+        return None
+    summary = f"it loses {number(rate)} % an hour off the charger: empty in {number(100 / rate)} h"
+    names = ("power.battery_discharge_percent_per_hour", "power.battery_percent", "power.battery_voltage_mv")
+    return found_samples(case, Spell(readings, len(readings), lasts=True), summary, *names)
+
+
+def _discharges(history: History) -> list[Mark[Sample]]:
+    readings = history.readings("power", "battery_discharge_percent_per_hour")
+    return [Mark(s.at, rate, s) for s, rate in readings if rate > 0 and s.get("power", "battery_charging") is not True]
+
+
+def discharge(history: History, _: Rule) -> float | None:
+    """The measure of worn batteries."""
+    marks = _discharges(history)
+    return median(mark.weight for mark in marks) if marks else None
+
+
+def hot(case: Case) -> Found | None:
+    """Hotter than it may be charged, or used."""
+    rule = case.rule
+    marks = []
+    for sample, celsius in case.history.readings("power", "battery_temperature_celsius"):
+        charging = sample.get("power", "battery_charging") is True
+        limit = rule["charging_celsius"] if charging else rule["discharging_celsius"]
+        marks.append(Mark(sample.at, float(celsius >= limit), sample))
+    spell = mostly(case, marks)
+    if spell is None:
+        return None
+    highest = max(mark.what.get("power", "battery_temperature_celsius") for mark in spell.marks)
+    summary = f"too hot in {len(spell.marks)} of {spell.seen} samples, {number(highest)} Celsius at most"
+    return found_samples(case, spell, summary, "power.battery_temperature_celsius", "power.battery_charging")
+
+
+def temperature(history: History, _: Rule) -> float | None:
+    """The measure of hot batteries."""
+    readings = history.readings("power", "battery_temperature_celsius")
+    return median(value for _, value in readings) if readings else None
+
+
+def long_charge(case: Case) -> Found | None:
+    """Full and on the charger until now, for days, without the mode for it."""
+    full = case.rule["full_percent"]
+    run = trailing((s, _is_kept_full(s, full)) for s, _ in case.history.readings("power", "battery_percent"))
+    if len(run) < case.rule["samples"] or run[-1].at - run[0].at < case.rule["hours"] * HOUR:
+        return None
+    summary = f"full and on the charger for {number((run[-1].at - run[0].at) / (24 * HOUR))} days, not protected"
+    names = ("power.battery_percent", "power.battery_charging", "power.battery_long_charge_mode")
+    return found_samples(case, lasting(run), summary, *names)
+
+
+def _is_kept_full(sample: Sample, percent: float) -> bool:
+    power = sample.body["power"]
+    draining = (power.get("battery_discharge_percent_per_hour") or 0) > 0 and power.get("battery_charging") is not True
+    return bool(power["battery_percent"] >= percent and not draining and power.get("battery_long_charge_mode") is False)

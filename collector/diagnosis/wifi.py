@@ -1,0 +1,169 @@
+"""Wi-Fi: driver errors, coverage, passwords and encryption, crowded and badly set bands."""
+
+from typing import Any, Final
+
+from collector.diagnosis.case import (
+    Case,
+    at_least,
+    counted,
+    found_events,
+    found_samples,
+    mostly,
+    number,
+    standing,
+    telling,
+)
+from collector.diagnosis.history import HOUR, History, Sample
+from collector.diagnosis.nouns import Found
+from collector.diagnosis.rules import Rule
+from collector.diagnosis.spells import Mark, burst, increments
+
+_BANDS: Final = ("2g", "5g")
+_WEAK: Final = frozenset({"none", "low"})
+_BROKEN: Final = frozenset({"none", "wep", "wpa"})
+_USUAL_CHANNELS: Final = frozenset({0, 1, 5, 6, 9, 11, 13})
+"""0 is automatic; 1, 6, 11 everywhere, 1, 5, 9, 13 where all neighbours use them."""
+
+
+def driver_errors(case: Case) -> Found | None:
+    """By the counter, else by events."""
+    rule = case.rule
+    marks = _new_errors(case.history)
+    spell = burst(marks, weight=rule["errors"], span=round(rule["hours"] * HOUR), end=case.history.now)
+    if spell is None:
+        return _driver_events(case)
+    errors = sum(mark.weight for mark in spell.marks)
+    hours = max(1.0, ((spell.until or case.history.now) - spell.since) / HOUR)
+    codes = counted(str(c) for m in spell.marks if (c := m.what.get("wifi", "wifi_driver_error_code")) is not None)
+    names = ("wifi.wifi_driver_errors_total", "wifi.wifi_driver_error_code", "wifi.wifi_station_count")
+    told = [mark for mark in spell.marks if mark.weight]
+    return Found(
+        since=spell.since,
+        until=spell.until,
+        summary=f"{number(errors / hours)} driver errors an hour; codes by samples: {codes or 'not told'}",
+        observations=round(errors),
+        needed=rule["errors"],
+        evidence=tuple(mark.what.evidence(*names) for mark in telling(told)),
+    )
+
+
+def _driver_events(case: Case) -> Found | None:
+    spell = at_least(case, case.history.of_kind("wifi_driver_error"), "events", "event_hours")
+    if spell is None:
+        return None
+    codes = counted(str(mark.what.details.get("wifi_driver_error_code", "not told")) for mark in spell.marks)
+    summary = f"{len(spell.marks)} driver errors told; codes: {codes}"
+    return found_events(case, spell, summary, "wifi_driver_error_code", needed="events")
+
+
+def _new_errors(history: History) -> list[Mark[Sample]]:
+    readings = history.readings("wifi", "wifi_driver_errors_total")
+    return increments((sample.at, value, sample) for sample, value in readings)
+
+
+def errors_an_hour(history: History, _: Rule) -> float | None:
+    """The measure of driver errors."""
+    marks = _new_errors(history)
+    return sum(mark.weight for mark in marks) * HOUR / history.observed if marks else None
+
+
+def short_range(case: Case) -> Found | None:
+    """By the router's own word, else by its weakest station while the range is set low."""
+    spell = at_least(case, case.history.of_kind("wifi_short_range"), "events", "event_hours")
+    if spell is not None:
+        mode = case.history.latest("wifi", "wifi_coverage_mode")
+        summary = f"the router told so {len(spell.marks)} times; its coverage is set to {mode or 'an unknown value'}"
+        return found_events(case, spell, summary, needed="events")
+    rule = case.rule
+    readings = case.history.readings("wifi", "wifi_station_rssi_dbm_min")
+    marks = [
+        Mark(sample.at, float(value <= rule["station_rssi_dbm"] and _is_set_low(sample, rule)), sample)
+        for sample, value in readings
+    ]
+    weak = mostly(case, marks)
+    if weak is None:
+        return None
+    limit = number(rule["station_rssi_dbm"])
+    summary = f"the weakest station at {limit} dBm or less in {len(weak.marks)} of {weak.seen} samples"
+    names = ("wifi.wifi_station_rssi_dbm_min", "wifi.wifi_coverage_mode", "wifi.wifi_tx_power_percent")
+    return found_samples(case, weak, summary, *names)
+
+
+def _is_set_low(sample: Sample, rule: Rule) -> bool:
+    power = sample.get("wifi", "wifi_tx_power_percent")
+    return sample.get("wifi", "wifi_coverage_mode") == "short" or (
+        power is not None and power <= rule["tx_power_percent"]
+    )
+
+
+def password_weak(case: Case) -> Found | None:
+    """Of the router's own network; a guest network may be open."""
+    return _setting(case, "wifi_password_strength", _WEAK, "password")
+
+
+def security_old(case: Case) -> Found | None:
+    """None, WEP or WPA."""
+    return _setting(case, "wifi_security_mode", _BROKEN, "encryption")
+
+
+def _setting(case: Case, name: str, bad: frozenset[str], what: str) -> Found | None:
+    """A setting of a band that is on."""
+
+    def wrong(sample: Sample) -> dict[str, Any]:
+        values = {band: sample.get("wifi", f"{name}_{band}") for band in _BANDS if _is_on(sample, band)}
+        return {band: value for band, value in values.items() if value in bad}
+
+    samples = [s for s in case.history.samples if any(s.get("wifi", f"{name}_{band}") is not None for band in _BANDS)]
+    fields = tuple(f"wifi.{name}_{band}" for band in _BANDS)
+
+    def summary(sample: Sample) -> str:
+        told = [f"{_title(band)}: {what} {value}" for band, value in wrong(sample).items()]
+        return ", ".join(told)
+
+    return standing(case, ((sample, bool(wrong(sample))) for sample in samples), summary, *fields)
+
+
+def crowded(case: Case) -> Found | None:
+    """A band is at the number of stations it allows, for much of a day."""
+    marks = [
+        Mark(sample.at, float(max(found) >= case.rule["occupied"]), sample)
+        for sample in case.history.samples
+        if (found := [share for band in _BANDS if (share := _occupied(sample, band)) is not None])
+    ]
+    spell = mostly(case, marks)
+    if spell is None:
+        return None
+    summary = f"at its limit of stations in {len(spell.marks)} of {spell.seen} samples"
+    fields = tuple(f"wifi.wifi_{name}_{band}" for band in _BANDS for name in ("station_count", "max_stations"))
+    return found_samples(case, spell, summary, *fields)
+
+
+def _occupied(sample: Sample, band: str) -> float | None:
+    count, most = sample.get("wifi", f"wifi_station_count_{band}"), sample.get("wifi", f"wifi_max_stations_{band}")
+    return count / most if count is not None and most else None
+
+
+def badly_set(case: Case) -> Found | None:
+    """The 2.4 GHz channel."""
+
+    def wrong(sample: Sample) -> list[str]:
+        if not _is_on(sample, "2g"):
+            return []
+        width, channel = sample.get("wifi", "wifi_bandwidth_2g_mhz"), sample.get("wifi", "wifi_channel_2g")
+        return [
+            *([f"{width} MHz wide"] if width is not None and width > case.rule["bandwidth_mhz"] else []),
+            *([f"channel {channel}"] if channel is not None and channel not in _USUAL_CHANNELS else []),
+        ]
+
+    samples = [sample for sample in case.history.samples if sample.get("wifi", "wifi_channel_2g") is not None]
+    names = ("wifi.wifi_channel_2g", "wifi.wifi_bandwidth_2g_mhz")
+    return standing(case, ((s, bool(wrong(s))) for s in samples), lambda s: f"2.4 GHz: {', '.join(wrong(s))}", *names)
+
+
+def _is_on(sample: Sample, band: str) -> bool:
+    wifi = sample.body.get("wifi", {})
+    return wifi.get("wifi_enabled", True) is not False and wifi.get(f"wifi_enabled_{band}", True) is not False
+
+
+def _title(band: str) -> str:
+    return "2.4 GHz" if band == "2g" else "5 GHz"

@@ -1,0 +1,148 @@
+"""Examines one router: reads what it sent and what its like sent, and has the rules look at it. Changes nothing.
+
+Rule 1: only the router's own region is read for comparison (O70), by the store's reading functions: what left, is
+        restricted or void is not in what they give (K37).
+Rule 2: every read is bounded, however large the store is; what was cut off is said.
+"""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Final
+
+from collector.config import Settings
+from collector.consent.ledger import LedgerEntry
+from collector.diagnosis.history import DAY, HOUR, History
+from collector.diagnosis.judging import checked_rules, diagnose
+from collector.diagnosis.likeness import GROUPS, Likeness, compare, on_cell
+from collector.diagnosis.nouns import Finding
+from collector.diagnosis.rules import Rules
+from collector.diagnosis.timeline import Entry, timeline
+from collector.lookup import Found, as_of_now, is_readable, latest, opened
+from collector.model import Sealed
+from collector.pseudonym import refs_of
+from collector.rules import policies_of
+from collector.stores import Store
+
+MOST_RECORDS: Final = 20_000
+"""Of the router itself: two months at five minutes."""
+COMPARED: Final = 48 * HOUR
+"""The time over which routers are compared, until now."""
+CANDIDATES: Final = 2000
+"""Routers looked at in search of its like. Pseudonyms are keyed hashes: those that follow its own are a fair sample."""
+GROUP: Final = 40
+"""Routers of one group that are read."""
+PEER_RECORDS: Final = 600
+"""Of each of them: two days at five minutes."""
+CELL_RECORDS: Final = 200_000
+"""Newest records of the store that are searched for a cell."""
+_PAGE: Final = 200
+_LATEST: Final = 3
+"""Records in which the model, the software and the network of a candidate are looked for."""
+
+
+class Examined(Sealed, frozen=True):
+    """A router, what is wrong with it and what happened to it. Nothing of the two where it may not be read."""
+
+    found: Found
+    history: History
+    findings: list[Finding]
+    timeline: list[Entry]
+    cut_off: bool
+    """Whether there were more records in that time than were looked at."""
+
+
+async def examine(
+    settings: Settings, identifier: str, *, window: int = 7 * DAY, now: int | None = None
+) -> list[Examined]:
+    """Every router known by *identifier* in the regions enabled here, over the last *window* milliseconds.
+
+    Raises:
+        StoreUnavailable: a store cannot be read.
+        DataFault: the rules have faults.
+    """
+    now = int(time.time() * 1000) if now is None else now
+    examined, rules, policies = [], checked_rules(), policies_of(settings)
+    for region in settings.regions.enabled:
+        if not settings.regions.of(region).store.exists():
+            continue
+        async with opened(settings, region) as (store, pseudonyms):
+            for router in await store.find(refs_of(identifier, pseudonyms)):
+                found = Found(region=region, router=as_of_now(router, policies), records=[])
+                examined.append(await _examined(store, found, rules, now - window, now))
+    return examined
+
+
+async def _examined(store: Store, found: Found, rules: Rules, since: int, now: int) -> Examined:
+    ref = found.router.standing.device_ref
+    records, ledger = [], list[LedgerEntry]()
+    if is_readable(found):
+        records = [record async for record in store.records(ref, since=since, limit=MOST_RECORDS)]
+        ledger = await store.ledger(ref)
+    found = Found(region=found.region, router=found.router, records=records)
+    history = History(records, since=since, now=now, last_received_at=found.router.last_received_at)
+    if not is_readable(found):
+        return Examined(found, history, [], [], cut_off=False)
+    findings = diagnose(history, rules)
+    if findings:
+        findings = await _compared(store, found, findings, rules, now)
+    entries = timeline(history, ledger, first_received_at=found.router.first_received_at)
+    return Examined(found, history, findings, entries, cut_off=len(records) == MOST_RECORDS)
+
+
+async def _compared(store: Store, found: Found, findings: list[Finding], rules: Rules, now: int) -> list[Finding]:
+    """The findings beside the router's like and its cell."""
+    since = now - COMPARED
+    newest = latest(found.records[:_LATEST])
+    likeness = Likeness.of(lambda group, name: newest.get(group, {}).get(name))
+    ref = found.router.standing.device_ref
+    peers = []
+    async for peer, like in _alike(store, ref, likeness, since):
+        records = [record async for record in store.records(peer, since=since, limit=PEER_RECORDS)]
+        peers.append((like, History(records, since=since, now=now)))
+    own = History((r for r in found.records if r.event_time >= since), since=since, now=now)
+    compared = [compare(finding, own, peers, likeness, rules) for finding in findings]
+    return [await _beside_its_cell(store, finding) for finding in compared]
+
+
+async def _beside_its_cell(store: Store, finding: Finding) -> Finding:
+    if finding.cell is None:
+        return finding
+    # A week before it as well: who else is on the cell is known from other days too.
+    records = await store.on_cell(finding.cell, since=finding.since - 7 * DAY, newest=CELL_RECORDS)
+    return on_cell(finding, records)
+
+
+async def _alike(store: Store, own: bytes, likeness: Likeness, since: int) -> AsyncIterator[tuple[bytes, Likeness]]:
+    """Routers like this one that sent something since a time, until every group is full or enough were looked at."""
+    sizes: Counter[str] = Counter()
+    looked_at = 0
+    async for ref in _others(store, own):
+        looked_at += 1
+        if looked_at > CANDIDATES or all(sizes[name] >= GROUP for name in GROUPS):
+            return
+        like = await _likeness_of(store, ref, since)
+        groups = [name for name, same in GROUPS.items() if like is not None and same(likeness, like)]
+        if like is not None and any(sizes[name] < GROUP for name in groups):
+            sizes.update(groups)
+            yield ref, like
+
+
+async def _others(store: Store, own: bytes) -> AsyncIterator[bytes]:
+    """The other routers that have joined, from the one after this on, and round to it."""
+    for begin, end in ((own, None), (b"", own)):
+        after = begin
+        while page := await store.joined(after, _PAGE):
+            for ref in page:
+                if end is not None and ref >= end:
+                    return
+                yield ref
+            after = page[-1]
+
+
+async def _likeness_of(store: Store, ref: bytes, since: int) -> Likeness | None:
+    records = [record async for record in store.records(ref, since=since, limit=_LATEST)]
+    if not records:
+        return None
+    state = latest(records)
+    return Likeness.of(lambda group, name: state.get(group, {}).get(name))
