@@ -12,6 +12,7 @@ import click
 from collector import __version__
 from collector.cli.consent import consent_group, exit_command
 from collector.cli.diagnosing import diagnose_command, explain_rule_command
+from collector.cli.fleet import fleet_command
 from collector.cli.ledger import ledger
 from collector.cli.looking import explain_command, find_command
 from collector.cli.registry import registry_group
@@ -39,6 +40,7 @@ for command in (
     find_command,
     diagnose_command,
     explain_rule_command,
+    fleet_command,
     exit_command,
     ledger,
     consent_group,

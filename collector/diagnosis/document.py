@@ -1,4 +1,4 @@
-"""The diagnosis of a router as JSON: what `ueip diagnose --json` prints. Its shape is stable.
+"""Diagnosis as JSON: what `ueip diagnose --json` and `ueip fleet --json` print. Their shape is stable.
 
 Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; members may be added without that, so
         programs leave alone what they do not know.
@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from collector.derive import text_of
+from collector.diagnosis.fleet import Alarm
+from collector.diagnosis.groups import Kind as AlarmKind
 from collector.diagnosis.history import History
 from collector.diagnosis.likeness import sentence
 from collector.diagnosis.nouns import Confidence, Evidence, Finding, Severity
@@ -162,4 +164,72 @@ def document_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What `ueip diagnose --json` prints, one document a router",
         **msgspec.json.schema(list[Document]),
+    }
+
+
+class AlarmDocument(Sealed, frozen=True):
+    """A group that has a fault more often than its like.
+
+    Rates are for each router and day seen; `low` and `high` are the 99 % interval of `ratio`; `chance` is how likely
+    the whole survey would say so by chance. `began` is null if it was so from the beginning. A cell has no name:
+    `affected` of its `routers` lost the network within the hour from `began` on.
+    """
+
+    kind: AlarmKind
+    name: str
+    model: str
+    fault: str
+    routers: int
+    affected: int
+    others: int
+    others_affected: int
+    rate: float
+    rate_others: float
+    ratio: float
+    low: float
+    high: float
+    chance: float
+    began: str | None
+
+
+class SurveyDocument(Sealed, frozen=True):
+    """What stands out in the fleet of one region. `sampled` says whether there were more routers than were read."""
+
+    shape: Literal[1]
+    region: Region
+    since: str
+    until: str
+    routers: int
+    router_hours: float
+    sampled: bool
+    alarms: list[AlarmDocument]
+
+
+def survey_document(
+    region: Region, alarms: Sequence[Alarm], *, since: int, until: int, routers: int, hours: float, sampled: bool
+) -> SurveyDocument:
+    """The document of a survey."""
+    return SurveyDocument(
+        shape=SHAPE,
+        region=region,
+        since=text_of(since),
+        until=text_of(until),
+        routers=routers,
+        router_hours=round(hours, 1),
+        sampled=sampled,
+        alarms=[_alarm(alarm) for alarm in alarms],
+    )
+
+
+def _alarm(alarm: Alarm) -> AlarmDocument:
+    members = {name: getattr(alarm, name) for name in AlarmDocument.__struct_fields__ if name != "began"}
+    return AlarmDocument(**members, began=_text(alarm.began))
+
+
+def survey_schema() -> dict[str, Any]:
+    """The JSON Schema of what is printed: a list, one document a region."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What `ueip fleet --json` prints, one document a region",
+        **msgspec.json.schema(list[SurveyDocument]),
     }

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from collector.diagnosis.document import document_schema
+from collector.diagnosis.document import document_schema, survey_schema
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.reference.aliases import aliases_page
@@ -37,6 +37,7 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
         "schemas/consent-v1.schema.json": as_json(consent_schema()),
         "schemas/api-v1.openapi.json": as_json(openapi()),
         "schemas/diagnosis-v1.schema.json": as_json(document_schema()),
+        "schemas/fleet-v1.schema.json": as_json(survey_schema()),
         "config/collector.toml": configuration(),
         "docs/reference/aliases.md": aliases_page(),
         "docs/reference/api.md": api_page(),

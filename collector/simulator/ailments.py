@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from collector.simulator.faults import Event
+from collector.simulator.faults import Event, Rates
+from collector.simulator.products import BAD_FIRMWARE
 from collector.simulator.router import Router
 from collector.simulator.uplink import stamp
 
@@ -165,6 +166,15 @@ def _overlap(router: Router, _rng: Random) -> None:
     router.link.addresses = {"wan_ipv4": "192.168.0.7", "lan_ipv4": "192.168.0.1/24"}
 
 
+def _take_bad_firmware(router: Router, _rng: Random) -> None:
+    router.build = replace(router.build, firmware=BAD_FIRMWARE)
+    bad = Rates.of(bad_firmware=True, weak_radio=False, outdated=False, short_range=False)
+    router.rates = replace(router.rates, reboot=bad.reboot, driver_error=bad.driver_error)
+    router.wifi.bad_driver = True
+
+
+BAD_UPDATE = Ailment("bad_update", _take_bad_firmware)
+"""Takes the firmware that is bad on purpose: not one fault but a version's, for surveys of a fleet."""
 AILMENTS = (
     Ailment("signal_weak", _weak),
     Ailment("signal_interfered", _interfered),

@@ -19,7 +19,7 @@ from collector.simulator.faults import Rates
 from collector.simulator.fleet import POLICY_VERSION
 from collector.simulator.identity import Identity
 from collector.simulator.life import Life
-from collector.simulator.products import MODELS
+from collector.simulator.products import MODELS, Model
 from collector.simulator.publication import encode
 from collector.simulator.router import Build, Router
 from collector.simulator.uplink import stamp
@@ -108,9 +108,17 @@ class Ward:
     """Healthy routers, and *each* with every one of some ailments."""
 
     def __init__(
-        self, *, healthy: int, each: int, seed: int, start: datetime, ailments: Sequence[Ailment] = AILMENTS
+        self,
+        *,
+        healthy: int,
+        each: int,
+        seed: int,
+        start: datetime,
+        ailments: Sequence[Ailment] = AILMENTS,
+        models: Sequence[Model] = MODELS,
     ) -> None:
         self._seed = seed
+        self._models = models
         self._start = start
         self.patients = [self._patient(f"healthy/{number}", None) for number in range(healthy)]
         for ailment in ailments:
@@ -125,7 +133,7 @@ class Ward:
     def _patient(self, name: str, ailment: Ailment | None) -> Patient:
         rng = Random(f"{self._seed}/{name}")
         place = rng.choice(PLACES)
-        model = rng.choice([m for m in MODELS if m.battery or not (ailment and ailment.needs_battery)])
+        model = rng.choice([m for m in self._models if m.battery or not (ailment and ailment.needs_battery)])
         build = Build(Identity.draw(rng, place), place, model, model.firmware[-1])
         router = Router.start(rng, build, self._start)
         life = Life.draw(rng, battery=model.battery, start=self._start)

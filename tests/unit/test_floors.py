@@ -20,7 +20,7 @@ FLOORS = (
     ("rights",),
     ("service",),
     ("lookup", "explain", "reference", "broker"),
-    ("examination",),
+    ("examination", "surveying"),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,120 @@
+"""The groups of a fleet and the questions asked about them: what is compared with what, and by which exposure. Pure.
+
+Rule 1: compared is what is alike: versions of one model, operators of one model, models with each other.
+Rule 2: groups under ten are not asked about, nor compared with (O25).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from collector.diagnosis.history import DAY
+from collector.diagnosis.likeness import LEAST
+from collector.diagnosis.watching import FAULTS, Happened, Stay, Watched
+
+_LEAST_HOURS: Final = 1.0
+"""Less than that of a router says nothing of its rate."""
+
+
+class Kind(StrEnum):
+    """What a group of routers has in common."""
+
+    SOFTWARE = "software"
+    MODEL = "model"
+    OPERATOR = "operator"
+    CELL = "cell"
+
+
+class Unit(NamedTuple):
+    """A router in one group: its stays, its hours by day, its faults."""
+
+    stays: Sequence[Stay]
+    hours: Mapping[int, float]
+    faults: Mapping[str, Sequence[int]]
+
+    @property
+    def seen(self) -> float:
+        """Hours in all."""
+        return sum(self.hours.values())
+
+
+class Question(NamedTuple):
+    """A group, its like, and the fault asked about."""
+
+    kind: Kind
+    name: str
+    model: str
+    fault: str
+    group: Sequence[Unit]
+    others: Sequence[Unit]
+
+
+def questions(fleet: Sequence[Watched]) -> Iterator[Question]:
+    """Every group that is large enough, with each fault it has."""
+    by_model: defaultdict[str, list[Watched]] = defaultdict(list)
+    for router in fleet:
+        by_model[router.model].append(router)
+    for model, routers in by_model.items():
+        versions = {stay.software for router in routers for stay in router.stays}
+        yield from _asked(Kind.SOFTWARE, {name: _on(routers, name.__eq__) for name in sorted(versions)}, model)
+        operators = sorted({router.operator for router in routers})
+        groups = {name: _on([r for r in routers if r.operator == name]) for name in operators}
+        yield from _asked(Kind.OPERATOR, groups, model)
+    yield from _asked(Kind.MODEL, {model: _on(routers) for model, routers in by_model.items()})
+
+
+def _asked(kind: Kind, groups: Mapping[str, Sequence[Unit]], model: str = "") -> Iterator[Question]:
+    """Each group that is large enough, against all others together."""
+    for name, group in groups.items():
+        others = [unit for other, units in groups.items() if other != name for unit in units]
+        if len(group) < LEAST or len(others) < LEAST:
+            continue
+        for fault in FAULTS:
+            if any(unit.faults.get(fault) for unit in group):
+                yield Question(kind, name, model or name, fault, group, others)
+
+
+def _on(routers: Iterable[Watched], software: Callable[[str], bool] = lambda _: True) -> list[Unit]:
+    """The routers as units, of their time on this software."""
+    units = []
+    for router in routers:
+        stays = [stay for stay in router.stays if software(stay.software)]
+        hours: Counter[int] = Counter()
+        for stay in stays:
+            hours.update(hours_by(stay, DAY))
+        unit = Unit(stays, hours, _faults([h for h in router.happened if software(h.software)]))
+        if unit.seen >= _LEAST_HOURS:
+            units.append(unit)
+    return units
+
+
+def hours_by(stay: Stay, span: int) -> Mapping[int, float]:
+    """The hours seen in a stay, spread evenly, by days or hours (*span* milliseconds)."""
+    length = max(1, stay.until - stay.since)
+    spans = range(stay.since // span, (stay.until - 1) // span + 1)
+    overlaps = {n: min(stay.until, (n + 1) * span) - max(stay.since, n * span) for n in spans}
+    return {n: stay.hours * overlap / length for n, overlap in overlaps.items() if overlap > 0}
+
+
+def _faults(happened: Iterable[Happened]) -> Mapping[str, Sequence[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for one in happened:
+        found[one.fault].append(one.at)
+    return found
+
+
+def rates_by_day(units: Sequence[Unit], fault: str) -> Mapping[int, float]:
+    """Faults an hour of all together, day by day: a storm is nobody's software."""
+    hours: Counter[int] = Counter()
+    faults: Counter[int] = Counter()
+    for unit in units:
+        hours.update(unit.hours)
+        faults.update(at // DAY for at in unit.faults.get(fault, ()))
+    return {day: faults[day] / seen for day, seen in hours.items() if seen > 0}
+
+
+def excess(unit: Unit, fault: str, rates: Mapping[int, float]) -> float:
+    """How many more faults a router had than its days would have it, by *rates* an hour."""
+    expected = sum(hours * rates.get(day, 0.0) for day, hours in unit.hours.items())
+    return len(unit.faults.get(fault, ())) - expected

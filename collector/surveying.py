@@ -1,0 +1,74 @@
+"""Surveys the fleet of one region at a time: reads it, bounded, and has it compared within itself. Changes nothing.
+
+Rule 1: regions are never put together (O70); what left, is restricted or void is not in what the store gives (K37).
+Rule 2: what was too much to read is said. Routers come in the order of their pseudonyms, which are keyed hashes: the
+        first ones are a fair sample of all.
+"""
+
+import time
+from typing import Final
+
+from collector.config import Settings
+from collector.diagnosis.fleet import Alarm, survey
+from collector.diagnosis.history import DAY
+from collector.diagnosis.watching import Watched, watched
+from collector.lookup import opened
+from collector.model import Region, Sealed
+from collector.stores import Store
+
+MOST_ROUTERS: Final = 5000
+MOST_RECORDS: Final = 1_000_000
+EACH: Final = 9000
+"""Newest records of a router: a month at five minutes."""
+_PAGE: Final = 200
+
+
+class Surveyed(Sealed, frozen=True):
+    """The fleet of a region: how much of it was read, and what stands out."""
+
+    region: Region
+    since: int
+    until: int
+    routers: int
+    hours: float
+    """Router-hours seen."""
+    sampled: bool
+    """Whether there were more routers than were read."""
+    alarms: list[Alarm]
+
+
+async def survey_fleet(settings: Settings, *, window: int = 14 * DAY, now: int | None = None) -> list[Surveyed]:
+    """The fleet of every region enabled here, over the last *window* milliseconds.
+
+    Raises:
+        StoreUnavailable: a store cannot be read.
+    """
+    now = int(time.time() * 1000) if now is None else now
+    found = []
+    for region in settings.regions.enabled:
+        if settings.regions.of(region).store.exists():
+            async with opened(settings, region) as (store, _):
+                found.append(await _surveyed(store, now - window, now))
+    return found
+
+
+async def _surveyed(store: Store, since: int, now: int) -> Surveyed:
+    fleet, sampled = await _read(store, since)
+    hours = sum(stay.hours for router in fleet for stay in router.stays)
+    alarms = survey(fleet)
+    return Surveyed(store.region, since, now, len(fleet), hours, sampled, alarms)
+
+
+async def _read(store: Store, since: int) -> tuple[list[Watched], bool]:
+    fleet: list[Watched] = []
+    after, looked_at, read = b"", 0, 0
+    while page := await store.joined(after, _PAGE):
+        for ref in page:
+            if looked_at >= MOST_ROUTERS or read >= MOST_RECORDS:
+                return fleet, True
+            records = [record async for record in store.records(ref, since=since, limit=EACH)]
+            looked_at, read = looked_at + 1, read + len(records)
+            if (router := watched(records)) is not None:
+                fleet.append(router)
+        after = page[-1]
+    return fleet, False
