@@ -94,7 +94,7 @@ def _compared(alarm: Alarm) -> str:
 
 
 def _since(alarm: Alarm) -> str:
-    return "from the beginning of that time on" if alarm.began is None else f"since {_short(alarm.began)}"
+    return "for as long as they were seen" if alarm.began is None else f"since {_short(alarm.began)}"
 
 
 def _chance(chance: float) -> str:

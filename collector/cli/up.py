@@ -89,6 +89,7 @@ def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool)
     ueip, example = command_name(), _example(folder)
     if demo:
         say(f"             {ueip} find SERIAL    one of the serials below")
+        say(f"             {ueip} diagnose SERIAL    what is wrong with it; ueip fleet: with whom else")
     say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/{_EXAMPLE_ROUTER}/report -f {example}")
     say(f"             {ueip} find {_EXAMPLE_ROUTER}")
     say(f"             {ueip} explain {example}    what would happen to it, field by field")

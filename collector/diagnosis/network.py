@@ -1,5 +1,6 @@
 """Attach and registration trouble, disconnects and what preceded them, addresses that overlap."""
 
+from bisect import bisect_right
 from typing import Final
 
 from collector.diagnosis.case import (
@@ -74,12 +75,13 @@ def disconnects_frequent(case: Case) -> Found | None:
 def own_disconnects(history: History, after_restart: int) -> list[Event]:
     """Unexpected disconnects that follow no restart within *after_restart* milliseconds and no wish of anybody."""
     restarts = [event.at for event in history.of_kind(RESTART)]
-    return [
-        event
-        for event in history.of_kind(DISCONNECT)
-        if event.details.get("disconnect_cause") not in _ON_PURPOSE
-        and not any(0 <= event.at - at <= after_restart for at in restarts)
-    ]
+
+    def follows(event: Event) -> bool:
+        earlier = bisect_right(restarts, event.at)
+        return earlier > 0 and event.at - restarts[earlier - 1] <= after_restart
+
+    lost = history.of_kind(DISCONNECT)
+    return [e for e in lost if e.details.get("disconnect_cause") not in _ON_PURPOSE and not follows(e)]
 
 
 def _before(case: Case, event: Event) -> str:

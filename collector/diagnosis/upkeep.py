@@ -1,6 +1,6 @@
 """What a router needs besides a signal: software, data, its management server, a clock; codes; and that it speaks."""
 
-from collections import Counter, deque
+from collections import deque
 from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any, Final
@@ -123,8 +123,11 @@ def abnormal_codes(case: Case) -> Found | None:
         if (spell := at_least(case, by_severity[name], name)) is not None:
             found = _codes(case, spell, name)
             return found if name == "major" else _with_severity(found, Severity.CRITICAL)
-    for code, _ in Counter(e.details.get("fault_code") for e in told).most_common():
-        same = [e for e in told if code is not None and e.details.get("fault_code") == code]
+    by_code: dict[str, list[Event]] = {}
+    for event in told:
+        if "fault_code" in event.details:
+            by_code.setdefault(event.details["fault_code"], []).append(event)
+    for same in sorted(by_code.values(), key=len, reverse=True):
         if (spell := at_least(case, same, "same_code")) is not None:
             return _with_severity(_codes(case, spell, "same_code"), Severity.MINOR)
     return None

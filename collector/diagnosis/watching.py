@@ -147,15 +147,19 @@ def _happened(spoken: _Spoken) -> Iterator[Happened]:
 
 
 def _error_hours(spoken: _Spoken) -> Iterator[Happened]:
-    """Hours in which the driver's counter grew too far: a driver that fails does so a hundred times in one go."""
+    """Hours in which the driver's counter grew too far: a driver that fails does so a hundred times in one go.
+
+    Hours are counted from the first record, so that there are no more of them than were seen.
+    """
     grown: Counter[tuple[int, str]] = Counter()
+    first = spoken[0][0]
     before: int | None = None
     for at, body, software in spoken:
         total = body.wifi.wifi_driver_errors_total
         if total is None:
             continue
         if before is not None:
-            grown[at // HOUR * HOUR, software] += total - before if total >= before else total
+            grown[first + (at - first) // HOUR * HOUR, software] += total - before if total >= before else total
         before = total
     for (hour, software), errors in grown.items():
         if errors >= DRIVER_ERRORS:
