@@ -158,6 +158,8 @@ def _finding(rule: Rule, found: Found) -> Finding:
 
 def _confidence(found: Found) -> Confidence:
     """By how much more there is than the rule asks for: three times is high, half as much again is medium."""
+    if found.certain:
+        return Confidence.HIGH
     ratio = found.observations / found.needed
     if ratio >= _SURE:
         return Confidence.HIGH

@@ -47,6 +47,8 @@ class Found(Sealed, frozen=True):
     severity: Severity | None = None
     cell: str | None = None
     """The cell (pseudonym, hex) that most of its events were on."""
+    certain: bool = False
+    """Whether once is as sure as many times: the router itself counts."""
 
 
 class Compared(Sealed, frozen=True):

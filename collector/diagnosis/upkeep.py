@@ -38,12 +38,9 @@ def data_limit_reached(case: Case) -> Found | None:
     used = [(s, s.get("usage", "wan_rx_bytes_month")) for s in case.history.samples if s.at >= last.at]
     known = [(sample, value) for sample, value in used if value is not None]
     renewed = next((later[0].at for earlier, later in pairwise(known) if later[1] < earlier[1]), None)
-    marks = [Mark(event.at, 1.0, event) for event in told]
-    found = found_events(
-        case, Spell(marks, len(marks), lasts=renewed is None), "the month's data is used up", "data_alert_percent"
-    )
-    # The router's own word: once is as sure as many times.
-    return Found(last.at, renewed, found.summary, found.observations, found.needed / 3, found.evidence)
+    spell = Spell([Mark(event.at, 1.0, event) for event in told], len(told), lasts=True)
+    found = found_events(case, spell, "the month's data is used up", "data_alert_percent")
+    return replace(found, since=last.at, until=renewed, certain=True)
 
 
 def software_old(case: Case) -> Found | None:

@@ -4,7 +4,7 @@ Rule 1: rates need exposure: hours without records are not hours without faults,
 Rule 2: the pseudonym of a router stays in here, to tell routers apart; nothing of it is in what a survey says.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
@@ -74,7 +74,7 @@ class _Network(msgspec.Struct):
 
 
 class _Wifi(msgspec.Struct):
-    wifi_driver_errors_total: int | None = None
+    wifi_driver_errors_total: float | None = None
 
 
 class _Event(msgspec.Struct):
@@ -151,9 +151,9 @@ def _error_hours(spoken: _Spoken) -> Iterator[Happened]:
 
     Hours are counted from the first record, so that there are no more of them than were seen.
     """
-    grown: Counter[tuple[int, str]] = Counter()
+    grown: defaultdict[tuple[int, str], float] = defaultdict(float)
     first = spoken[0][0]
-    before: int | None = None
+    before: float | None = None
     for at, body, software in spoken:
         total = body.wifi.wifi_driver_errors_total
         if total is None:
