@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from records import HOUR, MINUTE, SECOND, act, record
 from rich.console import Console
 
+from collector import examination
 from collector.cli import diagnosing, ueip
 from collector.cli.setup import make_installation
 from collector.config import load_settings, read_keys
@@ -216,6 +217,28 @@ def test_routers_of_another_region_are_in_no_comparison(site: Site) -> None:
     [finding] = site.documents()[0]["findings"]
 
     assert [] == finding["compared"]
+
+
+def test_reading_is_bounded_however_large_the_store_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of the router and of a cell, routers looked at and of a group; what is cut off is said."""
+    site.commit(HERE, site.samples(HERE, losses=12))
+    for number in range(14):
+        site.commit(HERE, site.samples(HERE, f"ZTE{number}", losses=1))
+
+    def groups(name: str, most: int) -> list[int]:
+        with monkeypatch.context() as bounded:
+            bounded.setattr(examination, name, most)
+            [finding] = site.documents()[0]["findings"]
+        return [group["routers"] for group in finding["compared"]]
+
+    assert [11, 11] == groups("GROUP", 11)
+    assert [12, 12] == groups("CANDIDATES", 12)
+    assert [] == groups("CANDIDATES", 9)
+    monkeypatch.setattr(examination, "CELL_RECORDS", 10)
+    assert site.documents()[0]["findings"][0]["cell"] is None
+    monkeypatch.setattr(examination, "MOST_RECORDS", 100)
+    assert (100, True) == tuple(site.documents()[0][name] for name in ("records", "more_records"))
+    assert "there are more, older ones in that time" in site.run("diagnose", SERIAL).out
 
 
 def test_the_document_has_the_shape_that_is_promised(site: Site) -> None:

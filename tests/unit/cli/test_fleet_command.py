@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from records import HOUR, MINUTE, record
 from test_diagnose_command import NOW, Site
 
+from collector import surveying
 from collector.config import read_keys
 from collector.derive import text_of
 from collector.diagnosis.document import survey_schema
@@ -100,6 +101,17 @@ def test_regions_are_never_put_together(site: Site) -> None:
 
     assert ("germany: 30 routers" in done.out, "china: 40 routers" in done.out) == (True, True)
     assert 2 == done.out.count("Nothing stands out")
+
+
+@pytest.mark.parametrize("bound", ["MOST_ROUTERS", "MOST_RECORDS"])
+def test_a_fleet_that_is_too_large_is_sampled_and_told_so(
+    site: Site, bound: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By routers or by records, whichever comes first."""
+    fill(site, HERE, bad=0, good=14)
+    monkeypatch.setattr(surveying, bound, 11 if bound == "MOST_ROUTERS" else 11 * HOURS * 4)
+
+    assert "germany: 11 routers, a sample of them" in site.run("fleet").out
 
 
 def test_an_installation_without_stores_is_told_so(site: Site) -> None:

@@ -26,7 +26,8 @@ DIAGNOSIS, SURVEY = Draft202012Validator(document_schema()), Draft202012Validato
 
 def spread(documents: list[Document], steps: list[int]) -> list[StoredRecord]:
     """The records of these reports, *steps* minutes apart, each as the collector makes it."""
-    records, at = [], RECEIVED_AT - DAY
+    records: list[StoredRecord] = []
+    at = RECEIVED_AT - DAY
     for told, step in zip(documents, steps, strict=False):
         at += step * MINUTE
         record = as_stored(kept(told | {"message_id": f"m-{len(records)}"}))
