@@ -38,15 +38,18 @@ class Session:
         limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
 
     async def greet(self, filters: list[TopicFilter]) -> ConnAckPacket:
-        """Wait for the broker's answers, and longer while the connection is not read, for then they cannot come.
+        """Wait for the broker's answers, for as long as anything comes: they may stand behind a backlog of messages.
+
+        Longer while the connection is not read, for then they cannot come.
 
         Raises:
             BrokerRefused, ConnectionLost, TimeoutError: there is no session.
         """
         talking = asyncio.ensure_future(self.connection.handshake(filters))
         try:
-            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS))[0]:
-                if not self.connection.paused:
+            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS / 4))[0]:
+                silent = time.monotonic() - self.connection.last_received
+                if not self.connection.paused and silent > CONNECT_SECONDS:
                     raise TimeoutError
             answer = await talking
         finally:

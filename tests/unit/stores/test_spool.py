@@ -23,7 +23,7 @@ class Slow:
 
     def __init__(self, folder: Path, most: int = 1 << 30) -> None:
         self.file = SpoolFile(folder, HERE, Sealer([KEY], HERE), most)
-        self.spool = Spool(self.file, HERE, max_bytes=most, patience=0.05)
+        self.spool = Spool(self.file, HERE, max_bytes=most, patience=30)
         self.go_on = threading.Event()
         self.go_on.set()
         self.seen: list[tuple[SpoolCounts, SpoolCounts]] = []
@@ -38,9 +38,15 @@ class Slow:
 
         return gated
 
+    def hang(self) -> None:
+        """Do nothing of what is asked from now on."""
+        self.go_on.clear()
+        self.spool.patience = 0.05
+
     async def recovered(self) -> None:
         """Wait until everything that was asked for is done, what was taken back included."""
         self.go_on.set()
+        self.spool.patience = 30
         await until(lambda: self.spool.cause is None)
         for _ in range(2):
             await self.spool._worker.call(int)
@@ -72,7 +78,7 @@ async def test_it_says_what_is_in_it_and_what_became_of_the_rest(slow: Slow) -> 
 
 async def test_what_was_put_too_late_is_taken_back(slow: Slow) -> None:
     """Whoever gave it was told that it is not there, and has left it with the broker."""
-    slow.go_on.clear()
+    slow.hang()
     with pytest.raises(SpoolUnavailable, match="does not answer"):
         await slow.spool.put([record("a", 1)])
     during = (slow.spool.answers, slow.spool.cause)
@@ -86,7 +92,7 @@ async def test_what_was_put_too_late_is_taken_back(slow: Slow) -> None:
 async def test_an_act_that_was_taken_too_late_is_taken_back_its_purge_is_not(slow: Slow) -> None:
     """The records are gone and counted: the act goes on waiting elsewhere."""
     await slow.spool.put([record("a", 1), record("b", 2)])
-    slow.go_on.clear()
+    slow.hang()
     with pytest.raises(SpoolUnavailable):
         await slow.spool.close_gate(leave("a"), [router("a").device_ref], DropReason.WITHDRAWN)
     await slow.recovered()
@@ -99,7 +105,7 @@ async def test_an_act_that_was_taken_too_late_is_taken_back_its_purge_is_not(slo
 async def test_what_was_read_too_late_is_given_back(slow: Slow) -> None:
     """And can be read again; a purge counts at once."""
     await slow.spool.put([record("a", 1)])
-    slow.go_on.clear()
+    slow.hang()
     with pytest.raises(SpoolUnavailable):
         await slow.spool.read(10)
     await slow.recovered()
