@@ -114,16 +114,19 @@ class Link:
         self._session = session
         if self._claim:
             self._claim.contested = lambda: session.close(TAKEN_OVER)
-        renewal = asyncio.create_task(self._window.renewal(session.connection))
+        renewal: asyncio.Task[None] | None = None
         try:
             if self._holds:
                 session.connection.pause()
             if not self._stopping.is_set():
                 answer = await session.greet(self._filters)
+                # Not before: closed by us while it is being made, it would count as one that cannot be made.
+                renewal = asyncio.create_task(self._window.renewal(session.connection))
                 self._welcome(answer)
                 await session.watch(answer.server_keep_alive or self._settings.keep_alive_seconds)
         finally:
-            renewal.cancel()
+            if renewal is not None:
+                renewal.cancel()
             session.close("stopped")
             self._session = None
             self._window.next(session.connection)

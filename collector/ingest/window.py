@@ -62,6 +62,9 @@ class Window:
         return acks.withheld >= max(self._usual, free // 2)
 
     def next(self, connection: Connection) -> None:
-        """A connection has ended: the next one has the usual number of places beside those that are taken."""
-        self.size = min(LARGEST, self._usual + 2 * connection.acks.left)
+        """A connection has ended: the next one has room for as much again to be left, beside the usual places.
+
+        So in an outage it is renewed a handful of times, not with every few messages: each time all of them come again.
+        """
+        self.size = min(LARGEST, self._usual + 4 * connection.acks.left)
         self._wanted.clear()

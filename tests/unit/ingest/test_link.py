@@ -532,12 +532,12 @@ async def test_a_window_that_runs_out_of_places_is_widened(
     await running.connected(2)
     connects = [packet for session in broker.sessions for packet in session if isinstance(packet, ConnectPacket)]
 
-    assert [10, 20] == [packet.receive_max for packet in connects]
+    assert [10, 30] == [packet.receive_max for packet in connects]
     assert 6 in broker.acknowledged(0)
     assert {1, 2, 3, 4, 5}.isdisjoint(broker.acknowledged(0))
     assert [DisconnectReasonCode.NORMAL_DISCONNECTION] == broker.goodbyes(0)
     assert [6] == begun
-    assert (20, 0) == running.link.window()
+    assert (30, 0) == running.link.window()
     assert 0 == running.metrics.lost.total()
 
 
@@ -557,4 +557,4 @@ async def test_what_was_left_is_asked_for_when_it_can_be_taken(
     await running.connected(2)
 
     assert (False, True, (2000, 1)) == (nothing, something, during)
-    assert (2000 + 2, 0) == running.link.window()
+    assert (2000 + 4, 0) == running.link.window()

@@ -65,7 +65,7 @@ async def test_the_next_window_has_the_usual_room_beside_what_is_taken() -> None
         window.next(connection(taken)[0])
         sizes.append(window.size)
 
-    assert [100, 200, 400, LARGEST, 100] == sizes
+    assert [100, 300, 700, LARGEST, 100] == sizes
 
 
 async def test_a_window_that_cannot_grow_is_no_reason_to_renew() -> None:
