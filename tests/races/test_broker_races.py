@@ -334,7 +334,7 @@ def subprocess_exit_in(site: Site, region: str) -> int:
     """`ueip exit` where only *region* is served, for the store of another is locked."""
     here = site.config.with_name("one-region.toml")
     lines = [f'[regions]\nenabled = ["{region}"]']
-    lines += [f'[regions.{r}]\nstore = "data/{r}.sqlite"\nkey_files = ["keys/{r}.key"]' for r in REGIONS]
+    lines += [f'[regions.{r}]\nstore = "data/{r}.sqlite"\nkey_files = ["keys/{r}.key"]\nretention_days = 365' for r in REGIONS]
     here.write_text("\n".join(lines) + "\n")
     return site.ueip("exit", SERIAL, "-c", str(here)).returncode
 
