@@ -24,7 +24,8 @@ from collector.service import plain_store, witness_of
 from collector.stores import Store
 from collector.stores.missing import is_there
 from collector.stores.repair import Repaired, accept, repair, witness_faults
-from collector.stores.sqlite_verify import Expected, Verified, read_head, verify
+from collector.stores.sqlite_verify import read_head, verify
+from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Witness
 
 _HEAD: Final = re.compile(r"(?P<seq>[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]{64})")

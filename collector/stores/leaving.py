@@ -14,7 +14,7 @@ from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Region
 from collector.stores import Store
-from collector.stores.sqlite_scrub import ERASED
+from collector.stores.rows import ERASED
 
 Key = tuple[bytes, bytes | None, int]
 

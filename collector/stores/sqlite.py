@@ -13,28 +13,24 @@ from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
+from collector.stores.rows import ROUTER_COLUMNS, decode_entry, ledger_row, router_row, standing_of
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
 from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
-    ROUTER_COLUMNS,
     UPSERT_ROUTER,
     VARIABLES,
     among,
     bury,
-    decode_entry,
     erase_router,
     forget,
     insert_records,
     inserted,
-    ledger_row,
     newest_of,
     record_row,
-    router_row,
     spent_ids,
-    standing_of,
     stored_ids,
 )
 from collector.stores.sqlite_schema import check_schema

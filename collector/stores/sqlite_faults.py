@@ -8,6 +8,7 @@ from typing import Final
 
 from collector.errors import Cause, StoreUnavailable
 from collector.model import Region
+from collector.stores.rows import Damaged
 
 _BY_CODE: Final = {
     sqlite3.SQLITE_FULL: Cause.DISK_FULL,
@@ -29,15 +30,10 @@ _BY_ERRNO: Final = {
 }
 
 
-def damaged(what: str) -> sqlite3.DatabaseError:
-    """The error for rows that no code of ours wrote: to be treated as SQLite's own `malformed`."""
-    error = sqlite3.DatabaseError(what)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def cause_of(error: sqlite3.Error, path: Path) -> Cause:
-    """Why SQLite refused the store at *path*."""
+def cause_of(error: sqlite3.Error | Damaged, path: Path) -> Cause:
+    """Why SQLite refused the store at *path*; rows that no code of ours wrote are as bad as its own `malformed`."""
+    if isinstance(error, Damaged):
+        return Cause.CORRUPT
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
         # Raised by the module itself: a text that is no UTF-8 was not written by us.
@@ -61,7 +57,7 @@ def _writable(path: Path, disk: os.statvfs_result) -> bool:
     return not disk.f_flag & os.ST_RDONLY and all(os.access(place, os.W_OK) for place in places)
 
 
-def refused(error: sqlite3.Error, path: Path, region: Region) -> StoreUnavailable:
+def refused(error: sqlite3.Error | Damaged, path: Path, region: Region) -> StoreUnavailable:
     """SQLite's trouble as ours."""
     return StoreUnavailable(f"the store of {region} did not answer: {error}", cause_of(error, path))
 

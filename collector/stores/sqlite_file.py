@@ -14,18 +14,15 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.retention import UNLIMITED, expired_until
-from collector.stores.sqlite_faults import OpenedFile, damaged, refused
+from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, standing_of, stored_record
+from collector.stores.sqlite_faults import OpenedFile, refused
 from collector.stores.sqlite_rows import (
     NEWEST,
     ON_CELL,
     RECORDS,
-    ROUTER_COLUMNS,
-    decode_entry,
     find_routers,
     head_of,
     on_cell_text,
-    standing_of,
-    stored_record,
 )
 from collector.stores.sqlite_schema import connect
 from collector.stores.sqlite_verify import check_tail
@@ -137,7 +134,7 @@ class StoreFile:
         """Run *work* on the store's thread; SQLite's troubles come out as ours."""
         try:
             return await self._worker.call(work, *args)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Damaged) as error:
             raise refused(error, self.path, self.region) from error
 
     def _open(self) -> None:
@@ -173,7 +170,7 @@ class StoreFile:
         try:
             seq, record_id = map(int, found[0][0].split(":")) if found else (0, 0)
         except ValueError:
-            raise damaged("a note of the store cannot be read") from None
+            raise Damaged("a note of the store cannot be read") from None
         self._wrong_times = seq
         return max((row[0] for row in self._all(NEWEST, seq, record_id) if isinstance(row[0], int)), default=0)
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from collector.consent.chain import followed
 from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, erased_by
-from collector.stores.sqlite_faults import damaged
-from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, forget, head_of, ledger_row, router_row
+from collector.stores.rows import Damaged, ledger_row, router_row
+from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, forget, head_of
 from collector.stores.sqlite_scrub import note_erasure
 
 
@@ -16,7 +16,7 @@ def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: Conse
     """Append *entries* in one transaction; the number of records they erased.
 
     Raises:
-        sqlite3.DatabaseError: they do not follow from the ledger's end; nothing was written.
+        Damaged: they do not follow from the ledger's end; nothing was written.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -32,6 +32,6 @@ def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: Conse
     except BaseException as error:
         connection.execute("ROLLBACK")
         if isinstance(error, ValueError):
-            raise damaged(str(error)) from error
+            raise Damaged(str(error)) from error
         raise
     return erased

@@ -3,26 +3,20 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
-from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from collector.consent.acts import LEFT
-from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing, State
+from collector.consent.ledger import Head
+from collector.consent.standing import Standing
 from collector.model import Entry, Record
-from collector.stores import Router, StoredRecord
+from collector.stores import Router
 from collector.stores.plan import Insert
-from collector.stores.sqlite_faults import damaged
+from collector.stores.rows import ROUTER_COLUMNS, decode_entry, standing_of, tombstone
 
 VARIABLES: Final = 500
 """How many values one statement names."""
-ROUTER_COLUMNS: Final = (
-    "device_ref, key_id, state, seq, consent_id, generation, effective_at, policy_version, storage_regions, attested, "
-    "holds, beneath, erased_until"
-)
 UPSERT_ROUTER: Final = f"""
     INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
@@ -114,11 +108,6 @@ def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: in
     return [insert for record_id, insert in first.items() if record_id in written]
 
 
-def tombstone(record_id: bytes) -> bytes:
-    """What is kept of an erased record: enough to know its id when it comes again, and not the id."""
-    return sha256(b"tombstone" + record_id).digest()[:16]
-
-
 def erase_router(connection: sqlite3.Connection, router_id: int, until: int, now: int) -> int:
     """Erase a router's records received up to a time, keeping what they are known by when they come again.
 
@@ -157,78 +146,6 @@ def newest_of(connection: sqlite3.Connection, after: int) -> int:
     return decode_entry(row[0]).newest if row else 0
 
 
-def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:
-    """An entry in the order of the table `ledger`; *text* as it was written before, if it was."""
-    event_ref = bytes.fromhex(entry.event_ref) if entry.event_ref else None
-    text = text or msgspec.json.encode(entry).decode()
-    return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, text
-
-
-_ENTRY: Final = msgspec.json.Decoder(LedgerEntry)
-_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str, int)
-
-
-def decode_entry(text: Any) -> LedgerEntry:
-    """The entry in the column `entry`.
-
-    Raises:
-        sqlite3.DatabaseError: no collector wrote it.
-    """
-    try:
-        entry = _ENTRY.decode(text)
-        bytes.fromhex(entry.device_ref)
-    except (msgspec.DecodeError, TypeError, ValueError):
-        raise damaged("an entry of the ledger cannot be read") from None
-    return entry
-
-
-def standing_of(row: Any) -> Standing:
-    """The standing in the first columns of a row of `router`.
-
-    Raises:
-        sqlite3.DatabaseError: no collector wrote it; the gate must not guess at what it says.
-    """
-    if tuple(map(type, row[:10])) != _STANDING_TYPES or row[2] not in _STATES:
-        raise damaged("what is noted of a router's standing cannot be read")
-    return Standing(
-        device_ref=row[0],
-        key_id=row[1],
-        state=State(row[2]),
-        seq=row[3],
-        consent_id=row[4],
-        generation=row[5],
-        effective_at=row[6],
-        policy_version=row[7],
-        storage_regions=tuple(row[8].split(",")) if row[8] else (),
-        attested=bool(row[9]),
-        holds=tuple(row[10].split(",")) if row[10] else (),
-        beneath=State(row[11]) if row[11] else None,
-        erased_until=row[12],
-    )
-
-
-_STATES: Final = frozenset(state.value for state in State)
-
-
-def router_row(standing: Standing) -> tuple[Any, ...]:
-    """What the ledger says of a router, in the order of `ROUTER_COLUMNS`."""
-    return (
-        standing.device_ref,
-        standing.key_id,
-        standing.state.value,
-        standing.seq,
-        standing.consent_id,
-        standing.generation,
-        standing.effective_at,
-        standing.policy_version,
-        ",".join(standing.storage_regions),
-        standing.attested,
-        ",".join(standing.holds),
-        standing.beneath.value if standing.beneath else None,
-        standing.erased_until,
-    )
-
-
 def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
     """A record in the order of `insert_records`."""
     return (
@@ -241,23 +158,6 @@ def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any,
         record.source_adapter,
         msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
         record.body.decode(),
-    )
-
-
-def stored_record(row: Any) -> StoredRecord:
-    """The record in a row of `RECORDS`."""
-    return StoredRecord(
-        record_id=row[0],
-        device_ref=row[1],
-        key_id=row[2],
-        event_time=row[3],
-        received_at=row[4],
-        consent_id=row[5],
-        consent_seq=row[6],
-        policy_version=row[7],
-        source_adapter=row[8],
-        stripped=orjson.loads(row[9]) if row[9] else {},
-        body=row[10].encode(),
     )
 
 

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
+from collector.stores.known import check_known
 from collector.stores.missing import check_there
 from collector.stores.sqlite_faults import cause_of, not_opened, refused
-from collector.stores.sqlite_known import check_known
 
 _BUSY_SECONDS: Final = 5
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
@@ -101,6 +101,7 @@ MIGRATIONS: Final = (
     """,
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
+KNOWN: Final = "SELECT DISTINCT key_id, iif(state = 'joined', policy_version, NULL) FROM router"
 
 
 def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
@@ -227,7 +228,7 @@ def connect(
     try:
         prepare(connection, region, str(path))
         configure(connection)
-        check_known(connection, key_ids, versions, str(path))
+        check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))
     except BaseException as error:
         connection.close()
         _tell_if_damaged(error, path)
@@ -282,4 +283,4 @@ def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Coll
         StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
     with closing(connect_read_only(path, region)) as connection:
-        check_known(connection, key_ids, versions, str(path))
+        check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))

@@ -9,8 +9,8 @@ import time
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-ERASED: Final = "erased"
-"""The name of the note."""
+from collector.stores.rows import ERASED
+
 REWRITTEN_BYTES: Final = 256 << 20
 """A larger file is left to its operator, for nothing can be committed while it is written (docs/operating.md)."""
 REWRITE_SECONDS: Final = 60.0

@@ -16,8 +16,8 @@ from collector.model import Action, Region
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.rows import ERASED
 from collector.stores.sqlite import SQLiteStore
-from collector.stores.sqlite_scrub import ERASED
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY

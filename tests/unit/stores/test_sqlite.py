@@ -24,9 +24,9 @@ from collector.model import Action, DropReason, Region
 from collector.stores import sqlite_schema as engine
 from collector.stores import sqlite_scrub
 from collector.stores.plan import ConsentRules
+from collector.stores.rows import ERASED
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
-from collector.stores.sqlite_scrub import ERASED
 from collector.stores.writer import Writer
 
 RULES = ConsentRules()

@@ -20,9 +20,11 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
+from collector.stores.rows import router_row
 from collector.stores.sqlite import SQLiteStore
-from collector.stores.sqlite_rows import UPSERT_ROUTER, router_row
-from collector.stores.sqlite_verify import LOOK, TAIL, Expected, Verified, read_head, verify
+from collector.stores.sqlite_rows import UPSERT_ROUTER
+from collector.stores.sqlite_verify import LOOK, TAIL, read_head, verify
+from collector.stores.verified import Expected, Verified
 
 HERE = Region.GERMANY
 LATER = START + HOUR
