@@ -78,7 +78,7 @@ class Soak:
         self.samples: list[Sample] = []
         self.publisher = Publisher(broker_port, plan.routers)
         own = collector.settings.regions.of(plan.region)
-        self.outages = Outages(own.store, period=plan.period, seconds=plan.outage)
+        self.outages = Outages(own.file, period=plan.period, seconds=plan.outage)
         self.publishing_seconds = 0.0
 
     def run(self) -> None:
@@ -136,9 +136,7 @@ class Soak:
         must = {region: RecordIdBag() for region in regions}
         for router, message in expected(fleet(self.plan.routers), range(self.publisher.published)):
             must[router.region].add(ids.of(router.region, router.name, message))
-        there = {
-            region: RecordIdBag(stored_ids(self.collector.settings.regions.of(region).store)) for region in regions
-        }
+        there = {region: RecordIdBag(stored_ids(self.collector.settings.regions.of(region).file)) for region in regions}
         metrics = self.collector.metrics()
         return {
             "published": self.publisher.published,

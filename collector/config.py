@@ -12,9 +12,9 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, is_loopback
+from collector.config_regions import RegionSettings, RegionsSettings
 from collector.data import data_path
 from collector.errors import DataFault
-from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
 
@@ -74,69 +74,6 @@ class BrokerSettings(Section):
             )
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        return self
-
-
-class RegionSettings(Section):
-    """One region served here."""
-
-    store: File = Field(description="The region's SQLite file.")
-    key_files: Annotated[tuple[File, ...], Field(min_length=1)] = Field(
-        description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
-    )
-    witness: File | None = Field(
-        default=None,
-        description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
-    )
-
-    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        description="How long a record can be read after its receipt; then it is deleted. Say it as your notice does."
-    )
-    spool: Path | None = Field(
-        default=None,
-        description="Folder for what waits while the store is away, best on another disk. Beside the store if absent.",
-    )
-
-    @property
-    def spool_folder(self) -> Path:
-        """Where the region's spool is."""
-        return self.spool or self.store.with_name(f"{self.store.name}.spool")
-
-
-class RegionsSettings(Section):
-    """Which regions are served here, and by which tables."""
-
-    enabled: Annotated[tuple[Region, ...], Field(min_length=1)] = Field(
-        default=tuple(Region), description="Records of other regions are dropped (`region_not_here`)."
-    )
-    blocked: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...] = Field(
-        default=(), description="Countries to refuse, beside those the tables name."
-    )
-    tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
-    registry: Literal["none", "known", "required"] = Field(
-        default="none",
-        description="The list of routers and countries (`ueip registry`). none: the message's word. known: the list's "
-        "word for routers on it. required: routers that are not on it are refused.",
-    )
-    hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
-    germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
-    china: RegionSettings | None = Field(default=None, description="The region's store and keys.")
-
-    def of(self, region: Region) -> RegionSettings:
-        """The settings of an enabled region."""
-        settings: RegionSettings = getattr(self, region.value)
-        return settings
-
-    def witness_of(self, region: Region) -> Path:
-        """Where an enabled region's ledger has its witness."""
-        own = self.of(region)
-        return own.witness or own.key_files[0].with_name(f"{region}.witness")
-
-    @model_validator(mode="after")
-    def _present(self) -> Self:
-        missing = [region for region in self.enabled if getattr(self, region.value) is None]
-        if missing:
-            raise ValueError(f"enabled: found {', '.join(missing)} without a section, expected [regions.{missing[0]}]")
         return self
 
 
@@ -234,6 +171,14 @@ class Settings(Section):
     api: ApiSettings = ApiSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
+
+    @property
+    def comes_again_milliseconds(self) -> int:
+        """For how long after it was stored a message may be delivered again: a day more than the broker, or a router
+        whose messages are not too old by then, keeps it.
+        """
+        kept = max(self.broker.session_expiry_seconds, self.limits.max_age_hours * 3600)
+        return int(kept + 86_400) * 1000
 
     @model_validator(mode="after")
     def _sources_apart(self) -> Self:

@@ -1,8 +1,9 @@
 """The files that settings name: keys, certificates, tables. Checked at start, and told all at once."""
 
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
@@ -10,23 +11,24 @@ from collector.pseudonym import KEY_BYTES
 if TYPE_CHECKING:
     from collector.config import BrokerSettings, Settings
     from collector.config_http import ApiSettings
+    from collector.config_postgres import PostgresSettings
 
 TOKEN_BYTES: Final = 32
 """The shortest secret that opens the API."""
 
 
-def tls_context(broker: "BrokerSettings") -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with a verified peer (O78), or None for a broker on this machine without TLS.
+def tls_context(peer: "BrokerSettings | PostgresSettings") -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with a verified peer (O78), or None for one on this machine without TLS.
 
     Raises:
         ssl.SSLError, OSError: a file cannot be used.
     """
-    if not broker.tls:
+    if not peer.tls:
         return None
-    context = ssl.create_default_context(cafile=broker.ca_file)
+    context = ssl.create_default_context(cafile=peer.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if broker.cert_file is not None:
-        context.load_cert_chain(broker.cert_file, broker.key_file)
+    if peer.cert_file is not None:
+        context.load_cert_chain(peer.cert_file, peer.key_file)
     return context
 
 
@@ -46,22 +48,41 @@ def _named_file_faults(settings: "Settings") -> list[str]:
         if file is not None and isinstance(found := _content(file), str):
             faults.append(f"{name}: {file}: {found}. Correct the path.")
     if not faults:
-        faults += _tls_faults(settings.broker)
+        faults += _tls_faults("broker", settings.broker)
     if settings.api.enabled:
         faults += _api_faults(settings.api)
     for region in settings.regions.enabled:
         for file in settings.regions.of(region).key_files:
             faults += _key_faults(region, file, settings.regions.of(region).store)
+        if (database := settings.regions.of(region).postgresql) is not None:
+            faults += database_faults(f"regions.{region}.postgresql", database)
     return faults
 
 
-def _tls_faults(broker: "BrokerSettings") -> list[str]:
+def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings") -> list[str]:
     try:
-        tls_context(broker)
+        tls_context(peer)
     except (ssl.SSLError, OSError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
-        return [f"broker: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."]
+        return [
+            f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
+        ]
     return []
+
+
+def database_faults(section: str, database: "PostgresSettings") -> list[str]:
+    """What is wrong with the files that the settings of a database name, and with what they need."""
+    faults = []
+    for name in ("password_file", "ca_file", "cert_file", "key_file"):
+        file: Path | None = getattr(database, name)
+        if file is not None and isinstance(found := _content(file), str):
+            faults.append(f"{section}.{name}: {file}: {found}. Correct the path.")
+    secret = database.password_file
+    if secret is not None and not faults and (mode := secret.stat().st_mode & 0o777) & 0o077:
+        faults.append(f"{section}.password_file: {secret}: found mode {mode:o}, expected 600. Run: chmod 600 {secret}")
+    if find_spec("asyncpg") is None:
+        faults.append(f"{section}: found no asyncpg to talk to it. Run: pip install 'ueip-collector[postgres]'")
+    return faults or _tls_faults(section, database)
 
 
 def _api_faults(api: "ApiSettings") -> list[str]:
@@ -116,13 +137,13 @@ def server_context(api: "ApiSettings") -> ssl.SSLContext | None:
     return context
 
 
-def _key_faults(region: Region, file: Path, store: Path) -> list[str]:
+def _key_faults(region: Region, file: Path, store: Path | None) -> list[str]:
     where, command = f"regions.{region}.key_files", f"openssl rand -out {file} {KEY_BYTES} && chmod 600 {file}"
     try:
         found = file.stat()
         secret = file.read_bytes()
     except FileNotFoundError:
-        if _is_there(store):
+        if store is not None and _is_there(store):
             lost = "Restore it from your backup: under a new key routers that left would be let in again."
             return [f"{where}: {file}: no such file, while {store} exists. {lost}"]
         return [f"{where}: {file}: no such file. Create it with: {command}"]
@@ -159,7 +180,7 @@ def _witness_faults(settings: "Settings") -> list[str]:
     for region in settings.regions.enabled:
         own, witness = settings.regions.of(region), settings.regions.witness_of(region)
         where = f"regions.{region}.witness: {witness}"
-        if witness.parent.resolve() == own.store.parent.resolve():
+        if own.store is not None and witness.parent.resolve() == own.store.parent.resolve():
             faults.append(
                 f"{where}: found in the folder of the store, expected elsewhere: a restored folder would bring an old "
                 f"witness along. Name a file beside the keys."
@@ -185,14 +206,14 @@ def _retention_faults(settings: "Settings") -> list[str]:
 
 def _shared_faults(settings: "Settings") -> list[str]:
     """Two regions must share no store, no spool and no key, or their records could meet (D18)."""
-    faults, stores, spools, keys = [], dict[Path, Region](), dict[Path, Region](), dict[bytes, Region]()
+    faults, stores, spools, keys = [], dict[Any, Region](), dict[Any, Region](), dict[bytes, Region]()
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
         for what, places, place in (
-            ("store", stores, own.store),
+            ("store", stores, own.store or (own.postgresql and own.postgresql.server)),
             ("spool folder", spools, own.spool_folder),
         ):
-            other = places.setdefault(place.resolve(), region)
+            other = places.setdefault(place.resolve() if isinstance(place, Path) else place, region)
             if other is not region:
                 setting = f"regions.{region}.{what.partition(' ')[0]}"
                 faults.append(f"{setting}: {place}: is also the {what} of {other}. Give each region its own.")

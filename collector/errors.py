@@ -46,6 +46,8 @@ class Cause(StrEnum):
     NO_WITNESS = "witness missing"
     BAD_WITNESS = "witness unreadable"
     NEWER_SCHEMA = "newer schema"
+    OLDER_SCHEMA = "older schema"
+    NO_ACCESS = "access refused"
     WRONG_STORE = "wrong store"
     LOST_KEY = "key missing"
     LOST_VERSION = "notice missing"
@@ -70,6 +72,7 @@ _DOUBTFUL = frozenset(
         Cause.NO_WITNESS,
         Cause.BAD_WITNESS,
         Cause.NEWER_SCHEMA,
+        Cause.OLDER_SCHEMA,
         Cause.WRONG_STORE,
         Cause.LOST_KEY,
         Cause.LOST_VERSION,
@@ -77,8 +80,8 @@ _DOUBTFUL = frozenset(
 )
 _ADVICE = {
     Cause.OPENING: "Wait: it is being opened.",
-    Cause.NOT_ANSWERING: "See that the disk and its path answer.",
-    Cause.LOCKED: "End the program that holds the file, an SQL shell for one.",
+    Cause.NOT_ANSWERING: "See that the disk and its path, or the server and the way to it, answer.",
+    Cause.LOCKED: "End the program that holds the store, an SQL shell for one.",
     Cause.REPLACED: "Nothing, if a store was put there on purpose: it is opened anew.",
     Cause.MISSING: "Mount its disk, or restore a backup; if it is lost, begin it anew with: ueip ledger repair.",
     Cause.DISK_FULL: "Make room on the disk of the store.",
@@ -88,6 +91,8 @@ _ADVICE = {
     Cause.NO_WITNESS: "Put the witness back; if it is lost, see docs/operating.md, Restore.",
     Cause.BAD_WITNESS: "Make the witness readable, or put it back; if it is lost, see docs/operating.md, Restore.",
     Cause.NEWER_SCHEMA: "Run the newer collector that made the store.",
+    Cause.OLDER_SCHEMA: "Make the database ready for this collector, with: ueip store init.",
+    Cause.NO_ACCESS: "Correct user and password_file, or the role's grants (docs/operating.md, PostgreSQL).",
     Cause.WRONG_STORE: "Correct the path in the settings.",
     Cause.LOST_KEY: "Put the missing key back into key_files.",
     Cause.LOST_VERSION: "Put the missing version of the notice back into policies.toml.",

@@ -22,6 +22,7 @@ from collector.lookup import Found, as_of_now, is_readable, latest, opened
 from collector.model import Sealed
 from collector.pseudonym import refs_of
 from collector.rules import policies_of
+from collector.storage import place_of
 from collector.stores import Store
 
 MOST_RECORDS: Final = 20_000
@@ -64,7 +65,7 @@ async def examine(
     now = int(time.time() * 1000) if now is None else now
     examined, rules, policies = [], checked_rules(), policies_of(settings)
     for region in settings.regions.enabled:
-        if not settings.regions.of(region).store.exists():
+        if not place_of(settings, region).is_there():
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):

@@ -15,9 +15,8 @@ from collector.formats import report
 from collector.model import Region, Sealed
 from collector.pseudonym import Pseudonymiser, refs_of
 from collector.rules import policies_of
-from collector.service import open_store
+from collector.storage import open_store, place_of
 from collector.stores import Router, Store, StoredRecord
-from collector.stores.missing import is_there
 
 
 class Found(Sealed, frozen=True):
@@ -47,7 +46,7 @@ async def find(settings: Settings, identifier: str, *, since: int = 0, limit: in
     """
     found, policies = [], policies_of(settings)
     for region in settings.regions.enabled:
-        if not is_there(settings.regions.of(region).store, settings.regions.witness_of(region)):
+        if not place_of(settings, region).is_there():
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):

@@ -8,7 +8,7 @@ from collector.errors import StoreUnavailable
 from collector.log import LOG
 from collector.model import Region
 from collector.registry import Registry
-from collector.stores.sqlite_registry import SQLiteRegistry
+from collector.stores.places import RegistryStore
 
 SECONDS: Final = 1.0
 """How often the stores are asked whether their registry has changed."""
@@ -17,7 +17,7 @@ SECONDS: Final = 1.0
 class RegistryWatch:
     """Asks the regions' stores, each in a thread, so that one that hangs holds up nobody's messages."""
 
-    def __init__(self, registry: Registry, stores: Mapping[Region, SQLiteRegistry]) -> None:
+    def __init__(self, registry: Registry, stores: Mapping[Region, RegistryStore]) -> None:
         self._registry = registry
         self._stores = stores
         self._versions: dict[Region, int] = {}

@@ -3,14 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import Final
 
-from msgspec.structs import replace
-
 from collector.clock import Clock
-from collector.config import Settings, read_keys
+from collector.config import Settings
 from collector.config_files import read_tokens, server_context
 from collector.http import READY, HttpServer, Listener
 from collector.ingest.client import Client
@@ -24,17 +20,9 @@ from collector.registry_watch import RegistryWatch
 from collector.rights.acts import ActRules
 from collector.rights.api import make_api
 from collector.rights.desk import Desk
-from collector.rules import consent_rules, make_rules
-from collector.stores import Store
+from collector.rules import make_rules
+from collector.storage import open_registry, open_spool, open_store
 from collector.stores.guard import GuardedStore
-from collector.stores.missing import check_there
-from collector.stores.retention import DAY
-from collector.stores.sealing import Sealer
-from collector.stores.spool import Spool
-from collector.stores.spool_file import SpoolFile
-from collector.stores.sqlite import SQLiteStore
-from collector.stores.sqlite_registry import SQLiteRegistry
-from collector.stores.witness import Witness
 from collector.stores.writer import Writer
 
 PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
@@ -241,40 +229,3 @@ class Service:
         witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
         clock = {"clock": f"behind by {self._clock.behind // 1000} s"} if self._clock.behind else {}
         return {**broker, **stores, **spools, **clock, **witnesses, **reading}
-
-
-def open_store(settings: Settings, region: Region) -> GuardedStore:
-    """The store of an enabled region behind its guard, not opened yet."""
-    witness = witness_of(settings, region)
-    made = partial(plain_store, settings, region, witness.path)
-    return GuardedStore(made, region, witness, settings.consent.witness_days)
-
-
-def plain_store(settings: Settings, region: Region, witness: Path | None = None) -> Store:
-    """The store itself, for repairing it; nothing tells whether its ledger is the right one.
-
-    Without *witness* a missing one is made, whatever there was before.
-    """
-    own = settings.regions.of(region)
-    rules = replace(consent_rules(settings), retention=own.retention_days * DAY)
-    return SQLiteStore(own.store, region, rules, [key.key_id for key in read_keys(own)], witness)
-
-
-def open_registry(settings: Settings, region: Region) -> SQLiteRegistry:
-    """The registry of an enabled region, in its store."""
-    own = settings.regions.of(region)
-    witness = settings.regions.witness_of(region)
-    return SQLiteRegistry(own.store, region, [key.key_id for key in read_keys(own)], witness)
-
-
-def witness_of(settings: Settings, region: Region) -> Witness:
-    """The witness of an enabled region's ledger."""
-    return Witness(settings.regions.witness_of(region), region)
-
-
-def open_spool(settings: Settings, region: Region) -> Spool:
-    """The spool of an enabled region, not opened yet."""
-    own, limits = settings.regions.of(region), settings.spool
-    beside = partial(check_there, own.store, settings.regions.witness_of(region))
-    file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes, beside)
-    return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)

@@ -14,6 +14,7 @@ from collector.diagnosis.history import DAY
 from collector.diagnosis.watching import Watched, watched
 from collector.lookup import opened
 from collector.model import Region, Sealed
+from collector.storage import place_of
 from collector.stores import Store
 
 MOST_ROUTERS: Final = 5000
@@ -46,7 +47,7 @@ async def survey_fleet(settings: Settings, *, window: int = 14 * DAY, now: int |
     now = int(time.time() * 1000) if now is None else now
     found = []
     for region in settings.regions.enabled:
-        if settings.regions.of(region).store.exists():
+        if place_of(settings, region).is_there():
             async with opened(settings, region) as (store, _):
                 found.append(await _surveyed(store, now - window, now))
     return found

@@ -18,6 +18,7 @@ from collector.cli.looking import explain_command, find_command
 from collector.cli.registry import registry_group
 from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
+from collector.cli.store import store
 from collector.cli.up import up
 from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
 from collector.simulator import SimulationError
@@ -45,6 +46,7 @@ for command in (
     ledger,
     consent_group,
     registry_group,
+    store,
     check_config,
 ):
     ueip.add_command(command)

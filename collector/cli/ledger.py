@@ -20,11 +20,10 @@ from collector.errors import StoreUnavailable
 from collector.lookup import opened, rfc3339
 from collector.model import Region
 from collector.pseudonym import refs_of
-from collector.service import plain_store, witness_of
+from collector.storage import place_of, plain_store, witness_of
 from collector.stores import Store
-from collector.stores.missing import is_there
+from collector.stores.places import Place
 from collector.stores.repair import Repaired, accept, repair, witness_faults
-from collector.stores.sqlite_verify import read_head, verify
 from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Witness
 
@@ -55,7 +54,7 @@ def verify_command(config: Path | None, region: str | None, kept: str | None, *,
     settings = settings_of(config)
     regions = _regions(settings, region)
     heads = (_head(kept, regions),) if kept else ()
-    found, away = _of_each(settings, regions, lambda path, here: _verified(settings, path, here, heads))
+    found, away = _of_each(settings, regions, lambda place: _verified(settings, place, heads))
     if as_document:
         _print([msgspec.to_builtins(verified) for verified in found])
     else:
@@ -66,11 +65,11 @@ def verify_command(config: Path | None, region: str | None, kept: str | None, *,
         raise SystemExit(1)
 
 
-def _verified(settings: Settings, path: Path, region: Region, heads: tuple[Head, ...]) -> Verified:
-    witness = witness_of(settings, region)
+def _verified(settings: Settings, place: Place, heads: tuple[Head, ...]) -> Verified:
+    witness = witness_of(settings, place.region)
     # Before the ledger, which goes on growing: the witness is never ahead of it.
     faults, kept = witness_faults(witness)
-    found = verify(path, region, Expected((*heads, *kept), erase_on_exit=settings.consent.on_exit == "erase"))
+    found = place.verify(Expected((*heads, *kept), erase_on_exit=settings.consent.on_exit == "erase"))
     for fault in faults:
         found.fault(fault)
     return found
@@ -84,7 +83,7 @@ def head_command(config: Path | None, region: str | None, *, as_document: bool) 
     """Print number and hash of each ledger's last entry. Kept on another machine, they show a ledger cut short."""
     settings = settings_of(config)
     regions = _regions(settings, region)
-    found, away = _of_each(settings, regions, lambda path, here: (here, read_head(path, here)))
+    found, away = _of_each(settings, regions, lambda place: (place.region, place.head()))
     if as_document:
         _print([{"region": here, "seq": head.seq, "hash": head.hash} for here, head in found])
     else:
@@ -179,14 +178,14 @@ def _head(text: str, regions: list[Region]) -> Head:
     return Head(seq=int(match["seq"]), hash=match["hash"])
 
 
-def _of_each(settings: Settings, regions: list[Region], work: Callable[[Path, Region], T]) -> tuple[list[T], list[str]]:
+def _of_each(settings: Settings, regions: list[Region], work: Callable[[Place], T]) -> tuple[list[T], list[str]]:
     """What *work* finds in each region's store, and which stores could not be read."""
     found, away = [], []
     for region in regions:
-        store = settings.regions.of(region).store
+        place = place_of(settings, region)
         try:
-            if is_there(store, settings.regions.witness_of(region)):
-                found.append(work(store, region))
+            if place.is_there():
+                found.append(work(place))
             else:
                 say(f"{region}: no store yet")
         except StoreUnavailable as error:
@@ -202,7 +201,7 @@ def _raise_if(away: list[str]) -> None:
 async def _entries(settings: Settings, router: str) -> list[tuple[Region, LedgerEntry]]:
     found = []
     for region in settings.regions.enabled:
-        if not is_there(settings.regions.of(region).store, settings.regions.witness_of(region)):
+        if not place_of(settings, region).is_there():
             continue
         async with opened(settings, region) as (store, pseudonyms):
             for known in await store.find(refs_of(router, pseudonyms)):

@@ -16,7 +16,7 @@ from collector.model import DropReason, Identity, Region
 from collector.pseudonym import Pseudonymiser
 from collector.registry import Entry
 from collector.rules import region_map
-from collector.service import open_registry
+from collector.storage import open_registry
 
 _MOST_FAULTS: Final = 20
 _COLUMNS: Final = ("router", "country")

@@ -11,12 +11,14 @@ import click
 
 from collector.broker import find_mosquitto
 from collector.cli.common import command_name, config_option, say, settings_path
-from collector.config import BrokerSettings, RegionSettings, Settings, default_settings_path, load_settings, read_keys
+from collector.config import BrokerSettings, Settings, default_settings_path, load_settings, read_keys
+from collector.config_regions import RegionSettings
 from collector.consent.policies import Policies
 from collector.consent.policy_file import default_policies_path
 from collector.errors import (
     BrokerRefused,
     BrokerUnreachable,
+    Cause,
     CollectorError,
     DataFault,
     SpoolUnavailable,
@@ -29,9 +31,8 @@ from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
-from collector.stores.missing import is_there
+from collector.storage import place_of
 from collector.stores.spool_schema import FILE, connect
-from collector.stores.sqlite_schema import inspect
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -120,16 +121,17 @@ def _check_stores(settings: Settings, policies: Policies) -> None:
     """Refuse what keeps a region closed until it is mended; `ueip run` starts with it, for the sake of the others."""
     faults = []
     for region in settings.regions.enabled:
-        own = settings.regions.of(region)
+        place = place_of(settings, region)
         try:
-            there = is_there(own.store, settings.regions.witness_of(region))
-            if there and own.store.stat().st_size:  # an empty file becomes a store
-                inspect(own.store, region, [key.key_id for key in read_keys(own)], policies.ends)
+            place.inspect(policies.ends)
         except StoreUnusable as error:
-            faults.append(f"regions.{region}.store: {error}")
+            faults.append(f"{place.setting}: {error}")
         except StoreUnavailable as error:
-            say(f"note: regions.{region}.store was not looked at: {error}", style="yellow")
-        faults += _spool_faults(own, region)
+            if error.cause is Cause.NO_ACCESS:
+                faults.append(f"{place.setting}: {error}. {error.cause.advice}")
+            else:
+                say(f"note: {place.setting} was not looked at: {error}", style="yellow")
+        faults += _spool_faults(settings.regions.of(region), region)
     if faults:
         raise DataFault(faults)
 

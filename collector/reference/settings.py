@@ -22,8 +22,10 @@ EXAMPLES: Final[dict[str, Any]] = {
     "name": "bulk-data",
     "topic": "bulkdata/+",
     "format": "bulk_data",
+    "database": "ueip_{region}",
+    "user": "ueip_collector",
 }
-"""Values in the example for what has no default of its own; `{region}` is the last part of the section's name."""
+"""Values in the example for what has no default of its own; `{region}` is that of the section's name."""
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
@@ -43,6 +45,8 @@ class Section:
     required: frozenset[str]
     many: bool = False
     """Whether there may be several of it, as in `[[sources]]`."""
+    commented: bool = False
+    """Whether there is none by default: the file has an example in comments, and one is enough."""
 
     @property
     def heading(self) -> str:
@@ -67,7 +71,10 @@ def settings_page() -> str:
 
 def configuration() -> str:
     """The example configuration, complete and commented."""
-    return "\n".join([_INTRODUCTION, *(line for section in sections() for line in _toml(section))]) + "\n"
+    shown: dict[str, Section] = {}
+    for section in sections():
+        shown.setdefault(section.model if section.commented else section.name, section)
+    return "\n".join([_INTRODUCTION, *(line for section in shown.values() for line in _toml(section))]) + "\n"
 
 
 def sections() -> list[Section]:
@@ -89,8 +96,12 @@ def _walk(name: str, model: str, found: dict[str, Any], defs: dict[str, Any]) ->
         meaning = " ".join(found.get("description", "").split())
         yield Section(name, model, meaning, plain, frozenset(found.get("required", ())))
     for path, target in below:
-        many = found["properties"][path.rpartition(".")[2]].get("type") == "array"
-        yield from (replace(section, many=many) for section in _walk(path, target, defs[target], defs))
+        own = found["properties"][path.rpartition(".")[2]]
+        many, commented = own.get("type") == "array", "commented" in own
+        within = _walk(path, target, defs[target], defs)
+        yield from (
+            replace(section, many=many or section.many, commented=commented or section.commented) for section in within
+        )
 
 
 def _resolved(found: dict[str, Any], defs: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -153,7 +164,9 @@ def _toml(section: Section) -> list[str]:
         lines += ["", *_comment(f"{found.get('description', '')} Type: {kind_of(found)}.")]
         lines.append(_assignment(section, key, found))
     # There is none of these by default: an example in comments.
-    return [line if not line or line.startswith("# ") else f"# {line}" for line in lines] if section.many else lines
+    if not section.many and not section.commented:
+        return lines
+    return [line if not line or line.startswith("# ") else f"# {line}" for line in lines]
 
 
 def _comment(text: str) -> list[str]:
@@ -174,7 +187,8 @@ def _example(section: Section, key: str) -> Any:
         raise DataFault(
             [f"collector/reference/settings.py: {section.name}.{key}: found no example, expected one in EXAMPLES."]
         )
-    text = json.dumps(EXAMPLES[key]).replace("{region}", section.name.rpartition(".")[2])
+    region = section.name.removeprefix("regions.").partition(".")[0]
+    text = json.dumps(EXAMPLES[key]).replace("{region}", region)
     return json.loads(text)
 
 

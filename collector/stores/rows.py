@@ -116,3 +116,8 @@ def stored_record(row: Any) -> StoredRecord:
         stripped=orjson.loads(row[9]) if row[9] else {},
         body=row[10].encode(),
     )
+
+
+def on_cell_text(cell_ref: str) -> str:
+    """What the body of a record with an event on a cell holds: bodies are compact JSON."""
+    return f'"cell_ref":"{cell_ref}"'

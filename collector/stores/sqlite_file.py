@@ -14,7 +14,7 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.retention import UNLIMITED, expired_until
-from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, standing_of, stored_record
+from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, on_cell_text, standing_of, stored_record
 from collector.stores.sqlite_faults import OpenedFile, refused
 from collector.stores.sqlite_rows import (
     NEWEST,
@@ -22,7 +22,6 @@ from collector.stores.sqlite_rows import (
     RECORDS,
     find_routers,
     head_of,
-    on_cell_text,
 )
 from collector.stores.sqlite_schema import connect
 from collector.stores.sqlite_verify import check_tail

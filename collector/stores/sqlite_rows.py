@@ -65,11 +65,6 @@ BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
 
 
-def on_cell_text(cell_ref: str) -> str:
-    """What the body of a record with an event on a cell holds: bodies are compact JSON."""
-    return f'"cell_ref":"{cell_ref}"'
-
-
 def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id") -> set[bytes]:
     """Those of *ids* that stand in *column* of *table*."""
     found: set[bytes] = set()

@@ -7,29 +7,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from engines import ENGINES, LASTING, Engine, let_go, make, memories
 from records import MINUTE, SECOND, START, act, join, leave, record, router
 
-from collector.model import Action, Entry, Part, Record, Region, Removal
+from collector.model import Action, Entry, Part, Record, Removal
 from collector.stores import Store
-from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
-from collector.stores.sqlite import SQLiteStore
 
 STATIONS, RATE = "wifi.wifi_station_count", "usage.downlink_bytes_per_second"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=ENGINES)
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """A store of each engine, with router a joined an hour ago."""
-    made: Store
-    if request.param == "memory":
-        made = MemoryStore(Region.GERMANY, ConsentRules())
-    else:
-        made = SQLiteStore(tmp_path / "store.db", Region.GERMANY, ConsentRules())
+    made = make(request.param, tmp_path / "store.db", ConsentRules())
     await made.open()
     await made.commit([join(at=START - 60 * MINUTE)])
     yield made
     await made.close()
+    let_go(tmp_path)
 
 
 def sample(number: int, at: int, *, body: Any = None, **more: Any) -> Record:
@@ -153,16 +149,13 @@ async def test_nothing_is_derived_over_an_exit(store: Store) -> None:
     assert len(found) == 2
 
 
-@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("apart", [True, False])
 async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
-    engine: str, apart: bool, tmp_path: Path
+    engine: Engine, apart: bool, tmp_path: Path
 ) -> None:
     """`consent.on_exit = "keep"` keeps records; a rate over the time without consent would tell of that time."""
-    rules = ConsentRules(erase_on_exit=False)
-    store: Store = MemoryStore(Region.GERMANY, rules)
-    if engine == "sqlite":
-        store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, rules)
+    store = make(engine, tmp_path / "store.db", ConsentRules(erase_on_exit=False))
     await store.open()
     later = START + 10 * MINUTE
     before: list[Entry] = [join(at=START - 60 * MINUTE), sample(1, START, counters=(Part(RATE, "a", 100, 125e9),))]
@@ -172,31 +165,34 @@ async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
         await store.commit(entries)
     found = await bodies(store)
     await store.close()
+    let_go(tmp_path)
 
     assert all("usage" not in body for body in found)
     assert found
 
 
+@pytest.mark.parametrize("engine", LASTING)
 @pytest.mark.parametrize("action", [a for a in Action if a not in {Action.JOIN, Action.HOLD, Action.RELEASE}])
 async def test_what_is_remembered_is_gone_with_whatever_takes_the_consent_or_the_records(
-    action: Action, tmp_path: Path
+    engine: Engine, action: Action, tmp_path: Path
 ) -> None:
-    """From the file, in the same commit; that of its neighbour stays."""
-    store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, ConsentRules())
+    """From the store, in the same commit; that of its neighbour stays."""
+    store = make(engine, tmp_path / "store.db", ConsentRules())
     await store.open()
     neighbour = record("b", 1, at=START, body=b'{"router":{"uptime_seconds":9}}')
     await store.commit(
         [join(at=START - MINUTE), join("b", at=START - MINUTE), state(1, START, "connected"),
          msgspec.structs.replace(neighbour, counters=())]
     )  # fmt: skip
-    remembered = store._all("SELECT count(*) FROM memory")[0][0]
+    remembered = await memories(store)
     if action is Action.UNRESTRICT:
         await store.commit([act(Action.RESTRICT, at=START + MINUTE)])
 
     await store.commit([act(action, at=START + 2 * MINUTE)])
 
-    left = store._all("SELECT count(*) FROM memory")[0][0]
+    left = await memories(store)
     await store.close()
+    let_go(tmp_path)
     assert (2, 1) == (remembered, left)
 
 
@@ -233,15 +229,17 @@ async def test_a_restart_older_than_the_join_is_not_told(store: Store) -> None:
     assert [event["event"] for event in (await bodies(store))[0]["events"]] == ["unexpected_reboot"]
 
 
-async def test_what_is_remembered_survives_a_restart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", LASTING)
+async def test_what_is_remembered_survives_a_restart(engine: Engine, tmp_path: Path) -> None:
     """It is in the store, not in the process: states, and the parts of a sample that is not whole yet."""
     for number, wan in enumerate(["connected", "disconnected"]):
-        store = SQLiteStore(tmp_path / "store.db", Region.GERMANY, ConsentRules())
+        store = make(engine, tmp_path / "store.db", ConsentRules())
         await store.open()
         entries = [state(number, START + number * MINUTE, wan), part(2 + number, "ab"[number], START + number)]
         await store.commit([*([join(at=START - 60 * MINUTE)] if number == 0 else []), *entries])
         found = await bodies(store)
         await store.close()
+    let_go(tmp_path)
 
     assert ["wan_unexpected_disconnect"] == [event["event"] for body in found for event in body.get("events", ())]
     assert {"wifi": {"wifi_station_count": 5}} in found

@@ -1,11 +1,12 @@
 """What every store shows of a cell: its routers' events, and nothing of routers that may not be read."""
 
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from engines import ENGINES, Engine, let_go, make
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, record
-from test_stores import ENGINES, Engine, make
 
 from collector.model import Action, Record
 from collector.stores import Store
@@ -18,12 +19,14 @@ EVENT = '{"event":"wan_unexpected_disconnect","time":"2025-11-21T14:00:00Z","cel
 
 
 @pytest.fixture(params=ENGINES)
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store of one engine."""
     engine: Engine = request.param
     made = make(engine, tmp_path / "store.db", ConsentRules(mode="flag", erase_on_exit=False))
     await made.open()
-    return made
+    yield made
+    await made.close()
+    let_go(tmp_path)
 
 
 def lost(name: str, number: int = 1, *, cell: str = CELL, at: int = START) -> Record:
@@ -41,7 +44,6 @@ async def test_a_cell_shows_the_events_of_all_its_routers_newest_first(store: St
     await store.commit([first, second, lost("c", cell=OTHER), record("d")])
 
     assert [second.record_id, first.record_id] == await routers(store)
-    await store.close()
 
 
 async def test_a_cell_shows_nothing_from_before_the_time_asked_for(store: Store) -> None:
@@ -50,7 +52,6 @@ async def test_a_cell_shows_nothing_from_before_the_time_asked_for(store: Store)
     await store.commit([old, new])
 
     assert [new.record_id] == await routers(store, since=START + MINUTE)
-    await store.close()
 
 
 async def test_a_cell_is_looked_for_in_the_newest_records_only(store: Store) -> None:
@@ -59,7 +60,6 @@ async def test_a_cell_is_looked_for_in_the_newest_records_only(store: Store) -> 
 
     assert [] == await routers(store, newest=2)
     assert 1 == len(await routers(store, newest=3))
-    await store.close()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -73,6 +73,7 @@ async def test_a_cell_shows_nothing_that_is_past_its_time(engine: Engine, tmp_pa
 
     assert [young.record_id] == await routers(aging)
     await aging.close()
+    let_go(tmp_path)
 
 
 @pytest.mark.parametrize("action", [Action.EXIT, Action.RESTRICT, Action.VOID])
@@ -83,7 +84,6 @@ async def test_a_cell_shows_nothing_of_a_router_that_may_not_be_read(store: Stor
     await store.commit([act(action, "a", at=START + HOUR)])
 
     assert [kept.record_id] == await routers(store)
-    await store.close()
 
 
 async def test_a_cell_shows_nothing_from_before_a_router_came_back(store: Store) -> None:
@@ -94,4 +94,3 @@ async def test_a_cell_shows_nothing_from_before_a_router_came_back(store: Store)
     await store.commit([again])
 
     assert [again.record_id] == await routers(store)
-    await store.close()

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pytest
+from engines import ENGINES, HERE_NOW, Engine, let_go, make, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router
-from test_stores import ENGINES, NAMES, Engine, batches, histories, make
+from test_stores import NAMES, batches, histories
 
 from collector.consent.chain import followed
 from collector.consent.ledger import Head
@@ -36,6 +36,7 @@ async def two(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[t
     yield made[0], made[1]
     for store in made:
         await store.close()
+    let_go(tmp_path)
 
 
 async def both(stores: Sequence[Store], *entries: Entry) -> None:
@@ -135,31 +136,32 @@ async def test_what_does_not_follow_is_not_put_back(two: tuple[Store, Store], wr
     assert [1] == await numbers(restored)
 
 
-async def test_records_that_may_be_kept_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_records_that_may_be_kept_are_kept(engine: Engine, tmp_path: Path) -> None:
     """With `on_exit = keep`, out of sight as after the exit itself."""
-    for engine in ENGINES:
-        rules = ConsentRules(erase_on_exit=False)
-        stores = [make(engine, tmp_path / f"{engine}{n}.db", rules) for n in range(2)]
-        for store in stores:
-            await store.open()
-        await both(stores, record("a", 1))
-        await stores[0].commit([leave("a", at=LATER)])
+    rules = ConsentRules(erase_on_exit=False)
+    stores = [make(engine, tmp_path / f"{n}.db", rules) for n in range(2)]
+    for store in stores:
+        await store.open()
+    await both(stores, record("a", 1))
+    await stores[0].commit([leave("a", at=LATER)])
 
-        assert 0 == await stores[1].restore(await stores[0].entries(1))
-        assert [] == await numbers(stores[1])
-        for store in stores:
-            await store.close()
+    assert 0 == await stores[1].restore(await stores[0].entries(1))
+    assert [] == await numbers(stores[1])
+    for store in stores:
+        await store.close()
+    let_go(tmp_path)
 
 
 @settings(max_examples=60, deadline=None)
-@given(histories(), st.sets(st.integers(1, 23)), st.integers(0, 24), st.sampled_from(ENGINES))
+@given(histories(), st.sets(st.integers(1, 23)), st.integers(0, 24), st.sampled_from(HERE_NOW))
 def test_any_backup_of_any_history_is_repaired_to_the_same_ledger(
     entries: list[Entry], cuts: set[int], taken: int, engine: Engine
 ) -> None:
     """Wherever it was taken: the same entries, standings and head, and no record of who has left since."""
     commits = batches(entries, cuts)
-    with TemporaryDirectory() as folder:
-        asyncio.run(_repaired(engine, Path(folder), commits, min(taken, len(commits))))
+    with place() as folder:
+        asyncio.run(_repaired(engine, folder, commits, min(taken, len(commits))))
 
 
 async def _repaired(engine: Engine, folder: Path, commits: list[list[Entry]], taken: int) -> None:

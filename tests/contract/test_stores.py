@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import msgspec
 import orjson
 import pytest
+from engines import ENGINES, HERE_NOW, let_go, make, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
@@ -25,18 +25,8 @@ from collector.stores import Committed, Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.retention import DAY, UNLIMITED
-from collector.stores.sqlite import SQLiteStore
 
-Engine = Literal["memory", "sqlite"]
-ENGINES: tuple[Engine, ...] = ("memory", "sqlite")
 LATER = START + HOUR
-
-
-def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
-    """A store of the engine, not opened yet."""
-    if engine == "memory":
-        return MemoryStore(Region.GERMANY, rules)
-    return SQLiteStore(path, Region.GERMANY, rules)
 
 
 class Open(Protocol):
@@ -62,6 +52,7 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     yield opened
     for store in made:
         await store.close()
+    let_go(tmp_path)
 
 
 @pytest.fixture
@@ -917,10 +908,10 @@ async def replay(store: Store, commits: Sequence[list[Entry]]) -> tuple[Content,
 def test_any_history_ends_alike_on_every_engine(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
     """Commit by commit the same answers, and in the end the same ledger, the same records, the same routers."""
     rules, commits = ConsentRules(mode=mode), batches(entries, cuts)
-    with TemporaryDirectory() as folder, asyncio.Runner() as runner:
-        one, two = (runner.run(replay(make(e, Path(folder) / "store.db", rules), commits)) for e in ENGINES)
+    with place() as folder, asyncio.Runner() as runner:
+        first, *others = (runner.run(replay(make(e, folder / e, rules), commits)) for e in HERE_NOW)
 
-    assert one == two
+    assert [first] * len(others) == others
 
 
 @settings(max_examples=300, deadline=None)

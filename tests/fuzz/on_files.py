@@ -117,7 +117,7 @@ def check_settings(case: Case) -> str:
     require(rules.policies.counts(rules.policies.first.version, rules.policies.first.effective_at), "no notice counts")
     require(consent_rules(settings).mode in {"flag", "registered"}, "a mode that opens the gate")
     require(settings.regions.enabled, "no region")
-    stores = [settings.regions.of(region).store.resolve() for region in set(settings.regions.enabled)]
+    stores = [settings.regions.of(region).file.resolve() for region in set(settings.regions.enabled)]
     require(len(set(stores)) == len(stores), "two regions in one store")
     return f"{len(settings.regions.enabled)} regions, {settings.consent.mode}"
 

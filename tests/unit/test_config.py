@@ -240,9 +240,12 @@ def test_a_region_says_where_it_is_stored_and_under_which_keys(folder: Folder, r
     at = lines.index(f"[regions.{region}]")
     gone = next(n for n in (at + 1, at + 2) if lines[n].startswith(name))
 
-    assert [f"regions.{region}.{name}: missing. Add it."] == folder.faults(
-        regions="\n".join(lines[:gone] + lines[gone + 1 :])
-    )
+    told = {
+        "store": f"regions.{region}: store: found neither of store and postgresql, expected one of them. Choose where "
+        "it is",
+        "key_files": f"regions.{region}.key_files: missing. Add it.",
+    }
+    assert [told[name]] == folder.faults(regions="\n".join(lines[:gone] + lines[gone + 1 :]))
 
 
 def test_a_region_that_is_served_has_a_section(folder: Folder) -> None:
@@ -570,16 +573,46 @@ ALLOWED = {
     "regions.hong_kong.witness": "can only close a region",
     "regions.hong_kong.retention_days": "when records stored with consent are deleted",
     "regions.hong_kong.spool": "where records wait, encrypted, whose router the ledger has let in",
+    "regions.hong_kong.postgresql.host": "where records are stored",
+    "regions.hong_kong.postgresql.port": "where records are stored",
+    "regions.hong_kong.postgresql.database": "where records are stored",
+    "regions.hong_kong.postgresql.user": "signs in there",
+    "regions.hong_kong.postgresql.password_file": "signs in there",
+    "regions.hong_kong.postgresql.tls": "protects the way; needed beyond this machine",
+    "regions.hong_kong.postgresql.ca_file": "whom to trust",
+    "regions.hong_kong.postgresql.cert_file": "who we are",
+    "regions.hong_kong.postgresql.key_file": "who we are",
+    "regions.hong_kong.postgresql.patience_seconds": "when to give a connection up",
     "regions.germany.store": "where records are stored",
     "regions.germany.key_files": "makes pseudonyms",
     "regions.germany.witness": "can only close a region",
     "regions.germany.retention_days": "when records stored with consent are deleted",
     "regions.germany.spool": "where records wait, encrypted, whose router the ledger has let in",
+    "regions.germany.postgresql.host": "where records are stored",
+    "regions.germany.postgresql.port": "where records are stored",
+    "regions.germany.postgresql.database": "where records are stored",
+    "regions.germany.postgresql.user": "signs in there",
+    "regions.germany.postgresql.password_file": "signs in there",
+    "regions.germany.postgresql.tls": "protects the way; needed beyond this machine",
+    "regions.germany.postgresql.ca_file": "whom to trust",
+    "regions.germany.postgresql.cert_file": "who we are",
+    "regions.germany.postgresql.key_file": "who we are",
+    "regions.germany.postgresql.patience_seconds": "when to give a connection up",
     "regions.china.store": "where records are stored",
     "regions.china.key_files": "makes pseudonyms",
     "regions.china.witness": "can only close a region",
     "regions.china.retention_days": "when records stored with consent are deleted",
     "regions.china.spool": "where records wait, encrypted, whose router the ledger has let in",
+    "regions.china.postgresql.host": "where records are stored",
+    "regions.china.postgresql.port": "where records are stored",
+    "regions.china.postgresql.database": "where records are stored",
+    "regions.china.postgresql.user": "signs in there",
+    "regions.china.postgresql.password_file": "signs in there",
+    "regions.china.postgresql.tls": "protects the way; needed beyond this machine",
+    "regions.china.postgresql.ca_file": "whom to trust",
+    "regions.china.postgresql.cert_file": "who we are",
+    "regions.china.postgresql.key_file": "who we are",
+    "regions.china.postgresql.patience_seconds": "when to give a connection up",
     "consent.mode": "flag needs a flagged message, registered needs a join event before it: neither lets in without",
     "consent.on_exit": "what becomes of records stored with consent; they are unreadable either way",
     "consent.keep_reason": "a text for people",

@@ -1,6 +1,8 @@
 """Imports run one way: a room imports from floors below it, and nobody but `ingest/codec.py` imports the codec."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,14 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process"),
-    ("pseudonym", "documents", "source_settings", "parts", "exposition"),
-    ("fields", "regions", "registry", "consent", "config_files", "config_http", "spool_metrics", "derive"),
+    ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http"),
+    ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
+    ("config_regions",),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline", "diagnosis"),
     ("rules", "intake", "registry_watch", "http"),
-    ("rights",),
+    ("rights", "storage"),
     ("service",),
     ("lookup", "explain", "reference", "broker"),
     ("examination", "surveying"),
@@ -57,6 +60,15 @@ def test_one_module_imports_the_codec() -> None:
     importers = {str(path.relative_to(ROOT)) for path in MODULES if "mqtt5" in imports_of(path)}
 
     assert importers == {"ingest/codec.py"}
+
+
+def test_two_modules_import_the_driver_of_postgresql() -> None:
+    """And neither is asked for by whoever has no such store: the driver is an extra."""
+    importers = {str(path.relative_to(ROOT)) for path in MODULES if "asyncpg" in imports_of(path)}
+    without = "import sys; sys.modules['asyncpg'] = None; import collector.cli, collector.service"
+
+    assert importers == {"stores/postgres_session.py", "stores/postgres_faults.py"}
+    assert subprocess.run([sys.executable, "-c", without], check=False).returncode == 0
 
 
 def test_the_simulator_shares_no_code_with_the_collector() -> None:

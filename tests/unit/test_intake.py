@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from records import HOUR, SECOND, START
 
 from collector.acks import AckRing, Token
-from collector.config import RegionSettings, RegionsSettings, Settings, WriterSettings
+from collector.config import Settings, WriterSettings
+from collector.config_regions import RegionSettings, RegionsSettings
 from collector.consent.ledger import Result
 from collector.intake import Intake
 from collector.metrics import Metrics

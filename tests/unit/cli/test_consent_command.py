@@ -56,7 +56,7 @@ class Site:
     def acts(self, region: str = "germany") -> list[tuple[str, str]]:
         """The acts in a region's ledger and their channels."""
         sql = "SELECT json_extract(entry, '$.action'), json_extract(entry, '$.channel') FROM ledger ORDER BY seq"
-        with closing(sqlite3.connect(self.settings.regions.of(Region(region)).store)) as store:
+        with closing(sqlite3.connect(self.settings.regions.of(Region(region)).file)) as store:
             return store.execute(sql).fetchall()
 
 
@@ -135,7 +135,7 @@ def test_a_reference_is_kept_and_nothing_else_is(site: Site) -> None:
     site.report(ROUTER)
     site.run("consent", "hold", ROUTER, "--reference", "CASE-2026-017", "--reason", "authority")
     sql = "SELECT json_extract(entry, '$.reference'), json_extract(entry, '$.reason') FROM ledger ORDER BY seq"
-    with closing(sqlite3.connect(site.settings.regions.of(Region.GERMANY).store)) as store:
+    with closing(sqlite3.connect(site.settings.regions.of(Region.GERMANY).file)) as store:
         found = store.execute(sql).fetchall()
 
     assert [(None, None), ("CASE-2026-017", "authority")] == found
@@ -182,7 +182,7 @@ def test_a_fault_of_usage_records_nothing(site: Site, words: tuple[str, ...], se
 
     assert isinstance(done.exception, CollectorError)
     assert str(done.exception).startswith(sentence)
-    assert not site.settings.regions.of(Region.GERMANY).store.exists() or [] == site.acts()
+    assert not site.settings.regions.of(Region.GERMANY).file.exists() or [] == site.acts()
 
 
 def test_a_store_that_is_away_keeps_none_of_the_others_waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ def test_a_store_that_is_away_keeps_none_of_the_others_waiting(site: Site, monke
     monkeypatch.setattr("collector.stores.sqlite_schema._BUSY_SECONDS", 0.1)
     site.report(ROUTER)
     site.run("exit", "ZTE0000000001", "--country", "CN")
-    with closing(sqlite3.connect(site.settings.regions.of(Region.CHINA).store, isolation_level=None)) as other:
+    with closing(sqlite3.connect(site.settings.regions.of(Region.CHINA).file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         done = site.run("consent", "void", ROUTER, "--event-id", "v-1")
         other.execute("ROLLBACK")

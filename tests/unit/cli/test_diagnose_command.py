@@ -25,7 +25,7 @@ from collector.diagnosis.document import document_schema
 from collector.diagnosis.judging import CODE
 from collector.model import Action, Entry, Record, Region
 from collector.pseudonym import Pseudonymiser
-from collector.service import open_store
+from collector.storage import open_store
 
 SERIAL = "ZTE1024300012"
 IMEI = "490154203237518"

@@ -19,7 +19,7 @@ from collector.config import load_settings, read_keys
 from collector.errors import StoreUnavailable
 from collector.model import Action, Region
 from collector.pseudonym import Pseudonymiser
-from collector.service import open_store
+from collector.storage import open_store
 
 SERIAL = "ZTE1024300012"
 LATER = START + HOUR

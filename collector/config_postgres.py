@@ -1,0 +1,64 @@
+"""Settings of a region's PostgreSQL database, which takes the place of its SQLite file."""
+
+from typing import Annotated, NamedTuple, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from collector.config_http import File, Section, is_loopback
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,63}$")]
+
+
+class Server(NamedTuple):
+    """Which database this is; two regions must not name the same."""
+
+    host: str
+    port: int
+    database: str
+
+    def __str__(self) -> str:
+        return f"database {self.database}"
+
+
+class PostgresSettings(Section):
+    """A region's PostgreSQL database, 15 or newer, in place of the SQLite file. Made ready by `ueip store init`."""
+
+    host: Annotated[str, StringConstraints(min_length=1)] = Field(
+        default="127.0.0.1", description="Name or address of the server, or the folder of its socket (`/...`)."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=5432, description="Its port.")
+    database: Name = Field(description="The region's own database on it.")
+    user: Name = Field(description="The role to sign in as, a member of the region's writer role.")
+    password_file: File | None = Field(
+        default=None, description="File with the password on its first line; PGPASSWORD or ~/.pgpass when absent."
+    )
+    tls: bool = Field(default=False, description="Speak TLS. Required unless the server is on this machine.")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    cert_file: File | None = Field(default=None, description="The collector's own certificate (PEM).")
+    key_file: File | None = Field(default=None, description="Its private key (PEM).")
+    patience_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=30.0, description="A connection on which a commit takes longer is given up and made anew."
+    )
+
+    @property
+    def server(self) -> Server:
+        """Which database this is."""
+        return Server(self.host, self.port, self.database)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server can only be on this machine."""
+        return self.host.startswith("/") or is_loopback(self.host)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.tls and not self.is_local:
+            raise ValueError(
+                f"host: found '{self.host}' without TLS, expected tls = true for a server on another machine (O78). "
+                f"Set tls = true and, for a private authority, ca_file."
+            )
+        if self.tls and self.host.startswith("/"):
+            raise ValueError("tls: found true for a socket of this machine, expected false. Remove it")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
+        return self

@@ -1,0 +1,96 @@
+"""Settings of the regions: which are served here, each with its store and keys."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from collector.config_http import File, Section
+from collector.config_postgres import PostgresSettings
+from collector.model import Region
+
+
+class RegionSettings(Section):
+    """One region served here."""
+
+    store: File | None = Field(
+        default=None, description="The region's SQLite file; none where there is a [regions.<region>.postgresql]."
+    )
+    key_files: Annotated[tuple[File, ...], Field(min_length=1)] = Field(
+        description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
+    )
+    witness: File | None = Field(
+        default=None,
+        description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
+    )
+
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        description="How long a record can be read after its receipt; then it is deleted. Say it as your notice does."
+    )
+    spool: Path | None = Field(
+        default=None,
+        description="Folder for what waits while the store is away, best on another disk. Beside the store's file if "
+        "absent; with PostgreSQL it must be set.",
+    )
+    postgresql: PostgresSettings | None = Field(
+        default=None,
+        description="The region's PostgreSQL database, in place of a file.",
+        json_schema_extra={"commented": True},
+    )
+
+    @property
+    def file(self) -> Path:
+        """The SQLite file of a region that has one."""
+        assert self.store is not None, "the region's store is a database"
+        return self.store
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where the region's spool is."""
+        return self.spool or self.file.with_name(f"{self.file.name}.spool")
+
+    @model_validator(mode="after")
+    def _one_store(self) -> Self:
+        if (self.store is None) == (self.postgresql is None):
+            found = "neither" if self.store is None else "both"
+            raise ValueError(f"store: found {found} of store and postgresql, expected one of them. Choose where it is")
+        if self.postgresql is not None and self.spool is None:
+            raise ValueError("spool: found none, expected a folder beside PostgreSQL. Set it")
+        return self
+
+
+class RegionsSettings(Section):
+    """Which regions are served here, and by which tables."""
+
+    enabled: Annotated[tuple[Region, ...], Field(min_length=1)] = Field(
+        default=tuple(Region), description="Records of other regions are dropped (`region_not_here`)."
+    )
+    blocked: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...] = Field(
+        default=(), description="Countries to refuse, beside those the tables name."
+    )
+    tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
+    registry: Literal["none", "known", "required"] = Field(
+        default="none",
+        description="The list of routers and countries (`ueip registry`). none: the message's word. known: the list's "
+        "word for routers on it. required: routers that are not on it are refused.",
+    )
+    hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+    germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+    china: RegionSettings | None = Field(default=None, description="The region's store and keys.")
+
+    def of(self, region: Region) -> RegionSettings:
+        """The settings of an enabled region."""
+        settings: RegionSettings = getattr(self, region.value)
+        return settings
+
+    def witness_of(self, region: Region) -> Path:
+        """Where an enabled region's ledger has its witness."""
+        own = self.of(region)
+        return own.witness or own.key_files[0].with_name(f"{region}.witness")
+
+    @model_validator(mode="after")
+    def _present(self) -> Self:
+        missing = [region for region in self.enabled if getattr(self, region.value) is None]
+        if missing:
+            raise ValueError(f"enabled: found {', '.join(missing)} without a section, expected [regions.{missing[0]}]")
+        return self

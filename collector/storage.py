@@ -1,0 +1,64 @@
+"""Where a deployment keeps what it keeps: the store, the registry, the witness and the spool of each region."""
+
+from functools import partial
+
+from msgspec.structs import replace
+
+from collector.config import Settings, read_keys
+from collector.model import Region
+from collector.rules import consent_rules
+from collector.stores import Store
+from collector.stores.guard import GuardedStore
+from collector.stores.places import Place, RegistryStore
+from collector.stores.retention import DAY
+from collector.stores.sealing import Sealer
+from collector.stores.spool import Spool
+from collector.stores.spool_file import SpoolFile
+from collector.stores.sqlite_place import SQLitePlace
+from collector.stores.witness import Witness
+
+
+def open_store(settings: Settings, region: Region) -> GuardedStore:
+    """The store of an enabled region behind its guard, not opened yet."""
+    witness = witness_of(settings, region)
+    made = partial(plain_store, settings, region, anew=False)
+    return GuardedStore(made, region, witness, settings.consent.witness_days)
+
+
+def plain_store(settings: Settings, region: Region, *, anew: bool = True) -> Store:
+    """The store itself, for repairing it; nothing tells whether its ledger is the right one.
+
+    With *anew* a missing one is made, whatever there was before.
+    """
+    rules = replace(consent_rules(settings), retention=settings.regions.of(region).retention_days * DAY)
+    return place_of(settings, region).store(rules, anew=anew)
+
+
+def open_registry(settings: Settings, region: Region) -> RegistryStore:
+    """The registry of an enabled region, in its store."""
+    return place_of(settings, region).registry()
+
+
+def place_of(settings: Settings, region: Region) -> Place:
+    """Where the store of an enabled region is."""
+    own = settings.regions.of(region)
+    key_ids = [key.key_id for key in read_keys(own)]
+    if own.postgresql is None:
+        return SQLitePlace(own.file, region, key_ids, settings.regions.witness_of(region))
+    # Here, and not above: whoever has no such store need not have its driver.
+    from collector.stores.postgres_place import PostgresPlace  # noqa: PLC0415
+
+    return PostgresPlace(own.postgresql, region, key_ids, settings.comes_again_milliseconds)
+
+
+def witness_of(settings: Settings, region: Region) -> Witness:
+    """The witness of an enabled region's ledger."""
+    return Witness(settings.regions.witness_of(region), region)
+
+
+def open_spool(settings: Settings, region: Region) -> Spool:
+    """The spool of an enabled region, not opened yet."""
+    own, limits = settings.regions.of(region), settings.spool
+    beside = place_of(settings, region).check_there
+    file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes, beside)
+    return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)

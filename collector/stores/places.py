@@ -1,0 +1,90 @@
+"""Where the store of a region is, whatever its engine, and what is asked of it there by commands."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Protocol
+
+from collector.consent.ledger import Head
+from collector.model import Identity, Region
+from collector.registry import Entry
+from collector.stores import Store
+from collector.stores.plan import ConsentRules
+from collector.stores.verified import Expected, Verified
+
+
+class RegistryStore(Protocol):
+    """Reads and writes the registry of one region: which routers it has, and of which country. Pseudonymous (F5).
+
+    Not on the collector's own loop: a thread may wait for it. Every method raises StoreUnavailable when the store
+    cannot be reached or used.
+    """
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a store at all; what is not there lists nobody."""
+        ...
+
+    def version(self) -> int:
+        """A number that is another one after every change."""
+        ...
+
+    def entries(self) -> tuple[int, dict[bytes, Entry]]:
+        """All routers by pseudonym, and the version that is."""
+        ...
+
+    def of(self, refs: Sequence[bytes]) -> Entry | None:
+        """The entry of a router known by any of these pseudonyms."""
+        ...
+
+    def put(self, routers: Iterable[tuple[Identity, Entry]]) -> int:
+        """Enter these routers, each in place of what stood there; how many were new or other than before."""
+        ...
+
+    def remove(self, refs: Sequence[bytes]) -> bool:
+        """Strike out a router known by any of these pseudonyms; whether it was there."""
+        ...
+
+
+class Place(Protocol):
+    """The place of one region's store. Made for commands: each method waits, and may take as long as it takes.
+
+    All but `store` and `registry` raise StoreUnavailable when it cannot be read now, and StoreUnusable when it is no
+    store of this region, or of a newer schema.
+    """
+
+    @property
+    def region(self) -> Region:
+        """Whose store it is."""
+        ...
+
+    @property
+    def setting(self) -> str:
+        """The name of the setting that says where it is."""
+        ...
+
+    def is_there(self) -> bool:
+        """Whether there is something to look at; what cannot be known without asking counts as being there."""
+        ...
+
+    def check_there(self) -> None:
+        """Refuse what was there and is gone."""
+        ...
+
+    def store(self, rules: ConsentRules, *, anew: bool) -> Store:
+        """The store, not opened yet, and without its guard; with *anew* a missing one is made all the same."""
+        ...
+
+    def registry(self) -> RegistryStore:
+        """The region's registry, which lies in its store."""
+        ...
+
+    def inspect(self, versions: Collection[str]) -> None:
+        """Look without touching; *versions* are those of the notice."""
+        ...
+
+    def verify(self, expected: Expected) -> Verified:
+        """Verify all of it. That it cannot be made out is a finding too."""
+        ...
+
+    def head(self) -> Head:
+        """The end of its ledger."""
+        ...

@@ -1,0 +1,166 @@
+"""A region's store in a PostgreSQL database: the writing half, over `postgres_reading`.
+
+Rule 1: a commit that only adds records of routers that have joined runs beside others of its kind, in this process or
+        another; one that appends to the ledger, erases or puts samples together is alone in its region. So an exit
+        waits for the commits under way and erases what they wrote, and whoever comes after it reads that it was (K03).
+"""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from collector.config_postgres import PostgresSettings
+from collector.consent.chain import followed
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import Standing
+from collector.errors import Cause, StoreUnusable
+from collector.model import ConsentEvent, Entry, Region
+from collector.stores.gathering import parted
+from collector.stores.plan import Committed, ConsentRules, erased_by, refs_of
+from collector.stores.postgres_commit import Begun, Terms, Transaction
+from collector.stores.postgres_known import KnownRouters
+from collector.stores.postgres_partitions import CURRENT, Month, make_ahead
+from collector.stores.postgres_reading import PostgresReader, check_kind, now_ms
+from collector.stores.postgres_retention import Sweep
+from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, erase, forget, upsert
+from collector.stores.postgres_session import Session
+from collector.stores.retention import Purged
+from collector.stores.rows import Damaged, decode_entry
+
+LOOK_BACK: Final = 8 * 86_400_000
+"""A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
+_TOMBSTONE_LIFE: Final = 90 * 86_400_000
+"""Longer than a message may be old, and than a broker keeps one."""
+_HOUR_SECONDS: Final = 3600.0
+_BEGUN: Final = """
+    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry
+    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = $1 LEFT JOIN ueip.ledger l ON l.seq >= $2
+    ORDER BY l.seq"""
+
+
+class PostgresStore(PostgresReader):
+    """One region in one database. See `Store` for what is promised."""
+
+    def __init__(
+        self,
+        settings: PostgresSettings,
+        region: Region,
+        rules: ConsentRules,
+        key_ids: Collection[str] = (),
+        look_back: int = LOOK_BACK,
+    ) -> None:
+        """As `PostgresReader`; *rules* say how its ledger is kept, *look_back* for how long duplicates may come."""
+        super().__init__(settings, region, key_ids, rules.policies.ends, rules.retention)
+        self._terms = Terms(region, rules, look_back)
+        self._known = KnownRouters()
+        self._sweep = Sweep(rules.retention)
+        self._was_alone = False
+        self._kept_house = float("-inf")
+
+    async def open(self) -> None:
+        """As `Store.open`."""
+        self._known.forget()
+        self._kept_house = float("-inf")
+        await super().open()
+
+    async def commit(self, entries: Sequence[Entry]) -> Committed:
+        """As `Store.commit`."""
+        session = self._open
+        async with session.turn():
+            # New routers come in crowds: whoever had to be alone last time is so again, rather than to begin twice.
+            alone = self._was_alone or any(isinstance(entry, ConsentEvent) for entry in entries)
+            committed = await self._commit(session, entries, alone=alone)
+            return committed or await self._alone(session, entries)
+
+    async def _alone(self, session: Session, entries: Sequence[Entry]) -> Committed:
+        committed = await self._commit(session, entries, alone=True)
+        assert committed is not None
+        return committed
+
+    async def _commit(self, session: Session, entries: Sequence[Entry], *, alone: bool) -> Committed | None:
+        """Commit *entries*; None, and nothing was written, if that has to be done alone."""
+        await session.run(BEGIN_ALONE if alone else BEGIN_BESIDE)
+        begun = await self._begin(session, refs_of(entries))
+        work = Transaction(session, self._terms, self._known, begun, now=now_ms())
+        plan = await work.plan(entries)
+        self._was_alone = work.has_to_be_alone(plan)
+        if self._was_alone and not alone:
+            await session.run("ROLLBACK")
+            return None
+        committed, new = await work.write(plan)
+        await self._finish(session)
+        self._head = plan.head
+        self._known.wrote((entry.standing() for entry in plan.appends), work.rows, work.erased)
+        self._known.found(new)
+        return committed
+
+    async def _begin(self, session: Session, refs: set[bytes]) -> Begun:
+        rows = await session.rows(_BEGUN, CURRENT, self._head.seq)
+        self._learn([row[2:] for row in rows if row[2] is not None])
+        month = Month.noted(rows[0][0]) if rows[0][0] else None
+        return Begun(self._head, month, rows[0][1], await self._known.read(session, refs), self._wrong_times)
+
+    async def _finish(self, session: Session) -> None:
+        await session.run("COMMIT")
+
+    def _learn(self, rows: Sequence[Any]) -> list[LedgerEntry]:
+        found = super()._learn(rows)
+        self._known.learn(found)
+        return found
+
+    async def changes(self, after: int) -> list[Standing]:
+        """As `Store.changes`; also shows, as this is asked about once a second, whether the store is what it was."""
+        session = self._open
+        async with session.turn():
+            await check_kind(session, self.region)
+            await self._check_writable(session)
+            await self._look(session)
+            rows = await session.rows("SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq", after)
+            found = [decode_entry(row[0]).standing() for row in rows]
+        if time.monotonic() - self._kept_house > _HOUR_SECONDS:
+            self._kept_house = time.monotonic()
+            await self._keep_house(session)
+        return found
+
+    async def _check_writable(self, session: Session) -> None:
+        """Notice a server that became a standby, or read-only, before a message has to wait for it."""
+        sql = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+        if (await session.row(sql))[0]:
+            raise StoreUnusable(f"the database of {self.region}: found one that takes no writes", Cause.READ_ONLY)
+
+    async def _keep_house(self, session: Session) -> None:
+        """Make partitions ahead, and let go of tombstones that nothing can ask for any more."""
+        now = now_ms()
+        async with session.turn():
+            await session.run(BEGIN_ALONE)
+            await make_ahead(session, now)
+            await session.do("DELETE FROM ueip.tombstone WHERE erased_at < $1", now - _TOMBSTONE_LIFE)
+            await session.run("COMMIT")
+
+    async def purge(self) -> Purged:
+        """As `Store.purge`."""
+        return await self._sweep.step(self._open, now_ms())
+
+    async def restore(self, entries: Sequence[str]) -> int:
+        """As `Store.restore`."""
+        session = self._open
+        async with session.turn():
+            self._known.forget()
+            await session.run(BEGIN_ALONE)
+            await self._look(session)
+            try:
+                found = followed(self._head, entries)
+            except ValueError as error:
+                raise Damaged(str(error)) from error
+            erased = await self._append_again(session, found, entries) if found else 0
+            await self._finish(session)
+            if found:
+                self._head = Head(seq=found[-1].seq, hash=found[-1].hash)
+            return erased
+
+    async def _append_again(self, session: Session, found: list[LedgerEntry], texts: Sequence[str]) -> int:
+        await append(session, found, texts)
+        rows = await upsert(session, list({s.device_ref: s for s in (entry.standing() for entry in found)}.values()))
+        await forget(session, [rows[ref][0] for ref in parted(found)])
+        now, gone = now_ms(), erased_by(found, self._terms.consent)
+        return await erase(session, [(rows[ref][0], until) for ref, until in gone], now) if gone else 0

@@ -1,0 +1,84 @@
+"""The months of a PostgreSQL store: one partition each, by time of receipt.
+
+Rule 1: commits beside each other write into one partition, the current one, whose index keeps record ids unique. What
+        belongs into another month, and what begins a new one, is written alone in the region, where it can be seen
+        whether an earlier month has it: so a record is stored once, also over midnight of the last of a month.
+Rule 2: the current partition is a note in the store, read inside the transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from collector.stores.postgres_rows import note
+from collector.stores.postgres_session import Session
+
+CURRENT: Final = "partition"
+"""The note of the current partition."""
+_FOR_EVER: Final = 1 << 62
+
+
+class Month(NamedTuple):
+    """A month of receipt: from its first millisecond to the first of the next."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, at: int) -> "Month":
+        """The month that *at* lies in, UTC."""
+        first = datetime.fromtimestamp(at // 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        following = (first + timedelta(days=32)).replace(day=1)
+        return cls(int(first.timestamp()) * 1000, int(following.timestamp()) * 1000)
+
+    @classmethod
+    def noted(cls, text: str) -> "Month":
+        """The month of a note."""
+        start, _, end = text.partition(" ")
+        return cls(int(start), int(end))
+
+    def note(self) -> str:
+        """As it is noted."""
+        return f"{self.start} {self.end}"
+
+
+class Span(NamedTuple):
+    """The times of receipt of the records of a commit."""
+
+    first: int
+    last: int
+
+    def is_within(self, month: Month | None) -> bool:
+        """Whether all of them belong into *month*."""
+        return month is not None and month.start <= self.first and self.last < month.end
+
+    def elsewhere(self, month: Month | None, look_back: int) -> tuple[int, int] | None:
+        """Between which times of receipt other partitions than *month* may hold the same records; None if none can."""
+        since = self.first - look_back
+        if month is None or not self.is_within(month):
+            return since, _FOR_EVER
+        return (since, month.start) if since < month.start else None
+
+
+def span_of(times: Sequence[int]) -> Span | None:
+    """The first and the last of *times*."""
+    return Span(min(times), max(times)) if times else None
+
+
+async def turn_to(session: Session, span: Span) -> Month:
+    """Make the partitions of *span* where they are missing; the last of them is the current one from here on."""
+    month = Month.of(span.first)
+    while True:
+        await session.rows("SELECT ueip.make_partition($1)", month.start)
+        if span.last < month.end:
+            break
+        month = Month.of(month.end)
+    await note(session, CURRENT, month.note())
+    return month
+
+
+async def make_ahead(session: Session, now: int) -> None:
+    """Make the partitions of this month and the next, so that no commit has to."""
+    month = Month.of(now)
+    for start in (month.start, month.end):
+        await session.rows("SELECT ueip.make_partition($1)", start)

@@ -1,0 +1,90 @@
+"""Deletes from a PostgreSQL store what is past its time: whole months, and of the oldest one record by record (O30).
+
+Rule 1: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
+Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from collector.errors import Cause, StoreUnavailable
+from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased
+from collector.stores.postgres_session import Session
+from collector.stores.retention import DAY, Purged, expired_until
+
+REACH: Final = 7 * DAY
+"""How far beyond the oldest record one sweep may go, in milliseconds."""
+PURGED_AT_ONCE: Final = 1000
+"""Records looked at in one transaction."""
+_OLDEST: Final = """
+    SELECT r.received_at FROM ueip.record r JOIN ueip.router w ON w.id = r.router_id
+    WHERE w.holds = '' ORDER BY r.id LIMIT 1"""
+_DROP: Final = "SELECT ueip.drop_partition($1)"
+# By number and not by time: where the records are young, none has to be looked at any more.
+_NEXT: Final = f"""
+    SELECT r.id, r.router_id, r.received_at, w.holds = '' FROM ueip.record r JOIN ueip.router w ON w.id = r.router_id
+    WHERE r.id > $1 ORDER BY r.id LIMIT {PURGED_AT_ONCE}"""  # noqa: S608 - a number of ours
+_DELETE: Final = """
+    WITH gone AS (DELETE FROM ueip.record WHERE id = ANY($1::bigint[]) AND received_at <= $2 RETURNING tableoid)
+    SELECT DISTINCT tableoid::regclass::text FROM gone"""
+_LEFTOVERS: Final = (
+    """DELETE FROM ueip.memory m WHERE m.router_id = ANY($1::bigint[])
+        AND NOT EXISTS (SELECT FROM ueip.record r WHERE r.router_id = m.router_id)""",
+    # One that has joined stays findable: what it sends next is found under the same entries.
+    """WITH gone AS (
+            DELETE FROM ueip.lookup l USING ueip.router w
+            WHERE l.router_id = ANY($1::bigint[]) AND w.id = l.router_id AND w.state <> 'joined'
+                AND NOT EXISTS (SELECT FROM ueip.record r WHERE r.router_id = l.router_id)
+            RETURNING l.router_id)
+        UPDATE ueip.router SET names = NULL WHERE id IN (SELECT router_id FROM gone)""",
+)
+
+
+class Sweep:
+    """A purge on its way through the records of a store, oldest first."""
+
+    def __init__(self, retention: int) -> None:
+        self._retention = retention
+        self._after = 0
+        self._until: int | None = None
+
+    async def step(self, session: Session, now: int) -> Purged:
+        """Delete what is past its time among the next records, in one transaction.
+
+        What a reader is in the way of, a month to be dropped, is done with the next sweep.
+        """
+        try:
+            async with session.turn():
+                await session.run(BEGIN_BESIDE)
+                purged, last = await self._purge(session, now)
+                await session.run("COMMIT")
+        except StoreUnavailable as error:
+            if error.cause is not Cause.LOCKED:
+                raise
+            purged, last = Purged(0, more=False), None
+        self._after, self._until = (last or 0, self._until) if purged.more else (0, None)
+        return purged
+
+    async def _purge(self, session: Session, now: int) -> tuple[Purged, int | None]:
+        """What one step did, and the last record looked at."""
+        if self._until is None:
+            oldest, expired = await session.row(_OLDEST), expired_until(self._retention)
+            self._until = min(oldest[0] + REACH, expired) if oldest else expired
+        dropped = 0
+        while (number := (await session.row(_DROP, self._until))[0]) is not None:
+            dropped += number
+        rows = await session.rows(_NEXT, self._after)
+        old = [row for row in rows if row[2] <= self._until]
+        gone = [row for row in old if row[3]]
+        await self._delete(session, gone, now)
+        more = bool(old) and len(rows) == PURGED_AT_ONCE
+        return Purged(dropped + len(gone), more), rows[-1][0] if more else None
+
+    async def _delete(self, session: Session, gone: Sequence[Any], now: int) -> None:
+        if not gone:
+            return
+        tables = await session.rows(_DELETE, [row[0] for row in gone], self._until)
+        routers = list({row[1] for row in gone})
+        for sql in _LEFTOVERS:
+            await session.do(sql, routers)
+        await note_erased(session, {row[0] for row in tables}, now)

@@ -1,0 +1,257 @@
+"""Statements of a PostgreSQL store, and what goes into them and comes out.
+
+Rule 1: a statement takes any number of rows, as arrays or from the staging table: nothing is awaited row by row.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from collector.consent.acts import LEFT
+from collector.consent.ledger import Head, LedgerEntry
+from collector.consent.standing import Standing
+from collector.model import Record
+from collector.stores import Router
+from collector.stores.postgres_session import Session
+from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, router_row, standing_of
+
+_LOCK: Final = 0x55454950  # "UEIP"
+# Every statement sees what was committed when it began, whatever the server's default is: what is read after the lock
+# was waited for must be as of then.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN_BESIDE: Final = f"{_BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
+"""A transaction beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
+BEGIN_ALONE: Final = f"{_BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
+"""A transaction alone in its region."""
+
+_LEFT_AT: Final = f"""
+    (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
+        AND l.entry::json->>'state' IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
+"""The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
+RECORDS: Final = f"""
+    WITH w AS MATERIALIZED (SELECT *, {_LEFT_AT} AS left_at FROM ueip.router WHERE device_ref = $1)
+    SELECT r.record_id, w.device_ref, w.key_id, r.event_time, r.received_at,
+        l.entry::json->>'consent_id', r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
+    FROM w JOIN ueip.record r ON r.router_id = w.id AND r.consent_seq > w.left_at
+        JOIN ueip.ledger l ON l.seq = r.consent_seq
+    WHERE w.state = 'joined' AND r.event_time >= $2 AND r.received_at > $3
+    ORDER BY r.event_time DESC, r.id DESC LIMIT $4"""  # noqa: S608 - words of ours
+ON_CELL: Final = f"""
+    WITH newest AS (SELECT * FROM ueip.record ORDER BY id DESC LIMIT $1)
+    SELECT r.record_id, router.device_ref, router.key_id, r.event_time, r.received_at,
+        l.entry::json->>'consent_id', r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
+    FROM newest r JOIN ueip.router ON router.id = r.router_id JOIN ueip.ledger l ON l.seq = r.consent_seq
+    WHERE strpos(r.body, $3) > 0 AND r.event_time >= $2 AND r.received_at > $4 AND router.state = 'joined'
+        AND r.consent_seq > {_LEFT_AT}
+    ORDER BY r.event_time DESC"""  # noqa: S608 - words of ours
+NEWEST: Final = """
+    SELECT * FROM (SELECT (entry::json->>'received_at')::bigint FROM ueip.ledger WHERE seq > $1
+        ORDER BY seq DESC LIMIT 1) AS last_entry
+    UNION ALL SELECT * FROM (SELECT received_at FROM ueip.record WHERE id > $2 ORDER BY id DESC LIMIT 1) AS last"""
+_FIND: Final = f"""
+    SELECT {ROUTER_COLUMNS}, n.records, n.first, n.last
+    FROM (SELECT *, {_LEFT_AT} AS left_at FROM ueip.router WHERE id IN (
+            SELECT id FROM ueip.router WHERE device_ref = ANY($1::bytea[])
+            UNION SELECT router_id FROM ueip.lookup
+                JOIN unnest($2::bytea[], $3::text[]) AS named(ref, kind) USING (ref, kind))) AS w,
+        LATERAL (SELECT count(*) AS records, min(received_at) AS first, max(received_at) AS last
+            FROM ueip.record r
+            WHERE r.router_id = w.id AND r.consent_seq > w.left_at AND r.received_at > $4) AS n
+    ORDER BY w.id"""  # noqa: S608 - words of ours
+
+_ARRAYS: Final = (
+    "bytea[], text[], text[], bigint[], text[], bigint[], bigint[], text[], text[], integer[], text[], text[], bigint[]"
+)
+_UPSERT_ROUTERS: Final = f"""
+    INSERT INTO ueip.router ({ROUTER_COLUMNS})
+    SELECT * FROM unnest({", ".join(f"${n}::{kind}" for n, kind in enumerate(_ARRAYS.split(", "), start=1))})
+    ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
+        generation = excluded.generation, effective_at = excluded.effective_at,
+        policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
+        attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
+        erased_until = excluded.erased_until
+    RETURNING device_ref, id, buried"""  # noqa: S608 - words of ours
+_APPEND: Final = """
+    INSERT INTO ueip.ledger SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::text[], $5::text[])"""
+
+_STAGING: Final = """
+    CREATE TEMPORARY TABLE IF NOT EXISTS staging (
+        id bigint, record_id bytea, router_id bigint, event_time bigint, received_at bigint, consent_seq bigint,
+        policy_version text, source_adapter text, stripped text, body text
+    ) ON COMMIT DELETE ROWS"""
+_INSERT: Final = "INSERT INTO ueip.record SELECT * FROM pg_temp.staging ON CONFLICT DO NOTHING"
+# A scalar subquery, so that the planner has no choice but to look each up in the index of each partition concerned.
+_INSERT_NEW: Final = """
+    INSERT INTO ueip.record SELECT * FROM pg_temp.staging AS s
+    WHERE (SELECT r.id FROM ueip.record r
+        WHERE r.record_id = s.record_id AND r.received_at >= $1 AND r.received_at < $2 LIMIT 1) IS NULL
+    ON CONFLICT DO NOTHING"""
+_MINE: Final = """
+    SELECT record_id FROM ueip.record
+    WHERE record_id = ANY($1::bytea[]) AND received_at >= $2 AND xmin = pg_current_xact_id()::xid"""
+
+_ERASE: Final = """
+    WITH gone AS (
+        DELETE FROM ueip.record r USING unnest($1::bigint[], $2::bigint[]) AS e(router_id, until)
+        WHERE r.router_id = e.router_id AND r.received_at <= e.until RETURNING r.record_id, r.tableoid),
+    buried AS (
+        INSERT INTO ueip.tombstone SELECT substr(sha256('tombstone'::bytea || record_id), 1, 16), $3 FROM gone
+        ON CONFLICT DO NOTHING)
+    SELECT count(*), coalesce(array_agg(DISTINCT tableoid::regclass::text), '{}') FROM gone"""
+_MEMORY: Final = "DELETE FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
+_FORGET: Final = (
+    "UPDATE ueip.router SET buried = true, names = NULL WHERE id = ANY($1::bigint[])",
+    """DELETE FROM ueip.lookup l WHERE router_id = ANY($1::bigint[])
+        AND NOT EXISTS (SELECT FROM ueip.record r WHERE r.router_id = l.router_id)""",
+    _MEMORY,
+)
+_BURY: Final = "INSERT INTO ueip.tombstone SELECT unnest($1::bytea[]), $2 ON CONFLICT DO NOTHING"
+_LOOKUP: Final = """
+    INSERT INTO ueip.lookup SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING
+    RETURNING router_id"""
+# Only with a name that is new: one that is told with every other report must not change the row each time.
+_NAMED: Final = """
+    UPDATE ueip.router w SET names = n.names FROM unnest($1::bigint[], $2::bytea[]) AS n(id, names)
+    WHERE w.id = n.id"""
+_NOTE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+async def head_of(session: Session) -> Head:
+    """The end of the ledger."""
+    row = await session.row("SELECT seq, hash FROM ueip.ledger ORDER BY seq DESC LIMIT 1")
+    return Head(seq=row[0], hash=row[1]) if row else Head()
+
+
+async def find_routers(session: Session, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
+    """The routers known by any of these pseudonyms (kind, ref); what was received up to *expired* counts no more."""
+    own = [ref for kind, ref in refs if kind == "router"]
+    named = [(ref, kind) for kind, ref in refs if kind != "router"]
+    rows = await session.rows(_FIND, own, [ref for ref, _ in named], [kind for _, kind in named], expired)
+    return [
+        Router(standing=standing_of(row), records=row[-3], first_received_at=row[-2], last_received_at=row[-1])
+        for row in rows
+    ]
+
+
+class Erased(NamedTuple):
+    """The note of erasures whose bytes may still be in files: the oldest's and the newest's time, and the tables."""
+
+    oldest: int = 0
+    newest: int = 0
+    tables: frozenset[str] = frozenset()
+
+    @classmethod
+    def noted(cls, text: str | None) -> "Erased":
+        """What was noted."""
+        oldest, newest, *tables = (text or "0 0").split()
+        return cls(int(oldest), int(newest), frozenset(tables))
+
+    def text(self) -> str:
+        """As it is noted."""
+        return " ".join((str(self.oldest), str(self.newest), *sorted(self.tables)))
+
+
+async def noted(session: Session, name: str) -> str | None:
+    """A note of the store about itself."""
+    row = await session.row("SELECT value FROM ueip.note WHERE name = $1", name)
+    return row[0] if row else None
+
+
+async def note(session: Session, name: str, value: str) -> None:
+    """Write a note of the store about itself."""
+    await session.do(_NOTE, name, value)
+
+
+async def note_erased(session: Session, tables: set[str], now: int) -> None:
+    """Note that rows of these tables were erased, whose bytes are still in the files."""
+    before = Erased.noted(await noted(session, ERASED))
+    await note(session, ERASED, Erased(before.oldest or now, now, before.tables | tables).text())
+
+
+async def append(session: Session, entries: Sequence[LedgerEntry], texts: Sequence[str] | None = None) -> None:
+    """Append to the ledger; *texts* as they were written before, if they were."""
+    rows = map(ledger_row, entries, texts) if texts else map(ledger_row, entries)
+    await session.do(_APPEND, *_columns([*rows]))
+
+
+async def upsert(session: Session, standings: Sequence[Standing]) -> dict[bytes, tuple[int, bool]]:
+    """Write how routers stand, each once; their numbers, and whether records of them were erased."""
+    rows = await session.rows(_UPSERT_ROUTERS, *_columns([router_row(standing) for standing in standings]))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def erase(session: Session, routers: Sequence[tuple[int, int]], now: int) -> int:
+    """Erase routers' records received up to a time each, keeping what they are known by when they come again.
+
+    What finds a router goes with its last record; what its next sample would be compared with goes at once. A note says
+    which tables' files have bytes of them left; `ueip store tidy` goes by it.
+    """
+    ids = [router_id for router_id, _ in routers]
+    row = await session.row(_ERASE, ids, [until for _, until in routers], now)
+    for sql in _FORGET:
+        await session.do(sql, ids)
+    await note_erased(session, set(row[1]), now)
+    return int(row[0])
+
+
+async def forget(session: Session, router_ids: Sequence[int]) -> None:
+    """Forget what the routers' next samples would be compared with."""
+    if router_ids:
+        await session.do(_MEMORY, router_ids)
+
+
+async def bury(session: Session, hashes: Sequence[bytes], now: int) -> None:
+    """Keep what ids are known by when they come again."""
+    if hashes:
+        await session.do(_BURY, hashes, now)
+
+
+async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: tuple[int, int] | None) -> int:
+    """Insert records, each unless it is stored already; how many were not.
+
+    *elsewhere* are times of receipt between which other partitions have to be looked at too, None for none.
+    """
+    await session.run(_STAGING)
+    await session.copy("staging", rows)
+    return await (session.do(_INSERT) if elsewhere is None else session.do(_INSERT_NEW, *elsewhere))
+
+
+async def inserted(session: Session, record_ids: Sequence[bytes], since: int) -> set[bytes]:
+    """Those of *record_ids* that this transaction has inserted."""
+    return {row[0] for row in await session.rows(_MINE, record_ids, since)}
+
+
+async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> None:
+    """Make routers findable by other names; *names* are what is noted of the names of each."""
+    new = {row[0] for row in await session.rows(_LOOKUP, *_columns(rows))}
+    if new:
+        await session.do(_NAMED, *_columns([(router_id, names[router_id]) for router_id in new]))
+
+
+async def among(session: Session, table: str, ids: Sequence[bytes], column: str = "record_id") -> set[bytes]:
+    """Those of *ids* that stand in *column* of *table*."""
+    if not ids:
+        return set()
+    sql = f"SELECT {column} FROM ueip.{table} WHERE {column} = ANY($1::bytea[])"  # noqa: S608 - names of ours
+    return {row[0] for row in await session.rows(sql, ids)}
+
+
+def record_row(number: int, record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
+    """A record in the order of the staging table."""
+    return (
+        number,
+        record.record_id,
+        router_id,
+        record.event_time,
+        record.received_at,
+        standing.seq,
+        standing.policy_version,
+        record.source_adapter,
+        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
+        record.body.decode(),
+    )

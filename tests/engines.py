@@ -1,0 +1,62 @@
+"""Stores of every engine, for suites that hold all of them to the same promises."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, Literal
+
+import pytest
+from postgresql import DATABASES, binaries
+
+from collector.model import Region
+from collector.stores import Store
+from collector.stores.memory import MemoryStore
+from collector.stores.plan import ConsentRules
+from collector.stores.postgres import PostgresStore
+from collector.stores.sqlite import SQLiteStore
+
+Engine = Literal["memory", "sqlite", "postgresql"]
+HAS_POSTGRESQL: Final = binaries() is not None
+needs_postgresql: Final = pytest.mark.skipif(
+    not HAS_POSTGRESQL, reason="PostgreSQL 15 or newer is not installed (apt-get install postgresql)"
+)
+ENGINES: Final = ("memory", "sqlite", pytest.param("postgresql", marks=needs_postgresql))
+"""For `parametrize`."""
+LASTING: Final = ENGINES[1:]
+"""Those whose content outlives the process."""
+HERE_NOW: Final[tuple[Engine, ...]] = ("memory", "sqlite", "postgresql") if HAS_POSTGRESQL else ("memory", "sqlite")
+"""Those that can be used on this machine."""
+
+
+def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
+    """A store of the engine, not opened yet; *path* stands for it, whatever it is."""
+    if engine == "memory":
+        return MemoryStore(Region.GERMANY, rules)
+    if engine == "sqlite":
+        return SQLiteStore(path, Region.GERMANY, rules)
+    return DATABASES.store(path, rules)
+
+
+async def memories(store: Store) -> int:
+    """Of how many routers a lasting store remembers something for derivation."""
+    if isinstance(store, SQLiteStore):
+        return int(store._all("SELECT count(*) FROM memory")[0][0])
+    assert isinstance(store, PostgresStore)
+    [number] = await store._each(lambda row: int(row[0]), "SELECT count(*) FROM ueip.memory")
+    return number
+
+
+def let_go(folder: Path) -> None:
+    """The stores that paths in *folder* stand for are not needed any more."""
+    DATABASES.let_go(folder)
+
+
+@contextmanager
+def place() -> Iterator[Path]:
+    """A folder for stores, for the length of a block."""
+    with TemporaryDirectory() as folder:
+        try:
+            yield Path(folder)
+        finally:
+            let_go(Path(folder))
