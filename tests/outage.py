@@ -19,13 +19,12 @@ from collector.metrics import Metrics
 from collector.model import DropReason, Entry, Record
 from collector.model import Region as Name
 from collector.pseudonym import Key
-from collector.stores import Committed
+from collector.stores import Committed, Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.sealing import Sealer
 from collector.stores.spool import Spool
 from collector.stores.spool_file import SpoolFile
-from collector.stores.sqlite import SQLiteStore
 from collector.stores.writer import Writer
 
 HERE = Name.GERMANY
@@ -35,8 +34,8 @@ KEY = Key(b"k" * 32)
 class GatedStore:
     """A store whose commits wait until they are let through, and can be made to refuse."""
 
-    def __init__(self, store: MemoryStore | SQLiteStore | None = None) -> None:
-        self.store = store or MemoryStore(HERE, ConsentRules())
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Any = store or MemoryStore(HERE, ConsentRules())
         self.region = HERE
         self.fail_next = 0
         self.fails_with = Cause.NOT_ANSWERING
@@ -52,7 +51,7 @@ class GatedStore:
         if self.fail_next:
             self.fail_next -= 1
             raise StoreUnavailable("the store was told to fail", self.fails_with)
-        committed = await self.store.commit(entries)
+        committed: Committed = await self.store.commit(entries)
         if entries:
             self.commits.append(list(entries))
         return committed

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pytest
+from engines import let_go, needs_postgresql
+from grounds import IN_DATABASE, IN_FILE, Ground
 from stepping import START, Race
 
 from collector.acks import NO_TOKEN
@@ -17,20 +19,30 @@ class Open(Protocol):
     def __call__(self, **options: Any) -> Awaitable[Race]: ...
 
 
+GROUNDS: Final = ("file", pytest.param("database", marks=needs_postgresql))
+
+
+@pytest.fixture(params=GROUNDS)
+def ground(request: pytest.FixtureRequest) -> Ground:
+    """Where the store is: in a file, or in a database."""
+    return IN_FILE if request.param == "file" else IN_DATABASE
+
+
 @pytest.fixture
-async def another(tmp_path: Path) -> AsyncIterator[Open]:
+async def another(tmp_path: Path, ground: Ground) -> AsyncIterator[Open]:
     """Makes collectors that share one store, and closes them afterwards."""
     made: list[Race] = []
     folder = tmp_path / "data"
     folder.mkdir()
 
     async def opened(**options: Any) -> Race:
-        made.append(await Race(folder / "germany.db", **options).open())
+        made.append(await Race(folder / "germany.db", ground=ground, **options).open())
         return made[-1]
 
     yield opened
     for race in made:
         await race.store.close()
+    let_go(tmp_path)
 
 
 @pytest.fixture

@@ -5,17 +5,16 @@ test's. `Race` is one process: intake, writer, ledger, acknowledgements. `Comman
 """
 
 import asyncio
-import sqlite3
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 import msgspec
 import pytest
+from grounds import HERE as HERE  # noqa: PLC0414 - for those who race
+from grounds import IN_FILE, Boundary, Ground, Seen
 from notices import DIGEST
 from records import SECOND
 from support import NOW, POLICY, RECEIVED_AT, ROUTER, Document, encode, minimal_document, settings_of, text_of
@@ -25,31 +24,20 @@ from collector.config import Settings, WriterSettings
 from collector.consent.standing import ClosedRouters
 from collector.intake import Intake
 from collector.metrics import Metrics
-from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Identity, Message, Region
+from collector.model import Action, Channel, ConsentEvent, DropReason, Identity, Message
 from collector.pipeline import Rules, process
 from collector.pseudonym import Key, Pseudonymiser
-from collector.rules import assemble, consent_rules
-from collector.stores import Committed
-from collector.stores.sqlite import SQLiteStore
+from collector.rules import assemble
 from collector.stores.writer import Writer
 
-Boundary = Literal["received", "decoded", "queued", "taken", "inside", "committed", "settled", "acknowledged"]
 BOUNDARIES: Final[tuple[Boundary, ...]] = (
     "received", "decoded", "queued", "taken", "inside", "committed", "settled", "acknowledged",
 )  # fmt: skip
 """Where a report can be: each is a boundary between two steps of ours."""
 
-HERE: Final = Region.GERMANY
 START: Final = RECEIVED_AT
 MARKER: Final = "V7.Marker-kwx_QZJ"
 KEY: Final = Key(b"k" * 32)
-
-
-class Seen(NamedTuple):
-    """What another process would find in the store: the numbers of rows, and the acts in the ledger."""
-
-    rows: int
-    acts: list[str]
 
 
 class Watched(Token):
@@ -69,58 +57,12 @@ class Watched(Token):
         super().complete()
 
 
-class SteppedStore(SQLiteStore):
-    """A store whose next commit stops where it is told to, until it is let go."""
-
-    def __init__(self, path: Path, settings: Settings) -> None:
-        super().__init__(path, HERE, consent_rules(settings))
-        self.stop_at: Boundary | None = None
-        self._reached = asyncio.Event()
-        self._go_on = asyncio.Event()
-        self._go_on_inside = threading.Event()
-
-    async def open(self) -> None:
-        """As `Store.open`."""
-        await super().open()
-        loop = asyncio.get_running_loop()
-
-        def before(sql: str) -> None:
-            if self.stop_at == "inside" and sql == "COMMIT":
-                self.stop_at = None
-                loop.call_soon_threadsafe(self._reached.set)
-                assert self._go_on_inside.wait(20)
-
-        self._db.set_trace_callback(before)
-
-    async def commit(self, entries: Sequence[Entry]) -> Committed:
-        """As `Store.commit`, with a stop before or after it."""
-        await self._stop("taken")
-        committed = await super().commit(entries)
-        await self._stop("committed")
-        return committed
-
-    async def _stop(self, boundary: Boundary) -> None:
-        if self.stop_at == boundary:
-            self.stop_at = None
-            self._reached.set()
-            await self._go_on.wait()
-
-    async def reached(self) -> None:
-        """Wait until the commit has stopped."""
-        async with asyncio.timeout(20):
-            await self._reached.wait()
-
-    def let_go(self) -> None:
-        """Let the commit that stopped go on."""
-        self._go_on.set()
-        self._go_on_inside.set()
-
-
 class Race:
     """One collector of one region, driven step by step."""
 
-    def __init__(self, path: Path, *, keys: Sequence[Key] = (KEY,), **consent: Any) -> None:
+    def __init__(self, path: Path, *, ground: Ground = IN_FILE, keys: Sequence[Key] = (KEY,), **consent: Any) -> None:
         self.path = path
+        self.ground = ground
         self.settings, rules = _standard(tuple(consent.items()))
         self.pseudonyms = Pseudonymiser(keys)
         self.closed = ClosedRouters()
@@ -128,7 +70,7 @@ class Race:
             rules, pseudonyms={HERE: self.pseudonyms}, closed={HERE: self.closed}
         )
         self.metrics = Metrics((HERE,))
-        self.store = SteppedStore(path, self.settings)
+        self.store = ground.store(path, self.settings)
         self.writer = Writer(self.store, WriterSettings(), self.metrics, self.closed)
         self.intake = Intake(
             self.rules,
@@ -253,10 +195,7 @@ class Race:
 
     def seen(self) -> Seen:
         """What another process finds in the store now."""
-        with closing(sqlite3.connect(self.path)) as other:
-            rows = other.execute("SELECT count(*) FROM record").fetchone()[0]
-            acts = other.execute("SELECT json_extract(entry, '$.action') FROM ledger ORDER BY seq").fetchall()
-        return Seen(rows, [row[0] for row in acts])
+        return self.ground.seen(self.path)
 
     def identity(self, router: str = ROUTER) -> Identity:
         """The router as the ledger knows it."""
@@ -268,19 +207,8 @@ class Race:
         return [MARKER.encode(), *ids, *(ref for _, ref in self.pseudonyms.lookup(router, router, None, None))]
 
     def found(self, traces: Sequence[bytes]) -> list[bytes]:
-        """Which of *traces* are in the raw bytes of database, log and shared memory."""
-        raw = b"".join(copy.read_bytes() for copy in self.image(self.path.parent / "looked-at"))
-        return [trace for trace in traces if trace in raw]
-
-    def image(self, folder: Path) -> list[Path]:
-        """The files as they are on the disk now, copied as a crash would leave them.
-
-        By a process of its own: closing a file here would drop this process's locks on it (POSIX).
-        """
-        folder.mkdir(exist_ok=True)
-        files = sorted(self.path.parent.glob(f"{self.path.name}*"))
-        subprocess.run(["cp", *files, folder], check=True)
-        return [folder / file.name for file in files]
+        """Which of *traces* are still in the store."""
+        return self.ground.found(self.path, traces)
 
 
 class Command:
@@ -320,9 +248,7 @@ class Command:
             self._asked.set()
 
     async def _leave(self) -> None:
-        store = SQLiteStore(self._race.path, HERE, consent_rules(self._race.settings))
-        await store.open()
-        store._db.set_trace_callback(lambda sql: self._asked.set() if sql == "BEGIN IMMEDIATE" else None)
+        store = await self._race.ground.commanded(self._race.path, self._race.settings, self._asked.set)
         self._opened.set()
         assert self._begin.wait(20)
         await store.commit([self._event])

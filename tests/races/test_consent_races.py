@@ -1,16 +1,15 @@
 """The races of catalogue 4.6 that need no broker, by number; docs/consent.md lists all of them and whose they are."""
 
 import asyncio
-import contextlib
-import sqlite3
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
 import pytest
-from collectors import Open, another, decided, race, stored, system
+from collectors import Open, another, decided, ground, race, stored, system
+from grounds import Boundary
 from records import HOUR, MINUTE, SECOND
-from stepping import BOUNDARIES, HERE, KEY, MARKER, START, Boundary, Command, Race, act, report
+from stepping import BOUNDARIES, HERE, KEY, MARKER, START, Command, Race, act, report
 from support import ROUTER
 
 from collector.model import Action
@@ -18,7 +17,7 @@ from collector.pseudonym import Key
 
 LATER = START + HOUR
 NEW_KEY = Key(b"n" * 32)
-__all__ = ["another", "race"]  # fixtures
+__all__ = ["another", "ground", "race"]  # fixtures
 
 
 def leave(race: Race, way: str) -> None:
@@ -65,10 +64,10 @@ async def test_k01_an_exit_during_a_failing_commit_of_the_first_report_is_rememb
     committing = asyncio.create_task(race.writer.step())
     await race.store.reached()
     leave(race, "flag")
-    race.store._connection, connection = None, race.store._connection
+    race.store.hide()
     race.store.let_go()
     await committing
-    race.store._connection = connection
+    race.store.show()
     await race.commit()
     race.report(3, at=LATER, time=report(at=START + SECOND)["time"])
     await race.commit()
@@ -85,9 +84,9 @@ async def test_k02_an_exit_drops_what_waits_in_the_queue(
     await stored(race, 1)
     waiting = [race.report(number) for number in (2, 3)]
     if away:
-        race.store._connection, connection = None, race.store._connection
+        race.store.hide()
         await race.writer.step()
-        race.store._connection = connection
+        race.store.show()
     race.act("exit", at=LATER)
     await race.commit()
 
@@ -293,16 +292,13 @@ async def test_k16_a_ledger_that_cannot_be_read_is_a_closed_gate(
 ) -> None:
     """Nothing stored, nothing acknowledged, shown as down; never the last that was known."""
     await stored(race, 1)
-    race.store._db.execute("PRAGMA busy_timeout = 20")
     race.metrics.store_up[HERE] = True
-    with contextlib.closing(sqlite3.connect(race.path, isolation_level=None)) as other:
-        table = {"no ledger": "ledger", "no router table": "router"}.get(trouble)
-        other.execute(f"ALTER TABLE {table} RENAME TO lost" if table else "BEGIN IMMEDIATE")
+    table = {"no ledger": "ledger", "no router table": "router"}.get(trouble)
+    async with race.ground.troubled(race.store, race.path, table):
         race.report(2)
         race.report(3, router="R2")
         await race.writer.step()
         during = (race.acknowledged[:], race.outcomes, race.metrics.store_up[HERE], race.metrics.in_flight)
-        other.execute(f"ALTER TABLE lost RENAME TO {table}" if table else "ROLLBACK")
     await race.commit()
 
     assert ([1], (1, {}), False, 2) == during

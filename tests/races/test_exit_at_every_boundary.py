@@ -4,14 +4,18 @@ However it falls: nothing of the router is left in the store's raw bytes, every 
 completed at most once, and an exit's only after the ledger has it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
 import pytest
+from collectors import ground
+from engines import let_go
+from grounds import IN_FILE, Boundary, Ground
 from records import SECOND
-from stepping import BOUNDARIES, START, Boundary, Command, Race, Watched, report
+from stepping import BOUNDARIES, START, Command, Race, Watched, report
 
+__all__ = ["ground"]  # a fixture
 Way = Literal["event", "flag", "command"]
 WAYS: Final[tuple[Way, ...]] = ("event", "flag", "command")
 LEFT: Final = START + SECOND
@@ -20,11 +24,12 @@ WRITTEN: Final = {"inside", "committed", "settled", "acknowledged"}
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path) -> Iterator[Path]:
     """Where the store of the test is."""
     folder = tmp_path / "data"
     folder.mkdir()
-    return folder / "germany.db"
+    yield folder / "germany.db"
+    let_go(tmp_path)
 
 
 async def joined(race: Race, mode: str) -> None:
@@ -46,9 +51,11 @@ def leave(race: Race, way: Way) -> Watched:
 @pytest.mark.parametrize("mode", ["flag", "registered"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-async def test_an_exit_at_any_boundary_leaves_nothing(path: Path, boundary: Boundary, way: Way, mode: str) -> None:
+async def test_an_exit_at_any_boundary_leaves_nothing(
+    path: Path, ground: Ground, boundary: Boundary, way: Way, mode: str
+) -> None:
     """Before the gate of the commit the report is withdrawn, after it the record is erased; either way it is gone."""
-    race = await Race(path, mode=mode).open()
+    race = await Race(path, ground=ground, mode=mode).open()
     await joined(race, mode)
     exits: list[Watched] = []
     command = Command(race, at=LEFT) if way == "command" else None
@@ -100,7 +107,7 @@ def crash(race: Race, images: list[tuple[Path, list[Watched]]]) -> Callable[[], 
 
     def happens() -> None:
         folder = race.path.parent.parent / "crashed"
-        race.image(folder)
+        IN_FILE.image(race.path, folder)
         unacknowledged = [t for packet_id, t in enumerate(race.sent, start=1) if packet_id not in race.acknowledged]
         images.append((folder / race.path.name, unacknowledged))
 

@@ -1,8 +1,8 @@
 """A model of ledger and writer: whatever happens in whatever order, the store holds what a few lines say it must.
 
 Reports, joins, exits, refusals, acts by other processes; commits that succeed, fail, or succeed and never say so;
-messages that arrive during a commit; connections lost, crashes, redeliveries. The store is SQLite on the disk. After
-every step rows, ledger, chain, counters and acknowledgements are compared with `modelled.Owner`.
+messages that arrive during a commit; connections lost, crashes, redeliveries. The store is SQLite on the disk, or
+PostgreSQL. After every step rows, ledger, chain, counters and acknowledgements are compared with `modelled.Owner`.
 """
 
 import asyncio
@@ -10,15 +10,16 @@ import contextlib
 import json
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+import pytest
+from engines import let_go, needs_postgresql
+from grounds import IN_DATABASE, IN_FILE, Ground, SteppedPostgres, SteppedStore
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,13 +32,11 @@ from hypothesis.stateful import (
 )
 from modelled import CLOSED, Act, Owner, Times
 from records import SECOND
-from stepping import HERE, START, Race, SteppedStore, Watched, text_of_ms
+from stepping import START, Race, Watched, text_of_ms
 
 from collector.errors import StoreUnavailable
 from collector.model import Action, Channel, ConsentEvent, Entry, Message, Record
-from collector.rules import consent_rules
 from collector.stores import Committed
-from collector.stores.sqlite import SQLiteStore
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
 ROUTERS = ("ROUTER-A", "ROUTER-B")
@@ -70,9 +69,11 @@ class Delivery:
     token: Watched
 
 
-class FatedStore(SteppedStore):
+class Fated:
     """A store whose next commit ends as the test wants, and which says what it was given."""
 
+    ground: Ground
+    path: Path
     fate: Fate = "good"
     meanwhile: Callable[[], object] | None = None
     given: Sequence[Entry] = ()
@@ -89,25 +90,31 @@ class FatedStore(SteppedStore):
                 self.objection = error
         if fate == "away":
             raise StoreUnavailable("away")
-        with _held(self.path) if fate == "locked" else contextlib.nullcontext():
-            committed = await super().commit(entries)
+        away = self.ground.troubled(self, self.path, None) if fate == "locked" else contextlib.nullcontext()
+        async with away:
+            committed: Committed = await super().commit(entries)  # type: ignore[misc]
         self.given = [*entries]
         if fate == "answer lost":
             raise StoreUnavailable("no answer")
         return committed
 
 
-@contextlib.contextmanager
-def _held(path: Path) -> Any:
-    """The write lock, in another's hands."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
+class FatedFile(Fated, SteppedStore):
+    """In a file."""
+
+    ground = IN_FILE
+
+
+class FatedDatabase(Fated, SteppedPostgres):
+    """In a database."""
+
+    ground = IN_DATABASE
 
 
 class LedgerAndWriter(RuleBasedStateMachine):
     """One region, two routers, one broker."""
+
+    made: type[FatedFile | FatedDatabase] = FatedFile
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,13 +142,13 @@ class LedgerAndWriter(RuleBasedStateMachine):
 
     def start(self, path: Path) -> None:
         """The process begins, with what is on the disk."""
-        self.race = Race(path, **self.options)
-        self.store = FatedStore(path, self.race.settings)
+        self.race = Race(path, ground=self.made.ground, **self.options)
+        self.store = self.made(path, self.race.settings)
+        self.store.path = path
         committing = self.race.writer._committing
         self.race.store = self.race.writer.store = committing._store = self.store
         committing._most = self.batch
         self.run(self.race.open())
-        self.store._db.execute("PRAGMA busy_timeout = 1")
         self.known_closed = {router for router in ROUTERS if not self.owners[router].is_open}
 
     def teardown(self) -> None:
@@ -153,6 +160,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
             self.nothing_is_left_in_the_files()
             self.run(self.store.close())
         self.loop.close()
+        let_go(self.folder)
         shutil.rmtree(self.folder)
 
     # What routers and owners do
@@ -303,10 +311,9 @@ class LedgerAndWriter(RuleBasedStateMachine):
     def another_process(self, router: str, act: Act, reference: str) -> None:
         """A command writes to the store; this process does not know of it."""
         event = self.decision(router, act, reference)
-        other = SQLiteStore(self.race.path, HERE, consent_rules(self.race.settings))
 
         async def command() -> None:
-            await other.open()
+            other = await self.made.ground.commanded(self.race.path, self.race.settings, lambda: None)
             await other.commit([event])
             await other.close()
 
@@ -361,11 +368,16 @@ class LedgerAndWriter(RuleBasedStateMachine):
             self.commit("answer lost", 0, None)
         left = self.left_with_the_broker()
         self.lives += 1
-        folder = self.folder / f"life-{self.lives}"
-        self.race.image(folder)
+        path = self.race.path
+        if isinstance(self.store, FatedDatabase):
+            assert self.store._session is not None
+            self.store._session.terminate()
+        else:
+            path = self.folder / f"life-{self.lives}" / path.name
+            IN_FILE.image(self.race.path, path.parent)
         self.run(self.store.close())
         self.pending = {router: [] for router in ROUTERS}
-        self.start(folder / self.race.path.name)
+        self.start(path)
         self.come_again(left)
 
     def left_with_the_broker(self) -> list[Sent]:
@@ -387,9 +399,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         if not hasattr(self, "race"):
             return
         self.race.check()
-        with closing(sqlite3.connect(self.race.path)) as other:
-            rows = {row[0] for row in other.execute("SELECT record_id FROM record")}
-            entries = [row[0] for row in other.execute("SELECT entry FROM ledger ORDER BY seq")]
+        rows, entries = self.made.ground.content(self.race.path)
         for router, owner in self.owners.items():
             ids = {self.race.pseudonyms.uncached_ref("record", f"{router}\0m-{number}") for number in owner.stored}
             assert ids <= rows
@@ -423,11 +433,19 @@ def _chain(entries: list[Any]) -> None:
         before = told
 
 
-def test_ledger_and_writer_do_what_the_model_says() -> None:
+class InDatabase(LedgerAndWriter):
+    """The same in PostgreSQL."""
+
+    made = FatedDatabase
+
+
+@pytest.mark.parametrize("machine", [LedgerAndWriter, pytest.param(InDatabase, marks=needs_postgresql)])
+def test_ledger_and_writer_do_what_the_model_says(machine: type[LedgerAndWriter]) -> None:
     """Whatever order things happen in."""
+    examples = EXAMPLES if machine is LedgerAndWriter else max(1, EXAMPLES // 2)
     run_state_machine_as_test(
-        LedgerAndWriter,
+        machine,
         settings=hypothesis_settings(
-            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, report_multiple_bugs=False
+            max_examples=examples, stateful_step_count=40, deadline=None, report_multiple_bugs=False
         ),
     )

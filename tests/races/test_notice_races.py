@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from collectors import Open, another, decided, race, stored, system
+from collectors import Open, another, decided, ground, race, stored, system
 from notices import digest_of, later, written
 from records import HOUR, MINUTE, SECOND
 from stepping import START, Race, Watched, act
@@ -17,7 +17,7 @@ NEW = START + 12 * HOUR
 """When version v2 of the notice takes effect; it is published an hour before."""
 V2: dict[str, Any] = {"policy_version": "v2", "policy_digest": digest_of("v2", "en"), "language": "en"}
 KEEP = {"on_exit": "keep", "keep_reason": "a ground that was written down"}
-__all__ = ["another", "race"]  # fixtures
+__all__ = ["another", "ground", "race"]  # fixtures
 
 
 @pytest.fixture

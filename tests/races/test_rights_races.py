@@ -4,15 +4,16 @@ import contextlib
 import sqlite3
 
 import pytest
-from collectors import Open, another, decide, race, stored, system
+from collectors import Open, another, decide, ground, race, stored, system
+from grounds import Boundary
 from records import HOUR, MINUTE, SECOND
-from stepping import BOUNDARIES, KEY, START, Boundary, Command, Race
+from stepping import BOUNDARIES, KEY, START, Command, Race
 
 from collector.acks import NO_TOKEN
 from collector.model import Action
 from collector.pseudonym import Key
 
-__all__ = ["another", "race"]  # fixtures
+__all__ = ["another", "ground", "race"]  # fixtures
 LATER = START + HOUR
 KEEP = {"on_exit": "keep", "keep_reason": "a ground that was written down"}
 WRITTEN = {"inside", "committed", "settled", "acknowledged"}
@@ -239,6 +240,7 @@ async def test_k30_a_read_that_began_before_the_exit_ends_with_nothing(another: 
 # Bytes
 
 
+@pytest.mark.parametrize("ground", ["file"], indirect=True)
 async def test_bytes_that_a_reader_kept_go_with_the_running_collectors_next_look(
     another: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

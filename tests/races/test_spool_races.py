@@ -6,17 +6,17 @@ anything that could still come of the router, and every record has one outcome. 
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
+from engines import LASTING, Engine, let_go, make
 from outage import HERE, GatedStore, Region, done
 from records import MINUTE, SECOND, START, Receipt, act, join, leave, record, ref, router
 
 from collector.model import Action, Entry, Record
 from collector.stores.plan import ConsentRules
-from collector.stores.sqlite import SQLiteStore
 
 Boundary = Literal["waiting", "writing", "written", "spooled", "read", "inside", "committed", "settled", "forgotten"]
 BOUNDARIES: Final[tuple[Boundary, ...]] = (
@@ -38,8 +38,8 @@ def marked(number: int, *, at: int = START) -> Record:
 class Raced(Region):
     """A region that stops a record where it is told to."""
 
-    def __init__(self, folder: Path, **more: Any) -> None:
-        store = GatedStore(SQLiteStore(folder / "germany.sqlite", HERE, ConsentRules()))
+    def __init__(self, folder: Path, engine: Engine = "sqlite", **more: Any) -> None:
+        store = GatedStore(make(engine, folder / "germany.sqlite", ConsentRules()))
         super().__init__(folder / "spool", store=store, **more)
         self.place = folder
         self.happens: dict[str, Callable[[], object]] = {}
@@ -125,11 +125,19 @@ class Raced(Region):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """Where store and spool of the test are."""
     made = tmp_path / "data"
     made.mkdir()
-    return made
+    yield made
+    let_go(tmp_path)
+
+
+@pytest.fixture(params=LASTING)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """What the store is; the spool is a file whatever that is."""
+    found: Engine = request.param
+    return found
 
 
 def left(by: str) -> Entry:
@@ -140,10 +148,10 @@ def left(by: str) -> Entry:
 @pytest.mark.parametrize("by", ["event", "flag"])
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 async def test_k13_an_exit_at_any_boundary_of_the_spool_leaves_nothing(
-    folder: Path, boundary: Boundary, by: str
+    folder: Path, engine: Engine, boundary: Boundary, by: str
 ) -> None:
     """Taken back in memory, purged in the spool, or erased in the store: it is gone, and a redelivery is dropped."""
-    race = await Raced(folder).joined()
+    race = await Raced(folder, engine).joined()
     exits: list[Receipt] = []
     receipts = await race.way(boundary, lambda: exits.extend(race.put(left(by))))
     if done(exits) == ["left"]:
@@ -236,9 +244,9 @@ async def test_a_crash_at_any_boundary_of_the_spool_loses_nothing_and_stores_not
     await after.end()
 
 
-async def test_k13_a_rejoin_while_the_store_is_still_away(folder: Path) -> None:
+async def test_k13_a_rejoin_while_the_store_is_still_away(folder: Path, engine: Engine) -> None:
     """Exit and rejoin wait in the spool in their order: what is from before stays out, what is from after comes in."""
-    race = await Raced(folder).joined()
+    race = await Raced(folder, engine).joined()
     await race.refuse()
     race.put(marked(1))
     await race.shelter()
@@ -260,10 +268,10 @@ async def test_k13_a_rejoin_while_the_store_is_still_away(folder: Path) -> None:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 async def test_k29_a_request_at_any_boundary_of_the_spool_leaves_nothing_from_before_it(
-    folder: Path, boundary: Boundary
+    folder: Path, engine: Engine, boundary: Boundary
 ) -> None:
     """In memory, in the spool or in the store: what was received before it is gone, and what comes later is kept."""
-    race = await Raced(folder).joined()
+    race = await Raced(folder, engine).joined()
     request = act(Action.ERASE, "a", at=LEFT, event_ref=ref("erase"))
     receipts = await race.way(boundary, lambda: race.put(request, promised=False))
     race.writer.renewed()
@@ -339,9 +347,9 @@ async def test_k16_a_router_the_ledger_has_not_let_in_is_on_no_disk(folder: Path
     await after.end()
 
 
-async def test_a_commit_and_its_store_may_fail_in_any_order_with_the_spool(folder: Path) -> None:
+async def test_a_commit_and_its_store_may_fail_in_any_order_with_the_spool(folder: Path, engine: Engine) -> None:
     """A store that flaps: away and back again and again, with exits and joins between, each record has one outcome."""
-    race = await Raced(folder).joined()
+    race = await Raced(folder, engine).joined()
     for round_ in range(6):
         at = START + round_ * MINUTE
         race.put(marked(10 + round_, at=at), record("b", 10 + round_, at=at))
