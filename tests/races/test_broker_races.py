@@ -334,7 +334,8 @@ def subprocess_exit_in(site: Site, region: str) -> int:
     """`ueip exit` where only *region* is served, for the store of another is locked."""
     here = site.config.with_name("one-region.toml")
     lines = [f'[regions]\nenabled = ["{region}"]']
-    lines += [f'[regions.{r}]\nstore = "data/{r}.sqlite"\nkey_files = ["keys/{r}.key"]\nretention_days = 365' for r in REGIONS]
+    said = 'store = "data/{0}.sqlite"\nkey_files = ["keys/{0}.key"]\nretention_days = 365'
+    lines += [f"[regions.{r}]\n{said.format(r)}" for r in REGIONS]
     here.write_text("\n".join(lines) + "\n")
     return site.ueip("exit", SERIAL, "-c", str(here)).returncode
 
