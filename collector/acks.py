@@ -151,6 +151,11 @@ class AckRing:
         """Messages not acknowledged yet."""
         return len(self._waiting)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of this connection is left with the broker, or was when it ended."""
+        return not (self._waiting or self.left or self._closed)
+
     def oldest_seconds(self) -> float:
         """Age of the oldest message not acknowledged, 0 for none."""
         return self._clock() - self._waiting[0].received if self._waiting else 0.0

@@ -37,6 +37,9 @@ class BrokerSettings(Section):
     keep_alive_seconds: Annotated[int, Field(ge=5, le=65535)] = Field(
         default=30, description="A ping goes out when nothing was sent for so long."
     )
+    share_group: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] | None = Field(
+        default=None, description="Collectors that name the same group share the reports between them."
+    )
     watchdog_silence_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=60.0, description="After so long without a message the collector publishes one to itself."
     )

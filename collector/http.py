@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -18,21 +18,29 @@ from collector.errors import CollectorError
 
 Readiness = Callable[[], dict[str, str]]
 """The state of each part by name; `ready` is the word for one that works."""
+Freshen = Callable[[], Awaitable[None]]
+"""Fetches what is shown from where it is, if that is elsewhere."""
 READY = "ready"
 _CONNECTIONS: Final = 200
 """Open connections of one listener; who comes beyond them is turned away."""
 
 
-def make_app(registry: CollectorRegistry, readiness: Readiness) -> Starlette:
-    """The three pages."""
+async def _at_once() -> None:
+    """Nothing has to be asked for."""
+
+
+def make_app(registry: CollectorRegistry, readiness: Readiness, freshen: Freshen = _at_once) -> Starlette:
+    """The three pages; before the numbers or the states are shown they are *freshened*."""
 
     async def metrics(_: Request) -> Response:
+        await freshen()
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def readyz(_: Request) -> Response:
+        await freshen()
         parts = readiness()
         ready = all(state == READY for state in parts.values())
         return JSONResponse({"ready": ready, "parts": parts}, status_code=200 if ready else 503)
@@ -48,9 +56,15 @@ class Listener:
     """
 
     def __init__(
-        self, app: Starlette, section: str, settings: HttpSettings | ApiSettings, tls: ssl.SSLContext | None = None
+        self,
+        app: Starlette,
+        section: str,
+        settings: HttpSettings | ApiSettings,
+        tls: ssl.SSLContext | None = None,
+        bound: socket.socket | None = None,
     ) -> None:
-        self._socket = _listen(section, settings.host, settings.port)
+        """*bound* is a socket that is bound already, where several processes serve one address."""
+        self._socket = bound or listen(section, settings.host, settings.port)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -68,8 +82,7 @@ class Listener:
     @property
     def address(self) -> str:
         """Where it listens, as in `http://127.0.0.1:9464`."""
-        host, port = self._socket.getsockname()[:2]
-        return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
+        return address_of(self._socket, self._scheme)
 
     async def run(self) -> None:
         """Serve until `stop`."""
@@ -81,11 +94,34 @@ class Listener:
         await asyncio.sleep(0)
 
 
+class Pages(Protocol):
+    """What shows the service's numbers and state to others."""
+
+    @property
+    def address(self) -> str:
+        """Where they can be seen."""
+        ...
+
+    async def run(self) -> None:
+        """Do so until `stop`."""
+        ...
+
+    async def stop(self) -> None:
+        """Come to an end."""
+        ...
+
+
+MakePages = Callable[[HttpSettings, CollectorRegistry, Readiness], Pages]
+"""Makes them for a registry of metrics and the states of the parts."""
+
+
 class HttpServer(Listener):
     """The operators' pages."""
 
-    def __init__(self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness) -> None:
-        super().__init__(make_app(registry, readiness), "http", settings)
+    def __init__(
+        self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness, freshen: Freshen = _at_once
+    ) -> None:
+        super().__init__(make_app(registry, readiness, freshen), "http", settings)
 
 
 class _Quiet(uvicorn.Server):
@@ -107,8 +143,18 @@ class _NoSignals:
         return None
 
 
-def _listen(section: str, host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a taken port is an error people see."""
+def address_of(bound: socket.socket, scheme: str) -> str:
+    """The address of a socket as people type it."""
+    host, port = bound.getsockname()[:2]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def listen(section: str, host: str, port: int) -> socket.socket:
+    """Bind before anything else starts, so that a taken port is an error people see.
+
+    Raises:
+        CollectorError: the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -31,8 +31,11 @@ class Intake:
         resume: Callable[[], None],
         pause_all: Callable[[], None] = lambda: None,
         clear: Callable[[str], None] = lambda _: None,
+        hears_clearing: bool = False,
     ) -> None:
-        """*clear* has the broker forget what it retains for a topic of reports."""
+        """*clear* has the broker forget what it retains for a topic of reports; *hears_clearing* says that the messages
+        that do it come back, as they do through a shared subscription (3.8.3.1: it can have no No Local).
+        """
         self._rules = rules
         self._writers = writers
         self._metrics = metrics
@@ -44,6 +47,7 @@ class Intake:
         self._pause_all = pause_all
         self._resume = resume
         self._clear = clear
+        self._hears_clearing = hears_clearing
 
     def receive(self, message: Message, token: Token) -> None:
         """Give one message its outcome, or its place in a region's queue."""
@@ -51,7 +55,7 @@ class Intake:
         if isinstance(outcome, Accepted):
             self._accepted(outcome.record, token, len(message.payload) + _OVERHEAD)
         elif isinstance(outcome, Dropped):
-            if outcome.reason is DropReason.RETAINED:
+            if outcome.reason is DropReason.RETAINED or (self._hears_clearing and not message.payload):
                 self._retained(message, token)
             else:
                 told = self._leaving(outcome.exits, message)

@@ -1,15 +1,18 @@
 """Wires the parts of one collector, starts and stops them in order."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
 
 from collector.clock import Clock
+from collector.clock_watch import ClockWatch
 from collector.config import Settings
 from collector.config_files import read_tokens, server_context
-from collector.http import READY, HttpServer, Listener
+from collector.http import READY, HttpServer, Listener, MakePages
 from collector.ingest.client import Client
+from collector.ingest.packets import Membership
 from collector.intake import Intake
 from collector.log import LOG
 from collector.metrics import Metrics
@@ -30,25 +33,40 @@ PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
 SHUTDOWN_SECONDS: Final = 5.0
 """How long the commits under way are waited for at the end."""
 
-
-CLOCK_SECONDS: Final = 1.0
-"""How often the clock is looked at."""
+LEAVING_SECONDS: Final = 0.1
+"""How often one that leaves looks whether all is delivered."""
 
 
 class Service:
     """One collector: a connection, a writer a region, the operators' pages."""
 
     def __init__(
-        self, settings: Settings, rules: Rules | None = None, *, wall: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        rules: Rules | None = None,
+        *,
+        wall: Callable[[], float] = time.time,
+        pages: MakePages = HttpServer,
+        api_socket: socket.socket | None = None,
+        membership: Membership | None = None,
+        is_new: bool = False,
     ) -> None:
-        """*wall* is the clock to go by, in seconds since 1970."""
+        """*wall* is the clock to go by, in seconds since 1970.
+
+        A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be *new*:
+        then no broker can know it, whatever the ledgers hold.
+        """
         self.settings = settings
+        self._membership = membership or Membership(settings.broker.share_group)
+        self._is_new = is_new
+        self._api_socket = api_socket
+        self.has_left = False
+        """Whether all that the broker and the spools had for it is delivered, and its sessions have ended."""
         self._clock = Clock(wall)
-        self._heeding = False
         self._stop = asyncio.Event()
         self.rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
-        self.http = HttpServer(settings.http, self.metrics.registry, self.readiness)
+        self.http = pages(settings.http, self.metrics.registry, self.readiness)
         self.metrics.clock_behind = lambda: self._clock.behind / 1000
         self._stores: dict[Region, GuardedStore] = {}
         self._writers = {region: self._writer(region) for region in settings.regions.enabled}
@@ -61,11 +79,12 @@ class Service:
             pause_all=self._pause_all,
             clear=self._clear,
             resume=self._resume,
+            hears_clearing=self._membership.shares,
         )
         hands = (self._intake.receive, self._intake.read_done)
         self._client = Client(
             settings.broker, self.metrics, *hands, settings.sources,
-            self._renewed, self._clock, self._acts_renewed,
+            self._renewed, self._clock, self._acts_renewed, self._membership,
         )  # fmt: skip
 
         self._watch = self._made_watch()
@@ -87,7 +106,7 @@ class Service:
     def _made_api(self) -> Listener:
         api = self.settings.api
         app = make_api(self._desk, read_tokens(api), self.metrics.api_answers)
-        return Listener(app, "api", api, server_context(api))
+        return Listener(app, "api", api, server_context(api), self._api_socket)
 
     def _writer(self, region: Region) -> Writer:
         store = open_store(self.settings, region)
@@ -143,8 +162,9 @@ class Service:
                 writing = [tasks.create_task(w.run(), name=f"writer-{w.region}") for w in self._writers.values()]
                 # The ledgers first: a backlog must not arrive before what closed the gate is known.
                 await self._stores_tried()
-                self._look_at_clock()
-                watching = tasks.create_task(self._watch_clock(), name="clock")
+                clock = ClockWatch(self._clock, self._stores, self._client.heed_clock)
+                clock.look()
+                watching = tasks.create_task(clock.run(), name="clock")
                 tasks.create_task(self._take_in(tasks), name="client")
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 calm_garbage_collector()
@@ -152,6 +172,8 @@ class Service:
                 await self._connected_or_stopped()
                 if self._client.connected.is_set():
                     started()
+                if self._membership.leaves:
+                    await self._leave()
                 await self._stop.wait()
                 await self._shut_down(writing, desk)
                 watching.cancel()
@@ -160,7 +182,7 @@ class Service:
     async def _take_in(self, tasks: asyncio.TaskGroup) -> None:
         """Stay connected; with a registry, from when it is known: before that nobody can say who is not on it."""
         # A ledger that holds anything has run before: then the broker should know our sessions.
-        known = any(state.ledger for state in self.metrics.witnesses.values())
+        known = not self._is_new and any(state.ledger for state in self.metrics.witnesses.values())
         if self._watch is not None:
             watching = tasks.create_task(self._watch.run(), name="registry")
             await self._watch.known(or_else=self._stop)
@@ -168,27 +190,6 @@ class Service:
             watching.cancel()
         else:
             await self._client.run(known=known)
-
-    async def _watch_clock(self) -> None:
-        while True:
-            await asyncio.sleep(CLOCK_SECONDS)
-            self._look_at_clock()
-
-    def _look_at_clock(self) -> None:
-        """Hold the clock against what it showed and what stores have seen; take nothing while it is behind (K38)."""
-        for region, store in self._stores.items():
-            self._clock.learn(region, store.newest_seen)
-        behind = self._clock.look()
-        if self._heeding == bool(behind):
-            return
-        self._heeding = bool(behind)
-        self._client.heed_clock(behind=self._heeding)
-        if behind:
-            LOG.error(
-                "clock_behind", seconds=behind // 1000, todo="Set it right; docs/operating.md, When a store is closed."
-            )
-        else:
-            LOG.info("clock_right")
 
     async def _stores_tried(self) -> None:
         """For a second at most: one that hangs must not keep the others from working."""
@@ -203,6 +204,15 @@ class Service:
         for task in waiting:
             task.cancel()
 
+    async def _leave(self) -> None:
+        """Wait until everything that the broker and the spools had for this collector is settled."""
+        while not self._stop.is_set():
+            if self._client.is_drained() and all(map(_is_empty, self._writers.values())):
+                self.has_left = True
+                return self.stop()
+            await asyncio.sleep(LEAVING_SECONDS)
+        return None
+
     async def _shut_down(self, writing: list[asyncio.Task[None]], desk: list[asyncio.Task[None]]) -> None:
         """Stop reading, let the commits under way finish and be acknowledged or answered, say goodbye."""
         self._client.quiesce()
@@ -216,7 +226,7 @@ class Service:
             task.cancel()
         self._desk.stop()
         await asyncio.gather(*desk)
-        await self._client.stop()
+        await self._client.stop(for_good=self.has_left)
         await self.http.stop()
         await asyncio.gather(*(writer.close() for writer in self._writers.values()))
 
@@ -229,3 +239,8 @@ class Service:
         witnesses = {f"witness_{r}": trouble for r, w in self.metrics.witnesses.items() if (trouble := w.trouble)}
         clock = {"clock": f"behind by {self._clock.behind // 1000} s"} if self._clock.behind else {}
         return {**broker, **stores, **spools, **clock, **witnesses, **reading}
+
+
+def _is_empty(writer: Writer) -> bool:
+    """Whether nothing waits for its commit, in memory or in the spool; one that cannot be read may hold something."""
+    return writer.spool.answers and not writer.spool.records and not writer.waiting

@@ -18,6 +18,7 @@ from collector.ingest.codec import (
     PublishPacket,
     QoS,
     SubscribePacket,
+    UnsubscribePacket,
 )
 
 _PROBES: int = 60_000
@@ -34,6 +35,7 @@ class FakeBroker:
         self.answers = True
         self.echoes = True
         self.allows_probes = True
+        self.unsubscribes = True
         self.held_back: list[bytes] = []
         self.greeting: list[bytes] = []
         """Sent behind CONNACK, as what waits in a session is."""
@@ -59,6 +61,9 @@ class FakeBroker:
         elif isinstance(packet, SubscribePacket):
             grants = [1] * len(packet.topic_filters)
             writer.write(bytes([0x90, 3 + len(grants), *packet.packet_id.to_bytes(2, "big"), 0, *grants]))
+        elif isinstance(packet, UnsubscribePacket):
+            codes = [0 if self.unsubscribes else 0x87] * len(packet.patterns)
+            writer.write(bytes([0xB0, 3 + len(codes), *packet.packet_id.to_bytes(2, "big"), 0, *codes]))
         elif isinstance(packet, PingReqPacket) and self.answers:
             writer.write(PingRespPacket().write())
         elif isinstance(packet, PublishPacket) and packet.packet_id is not None:

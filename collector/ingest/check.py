@@ -8,7 +8,7 @@ from collector.config import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import DisconnectReasonCode
 from collector.ingest.connection import Connection, ConnectionLost
-from collector.ingest.packets import client_id_of, connect_packet, topic_filters
+from collector.ingest.packets import Membership, client_id_of, connect_packet, topic_filters
 from collector.ingest.session import CONNECT_SECONDS
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.metrics import LINK_NAMES, LinkName
@@ -34,12 +34,14 @@ async def _check_one(name: LinkName, settings: BrokerSettings, sources: Sequence
     once = settings.model_copy(update={"session_expiry_seconds": 0})
     client_id = client_id_of(name, f"{settings.client_id[:50]}-check")
     connection = Connection(connect_packet(once, client_id), lambda _, __: None, lambda: None)
+    # A group of its own: what the broker gave to this connection nobody would take.
+    membership = Membership(f"{settings.share_group}-check" if settings.share_group else None)
     loop, returned = asyncio.get_running_loop(), asyncio.Event()
     watchdog = Watchdog(connection, probe_topic(client_id), once, returned=returned.set)
     async with asyncio.timeout(CONNECT_SECONDS):
         await loop.create_connection(lambda: connection, once.host, once.port, ssl=tls_context(once))
         try:
-            answer = await connection.handshake(topic_filters(name, client_id, sources))
+            answer = await connection.handshake(topic_filters(name, client_id, sources, membership))
             watchdog.ask()
             while not returned.is_set():
                 if connection.closed.done():

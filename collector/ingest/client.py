@@ -14,6 +14,7 @@ from collector.ingest.clearing import Clearing
 from collector.ingest.connection import Receive
 from collector.ingest.hold import Hold
 from collector.ingest.link import Link
+from collector.ingest.packets import ALONE, Membership
 from collector.metrics import LinkName, Metrics
 from collector.source_settings import SourceSettings
 
@@ -31,6 +32,7 @@ class Client:
         renewed: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
         acts_renewed: Callable[[], None] = lambda: None,
+        membership: Membership = ALONE,
     ) -> None:
         """*renewed* is called when reports that were left with the broker are sent again, *acts_renewed* of acts."""
         self._renewed = renewed
@@ -47,6 +49,7 @@ class Client:
             caught_up=self._consent_read,
             begins=acts_renewed,
             clock=clock,
+            membership=membership,
         )
         self._reports = Link(
             "reports",
@@ -59,6 +62,7 @@ class Client:
             caught_up=self.connected.set,
             begins=renewed,
             clock=clock,
+            membership=membership,
         )
         self._reports.hold(Hold.CONSENT)
         self._clearing = Clearing(self._reports.clear_retained, metrics) if settings.clear_retained else None
@@ -81,12 +85,16 @@ class Client:
         if self._clearing is not None:
             self._clearing.want(topic)
 
-    async def stop(self) -> None:
-        """Say goodbye; what is not acknowledged stays with the broker."""
+    def is_drained(self) -> bool:
+        """Whether all that the broker had for our sessions when it was last asked is settled and acknowledged."""
+        return all(link.is_drained() for link in self._links.values())
+
+    async def stop(self, *, for_good: bool = False) -> None:
+        """Say goodbye; what is not acknowledged stays with the broker. *for_good*: the sessions end."""
         if self._clearing is not None:
             self._clearing.stop()
         for link in self._links.values():
-            await link.stop()
+            await link.stop(for_good=for_good)
 
     def pause(self) -> None:
         """Memory is full: read no more reports for now."""

@@ -26,13 +26,15 @@ from mqtt5 import (
     SubAckPacket,
     SubscribePacket,
     TopicFilter,
+    UnsubAckPacket,
+    UnsubscribePacket,
 )
 
 __all__ = [
     "ConnAckPacket", "ConnAckReasonCode", "ConnectPacket", "DisconnectPacket", "DisconnectReasonCode", "Packet",
     "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket",
     "PubAckReasonCode", "PublishPacket", "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
-    "puback",
+    "UnsubAckPacket", "UnsubscribePacket", "puback",
 ]  # fmt: skip
 
 

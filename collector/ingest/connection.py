@@ -34,6 +34,8 @@ from collector.ingest.codec import (
     SubAckPacket,
     SubscribePacket,
     TopicFilter,
+    UnsubAckPacket,
+    UnsubscribePacket,
     puback,
 )
 from collector.log import LOG
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.connected: asyncio.Future[ConnAckPacket] = loop.create_future()
         self.subscribed: asyncio.Future[SubAckPacket] = loop.create_future()
+        self.unsubscribed: asyncio.Future[UnsubAckPacket] = loop.create_future()
         self.closed: asyncio.Future[str] = loop.create_future()
         self.acks = AckRing(self._acknowledge)
         self.last_sent = self.last_received = time.monotonic()
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
         """Let everybody who waits know; tokens of this connection are void from now on."""
         self.acks.close()
         why = type(exc).__name__ if exc else "closed_by_peer"
-        for waiting in (self.connected, self.subscribed):
+        for waiting in (self.connected, self.subscribed, self.unsubscribed):
             if not waiting.done():
                 waiting.set_exception(ConnectionLost(why))
                 waiting.exception()  # somebody may have stopped waiting; that is no error
@@ -136,6 +139,8 @@ class Connection(asyncio.Protocol):
                 self.connected.set_result(packet)
             case SubAckPacket() if not self.subscribed.done():
                 self.subscribed.set_result(packet)
+            case UnsubAckPacket() if not self.unsubscribed.done():
+                self.unsubscribed.set_result(packet)
             case PingRespPacket():
                 pass
             case PubAckPacket() if packet.packet_id in self._published:
@@ -146,8 +151,8 @@ class Connection(asyncio.Protocol):
             case _:
                 self.close(DisconnectReasonCode.PROTOCOL_ERROR, "protocol_error")
 
-    async def handshake(self, filters: list[TopicFilter]) -> ConnAckPacket:
-        """Wait to be connected, subscribe, wait for the grants.
+    async def handshake(self, filters: list[TopicFilter], unwanted: Sequence[str] = ()) -> ConnAckPacket:
+        """Wait to be connected, subscribe, wait for the grants; then end the subscriptions to what is *unwanted*.
 
         Raises:
             BrokerRefused: the broker said no, to the connection or to a subscription.
@@ -170,7 +175,16 @@ class Connection(asyncio.Protocol):
                 raise BrokerRefused(f"the broker refused the subscription to {wanted.pattern}: {_words(code)}")
             if int(code) < int(wanted.max_qos):
                 raise BrokerRefused(f"the broker grants {wanted.pattern} at QoS 0 only; messages could be lost")
+        if unwanted:
+            await self._unsubscribe(unwanted)
         return answer
+
+    async def _unsubscribe(self, unwanted: Sequence[str]) -> None:
+        """After subscribing, so that there is no moment without a subscription."""
+        self._send(UnsubscribePacket(_SUBSCRIBE_ID, list(unwanted)).write())
+        codes = (await self.unsubscribed).reason_codes
+        if refused := [code for code in codes if int(code) >= 0x80]:  # noqa: PLR2004 - MQTT 5, 3.11.3: refusals
+            raise BrokerRefused(f"the broker did not end a subscription: {_words(refused[0])}")
 
     def publish(
         self, topic: str, payload: bytes, answered: Answered, *, expiry_seconds: int | None = None, retain: bool = False
@@ -205,14 +219,15 @@ class Connection(asyncio.Protocol):
             self.last_received = time.monotonic()
             self._transport.resume_reading()
 
-    def close(self, reason: DisconnectReasonCode | None, why: str) -> None:
-        """Say goodbye with *reason*, if any, and close; the session stays with the broker."""
+    def close(self, reason: DisconnectReasonCode | None, why: str, *, for_good: bool = False) -> None:
+        """Say goodbye with *reason*, if any, and close; the session stays with the broker, unless it is *for_good*."""
         if self._transport is None or self._transport.is_closing():
             return
         if not self.closed.done():
             self.closed.set_result(why)
         if reason is not None:
-            self._send(DisconnectPacket(reason_code=reason).write())
+            expiry = 0 if for_good else None
+            self._send(DisconnectPacket(reason_code=reason, session_expiry_interval=expiry).write())
         self._transport.close()
 
     @property

@@ -17,7 +17,15 @@ from collector.ingest.claim import Claim
 from collector.ingest.codec import ConnAckPacket, PubAckReasonCode
 from collector.ingest.connection import Answered, Connection, ConnectionLost, Receive
 from collector.ingest.hold import Hold
-from collector.ingest.packets import client_id_of, connect_packet, sender_of, topic_filters
+from collector.ingest.packets import (
+    ALONE,
+    Membership,
+    client_id_of,
+    connect_packet,
+    sender_of,
+    topic_filters,
+    unwanted_filters,
+)
 from collector.ingest.session import Session
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
@@ -48,6 +56,7 @@ class Link:
         caught_up: Callable[[], None] = lambda: None,
         begins: Callable[[], None] = lambda: None,
         clock: Clock | None = None,
+        membership: Membership = ALONE,
     ) -> None:
         """*begins* is called with every connection, before anything comes through it."""
         self.expects_session = False
@@ -56,7 +65,10 @@ class Link:
         self._trouble = Trouble(name, settings, metrics)
         self._client_id = client_id_of(name, settings.client_id)
         self._settings = settings
-        self._filters, self._sender = topic_filters(name, self._client_id, sources), sender_of(settings, sources)
+        self._filters = topic_filters(name, self._client_id, sources, membership)
+        self._sender = sender_of(settings, sources)
+        self._unwanted = unwanted_filters(name, sources, membership)
+        self._drained = False
         self._metrics = metrics
         self._claim = Claim(self._client_id, receive) if name == "consent" else None
         self._receive = self._claim.receive if self._claim else receive
@@ -110,6 +122,7 @@ class Link:
     async def _connect(self) -> None:
         session = self._new_session()
         self._begins()
+        self._drained = False
         await session.open()
         self._session = session
         if self._claim:
@@ -119,7 +132,7 @@ class Link:
             if self._holds:
                 session.connection.pause()
             if not self._stopping.is_set():
-                answer = await session.greet(self._filters)
+                answer = await session.greet(self._filters, self._unwanted)
                 # Not before: closed by us while it is being made, it would count as one that cannot be made.
                 renewal = asyncio.create_task(self._window.renewal(session.connection))
                 self._welcome(answer)
@@ -162,6 +175,7 @@ class Link:
         """Everything the broker had for this session when it was asked has been delivered."""
         if self._session is None or self._session.connection.closed.done():
             return
+        self._drained = True
         if self._metrics.connection[self._name] in {"connecting", "draining"}:
             self._works("connected")
             if self._claim and self._may_retain:
@@ -213,12 +227,16 @@ class Link:
         elif not held and state == "held" and self._session is not None:
             self._metrics.connection[self._name] = "connected"
 
-    async def stop(self) -> None:
-        """Say goodbye; what is not acknowledged stays with the broker."""
+    def is_drained(self) -> bool:
+        """Whether all that the broker had for this session is settled and acknowledged."""
+        return self._drained and self._session is not None and self._session.connection.acks.is_empty
+
+    async def stop(self, *, for_good: bool = False) -> None:
+        """Say goodbye; what is not acknowledged stays with the broker. *for_good*: the session ends."""
         self._stopping.set()
         self._free.set()
         if self._session is not None:
-            self._session.close("stopped")
+            self._session.close("stopped", for_good=for_good)
         await asyncio.sleep(0)
 
     def left(self) -> None:

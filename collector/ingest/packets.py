@@ -1,7 +1,7 @@
 """What is said to the broker at the start of a connection."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from collector.config import BrokerSettings
 from collector.ingest.claim import claim_topic
@@ -12,6 +12,29 @@ from collector.source_settings import SourceSettings
 
 _WANTED: Final[dict[LinkName, str]] = {"consent": "ueip/v1/+/consent", "reports": "ueip/v1/#"}
 """For reports, wider than their topic: a misspelt one is a counted drop, and a join stays ahead of what follows it."""
+
+
+GROUP: Final = "ueip"
+"""The group of the workers of a collector whose settings name none."""
+
+
+class Membership(NamedTuple):
+    """What a collector is among others that share the reports between them (docs/decisions/0022-many-workers.md)."""
+
+    group: str | None = None
+    """The group it shares with; alone it has none."""
+    former: str | None = None
+    """A group that its session may be a member of, from a time when it was not alone."""
+    leaves: bool = False
+    """Whether it takes nothing new, has what waits for it delivered, and ends its sessions."""
+
+    @property
+    def shares(self) -> bool:
+        """Whether what comes may come through a shared subscription."""
+        return self.group is not None or self.former is not None
+
+
+ALONE: Final = Membership()
 
 
 def client_id_of(name: LinkName, client_id: str) -> str:
@@ -40,20 +63,54 @@ def sender_of(settings: BrokerSettings, sources: Sequence[SourceSettings]) -> st
     return settings.sender_property if any(source.router_from == "sender" for source in sources) else None
 
 
-def topic_filters(name: LinkName, client_id: str, sources: Sequence[SourceSettings] = ()) -> list[TopicFilter]:
+def topic_filters(
+    name: LinkName, client_id: str, sources: Sequence[SourceSettings] = (), membership: Membership = ALONE
+) -> list[TopicFilter]:
     """What a connection subscribes to: its messages, its own probe; the claims to it, or the topics of other sources.
+
+    Consent events every collector gets for itself, members of a group too. One that leaves subscribes to no messages.
 
     What is retained comes at every connect, for consent events are wanted then. No topic matches two filters of one
     connection: brokers would deliver its messages twice.
     """
     # What clears a retained report is ours, and nothing to be read (3.8.3.1, No Local).
     always = RetainHandling.SEND_ALWAYS
-    wanted = TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=always, no_local=True)
+    wanted = [TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=always, no_local=True)]
+    if membership.leaves:
+        wanted = []
     own = TopicFilter(probe_topic(client_id), max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_NEVER)
     if name == "consent":
         # Claims are not to be queued, or those of long ago would come out of the queue.
         claims = claim_topic(client_id)
-        return [wanted, own, TopicFilter(claims, max_qos=QoS.AT_MOST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
+        return [*wanted, own, TopicFilter(claims, max_qos=QoS.AT_MOST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
     # Retained reports are dropped anyway (G2).
     never = RetainHandling.SEND_NEVER
-    return [wanted, own, *(TopicFilter(s.topic, max_qos=QoS.AT_LEAST_ONCE, retain_handling=never) for s in sources)]
+    if membership.leaves:
+        return [own]
+    if membership.group is not None:
+        # No Local is an error here (3.8.3.1), and nothing retained comes to a shared subscription (4.8.2).
+        shared = _shared(membership.group, _topics(name, sources))
+        return [own, *(TopicFilter(topic, max_qos=QoS.AT_LEAST_ONCE, retain_handling=never) for topic in shared)]
+    others = (TopicFilter(s.topic, max_qos=QoS.AT_LEAST_ONCE, retain_handling=never) for s in sources)
+    return [*wanted, own, *others]
+
+
+def unwanted_filters(name: LinkName, sources: Sequence[SourceSettings], membership: Membership) -> list[str]:
+    """What the session may have subscribed to under another membership, and must not have now.
+
+    What it still holds for the collector stays in it.
+    """
+    group, former, leaves = membership
+    alone = _topics(name, sources)
+    if name == "consent":
+        return alone if leaves else []
+    no_more = [_shared(g, alone) for g in {group, former} if g is not None and (leaves or g != group)]
+    return [*(alone if leaves or group is not None else []), *(topic for topics in no_more for topic in topics)]
+
+
+def _topics(name: LinkName, sources: Sequence[SourceSettings]) -> list[str]:
+    return [_WANTED[name], *(source.topic for source in sources if name == "reports")]
+
+
+def _shared(group: str, topics: Sequence[str]) -> list[str]:
+    return [f"$share/{group}/{topic}" for topic in topics]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from collector.config import BrokerSettings
@@ -37,7 +38,7 @@ class Session:
             )
         limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
 
-    async def greet(self, filters: list[TopicFilter]) -> ConnAckPacket:
+    async def greet(self, filters: list[TopicFilter], unwanted: Sequence[str] = ()) -> ConnAckPacket:
         """Wait for the broker's answers, for as long as anything comes: they may stand behind a backlog of messages.
 
         Longer while the connection is not read, for then they cannot come.
@@ -45,7 +46,7 @@ class Session:
         Raises:
             BrokerRefused, ConnectionLost, TimeoutError: there is no session.
         """
-        talking = asyncio.ensure_future(self.connection.handshake(filters))
+        talking = asyncio.ensure_future(self.connection.handshake(filters, unwanted))
         try:
             while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS / 4))[0]:
                 silent = time.monotonic() - self.connection.last_received
@@ -77,6 +78,6 @@ class Session:
                 connection.ping()
         raise watchdog.refusal or ConnectionLost(connection.closed.result())
 
-    def close(self, why: str) -> None:
-        """Say goodbye; the broker keeps the session."""
-        self.connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, why)
+    def close(self, why: str, *, for_good: bool = False) -> None:
+        """Say goodbye; the broker keeps the session, unless it is *for_good*."""
+        self.connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, why, for_good=for_good)

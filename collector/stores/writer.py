@@ -119,8 +119,8 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """Entries in memory that wait for a commit."""
-        return len(self._queue) + len(self._shelter.held)
+        """Entries in memory that wait for a commit, and acts in the spool."""
+        return len(self._queue) + len(self._shelter.held) + self._outage.acts
 
     def spool_state(self) -> str | None:
         """What there is to say of the spool; None if nothing."""

@@ -556,6 +556,7 @@ ALLOWED = {
     "broker.cert_file": "who we are",
     "broker.key_file": "who we are",
     "broker.keep_alive_seconds": "when to ping",
+    "broker.share_group": "says with whom the reports are shared",
     "broker.watchdog_silence_seconds": "when to look whether the broker still delivers",
     "broker.watchdog_answer_seconds": "when to give a connection up",
     "broker.clear_retained": "what the broker is to forget; a retained report is never stored",

@@ -13,7 +13,8 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process"),
-    ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http"),
+    ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "clock_watch"),
+    ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
     ("config_regions",),
     ("config", "products", "metrics", "notice"),
@@ -22,6 +23,7 @@ FLOORS = (
     ("rules", "intake", "registry_watch", "http"),
     ("rights", "storage"),
     ("service",),
+    ("workers",),
     ("lookup", "explain", "reference", "broker"),
     ("examination", "surveying"),
     ("cli",),

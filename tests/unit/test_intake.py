@@ -67,7 +67,7 @@ def consent(action: str, number: int = 1, *, at: int = START, country: str | Non
 class Bench:
     """The intake with writers over stores in memory, acknowledging on one connection."""
 
-    def __init__(self, *, most: int = 1 << 30, rules: Rules | None = None) -> None:
+    def __init__(self, *, most: int = 1 << 30, rules: Rules | None = None, hears_clearing: bool = False) -> None:
         self.rules = rules or make_rules()
         self.metrics = Metrics()
         self.stores = {region: MemoryStore(region, consent_rules(SETTINGS)) for region in Region}
@@ -86,6 +86,7 @@ class Bench:
             resume=lambda: self.told.append("resume"),
             pause_all=lambda: self.told.append("pause all"),
             clear=self.cleared.append,
+            hears_clearing=hears_clearing,
         )
 
     def _writer(self, region: Region) -> Writer:
@@ -309,6 +310,16 @@ async def test_nothing_is_published_to_a_topic_that_is_no_reports(topic: str) ->
     bench.get(report(), topic=topic, retained=True)
 
     assert [] == bench.cleared
+
+
+async def test_a_clearing_that_comes_back_through_a_share_is_no_report() -> None:
+    """Without its retain flag, as what is shared comes; alone, an empty report is a defect of the router."""
+    alone, shares = Bench(), Bench(hears_clearing=True)
+    alone.get(b"")
+    shares.get(b"")
+
+    assert {DropReason.MALFORMED: 1} == alone.dropped()
+    assert (0, {}, [1], []) == (shares.metrics.received, shares.dropped(), shares.acknowledged, shares.cleared)
 
 
 async def test_retained_consent_is_left_alone() -> None:

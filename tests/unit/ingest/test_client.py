@@ -10,6 +10,8 @@ from records import until
 from collector.acks import Token
 from collector.config import BrokerSettings
 from collector.ingest.client import Client
+from collector.ingest.codec import DisconnectPacket, UnsubscribePacket
+from collector.ingest.packets import Membership
 from collector.metrics import Metrics
 from collector.model import Message
 
@@ -221,3 +223,60 @@ async def test_what_was_left_is_asked_for_on_the_connection_it_was_left_on(
     assert [before, before] == announced
     assert 1 == running.metrics.connects["consent"]
     assert 0 == running.metrics.window("reports")[1]
+
+
+async def test_a_member_ends_the_subscription_it_had_alone_after_it_has_its_share(broker: FakeBroker) -> None:
+    """No moment without one; and whatever the session had before, it is over before anything counts as connected."""
+    received: list[tuple[Message, Token]] = []
+    client = Client(
+        BrokerSettings.model_validate({"port": broker.port}), Metrics(), lambda m, t: received.append((m, t)),
+        lambda: None, membership=Membership("g"),
+    )  # fmt: skip
+    task = asyncio.create_task(client.run())
+    await until(lambda: set(client.states().values()) == {"connected"})
+    await client.stop()
+    async with asyncio.timeout(10):
+        await task
+    reports = broker.sessions[broker.names().index(REPORTS)]
+    kinds = [type(packet).__name__ for packet in reports]
+
+    assert kinds.index("SubscribePacket") < kinds.index("UnsubscribePacket") < kinds.index("PublishPacket")
+    assert [["ueip/v1/#"]] == [packet.patterns for packet in reports if isinstance(packet, UnsubscribePacket)]
+    assert [None] == [packet.session_expiry_interval for packet in reports if isinstance(packet, DisconnectPacket)]
+
+
+async def test_who_leaves_is_drained_once_all_is_acknowledged_and_ends_its_sessions(broker: FakeBroker) -> None:
+    """Not while a message waits for its commit."""
+    received: list[tuple[Message, Token]] = []
+    client = Client(
+        BrokerSettings.model_validate({"port": broker.port}), Metrics(), lambda m, t: received.append((m, t)),
+        lambda: None, membership=Membership("g", leaves=True),
+    )  # fmt: skip
+    task = asyncio.create_task(client.run())
+    await until(client.is_drained)
+    broker.publish(77, session=broker.names().index(REPORTS))
+    await until(lambda: bool(received))
+    waiting = client.is_drained()
+    received[0][1].complete()
+    await until(client.is_drained)
+    await client.stop(for_good=True)
+    async with asyncio.timeout(10):
+        await task
+    goodbyes = [packet for packets in broker.sessions for packet in packets if isinstance(packet, DisconnectPacket)]
+
+    assert not waiting
+    assert [0, 0] == [goodbye.session_expiry_interval for goodbye in goodbyes]
+
+
+async def test_a_subscription_that_the_broker_does_not_end_is_told(broker: FakeBroker) -> None:
+    """Its messages would come beside those of the share, to nobody's knowledge."""
+    broker.unsubscribes = False
+    client = Client(
+        BrokerSettings.model_validate({"port": broker.port, "reconnect_max_seconds": 0.02}), Metrics(),
+        lambda _m, _t: None, lambda: None, membership=Membership("g"),
+    )  # fmt: skip
+    task = asyncio.create_task(client.run())
+    await until(lambda: "did not end a subscription: not authorized" in client.states()["reports"])
+    await client.stop()
+    async with asyncio.timeout(10):
+        await task
