@@ -25,6 +25,8 @@ class Logger:
         self._logger = logging.getLogger(name)
         self._times: Counter[str] = Counter()
         self._quiet_until: dict[str, float] = {}
+        self.always: dict[str, Fact] = {}
+        """Facts that go with every event."""
 
     def debug(self, event: str, **facts: Fact) -> None:
         """What only a developer wants to see."""
@@ -52,7 +54,7 @@ class Logger:
 
     def _write(self, level: int, event: str, facts: dict[str, Fact]) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, event, extra={"facts": facts})
+            self._logger.log(level, event, extra={"facts": {**self.always, **facts}})
 
 
 LOG: Final = Logger("ueip")

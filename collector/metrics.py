@@ -117,8 +117,8 @@ CLOCK_BEHIND: Final = Declared(
 CONNECTION: Final = Declared(
     "collector_broker_connection",
     "gauge",
-    "1 for the state a connection to the broker is in. draining: it reads what waited there. held: it waits for the "
-    "other to have done so.",
+    "1 for the state a connection to the broker is in; of several workers, how many are. draining: it reads what "
+    "waited there. held: it waits for the other to have done so.",
     ("link", "state"),
 )
 CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.", ("link",))

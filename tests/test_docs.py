@@ -20,6 +20,7 @@ from collector.metrics import DECLARED, Metrics
 from collector.model import DropReason
 from collector.reference.metrics import LABELS
 from collector.source_settings import Format
+from collector.worker_metrics import WORKER_DECLARED
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"<!-- tested: (?P<name>[a-z-]+) -->\n```console\n(?P<body>.*?)```", re.DOTALL)
@@ -98,7 +99,7 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
     """By their names and the values of their labels; an alert on a name misspelt never fires."""
     alerts = (ROOT / "config" / "prometheus-alerts.yml").read_text("utf-8")
     exposed = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
-    declared = {metric.name for metric in DECLARED}
+    declared = {metric.name for metric in (*DECLARED, *WORKER_DECLARED)}
     named = set(re.findall(r"collector_\w+", alerts))
     values = re.findall(r"(reason|state|treatment|answer|status)=\"([^\"]+)\"", alerts)
 

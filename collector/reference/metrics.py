@@ -10,6 +10,7 @@ from collector.exposition import Declared
 from collector.metrics import API_STATUSES, CLEARING_ANSWERS, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
+from collector.worker_metrics import WORKER_DECLARED
 
 _KINDS: Final = {
     "counter": "Only grows; begins at 0 with the process.",
@@ -38,11 +39,12 @@ LABELS: Final = {
     "loss": _values(Loss),
     "status": codes(API_STATUSES),
     "answer": codes(CLEARING_ANSWERS),
+    "worker": "The numbers of the workers, from 1; with `ueip run --workers` only.",
 }
 """The values of every label: bounded, and none of them names a router."""
 
 
-def metrics_page(declared: Iterable[Declared] = DECLARED) -> str:
+def metrics_page(declared: Iterable[Declared] = (*DECLARED, *WORKER_DECLARED)) -> str:
     """The reference of metrics."""
     declared = tuple(declared)
     unknown = {label for metric in declared for label in metric.labels} - set(LABELS)
@@ -64,4 +66,5 @@ def metrics_page(declared: Iterable[Declared] = DECLARED) -> str:
         "## What always holds",
         "Every report message is stored, dropped with one reason, or still in flight:",
         block("promql", _SUM),
+        "With workers, `collector_messages_returned_total` is added on the right.",
     )

@@ -134,6 +134,8 @@ class Collector:
         self.config = config
         self.log = log
         self.address = ""
+        self.options: tuple[str, ...] = ()
+        """What `ueip run` is told beside its configuration."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -151,7 +153,7 @@ class Collector:
 
     def command(self) -> list[str]:
         """How it is run."""
-        return [ueip_program(), "run", "-c", str(self.config)]
+        return [ueip_program(), "run", "-c", str(self.config), *self.options]
 
     def _announced(self, before: int) -> re.Match[str] | None:
         if self.process.poll() is not None:

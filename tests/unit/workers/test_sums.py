@@ -1,0 +1,65 @@
+"""The numbers of several workers as one collector's."""
+
+from collector.metrics import Metrics
+from collector.model import DropReason, Region
+from collector.workers.report import Report, report
+from collector.workers.sums import Sums
+
+
+def said(received: int = 0, stored: int = 0, in_flight: int = 0, *, up: bool = True, seconds: float = 0.0) -> Report:
+    """What a worker says that has counted so much."""
+    metrics = Metrics((Region.GERMANY,))
+    metrics.received, metrics.in_flight = received, in_flight
+    metrics.stored[Region.GERMANY] = stored
+    metrics.drop(DropReason.DUPLICATE, received - stored - in_flight)
+    metrics.store_up[Region.GERMANY] = up
+    metrics.oldest_seconds = lambda: seconds
+    metrics.commit_seconds.labels(Region.GERMANY).observe(0.002)
+    return report({}, metrics.registry.collect())
+
+
+def shown(sums: Sums, *reports: Report) -> dict[str, float]:
+    """The sums of the samples, by their names."""
+    found: dict[str, float] = {}
+    for family in sums.families(reports):
+        for count in family.counts:
+            if count.value:
+                found[count.name] = found.get(count.name, 0) + count.value
+    return found
+
+
+def test_counts_are_added_up_and_of_a_state_the_worst_is_shown() -> None:
+    """A store that one worker cannot reach is not up; the oldest message is the oldest of all."""
+    found = shown(Sums(), said(10, 7, 2, seconds=3.0), said(5, 5, up=False, seconds=8.0))
+
+    assert 15 == found["collector_messages_received_total"]
+    assert 12 == found["collector_records_stored_total"]
+    assert 2 == found["collector_messages_in_flight"]
+    assert 8.0 == found["collector_oldest_unacknowledged_seconds"]
+    assert "collector_store_up" not in found
+    assert 2 == found["collector_store_commit_seconds_count"]
+
+
+def test_what_a_worker_counted_outlives_it_and_what_it_had_comes_again() -> None:
+    """No count falls when a worker dies; its states and what it had in flight are gone."""
+    sums = Sums()
+    sums.end(2, said(10, 7, 2, seconds=3.0))
+    sums.end(2, said(4, 1, 3))
+    found = shown(sums, said(6, 6))
+
+    assert 20 == found["collector_messages_received_total"]
+    assert 14 == found["collector_records_stored_total"]
+    assert 5 == sums.returned
+    assert "collector_messages_in_flight" not in found
+    assert "collector_oldest_unacknowledged_seconds" not in found
+    assert 20 == 14 + found["collector_messages_dropped_total"] + sums.returned
+    assert (14, 6) == (sums.received(2, None), sums.received(1, said(6, 6)))
+
+
+def test_every_family_is_shown_once() -> None:
+    """Prometheus refuses a page on which one comes twice."""
+    sums = Sums()
+    sums.end(1, said(1, 1))
+    names = [family.name for family in sums.families([said(1, 1), said(1, 1)])]
+
+    assert len(set(names)) == len(names)
