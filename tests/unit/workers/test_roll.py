@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.config import RegionSettings, RegionsSettings, Settings
+from collector.config import Settings
+from collector.config_regions import RegionSettings, RegionsSettings
 from collector.errors import DataFault
 from collector.model import Region
 from collector.workers.job import Job, check_name, settings_of, spools_of
