@@ -169,7 +169,7 @@ def test_two_collectors_of_one_name_say_so_and_do_not_fight(site: Site) -> None:
     site.configure(broker=patience)
     first = site.start()
     folder = site.folder.parent / "other" / "site"
-    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("*.sqlite*", "*.log"))
+    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("*.sqlite*", "*.witness", "*.log"))
     other = Site(folder)
     other.configure(broker=patience)
     try:

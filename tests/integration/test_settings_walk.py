@@ -47,6 +47,9 @@ TOOLS: Final[dict[str, list[str] | None]] = {
     "init": ["{folder}"],
     "check-config": ["-c", "{config}"],
     "find": ["left", "-c", "{config}", "--json"],
+    "diagnose": ["left", "-c", "{config}", "--json"],
+    "fleet": ["-c", "{config}"],
+    "explain-rule": [],
     "explain": ["{message}", "-c", "{config}"],
     "exit": ["left", "-c", "{config}", "--yes", "--country", "DE"],
     "consent exit": ["refused", "-c", "{config}", "--yes"],
@@ -69,6 +72,8 @@ TOOLS: Final[dict[str, list[str] | None]] = {
     "registry remove": ["left", "-c", "{config}"],
     "registry import": ["{list}", "-c", "{config}"],
     "run": None,  # is what runs here, by `Service`
+    "store init": None,  # of a database; test_postgresql.py
+    "store tidy": None,
     "simulate": None,  # publishes, and stores nothing
     "up": None,  # `run` with a broker; test_demo.py
 }
