@@ -89,7 +89,7 @@ def test_k37_a_command_shows_nothing_past_its_time(site: Site) -> None:
         router.settle()
         collector.wait_settled(3)
     with contextlib.closing(sqlite3.connect(site.store(HERE), isolation_level=None, timeout=20)) as other:
-        other.execute("UPDATE record SET received_at = received_at - ? WHERE id < 3", (181 * DAY,))
+        other.execute("UPDATE record SET received_at = received_at - ? WHERE id < 3", (366 * DAY,))
     [found] = json.loads(site.ueip("find", ROUTER, "--json", "-c", str(site.config)).stdout)
 
     assert (1, 1) == (found["records_stored"], len(found["records"]))
