@@ -51,7 +51,8 @@ def _places(
 ) -> dict[int, int | None]:
     """Where each event of the document is among those that are kept; None for one outside the time window."""
     events = document.get("events")
-    decoded = [i for i in range(len(events)) if f"events[{i}]" not in recorder.paths] if events else []
+    count = len(events) if isinstance(events, list) else 0
+    decoded = [i for i in range(count) if f"events[{i}]" not in recorder.paths]
     earliest, latest = message.received_at - rules.gate.max_age, message.received_at + rules.gate.max_ahead
     places: dict[int, int | None] = {}
     timely = 0

@@ -156,7 +156,9 @@ def _harmless(record: Record) -> None:
 def _said(payload: bytes) -> Any:
     """What the flag of ZTE's maps says at its place: at the top, or at that of the data of an answer that is alone."""
     try:
-        document = json.loads(payload, object_pairs_hook=oracle.once)
+        # As files are that agents publish: with a byte order mark before, and a NUL behind.
+        text = payload.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0")
+        document = json.loads(text, object_pairs_hook=oracle.once)
     except (ValueError, RecursionError, oracle.NoJson):
         return None
     answer = document.get("result") if isinstance(document, dict) and "jsonrpc" in document else document

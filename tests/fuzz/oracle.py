@@ -10,6 +10,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from typing import Any, Final
 
@@ -148,7 +149,18 @@ def _kept_event(events: list[Any], snapshot: Any) -> bool:
     """Whether the event that holds a snapshot is one at all: without a kind and a time it is left out."""
     event = next(e for e in events if isinstance(e, dict) and e.get("disconnect_snapshot") is snapshot)
     kinds, when = [kind["name"] for kind in catalogue()["event"]], event.get("time")
-    return event.get("event") in kinds and isinstance(when, str) and _RFC_3339.fullmatch(when) is not None
+    return event.get("event") in kinds and isinstance(when, str) and _is_time(when)
+
+
+def _is_time(text: str) -> bool:
+    """Whether it is a time of a day that there is: the 30th of February is none."""
+    if _RFC_3339.fullmatch(text) is None:
+        return False
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return True
 
 
 def _may_serve(mcc: str, region: str, country: str, blocked: frozenset[str]) -> bool:

@@ -92,3 +92,11 @@ def test_a_malformed_report_is_told_with_its_fault() -> None:
 
     assert ("dropped: malformed", ()) == (found.outcome, found.findings)
     assert "line 2, column 6" in found.reason
+
+
+@pytest.mark.parametrize("events", [9, "none", {}, None])
+def test_events_that_are_no_list_are_explained_too(events: Any) -> None:
+    """They are left out, and the rest is told as ever."""
+    found = explained(minimal_document(events=events))
+
+    assert any(path.startswith("events") for path in fates(found)) or events in ({}, None)
