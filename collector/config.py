@@ -93,7 +93,7 @@ class ConsentSettings(Section):
     witness_days: Annotated[int, Field(ge=1)] = Field(
         default=180, description="How long a witness keeps an entry: as long as your oldest backup of a store."
     )
-    policies: Path | None = Field(default=None, description="Versions of the notice; the shipped ones when absent.")
+    policies: File | None = Field(default=None, description="Versions of the notice; the shipped ones when absent.")
     strict: bool = Field(
         default=False, description="Whether a change of contact alone (M5) also ends the consents given before it."
     )

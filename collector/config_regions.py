@@ -27,7 +27,7 @@ class RegionSettings(Section):
     retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         description="How long a record can be read after its receipt; then it is deleted. Say it as your notice does."
     )
-    spool: Path | None = Field(
+    spool: File | None = Field(
         default=None,
         description="Folder for what waits while the store is away, best on another disk. Beside the store's file if "
         "absent; with PostgreSQL it must be set.",
