@@ -16,7 +16,7 @@ FLOORS = (
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "clock_watch"),
     ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
-    ("config_regions",),
+    ("config_regions", "access"),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline", "diagnosis"),
