@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench faults fuzz fuzz-formats clean help
+.PHONY: run test lint docs bench instructions faults fuzz fuzz-formats clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ docs: $(VENV)/.run ## write anew what is generated from the code
 
 bench: $(VENV)/.test ## throughput on this machine
 	@$(BIN)/python bench/throughput.py
+
+instructions: $(VENV)/.test ## has a step of the message path become dearer? counted by valgrind, in a minute and a half
+	@$(BIN)/python bench/instructions.py
 
 faults: $(VENV)/.test ## 200 rounds of random faults, with a summary; ROUNDS=n, SEED=n (of the first)
 	@$(BIN)/python tests/faults/run.py --rounds $${ROUNDS:-200} --seed $${SEED:-1}
