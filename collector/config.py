@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
+from collector.config_access import AuditSettings
 from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.data import data_path
 from collector.errors import DataFault
+from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
 
@@ -172,6 +174,7 @@ class Settings(Section):
     spool: SpoolSettings = SpoolSettings()
     http: HttpSettings = HttpSettings()
     api: ApiSettings = ApiSettings()
+    audit: AuditSettings = AuditSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
 
@@ -182,6 +185,17 @@ class Settings(Section):
         """
         kept = max(self.broker.session_expiry_seconds, self.limits.max_age_hours * 3600)
         return int(kept + 86_400) * 1000
+
+    @property
+    def private_folder(self) -> Path:
+        """Where what is ours alone is kept if no setting says otherwise: the folder of the first witness."""
+        return self.regions.witness_of(self.regions.enabled[0]).parent
+
+    def audit_place(self, region: Region | None) -> tuple[Path, Path]:
+        """The folder and the head of a region's audit log; without a region, of that of accounts and sign-ins."""
+        if region is None:
+            return self.audit.places_of("console", self.private_folder)
+        return self.audit.places_of(region.value, self.regions.witness_of(region).parent)
 
     @model_validator(mode="after")
     def _sources_apart(self) -> Self:
@@ -224,7 +238,7 @@ def default_settings_path() -> Path:
 
 _PATHS = {
     "password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "spool", "witness", "tables",
-    "policies",
+    "policies", "accounts", "client_secret_file", "folder", "heads",
 }  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from typing import Final
 import click
 
 from collector import __version__
+from collector.access.audit import AuditUnavailable
+from collector.cli.audit import audit_group
 from collector.cli.consent import consent_group, exit_command
 from collector.cli.diagnosing import diagnose_command, explain_rule_command
 from collector.cli.fleet import fleet_command
@@ -24,6 +26,7 @@ from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorErr
 from collector.simulator import SimulationError
 
 AWAY: Final = 3
+_AWAY: Final = (StoreUnavailable, AuditUnavailable, BrokerNotInstalled, BrokerUnreachable, SimulationError)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -47,6 +50,7 @@ for command in (
     consent_group,
     registry_group,
     store,
+    audit_group,
     check_config,
 ):
     ueip.add_command(command)
@@ -63,7 +67,7 @@ def main() -> None:
         code = error.exit_code
     except (CollectorError, SimulationError) as error:
         click.echo(f"ueip: {error}", err=True)
-        away = isinstance(error, StoreUnavailable | BrokerNotInstalled | BrokerUnreachable | SimulationError)
+        away = isinstance(error, _AWAY)
         code = AWAY if away else 2
     except BrokenPipeError:
         sys.stderr.close()

@@ -14,7 +14,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from collector.access.entry import Shown
+from collector.access.nouns import Right
 from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.reading import Reading, reason_option
 from collector.cli.sparks import charts
 from collector.diagnosis.document import document
 from collector.diagnosis.judging import checked_rules
@@ -58,13 +61,19 @@ class Duration(click.ParamType[int]):
     "--entries", type=click.IntRange(0), default=40, show_default=True, help="Newest entries of the timeline."
 )
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs; see docs/engineer.md.")
-def diagnose_command(identifier: str, config: Path | None, window: int, entries: int, *, as_document: bool) -> None:
+@reason_option
+def diagnose_command(
+    identifier: str, config: Path | None, window: int, entries: int, reason: str | None, *, as_document: bool
+) -> None:
     """Say what is wrong with a router, since when, how sure that is, and whether its like have it too.
 
-    The router is named by what the customer reads out: serial number, IMEI or MAC. Nothing is done to it. Exits with 1
-    when no region served here knows the router.
+    The router is named by what the customer reads out: serial number, IMEI or MAC. Nothing is done to it. Who looked,
+    and why, goes into the audit log first. Exits with 1 when no region served here knows the router.
     """
-    found = asyncio.run(examine(settings_of(config), identifier.strip(), window=window))
+    settings, identifier = settings_of(config), identifier.strip()
+    reading = Reading(settings, Right.DIAGNOSIS, reason, identifier)
+    found = asyncio.run(examine(settings, identifier, window=window))
+    reading.log((e.found.region, e.found.router.standing.device_ref, _shown(e)) for e in found)
     if as_document:
         documents = [msgspec.to_builtins(_document(examined)) for examined in found]
         sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
@@ -74,6 +83,11 @@ def diagnose_command(identifier: str, config: Path | None, window: int, entries:
     if not found:
         say("no region served here knows a router by that; check the digits, or ask where it is served")
         raise SystemExit(1)
+
+
+def _shown(examined: Examined) -> Shown:
+    records, findings = len(examined.history.samples), len(examined.findings)
+    return {"records": records, "findings": findings, "since": examined.history.since, "until": examined.history.now}
 
 
 def _document(examined: Examined) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,7 +14,9 @@ import msgspec
 import orjson
 from rich.table import Table
 
+from collector.access.nouns import Right
 from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.ledger import Head, LedgerEntry
 from collector.errors import StoreUnavailable
@@ -95,13 +98,18 @@ def head_command(config: Path | None, region: str | None, *, as_document: bool) 
 @ledger.command("show")
 @click.argument("router", metavar="ROUTER")
 @config_option
+@reason_option
 @json_option
-def show_command(router: str, config: Path | None, *, as_document: bool) -> None:
+def show_command(router: str, config: Path | None, reason: str | None, *, as_document: bool) -> None:
     """Show every entry about ROUTER (serial, IMEI or MAC), oldest first: the evidence of its consent.
 
-    Exits with 1 when no ledger served here knows the router.
+    Who looked, and why, goes into the audit log first. Exits with 1 when no ledger served here knows the router.
     """
-    found = asyncio.run(_entries(settings_of(config), router.strip()))
+    settings, router = settings_of(config), router.strip()
+    reading = Reading(settings, Right.CONSENT, reason, router)
+    found = asyncio.run(_entries(settings, router))
+    counted = Counter((region, entry.device_ref) for region, entry in found)
+    reading.log((region, bytes.fromhex(ref), {"entries": count}) for (region, ref), count in counted.items())
     if as_document:
         _print([{"region": region, **msgspec.to_builtins(entry)} for region, entry in found])
     elif found:

@@ -12,7 +12,9 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
+from collector.access.nouns import Right
 from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
+from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.standing import State
 from collector.explain import Explanation, Told, explain, rules_for_explaining
@@ -28,13 +30,19 @@ from collector.stores import StoredRecord
 @click.option("--hours", type=click.FloatRange(0), help="Only records of the last so many hours.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=40, show_default=True, help="Most records shown.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, records whole, for programs.")
-def find_command(identifier: str, config: Path | None, hours: float | None, limit: int, *, as_document: bool) -> None:
+@reason_option
+def find_command(
+    identifier: str, config: Path | None, hours: float | None, limit: int, reason: str | None, *, as_document: bool
+) -> None:
     """Find a router by what the customer reads out: its serial number, IMEI or MAC; show what it sent.
 
-    Exits with 1 when no region served here knows the router.
+    Who looked, and why, goes into the audit log first. Exits with 1 when no region served here knows the router.
     """
     since = 0 if hours is None else int((time.time() - hours * 3600) * 1000)
-    found = asyncio.run(find(settings_of(config), identifier.strip(), since=since, limit=limit))
+    settings, identifier = settings_of(config), identifier.strip()
+    reading = Reading(settings, Right.RECORDS, reason, identifier)
+    found = asyncio.run(find(settings, identifier, since=since, limit=limit))
+    reading.log((f.region, f.router.standing.device_ref, {"records": _shown_of(f)}) for f in found)
     if as_document:
         sys.stdout.write(orjson.dumps([as_json(f) for f in found], option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
@@ -43,6 +51,10 @@ def find_command(identifier: str, config: Path | None, hours: float | None, limi
     if not found:
         say("no region served here knows a router by that; check the digits, or ask where it is served")
         raise SystemExit(1)
+
+
+def _shown_of(found: Found) -> int:
+    return len(found.records) if is_readable(found) else 0
 
 
 def _show(found: Found) -> None:

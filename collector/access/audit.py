@@ -1,0 +1,209 @@
+"""The audit log: one for each region, and one for accounts and sign-ins. Append-only and hash-chained (O82).
+
+A log is a folder with a file for each month; the chain goes on from one file to the next. Its head (the number and hash
+of the newest entry) is kept in a file apart, so that a log that was cut short is told from one that is whole.
+
+Rule 1: what could not be logged is not shown: what shows anything takes a `Logged`, and only `AuditLog.write` makes
+        one, when the entry is on the disk.
+Rule 2: several processes may write: each holds the log's lock and goes on from what the others wrote.
+Rule 3: the head may lag behind the log by what a crash left, and is never ahead of it. What a crash left half written
+        was shown to nobody, and is cut off.
+Rule 4: nothing here deletes or changes an entry; what was found wrong is put aside whole (`begin_anew`).
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.access.entry import AuditEntry, Event, Shown, line_of
+from collector.access.nouns import Allowed, Purpose, Refused, Role, Viewer
+from collector.access.walk import Walk, files_of, last_line, read_head, read_line
+from collector.consent.ledger import Head
+from collector.errors import CollectorError
+from collector.model import Region, Sealed
+
+SHOWN: Final = "shown"
+DONE: Final = "done"
+NOBODY: Final = Viewer(name="-", role=Role.TERMINAL, regions=frozenset(), source="-")
+"""Who is not known: somebody whose sign-in was refused."""
+
+
+class AuditUnavailable(CollectorError):
+    """An entry could not be written, so nothing may be shown; its text says why and what to do."""
+
+
+class Logged(Sealed, frozen=True):
+    """The word that *asked* is written down, durably. Only an `AuditLog` gives it."""
+
+    asked: Allowed | Refused
+    seq: int
+
+
+class AuditLog:
+    """One log: the entries in *folder*, its head in the file *head*. Its calls wait for the disk.
+
+    *region* is None for the log of accounts and sign-ins. *wall* gives the time in seconds.
+    """
+
+    def __init__(
+        self, folder: Path, head: Path, region: Region | None, *, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.folder = folder
+        self.head = head
+        self.region = region
+        self._wall = wall
+
+    def write(self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None) -> Logged:
+        """Write down what *asked* was answered with; it is on the disk on return.
+
+        *device_ref* is the router's pseudonym, if one was found; *shown* how much of it was shown.
+
+        Raises:
+            AuditUnavailable: it could not be; show nothing.
+        """
+        if asked.region is not self.region:
+            raise AssertionError("an entry belongs into the log of its region")
+        outcome = SHOWN if isinstance(asked, Allowed) else asked.reason.value
+        entry = self._entry(asked.viewer, asked.right.value, outcome, asked.purpose)
+        entry = msgspec.structs.replace(
+            entry, device_ref=None if device_ref is None else device_ref.hex(), shown=shown or {}
+        )
+        return Logged(asked=asked, seq=self._append(entry).seq)
+
+    def note(self, event: Event, who: Viewer, *, outcome: str = DONE, purpose: Purpose | None = None) -> None:
+        """Write down what somebody did that showed no router: signing in, being given an account.
+
+        Raises:
+            AuditUnavailable: as `write`.
+        """
+        self._append(self._entry(who, event.value, outcome, purpose))
+
+    def begin_anew(self, who: Viewer, reason: str) -> Path | None:
+        """Put what is there aside, whole, and begin a log whose first entry says why. Returns where the old one is.
+
+        Raises:
+            AuditUnavailable: it could not be done.
+        """
+        with self._telling(), self._locked():
+            aside = None
+            if files_of(self.folder) or self.head.exists():
+                aside = self.folder.with_name(f"{self.folder.name}.{time.time_ns()}")
+                aside.mkdir(mode=0o700)
+                for path in [*files_of(self.folder), *([self.head] if self.head.exists() else [])]:
+                    path.rename(aside / path.name)
+                _sync(aside)
+            first = self._entry(who, Event.BEGUN.value, "accepted" if aside else DONE, None)
+            self._add(msgspec.structs.replace(first, why=reason), Head())
+        return aside
+
+    def _entry(self, who: Viewer, what: str, outcome: str, purpose: Purpose | None) -> AuditEntry:
+        return AuditEntry(
+            seq=0,
+            at=int(self._wall() * 1000),
+            who=who.name,
+            role=who.role.value,
+            source=who.source,
+            what=what,
+            outcome=outcome,
+            region=None if self.region is None else self.region.value,
+            why=None if purpose is None else purpose.text,
+        )
+
+    def _append(self, entry: AuditEntry) -> Head:
+        with self._telling(), self._locked():
+            end, witnessed = self._end(), read_head(self.head)
+            if not _fits(end, witnessed or Head()):
+                raise AuditUnavailable(
+                    f"{self.folder}: found a log that does not end as {self.head} says. See what is wrong with: ueip "
+                    f"audit verify. Restore it from a backup, or put it aside with: ueip audit begin-anew"
+                )
+            head = Head(seq=end.seq, hash=end.hash) if isinstance(end, AuditEntry) else end
+            if not head.seq:
+                head = self._add(self._entry(NOBODY, Event.BEGUN.value, DONE, None), head)
+            return self._add(entry, head)
+
+    def _end(self) -> AuditEntry | Head:
+        """The newest entry, with what a crash left behind it cut off."""
+        for path in reversed(files_of(self.folder)):
+            line, end = last_line(path)
+            if end < path.stat().st_size:
+                os.truncate(path, end)
+            if line:
+                entry, wrong = read_line(line)
+                # One that cannot be believed fits no head.
+                return Head(seq=-1) if entry is None or wrong else entry
+        return Head()
+
+    def _add(self, entry: AuditEntry, after: Head) -> Head:
+        line, head = line_of(msgspec.structs.replace(entry, seq=after.seq + 1, prev_hash=after.hash))
+        path = max([*files_of(self.folder), self.folder / _month(entry.at)])
+        is_new = not path.exists()
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            _sync(self.folder)
+        self._write_head(head)
+        return head
+
+    def _write_head(self, head: Head) -> None:
+        made = self.head.with_name(f"{self.head.name}.{os.getpid()}.new")
+        with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(msgspec.json.encode({"seq": head.seq, "hash": head.hash}) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(self.head)
+        _sync(self.head.parent)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.head.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(self.folder / "lock", os.O_CREAT | os.O_RDWR, 0o600), "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise AuditUnavailable(
+                f"{self.folder}: the audit log cannot be written: {error.strerror}. Nothing is shown until it can: "
+                f"make the folder writable for the collector, and room on its disk"
+            ) from None
+
+
+def _fits(end: AuditEntry | Head, witnessed: Head) -> bool:
+    """Whether a log may end so: the head is of this entry, or of an older one that a crash left it at."""
+    if end.seq == witnessed.seq:
+        return end.hash == witnessed.hash
+    if isinstance(end, AuditEntry) and end.seq == witnessed.seq + 1:
+        return end.prev_hash == witnessed.hash
+    return end.seq > witnessed.seq > 0
+
+
+def _month(at: int) -> str:
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m}.jsonl"
+
+
+def _sync(folder: Path) -> None:
+    """A name is on the disk when its folder is."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def walk(log: AuditLog) -> Walk:
+    """The walk along *log*, from its first entry on."""
+    return Walk(log.folder, log.head, log.region)

@@ -1,0 +1,48 @@
+"""The audit logs of an installation, and who sits at its terminal."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from collector.access.audit import AuditLog
+from collector.access.nouns import Role, Viewer
+from collector.config import Settings
+from collector.model import Region
+
+Logs = Mapping[Region | None, AuditLog]
+"""By region; None is the log of accounts and sign-ins."""
+_LOGIN_UID: Final = Path("/proc/self/loginuid")
+_UNSET: Final = 2**32 - 1
+
+
+def audit_logs(settings: Settings) -> Logs:
+    """The logs of the regions that are enabled here, and that of accounts. Nothing is opened."""
+    return {region: AuditLog(*settings.audit_place(region), region) for region in (*settings.regions.enabled, None)}
+
+
+def at_terminal(settings: Settings) -> Viewer:
+    """Whoever runs this command.
+
+    Linux keeps who signed in through every `su` and `sudo` (the audit uid of pam_loginuid); where it does not, it is
+    the user that the process belongs to. No variable of the environment is believed.
+    """
+    return Viewer(
+        name=_name_of(_login_uid()), role=Role.TERMINAL, regions=frozenset(settings.regions.enabled), source="terminal"
+    )
+
+
+def _login_uid() -> int:
+    try:
+        found = int(_LOGIN_UID.read_text("ascii"))
+    except (OSError, ValueError):
+        return os.getuid()
+    return os.getuid() if found == _UNSET else found
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container's user without a name
+        return f"uid {uid}"

@@ -1,0 +1,123 @@
+"""Settings of who may look: signing in to the console, and the audit log."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from collector.config_http import File, Section, is_loopback
+
+LEAST_PASSWORD: Final = 15
+"""Characters, where a password is all there is (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.1)."""
+
+
+class SignInSettings(Section):
+    """How people sign in to the console, and for how long."""
+
+    accounts: File | None = Field(
+        default=None, description="File of the local accounts (`ueip user`); beside the first witness when absent."
+    )
+    idle_minutes: Annotated[float, Field(gt=0, le=480)] = Field(
+        default=30.0, description="A session without a request for so long has ended."
+    )
+    session_hours: Annotated[float, Field(gt=0, le=24)] = Field(
+        default=8.0, description="Every session has ended after so long, whatever is done in it."
+    )
+    purpose_minutes: Annotated[float, Field(gt=0, le=480)] = Field(
+        default=60.0, description="How long a reason or a ticket holds before it is asked for again."
+    )
+    attempts: Annotated[int, Field(ge=3, le=100)] = Field(
+        default=5, description="Wrong passwords in a row after which an account takes none for a while."
+    )
+    attempts_by_address: Annotated[int, Field(ge=5, le=10_000)] = Field(
+        default=30, description="Wrong passwords from one address after which none is taken from there for a while."
+    )
+    lock_out_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
+        default=30.0, description="The first while; it doubles with every further wrong one, to 15 minutes at most."
+    )
+    least_password_characters: Annotated[int, Field(ge=8, le=128)] = Field(
+        default=LEAST_PASSWORD, description="Shorter passwords are not taken for an account."
+    )
+
+
+Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+def _secure(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host = rest.partition("/")[0].rpartition("@")[2]
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    if scheme == "https" or (scheme == "http" and is_loopback(name)):
+        return url
+    raise ValueError("expected an https address (http on this machine only)")
+
+
+class OidcSettings(Section):
+    """Signing in by an OpenID Connect provider: authorization code with PKCE."""
+
+    enabled: bool = Field(default=False, description="Offer it, beside local accounts if there are any.")
+    issuer: Annotated[str, AfterValidator(_secure)] | None = Field(
+        default=None, description="The provider's issuer, word for word; `/.well-known/openid-configuration` is below."
+    )
+    client_id: Claim | None = Field(default=None, description="What the provider calls this console.")
+    client_secret_file: File | None = Field(
+        default=None, description="File with the client's secret on its first line; none for a public client."
+    )
+    public_url: Annotated[str, AfterValidator(_secure)] | None = Field(
+        default=None,
+        description="How browsers reach the console, as in https://console.example; `/sign-in/oidc/callback` below it "
+        "is what the provider must know as the redirect address.",
+    )
+    scopes: tuple[Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]+$")], ...] = Field(
+        default=("openid", "profile"), description="What is asked for; `openid` must be among them."
+    )
+    name_claim: Claim = Field(default="preferred_username", description="The claim that names somebody in the log.")
+    role_claim: Claim = Field(
+        default="ueip_role",
+        description="The claim with the role; a dot leads into an object, as in realm_access.roles.",
+    )
+    roles: dict[Claim, Literal["operator", "engineer", "privacy_officer", "auditor"]] = Field(
+        default={}, description="What the claim's values stand for; without any, the roles' own names."
+    )
+    region_claim: Claim = Field(default="ueip_regions", description="The claim with the regions.")
+    regions: dict[Claim, Literal["hong_kong", "germany", "china"]] = Field(
+        default={}, description="What its values stand for; without any, the regions' own names."
+    )
+    training_claim: Claim | None = Field(
+        default=None,
+        description="A claim with the date until which somebody's training holds; signing in ends with it.",
+    )
+    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"], ...] = (
+        Field(default=("RS256", "PS256", "ES256"), description="Signatures of the provider that are taken.")
+    )
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        missing = [name for name in ("issuer", "client_id", "public_url") if getattr(self, name) is None]
+        if self.enabled and missing:
+            raise ValueError(f"{missing[0]}: found none, expected it where enabled = true. Set it")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes: found no openid, expected it among them (OpenID Connect Core, 3.1.2.1)")
+        if not self.algorithms:
+            raise ValueError("algorithms: found none, expected at least one")
+        return self
+
+
+class AuditSettings(Section):
+    """Where it is written down who read which router, when and why."""
+
+    folder: File | None = Field(
+        default=None, description="Folder with a log for each region; each beside its region's witness when absent."
+    )
+    heads: File | None = Field(
+        default=None, description="Folder for the heads of the logs, best on another disk; beside the logs when absent."
+    )
+    reason_required: bool = Field(
+        default=False, description="Whether `ueip find` and `ueip diagnose` show a router only with --reason."
+    )
+
+    def places_of(self, name: str, beside: Path) -> tuple[Path, Path]:
+        """The folder and the head of a log; *beside* is the folder it is in when the settings name none."""
+        folder = beside / f"{name}.audit" if self.folder is None else self.folder / name
+        return folder, (self.heads or folder.parent) / f"{name}.audit.head"
