@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from collector.config_access import AuditSettings
+from collector.config_console import ConsoleSettings
 from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
@@ -175,6 +176,7 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     api: ApiSettings = ApiSettings()
     audit: AuditSettings = AuditSettings()
+    console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
 

@@ -19,7 +19,7 @@ from collector.diagnosis.nouns import Finding
 from collector.diagnosis.rules import Rules
 from collector.diagnosis.timeline import Entry, timeline
 from collector.lookup import Found, as_of_now, is_readable, latest, opened
-from collector.model import Sealed
+from collector.model import Region, Sealed
 from collector.pseudonym import refs_of
 from collector.rules import policies_of
 from collector.storage import place_of
@@ -74,15 +74,32 @@ async def examine(
     return examined
 
 
+async def examine_one(
+    settings: Settings, region: Region, device_ref: bytes, *, window: int = 7 * DAY, now: int | None = None
+) -> Examined | None:
+    """The router of a pseudonym in one enabled region, over the last *window* milliseconds; None if it is not known.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+        DataFault: the rules have faults.
+    """
+    now = int(time.time() * 1000) if now is None else now
+    async with opened(settings, region) as (store, _):
+        for router in await store.find([("router", device_ref)]):
+            found = Found(region=region, router=as_of_now(router, policies_of(settings)), records=[])
+            return await _examined(store, found, checked_rules(), now - window, now)
+    return None
+
+
 async def _examined(store: Store, found: Found, rules: Rules, since: int, now: int) -> Examined:
     ref = found.router.standing.device_ref
     records, ledger = [], list[LedgerEntry]()
-    if is_readable(found):
+    if is_readable(found.router):
         records = [record async for record in store.records(ref, since=since, limit=MOST_RECORDS)]
         ledger = await store.ledger(ref)
     found = Found(region=found.region, router=found.router, records=records)
     history = History(records, since=since, now=now, last_received_at=found.router.last_received_at)
-    if not is_readable(found):
+    if not is_readable(found.router):
         return Examined(found, history, [], [], cut_off=False)
     findings = diagnose(history, rules)
     if findings:

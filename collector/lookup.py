@@ -9,6 +9,7 @@ import orjson
 from msgspec.structs import replace
 
 from collector.config import Settings, read_keys
+from collector.consent.ledger import LedgerEntry
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
 from collector.formats import report
@@ -53,6 +54,30 @@ async def find(settings: Settings, identifier: str, *, since: int = 0, limit: in
                 records = [r async for r in store.records(router.standing.device_ref, since=since, limit=limit)]
                 found.append(Found(region=region, router=as_of_now(router, policies), records=records))
     return found
+
+
+async def known_routers(settings: Settings, region: Region, identifier: str) -> list[Router]:
+    """The routers known by *identifier* in one enabled region, as they stand now; none where there is no store yet.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
+    if not place_of(settings, region).is_there():
+        return []
+    async with opened(settings, region) as (store, pseudonyms):
+        policies = policies_of(settings)
+        return [as_of_now(router, policies) for router in await store.find(refs_of(identifier, pseudonyms))]
+
+
+async def ledger_of(settings: Settings, region: Region, device_ref: bytes) -> tuple[Router | None, list[LedgerEntry]]:
+    """The router of a pseudonym in one enabled region, and what the ledger has of it; None if nobody is known by it.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
+    async with opened(settings, region) as (store, _):
+        found = await store.find([("router", device_ref)])
+        return (as_of_now(found[0], policies_of(settings)), await store.ledger(device_ref)) if found else (None, [])
 
 
 def as_of_now(router: Router, policies: Policies) -> Router:
@@ -110,9 +135,9 @@ def latest(records: list[StoredRecord]) -> dict[str, Any]:
     return state
 
 
-def is_readable(found: Found) -> bool:
+def is_readable(router: Router) -> bool:
     """Whether the router's records may be read; what an outdated consent admitted may, for its purpose (4.7)."""
-    return found.router.standing.state in {State.JOINED, State.OUTDATED}
+    return router.standing.state in {State.JOINED, State.OUTDATED}
 
 
 def rfc3339(milliseconds: int | None) -> str | None:

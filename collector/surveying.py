@@ -44,13 +44,23 @@ async def survey_fleet(settings: Settings, *, window: int = 14 * DAY, now: int |
     Raises:
         StoreUnavailable: a store cannot be read.
     """
+    surveyed = [await survey_region(settings, region, window=window, now=now) for region in settings.regions.enabled]
+    return [one for one in surveyed if one is not None]
+
+
+async def survey_region(
+    settings: Settings, region: Region, *, window: int = 14 * DAY, now: int | None = None
+) -> Surveyed | None:
+    """The fleet of one enabled region, over the last *window* milliseconds; None where there is no store yet.
+
+    Raises:
+        StoreUnavailable: the store cannot be read.
+    """
     now = int(time.time() * 1000) if now is None else now
-    found = []
-    for region in settings.regions.enabled:
-        if place_of(settings, region).is_there():
-            async with opened(settings, region) as (store, _):
-                found.append(await _surveyed(store, now - window, now))
-    return found
+    if not place_of(settings, region).is_there():
+        return None
+    async with opened(settings, region) as (store, _):
+        return await _surveyed(store, now - window, now)
 
 
 async def _surveyed(store: Store, since: int, now: int) -> Surveyed:

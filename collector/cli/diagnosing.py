@@ -97,7 +97,7 @@ def _document(examined: Examined) -> Any:
         examined.history,
         examined.findings,
         examined.timeline,
-        readable=is_readable(examined.found),
+        readable=is_readable(examined.found.router),
         cut_off=examined.cut_off,
     )
 
@@ -109,7 +109,7 @@ def _show(console: Console, examined: Examined, entries: int) -> None:
         f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {standing.state.value} since "
         f"{rfc3339(standing.effective_at)}"
     )
-    if not is_readable(found):
+    if not is_readable(found.router):
         console.print("It is not in the programme now; nothing of it may be read.")
         return
     console.print(_covered(examined))

@@ -64,7 +64,7 @@ def _show(found: Found) -> None:
         f"[bold]router {standing.device_ref.hex()[:12]}…[/] in {found.region}: {state} since "
         f"{rfc3339(standing.effective_at)}, {found.router.records} record{'' if found.router.records == 1 else 's'}"
     )
-    if not is_readable(found):
+    if not is_readable(found.router):
         console.print("It is not in the programme now; nothing of it may be read.")
         return
     if not found.records:

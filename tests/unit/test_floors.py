@@ -17,7 +17,7 @@ FLOORS = (
     ("config_access",),
     ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
-    ("config_regions", "access"),
+    ("config_regions", "config_console", "access"),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("pipeline", "diagnosis"),
@@ -27,6 +27,7 @@ FLOORS = (
     ("workers",),
     ("lookup", "explain", "reference", "broker"),
     ("examination", "surveying"),
+    ("console",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,0 +1,224 @@
+"""The HTTP API: the answers of the pages as JSON. `OPERATIONS` is all of it; routes and description are made from it.
+
+Rule 1: an identifier comes in a body and goes nowhere; addresses have handles, which are worth nothing outside their
+        session.
+Rule 2: what changes anything, a look-up among it, carries the session's word in `X-CSRF-Token`: another site's page can
+        not send that.
+"""
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, NamedTuple
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from collector.access.nouns import Right, Session
+from collector.console import views
+from collector.console.app import Console
+from collector.console.failures import CsrfMissing, Invalid, NotThere
+from collector.console.reading import LONGEST_WINDOW
+from collector.diagnosis.document import Document
+from collector.diagnosis.history import DAY
+from collector.model import Region, Sealed
+
+VERSION: Final = "/api/v1"
+CSRF: Final = "X-CSRF-Token"
+SINCE: Final = r"^[1-9][0-9]{0,3}[mhd]$"
+_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": DAY}
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class LookupBody(Sealed, frozen=True, forbid_unknown_fields=True):
+    """What to look up: a serial number, IMEI or MAC as it is read out. `region` leaves the others out."""
+
+    identifier: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^[\x20-\x7e]+$")]
+    region: Region | None = None
+
+
+Do = Callable[[Console, Request, Session], Awaitable[Any]]
+
+
+class Operation(NamedTuple):
+    """One thing the API does. `right` is asked of `may`; without one whoever is signed in may."""
+
+    method: str
+    path: str
+    summary: str
+    right: Right | None
+    answer: Any
+    do: Do
+    query: tuple[str, ...] = ()
+    body: type[Sealed] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name for programs, from its path."""
+        words = [word for word in self.path.split("/") if word and not word.startswith("{")]
+        return "_".join([self.method.lower(), *words]) + ("_one" if self.path.endswith("}") else "")
+
+
+def region_of(request: Request) -> Region | None:
+    """The region that the query names.
+
+    Raises:
+        Invalid: there is none of that name.
+    """
+    text = request.query_params.get("region")
+    if text is None:
+        return None
+    try:
+        return Region(text)
+    except ValueError:
+        raise Invalid(f"region: expected one of {', '.join(Region)}") from None
+
+
+def window_of(request: Request) -> int:
+    """How far back the query asks, in milliseconds; a week when it does not say.
+
+    Raises:
+        Invalid: it is no span of time, or one of more than 400 days.
+    """
+    text = request.query_params.get("since", "7d")
+    if not re.fullmatch(SINCE, text) or (window := int(text[:-1]) * _UNITS[text[-1]]) > LONGEST_WINDOW:
+        raise Invalid("since: expected a number and m, h or d, at most 400 days, as in 90m, 12h or 7d")
+    return window
+
+
+async def _lookup(console: Console, request: Request, session: Session) -> views.LookupView:
+    body = await _body(request, LookupBody)
+    return await console.reader.lookup(session, body.identifier.strip(), body.region)
+
+
+async def _router(console: Console, request: Request, session: Session) -> Document:
+    found = await console.reader.router(session, request.path_params["handle"], window_of(request))
+    return found.diagnosis
+
+
+async def _series(console: Console, request: Request, session: Session) -> views.SeriesView:
+    found = await console.reader.router(session, request.path_params["handle"], window_of(request))
+    return found.series
+
+
+async def _consent(console: Console, request: Request, session: Session) -> views.ConsentView:
+    return await console.reader.consent(session, request.path_params["handle"])
+
+
+async def _fleet(console: Console, request: Request, session: Session) -> list[views.FleetView]:
+    return await console.reader.fleet(session, region_of(request))
+
+
+async def _health(console: Console, _: Request, session: Session) -> views.HealthView:
+    return await console.reader.health(session)
+
+
+async def _rules(console: Console, _: Request, session: Session) -> list[views.RuleView]:
+    return await console.reader.rules(session)
+
+
+async def _rule(console: Console, request: Request, session: Session) -> views.RuleView:
+    rules = {rule.id: rule for rule in await console.reader.rules(session)}
+    if (rule := rules.get(request.path_params["rule"])) is None:
+        raise NotThere
+    return rule
+
+
+async def _viewer(console: Console, _: Request, session: Session) -> views.ViewerView:
+    return await console.reader.viewer(session)
+
+
+OPERATIONS: Final = (
+    Operation("GET", "/session", "Who is signed in, and what they may ask for", None, views.ViewerView, _viewer),
+    Operation(
+        "POST",
+        "/lookups",
+        "The routers known by a serial number, IMEI or MAC",
+        Right.LOOKUP,
+        views.LookupView,
+        _lookup,
+        body=LookupBody,
+    ),
+    Operation(
+        "GET",
+        "/routers/{handle}",
+        "What is wrong with a router, and what happened to it",
+        Right.DIAGNOSIS,
+        Document,
+        _router,
+        ("since",),
+    ),
+    Operation(
+        "GET",
+        "/routers/{handle}/series",
+        "What a router measured, as lines on one axis of time",
+        Right.DIAGNOSIS,
+        views.SeriesView,
+        _series,
+        ("since",),
+    ),
+    Operation(
+        "GET",
+        "/routers/{handle}/consent",
+        "What the ledger says of a router",
+        Right.CONSENT,
+        views.ConsentView,
+        _consent,
+    ),
+    Operation(
+        "GET",
+        "/fleet",
+        "What stands out in the fleet, region by region",
+        Right.FLEET,
+        list[views.FleetView],
+        _fleet,
+        ("region",),
+    ),
+    Operation("GET", "/health", "The health of the regions", Right.HEALTH, views.HealthView, _health),
+    Operation("GET", "/rules", "The rules of the diagnosis", None, list[views.RuleView], _rules),
+    Operation("GET", "/rules/{rule}", "One rule of the diagnosis", None, views.RuleView, _rule),
+)
+
+
+def api_routes(console: Console) -> list[BaseRoute]:
+    """A route for each operation."""
+    return [
+        Route(VERSION + one.path, _endpoint(console, one), methods=[one.method], name=one.name) for one in OPERATIONS
+    ]
+
+
+def _endpoint(console: Console, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        session = console.session(request)
+        if operation.method != "GET":
+            _check_csrf(request, session)
+        _check_query(request, operation)
+        return Response(_encode(await operation.do(console, request, session)), media_type="application/json")
+
+    return answer
+
+
+def _check_csrf(request: Request, session: Session) -> None:
+    shown = request.headers.get(CSRF, "")
+    if not hmac.compare_digest(shown.encode("latin-1", "replace"), session.csrf.encode()):
+        raise CsrfMissing
+
+
+def _check_query(request: Request, operation: Operation) -> None:
+    if unknown := set(request.query_params) - set(operation.query):
+        del unknown  # not told: it may be anything
+        known = ", ".join(operation.query) or "none"
+        raise Invalid(f"query: found a parameter that is not known here, expected: {known}")
+
+
+async def _body(request: Request, model: type[LookupBody]) -> LookupBody:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Invalid("Content-Type: expected application/json")
+    try:
+        return msgspec.json.decode(await request.body(), type=model)
+    except msgspec.ValidationError:
+        raise Invalid("identifier: expected 4 to 64 printable characters; region: a region's name or none") from None
+    except msgspec.DecodeError:
+        raise Invalid("body: expected one JSON object in UTF-8") from None

@@ -1,0 +1,99 @@
+"""The console as one application: pages, API, sign-in and what they share."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from collector.access.nouns import Session
+from collector.config_console import ConsoleSettings
+from collector.console.failures import Failure, NotSignedIn
+from collector.console.reading import Reader
+from collector.console.shield import Shield
+from collector.rights.problem import json_response
+
+STATIC: Final = "/static"
+API: Final = "/api/"
+_HERE: Final = Path(str(files("collector.console")))
+
+
+class SignIn(Protocol):
+    """What knows who is signed in."""
+
+    def session_of(self, request: Request) -> Session | None:
+        """The session of a request, None if there is none that holds."""
+        ...
+
+
+class Pages(Protocol):
+    """What renders: the pages, and the page of an answer that shows nothing."""
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """The pages. Each asks `console.session(request)` first and shows what `console.reader` gives it."""
+        ...
+
+    async def failed(self, request: Request, failure: Failure) -> Response:
+        """The page of a failure. `not_signed_in` leads to the sign-in, `failure.refusal.by_purpose` to the reason."""
+        ...
+
+
+class Console:
+    """What pages and API are made with."""
+
+    def __init__(self, settings: ConsoleSettings, reader: Reader, sign_in: SignIn) -> None:
+        self.settings = settings
+        self.reader = reader
+        self._sign_in = sign_in
+
+    def session(self, request: Request) -> Session:
+        """Who asks.
+
+        Raises:
+            NotSignedIn: nobody.
+        """
+        session = self._sign_in.session_of(request)
+        if session is None:
+            raise NotSignedIn
+        return session
+
+
+def make_console(console: Console, pages: Pages, routes: Sequence[BaseRoute]) -> Starlette:
+    """The application; *routes* are those of API and sign-in."""
+
+    async def answer(request: Request, failure: Failure) -> Response:
+        if request.url.path.startswith(API):
+            return problem(failure)
+        return await pages.failed(request, failure)
+
+    async def refuse(_: Request, error: Exception) -> Response:
+        raise error  # past Starlette's own text, to the shield, which knows both kinds of answers
+
+    static = StaticFiles(directory=_HERE / "static", check_dir=False)
+    return Starlette(
+        routes=[Mount(STATIC, static), *routes, *pages.routes],
+        middleware=[Middleware(Shield, names=names_of(console.settings), answer=answer)],
+        exception_handlers={HTTPException: refuse},
+    )
+
+
+def problem(failure: Failure) -> Response:
+    """A failure as the API tells it."""
+    headers: dict[str, str] = {}
+    if failure.retry_after is not None:
+        headers["Retry-After"] = str(failure.retry_after)
+    error: dict[str, Any] = {"code": failure.code, "message": failure.message}
+    return json_response(failure.status, {"error": error}, headers)
+
+
+def names_of(settings: ConsoleSettings) -> frozenset[str]:
+    """The names a browser may ask for."""
+    return frozenset({"127.0.0.1", "::1", "localhost", settings.host, *settings.names})

@@ -1,0 +1,75 @@
+"""What the console answers when it shows nothing: a status, a code for programs, a sentence for people.
+
+Rule 1: nothing of what was sent and nothing of what is stored is in an answer that refuses.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from collector.access.nouns import Refusal
+from collector.console.reading import NotAllowed, UnknownHandle
+from collector.errors import StoreUnavailable
+from collector.model import Sealed
+
+RETRY_SECONDS: Final = 5
+
+
+class NotSignedIn(Exception):
+    """Nobody is signed in, or the session is over."""
+
+
+class Invalid(Exception):
+    """A request that says what is not taken; its text names the member and what is expected, never what was sent."""
+
+
+class NotThere(Exception):
+    """Nothing is at this address."""
+
+
+class CsrfMissing(Exception):
+    """A request that changes something without the session's word."""
+
+
+class Busy(Exception):
+    """Too many requests from one place."""
+
+
+class Failure(Sealed, frozen=True):
+    """An answer that shows nothing."""
+
+    status: int
+    code: str
+    message: str
+    retry_after: int | None = None
+    refusal: Refusal | None = None
+    """Why `may` refused, if it did; `refusal.by_purpose` says that giving a reason would change the answer."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """The answer to what went wrong."""
+    if isinstance(error, NotSignedIn):
+        return Failure(401, "not_signed_in", "Sign in first; a session ends by itself after a while.")
+    if isinstance(error, NotAllowed):
+        return Failure(403, error.refused.reason.value, error.refused.reason.meaning, refusal=error.refused.reason)
+    if isinstance(error, UnknownHandle):
+        return Failure(404, "unknown_router", "No such router in this session. Look it up again.")
+    if isinstance(error, Invalid):
+        return Failure(400, "invalid", str(error))
+    if isinstance(error, NotThere):
+        return _http(404)
+    if isinstance(error, CsrfMissing):
+        return Failure(403, "csrf", "The session's word is missing: send `csrf` of /api/v1/session in X-CSRF-Token.")
+    if isinstance(error, Busy):
+        return Failure(429, "too_many_requests", "Too many requests; wait a little.", RETRY_SECONDS)
+    if isinstance(error, StoreUnavailable):
+        return Failure(503, "store_unavailable", f"The region's store is away: {error.cause}.", RETRY_SECONDS)
+    if isinstance(error, HTTPException):
+        return _http(error.status_code)
+    return Failure(500, "internal_error", "The console failed; this is a bug of ours.")
+
+
+def _http(status: int) -> Failure:
+    words = HTTPStatus(status)
+    return Failure(status, words.name.lower(), f"{words.phrase}.")

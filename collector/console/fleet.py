@@ -1,0 +1,100 @@
+"""Keeps a survey of each region's fleet, made anew now and then in a process of its own."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from collector.config import Settings
+from collector.console.views import FleetView
+from collector.derive import text_of
+from collector.diagnosis.document import SurveyDocument
+from collector.diagnosis.history import DAY
+from collector.log import LOG
+from collector.model import Region, Sealed
+
+EVERY_SECONDS: Final = 900.0
+"""From the end of one survey of a region to the next: what it looks at is two weeks long."""
+AGAIN_SECONDS: Final = 60.0
+"""After one that failed."""
+LONGEST_SECONDS: Final = 1800.0
+WINDOW: Final = 14 * DAY
+_decoder: Final[msgspec.json.Decoder[SurveyDocument | None]] = msgspec.json.Decoder(SurveyDocument | None)
+
+
+class _Made(Sealed, frozen=True):
+    """A survey that was made; None where there is no store yet."""
+
+    at: int
+    survey: SurveyDocument | None
+
+
+class SurveyFailed(Exception):
+    """The process that surveys came to no answer."""
+
+
+class FleetKeeper:
+    """The surveys of all regions served here."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int] | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or (lambda: int(time.time() * 1000))
+        self._made: dict[Region, _Made] = {}
+        self._failed: set[Region] = set()
+
+    def view(self, region: Region, now: int) -> FleetView:
+        """What is known of the fleet of a region."""
+        made = self._made.get(region)
+        return FleetView(
+            region=region,
+            state="failed" if region in self._failed else "ready" if made else "making",
+            made_at=text_of(made.at) if made else None,
+            age_seconds=max(0, (now - made.at) // 1000) if made else None,
+            survey=made.survey if made else None,
+        )
+
+    async def run(self) -> None:
+        """Survey, one region after the other, until cancelled."""
+        due = dict.fromkeys(self._settings.regions.enabled, 0.0)
+        while True:
+            region = min(due, key=lambda one: due[one])
+            await asyncio.sleep(max(0.0, due[region] - time.monotonic()))
+            due[region] = time.monotonic() + (EVERY_SECONDS if await self._renew(region) else AGAIN_SECONDS)
+
+    async def _renew(self, region: Region) -> bool:
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                survey = await survey_apart(self._settings, region)
+        except (SurveyFailed, TimeoutError, OSError) as error:
+            LOG.warning("survey_failed", region=region, error=type(error).__name__)
+            self._failed.add(region)
+            return False
+        self._made[region] = _Made(self._clock(), survey)
+        self._failed.discard(region)
+        return True
+
+
+async def survey_apart(settings: Settings, region: Region) -> SurveyDocument | None:
+    """The survey of a region, made by a process of its own, which ends with this call.
+
+    Raises:
+        SurveyFailed: it came to no answer.
+    """
+    command = [sys.executable, "-m", "collector.console.surveyor", region.value, str(WINDOW)]
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=nothing)
+    try:
+        told, _ = await process.communicate(settings.model_dump_json().encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise SurveyFailed
+    try:
+        return _decoder.decode(told)
+    except msgspec.DecodeError:
+        raise SurveyFailed from None

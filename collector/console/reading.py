@@ -1,0 +1,214 @@
+"""The one way from who is signed in to what is stored: asked of `may`, looked up, written down, and only then shown.
+
+Rule 1: every method asks `may` before it reads and writes the audit log before it answers. What cannot be written down
+        is not shown.
+Rule 2: the region that is read is the one that `may` allowed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from collector.access.nouns import TABLE, Allowed, Refused, Right, Session, may
+from collector.config import Settings
+from collector.console import views
+from collector.console.fleet import FleetKeeper
+from collector.console.handles import Handled, Handles
+from collector.console.health import HealthWatch
+from collector.derive import text_of
+from collector.diagnosis.document import document
+from collector.diagnosis.history import DAY
+from collector.diagnosis.judging import checked_rules
+from collector.diagnosis.series import lines_of
+from collector.examination import Examined, examine_one
+from collector.lookup import is_readable, known_routers, ledger_of
+from collector.model import Region
+
+LONGEST_WINDOW: Final = 400 * DAY
+Shown = dict[str, int | str]
+
+
+class Log(Protocol):
+    """The audit log of a region."""
+
+    def write(self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None) -> object:
+        """Write down what was asked and shown, durably; waits for the disk.
+
+        Raises:
+            AuditUnavailable: it cannot be written; then nothing may be shown.
+        """
+        ...
+
+
+class Logs(Protocol):
+    """The audit logs of all regions, and that of accounts and sign-ins."""
+
+    def of(self, region: Region | None) -> Log:
+        """The log of a region."""
+        ...
+
+
+class NotAllowed(Exception):
+    """Nothing may be shown: `refused` says why; it is in the audit log."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason.value)
+        self.refused = refused
+
+
+class UnknownHandle(Exception):
+    """The session has no such handle: it is another's, or over, or nobody's."""
+
+
+class Reader:
+    """Shows what may be shown. Every method takes the session it is for."""
+
+    def __init__(self, settings: Settings, logs: Logs, *, clock: Callable[[], int] | None = None) -> None:
+        """*clock* gives the time in milliseconds."""
+        self.settings = settings
+        self.fleets = FleetKeeper(settings)
+        self._logs = logs
+        self._clock = clock or (lambda: int(time.time() * 1000))
+        self._handles = Handles()
+        self._health = HealthWatch(settings)
+
+    async def viewer(self, session: Session) -> views.ViewerView:
+        """Who is signed in."""
+        purpose = session.purpose if session.purpose and session.purpose.holds(self._clock()) else None
+        return views.ViewerView(
+            name=session.viewer.name,
+            role=session.viewer.role.value,
+            regions=sorted(session.viewer.regions & set(self.settings.regions.enabled)),
+            rights=[right.value for right in TABLE.get(session.viewer.role, {})],
+            csrf=session.csrf,
+            purpose=purpose.text if purpose else None,
+            purpose_until=text_of(purpose.until) if purpose else None,
+        )
+
+    async def lookup(self, session: Session, identifier: str, region: Region | None = None) -> views.LookupView:
+        """The routers known by an identifier in the viewer's regions, or in one of them.
+
+        Raises:
+            NotAllowed: the viewer may not look there, or gave no reason.
+            StoreUnavailable: a store cannot be read.
+        """
+        served = set(self.settings.regions.enabled)
+        regions = sorted(session.viewer.regions & served) if region is None else [region]
+        # Without a region of their own somebody is still refused in words, and that is written down.
+        allowed = [await self._ask(session, Right.LOOKUP, one) for one in regions or sorted(served)[:1]]
+        found = []
+        for one in allowed:
+            assert one.region is not None
+            for router in await known_routers(self.settings, one.region, identifier) if one.region in served else []:
+                ref = router.standing.device_ref
+                handle = self._handles.give(session.digest, one.region, ref)
+                known = views.KnownRouter(handle, one.region, ref.hex(), is_readable(router))
+                await self._write(one, device_ref=ref, shown={"readable": int(known.readable)})
+                found.append(known)
+            if not any(known.region == one.region for known in found):
+                await self._write(one, shown={"routers": 0})
+        return views.LookupView(found)
+
+    async def router(self, session: Session, handle: str, window: int = 7 * DAY) -> views.RouterView:
+        """All of a router's page, over the last *window* milliseconds.
+
+        Raises:
+            UnknownHandle, NotAllowed, StoreUnavailable: as named.
+        """
+        handled, allowed = await self._handled(session, handle, Right.DIAGNOSIS)
+        assert allowed.region is not None
+        now = self._clock()
+        examined = await examine_one(
+            self.settings, allowed.region, handled.device_ref, window=min(window, LONGEST_WINDOW), now=now
+        )
+        if examined is None:
+            raise UnknownHandle
+        shown: Shown = {
+            "records": len(examined.history.samples),
+            "findings": " ".join(finding.rule for finding in examined.findings),
+            "since": examined.history.since,
+            "until": now,
+        }
+        view = await asyncio.to_thread(_router_view, handle, examined)
+        await self._write(allowed, device_ref=handled.device_ref, shown=shown)
+        return view
+
+    async def consent(self, session: Session, handle: str) -> views.ConsentView:
+        """What the ledger says of a router.
+
+        Raises:
+            UnknownHandle, NotAllowed, StoreUnavailable: as named.
+        """
+        handled, allowed = await self._handled(session, handle, Right.CONSENT)
+        assert allowed.region is not None
+        router, entries = await ledger_of(self.settings, allowed.region, handled.device_ref)
+        if router is None:
+            raise UnknownHandle
+        view = views.consent_view(allowed.region, router.standing, entries)
+        await self._write(allowed, device_ref=handled.device_ref, shown={"entries": len(entries)})
+        return view
+
+    async def fleet(self, session: Session, region: Region | None = None) -> list[views.FleetView]:
+        """What stands out in the fleets of the viewer's regions, or of one of them.
+
+        Raises:
+            NotAllowed: the viewer may not see it.
+        """
+        served = set(self.settings.regions.enabled)
+        regions = sorted(session.viewer.regions & served) if region is None else [region]
+        allowed = [await self._ask(session, Right.FLEET, one) for one in regions or sorted(served)[:1]]
+        found = []
+        for one in allowed:
+            if one.region in served:
+                view = self.fleets.view(one.region, self._clock())
+                alarms = len(view.survey.alarms) if view.survey else 0
+                await self._write(one, shown={"alarms": alarms})
+                found.append(view)
+        return found
+
+    async def health(self, session: Session) -> views.HealthView:
+        """The health of the regions: nothing personal, so looks at it are not written down.
+
+        Raises:
+            NotAllowed: the viewer may not see it.
+        """
+        await self._ask(session, Right.HEALTH, None)
+        return await self._health.view(self._clock())
+
+    async def rules(self, session: Session) -> list[views.RuleView]:
+        """The rules of the diagnosis. They are in the documentation too: whoever is signed in may read them."""
+        del session
+        return [views.rule_view(rule) for rule in checked_rules().all.values()]
+
+    async def _handled(self, session: Session, handle: str, right: Right) -> tuple[Handled, Allowed]:
+        handled = self._handles.of(session.digest, handle)
+        if handled is None:
+            raise UnknownHandle
+        return handled, await self._ask(session, right, handled.region, device_ref=handled.device_ref)
+
+    async def _ask(
+        self, session: Session, right: Right, region: Region | None, *, device_ref: bytes | None = None
+    ) -> Allowed:
+        asked = may(session.viewer, right, region, session.purpose, now=self._clock())
+        if isinstance(asked, Refused):
+            await self._write(asked, device_ref=device_ref)
+            raise NotAllowed(asked)
+        return asked
+
+    async def _write(
+        self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None
+    ) -> None:
+        log = self._logs.of(asked.region)
+        await asyncio.to_thread(lambda: log.write(asked, device_ref=device_ref, shown=shown))
+
+
+def _router_view(handle: str, examined: Examined) -> views.RouterView:
+    router, region = examined.found.router, examined.found.region
+    ref, readable = router.standing.device_ref, is_readable(router)
+    made = document(
+        region, ref, examined.history, examined.findings, examined.timeline,
+        readable=readable, cut_off=examined.cut_off,
+    )  # fmt: skip
+    series = views.series_view(region, ref, examined.history, lines_of(examined.history), readable=readable)
+    return views.RouterView(handle, made, series)

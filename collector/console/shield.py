@@ -1,0 +1,145 @@
+"""Before and after everything the console answers: who may connect how often with how much, and the headers.
+
+Rule 1: nothing is logged of a request but the kind and the place of a failure of ours.
+Rule 2: no page runs a script, takes a style or asks for anything that is not of the console itself.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from collector.console.failures import Busy, Failure, failure_of
+from collector.errors import where
+from collector.log import LOG
+
+MOST_BYTES: Final = 16_384
+"""Of a request's body: an identifier, a reason, a password."""
+MOST_PATH: Final = 2048
+PER_SECOND: Final = 10.0
+"""Requests of one address, on the long run."""
+AT_ONCE: Final = 60.0
+"""And at once: a page with its parts, several times."""
+_ADDRESSES: Final = 10_000
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_SECURE: Final = "max-age=31536000"
+OfFailure = Callable[[Request, Failure], Awaitable[Response]]
+
+
+class Shield:
+    """Wraps the application; *answer* makes the answers that show nothing, *names* are what the console is called.
+
+    A request for another name is refused: a page of somebody else must not reach a console on this machine by a name
+    of its own (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, *, names: frozenset[str], answer: OfFailure, static: str = "/static/") -> None:
+        self._app = app
+        self._names = names
+        self._answer = answer
+        self._static = static
+        self._rate = _Rate()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        started = False
+
+        async def sent(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                self._head(scope, MutableHeaders(scope=message))
+            await send(message)
+
+        request = Request(scope, _limited(receive))
+        try:
+            self._check(scope)
+            await self._app(scope, request.receive, sent)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - the text of an error may quote what was sent
+            failure = failure_of(error)
+            if failure.status == 500:  # noqa: PLR2004
+                LOG.seldom("console_failed", error=type(error).__name__, at=where(error))
+            if not started:
+                await (await self._answer(request, failure))(scope, receive, sent)
+
+    def _check(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        name = _host(headers.get("host", ""))
+        if name not in self._names:
+            raise HTTPException(421)
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_PATH:
+            raise HTTPException(414)
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > MOST_BYTES:
+            raise HTTPException(413)
+        if not scope["path"].startswith(self._static) and not self._rate.take((scope["client"] or ("", 0))[0]):
+            raise Busy
+
+    def _head(self, scope: Scope, headers: MutableHeaders) -> None:
+        headers.update(HEADERS)
+        if scope["scheme"] == "https":
+            headers["Strict-Transport-Security"] = _SECURE
+        if scope["path"].startswith(self._static):
+            headers.setdefault("Cache-Control", "public, max-age=3600")
+        else:
+            headers["Cache-Control"] = "no-store"
+
+
+def _host(header: str) -> str:
+    """The name in a Host header, without the port."""
+    name, _, port = header.rpartition(":")
+    return (name if name and port.isdigit() else header).strip("[]").lower()
+
+
+def _limited(receive: Receive) -> Receive:
+    """A body that says nothing of its length is cut off all the same."""
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return limited
+
+
+class _Rate:
+    """How often each address may ask: a bucket that fills by and by."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str) -> bool:
+        """Whether the address may ask once more now."""
+        now = self._clock()
+        level, at = self._buckets.pop(address, (AT_ONCE, now))
+        level = min(AT_ONCE, level + (now - at) * PER_SECOND)
+        self._buckets[address] = max(0.0, level - 1), now
+        if len(self._buckets) > _ADDRESSES:
+            self._buckets.popitem(last=False)
+        return level >= 1

@@ -1,0 +1,256 @@
+"""What the console shows, as documents: the pages render them, the API gives them as JSON. Both are the same answers.
+
+Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; members may be added without that.
+Rule 2: times that are texts are RFC 3339 in UTC; those of the axis of charts are seconds since 1970-01-01 UTC.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from collector.consent.ledger import LedgerEntry
+from collector.consent.standing import Standing
+from collector.derive import text_of
+from collector.diagnosis.document import Document, SurveyDocument
+from collector.diagnosis.history import History
+from collector.diagnosis.marks import Mark
+from collector.diagnosis.rules import Rule
+from collector.diagnosis.series import Line, Lines, Silence
+from collector.model import Region, Sealed
+
+SHAPE: Final = 1
+
+
+class KnownRouter(Sealed, frozen=True):
+    """A router that is known by what was looked up.
+
+    `handle` stands for it in addresses, for as long as the session lasts: neither identifier nor pseudonym goes into
+    a URL. `readable` is false of one that is not in the programme now.
+    """
+
+    handle: str
+    region: Region
+    device_ref: str
+    readable: bool
+
+
+class LookupView(Sealed, frozen=True):
+    """The routers known by an identifier in the viewer's regions; none is an answer too."""
+
+    routers: list[KnownRouter]
+
+
+class SeriesView(Sealed, frozen=True):
+    """What a router measured, as lines on one axis of time.
+
+    `times` has the moments of the axis in seconds, ascending; each of `lines` has one value, or null, for each of them.
+    A null is unknown; each of `gaps`, times without records, has a moment with nulls only. With `thinned`, every
+    stretch of time keeps the lowest and highest value of each line.
+    """
+
+    shape: Literal[1]
+    region: Region
+    device_ref: str
+    readable: bool
+    since: int
+    until: int
+    times: list[int]
+    lines: list[Line]
+    marks: list[Mark]
+    gaps: list[Silence]
+    thinned: bool
+
+
+class RouterView(Sealed, frozen=True):
+    """All that a router's page shows: its diagnosis, and what it measured over the same time."""
+
+    handle: str
+    diagnosis: Document
+    series: SeriesView
+
+
+class ConsentEntry(Sealed, frozen=True):
+    """One entry of the ledger about a router."""
+
+    seq: int
+    time: str
+    action: str
+    channel: str
+    state: str
+    policy_version: str
+
+
+class ConsentView(Sealed, frozen=True):
+    """What the ledger says of a router, oldest first."""
+
+    region: Region
+    device_ref: str
+    state: str
+    since: str
+    entries: list[ConsentEntry]
+
+
+class FleetView(Sealed, frozen=True):
+    """What stands out in the fleet of a region, as it was found at `made_at`, `age_seconds` ago.
+
+    A survey takes minutes of a large fleet, so it is made beforehand: `state` is `making` while there is none yet,
+    `failed` when the last attempt failed (`survey` is the one before, if there is one) and `ready` otherwise.
+    """
+
+    region: Region
+    state: Literal["making", "ready", "failed"]
+    made_at: str | None
+    age_seconds: int | None
+    survey: SurveyDocument | None
+
+
+class StoreHealth(Sealed, frozen=True):
+    """A region's store as the console itself finds it. `state` is `ready` or why it is closed, `advice` what to do."""
+
+    state: str
+    advice: str | None
+    last_received_at: str | None
+    """When the last record or act was received."""
+    ledger_entries: int | None
+    ledger: Literal["agrees with its witness", "not verified"]
+    """Held against its witness when the store was opened, and with every look since."""
+
+
+class ExitHealth(Sealed, frozen=True):
+    """Acts that close a gate: those that wait for the ledger, and how long the others took, by the collector."""
+
+    waiting: int
+    oldest_seconds: float
+    done: int
+    mean_seconds: float | None
+    """From receipt to the ledger, since the collector's start; null without any."""
+
+
+class SpoolHealth(Sealed, frozen=True):
+    """What waits while the store is away, by the collector."""
+
+    records: int
+    bytes: int
+    oldest_seconds: float
+
+
+class Running(Sealed, frozen=True):
+    """What only the running collector can tell of a region."""
+
+    store: str
+    """`ready`, or why its store is closed."""
+    records_stored: int
+    """Since it was started."""
+    records_per_minute: float | None
+    """Over the last minutes; null at the first look."""
+    witness_lag: int
+    exits: ExitHealth
+    spool: SpoolHealth
+
+
+class RegionHealth(Sealed, frozen=True):
+    """The health of a region. `running` is null where no running collector says anything of it: it may be stopped."""
+
+    region: Region
+    store: StoreHealth
+    running: Running | None
+
+
+class HealthView(Sealed, frozen=True):
+    """The health of the regions served here. `collector` is what its /readyz says of its parts, null without answer."""
+
+    made_at: str
+    collector: dict[str, str] | None
+    metrics_address: str
+    regions: list[RegionHealth]
+
+
+class ThresholdView(Sealed, frozen=True):
+    """A threshold of a rule, and where it comes from."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+class RuleView(Sealed, frozen=True):
+    """A rule of the diagnosis."""
+
+    id: str
+    version: int
+    title: str
+    severity: str
+    meaning: str
+    fields: list[str]
+    thresholds: list[ThresholdView]
+    next: list[str]
+
+
+class ViewerView(Sealed, frozen=True):
+    """Who is signed in, what the session may ask for, and the word that requests which change something must carry."""
+
+    name: str
+    role: str
+    regions: list[Region]
+    rights: list[str]
+    csrf: str
+    purpose: str | None
+    purpose_until: str | None
+
+
+def series_view(region: Region, device_ref: bytes, history: History, lines: Lines, *, readable: bool) -> SeriesView:
+    """What a router measured over the time of its history."""
+    return SeriesView(
+        shape=SHAPE,
+        region=region,
+        device_ref=device_ref.hex(),
+        readable=readable,
+        since=history.since // 1000,
+        until=history.now // 1000,
+        times=lines.times,
+        lines=lines.lines,
+        marks=lines.marks,
+        gaps=lines.gaps,
+        thinned=lines.thinned,
+    )
+
+
+def consent_view(region: Region, standing: Standing, entries: Sequence[LedgerEntry]) -> ConsentView:
+    """What the ledger says of a router."""
+    return ConsentView(
+        region=region,
+        device_ref=standing.device_ref.hex(),
+        state=standing.state.value,
+        since=text_of(standing.effective_at),
+        entries=[
+            ConsentEntry(
+                e.seq, text_of(e.received_at), e.action.value, e.channel.value, e.state.value, e.policy_version
+            )
+            for e in entries
+        ],
+    )
+
+
+def _entry(entry: LedgerEntry) -> ConsentEntry:
+    return ConsentEntry(
+        seq=entry.seq,
+        time=text_of(entry.received_at),
+        action=entry.action.value,
+        channel=entry.channel.value,
+        state=entry.state.value,
+        policy_version=entry.policy_version,
+    )
+
+
+def rule_view(rule: Rule) -> RuleView:
+    """A rule, with its thresholds."""
+    return RuleView(
+        id=rule.id,
+        version=rule.version,
+        title=rule.title,
+        severity=rule.severity.value,
+        meaning=" ".join(rule.meaning.split()),
+        fields=list(rule.fields),
+        thresholds=[ThresholdView(name, t.value, t.unit, t.source) for name, t in rule.thresholds.items()],
+        next=list(rule.next),
+    )
