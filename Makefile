@@ -25,8 +25,8 @@ lint: $(VENV)/.test ## style, types, freshness of what is generated
 docs: $(VENV)/.run ## write anew what is generated from the code
 	@$(BIN)/python -m collector.reference
 
-bench: $(VENV)/.test ## throughput on this machine
-	@$(BIN)/python bench/throughput.py
+bench: $(VENV)/.test ## speed on this machine, one table, beside a C subscriber that does nothing; WORDS="--quick", --help
+	@$(BIN)/python bench/table.py $(WORDS)
 
 instructions: $(VENV)/.test ## has a step of the message path become dearer? counted by valgrind, in a minute and a half
 	@$(BIN)/python bench/instructions.py

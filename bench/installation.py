@@ -3,6 +3,7 @@
 CPU time and memory are the kernel's own figures (`/proc/PID/stat`, `VmHWM`), so Linux only.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,17 +27,32 @@ _SAMPLE: Final = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 
 
 class Collector:
-    """`ueip run` as a process of its own."""
+    """`ueip run` as a process of its own, or with its workers as several."""
 
-    def __init__(self, folder: Path, broker_port: int, changes: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker_port: int,
+        changes: dict[str, dict[str, Any]],
+        *,
+        workers: int = 1,
+        under: Sequence[str] = (),
+    ) -> None:
+        """*changes* are settings by section; None takes one away. *under* is a command that runs it, a profiler."""
         make_installation(folder)
+        self._workers = workers
+        self._under = under
         self._configuration = folder / "collector.toml"
         self._log = folder / "log"
         self._port = free_port()
         document = tomllib.loads(self._configuration.read_text())
-        own = {"broker": {"port": broker_port}, "http": {"port": self._port}, "log": {"level": "warning"}}
+        own: dict[str, dict[str, Any]] = {
+            "broker": {"port": broker_port},
+            "http": {"port": self._port},
+            "log": {"level": "warning"},
+        }
         for section, values in (*own.items(), *changes.items()):
-            document.setdefault(section, {}).update(values)
+            _update(document.setdefault(section, {}), values)
         self._configuration.write_text("\n".join(_toml(document, ())))
         self.settings: Settings = load_settings(self._configuration)
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +85,8 @@ class Collector:
         return "\n".join(self._log.read_text().splitlines()[-3:])
 
     def __enter__(self) -> Self:
-        command = [str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
+        command = [*self._under, str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
+        command += ["--workers", str(self._workers)] if self._workers > 1 else []
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stderr=log)
         deadline = time.monotonic() + _STARTED_SECONDS
@@ -94,6 +112,16 @@ class Collector:
             return False
 
 
+def _update(table: dict[str, Any], changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, dict):
+            _update(table.setdefault(name, {}), value)
+        elif value is None:
+            table.pop(name, None)
+        else:
+            table[name] = value
+
+
 def _toml(table: dict[str, Any], path: tuple[str, ...]) -> list[str]:
     """A table as TOML; numbers, texts and lists are written there as in JSON."""
     lines = [f"[{'.'.join(path)}]"] if path else []
@@ -116,13 +144,36 @@ def child_named(name: str) -> int:
     sys.exit(f"no {name} was started")
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it, as far as they live."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """User and system time of a process, of its threads, and of its children that have ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(int(field) for field in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_family(pid: int) -> float:
+    """The same of all that descend from it."""
+    return sum(map(cpu_seconds, family(pid)))
 
 
 def peak_mebibytes(pid: int) -> float:
-    """The most memory a process ever had resident."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) / 1024
+    """The most memory a process ever had resident, added up over those that descend from it."""
+    peaks = []
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            peaks += re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one}/status").read_text())
+    return sum(map(int, peaks)) / 1024

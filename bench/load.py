@@ -9,13 +9,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from installation import Collector, child_named, cpu_seconds
-from payloads import kind_of
-from watch import Probes, RecordIds, Stores
+from installation import child_named, cpu_seconds
 
 _LOOK: Final = 0.0005
+_FLOODED_LOOK: Final = 0.004
+"""Between two looks when nobody asks how late anything is; each takes from what is measured."""
 _ALLOW: Final = 0.01
 _QUIET_SECONDS: Final = 15.0
 """Without a commit for so long, what is missing counts as lost."""
@@ -34,6 +34,8 @@ class Load:
     rate: float | None
     backlog: int
     warm_up: int
+    flagged: bool = True
+    """Whether it is the fleet's usual mix. If not, no message carries a flag, and none may be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,11 @@ class Measured:
 class Publisher:
     """The publisher's process and the orders it takes."""
 
-    def __init__(self, port: int, routers: int) -> None:
+    def __init__(self, port: int, routers: int, *, flagged: bool = True) -> None:
         script = Path(__file__).with_name("publisher.py")
+        command = [sys.executable, str(script), "--port", str(port), "--routers", str(routers)]
         self.process = subprocess.Popen(
-            [sys.executable, str(script), "--port", str(port), "--routers", str(routers)],
+            command if flagged else [*command, "--no-flag"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -82,34 +85,63 @@ class Publisher:
         self.process.wait(30)
 
 
+class Subject(Protocol):
+    """What the load is for: the collector with its stores, or another receiver."""
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from publication to commit, of single messages."""
+        ...
+
+    @property
+    def last(self) -> float:
+        """When something was last seen to be settled."""
+        ...
+
+    def probe(self) -> None:
+        """Publish what is to be timed, if it is time."""
+        ...
+
+    def look(self, *, closely: bool = False) -> None:
+        """Notice what was settled since the last look; *closely* when every hundredth of a second counts."""
+        ...
+
+    def settled(self) -> int:
+        """Something that grows with what is settled."""
+        ...
+
+    def guess(self) -> int:
+        """How many messages of the load are settled now, as well as one can tell."""
+        ...
+
+    def is_settled(self, published: int) -> bool:
+        """Whether all is settled that has to be, of so many messages of the load."""
+        ...
+
+    def cpu(self) -> dict[str, float]:
+        """CPU seconds so far, by process."""
+        ...
+
+
 class Run:
     """One load from beginning to end."""
 
-    def __init__(self, collector: Collector, broker_port: int, load: Load) -> None:
-        self._collector = collector
+    def __init__(self, subject: Subject, broker_port: int, load: Load) -> None:
+        self._subject = subject
         self._load = load
-        self.ids = RecordIds(collector.settings)
-        self.stores = Stores(collector.settings)
-        self.probes = Probes(broker_port, self.stores, self.ids)
-        self.publisher = Publisher(broker_port, load.routers)
-        self._pids = {
-            "broker": child_named("mosquitto"),
-            "publisher": self.publisher.process.pid,
-            "collector": collector.pid,
-        }
-        self._flagged = _Flagged(load.routers)
+        self.publisher = Publisher(broker_port, load.routers, flagged=load.flagged)
+        self._broker = child_named("mosquitto")
 
-    def warm_up(self) -> None:
-        """Let every router join, and all caches fill; none of this is measured."""
+    def warm_up(self) -> bool:
+        """Let every router join, and all caches fill; none of this is measured. False if it does not settle."""
         self.publisher.order("burst", max(self._load.warm_up, self._load.routers * 2))
         self.publisher.answer()
-        if not self._settle():
-            sys.exit(f"the collector does not store: {self._collector.last_words()}")
+        return self._settle()
 
     def measure(self) -> Measured:
         """Load, wait until all is settled, and say what it took."""
         load, publisher, before = self._load, self.publisher, self.publisher.published
-        self.stores.latencies.clear()
+        self._subject.latencies.clear()
         cpu, began = self._cpu(), time.perf_counter()
         if load.rate is None:
             publisher.order("flood", load.seconds)
@@ -122,51 +154,34 @@ class Run:
         used = {name: seconds - cpu[name] for name, seconds in self._cpu().items()}
         return Measured(
             messages=publisher.published - before,
-            seconds=self.stores.last_commit - began,
+            seconds=self._subject.last - began,
             publishing_seconds=published - began,
             cpu=used,
-            latencies=list(self.stores.latencies),
+            latencies=list(self._subject.latencies),
         )
 
     def _cpu(self) -> dict[str, float]:
-        own = {"probes": time.process_time()}
-        return {name: cpu_seconds(pid) for name, pid in self._pids.items()} | own
+        loading = {"broker": cpu_seconds(self._broker), "publisher": cpu_seconds(self.publisher.process.pid)}
+        return {**loading, **self._subject.cpu(), "probes": time.process_time()}
 
     def _watch(self, until: float) -> None:
         """Probe and look while the load is on; tell a flood how far it may go."""
-        allow_at = 0.0
+        allow_at, pause = 0.0, _LOOK if self._load.rate is not None else _FLOODED_LOOK
         while (now := time.perf_counter()) < until:
-            self.probes.publish_due()
-            self.stores.look()
+            self._subject.probe()
+            self._subject.look()
             if self._load.rate is None and now >= allow_at:
-                self.publisher.order("allow", self._settled_estimate() + self._load.backlog)
+                self.publisher.order("allow", self._subject.guess() + self._load.backlog)
                 allow_at = now + _ALLOW
-            time.sleep(_LOOK)
-
-    def _settled_estimate(self) -> int:
-        """How many of the fleet's messages are settled, from the rows committed: 95 % of the messages are stored."""
-        return int((self.stores.rows - len(self.probes.sent)) / 0.95)
+            time.sleep(pause)
 
     def _settle(self) -> bool:
-        """Wait until what must be stored is; False if some is missing and nothing has come for a while."""
-        wanted = self._flagged.upto(self.publisher.published) + len(self.probes.sent)
-        rows, since = -1, time.perf_counter()
-        while self.stores.rows < wanted and time.perf_counter() - since < _QUIET_SECONDS:
-            self.stores.look()
-            if self.stores.rows != rows:
-                rows, since = self.stores.rows, time.perf_counter()
+        """Wait until what must be is settled; False if some is missing and nothing has come for a while."""
+        subject, published = self._subject, self.publisher.published
+        settled, since = -1, time.perf_counter()
+        while not subject.is_settled(published) and time.perf_counter() - since < _QUIET_SECONDS:
+            subject.look(closely=True)
+            if subject.settled() != settled:
+                settled, since = subject.settled(), time.perf_counter()
             time.sleep(_LOOK)
-        return self.stores.rows >= wanted
-
-
-class _Flagged:
-    """Counts the messages with a flag, from the beginning."""
-
-    def __init__(self, routers: int) -> None:
-        self._routers = routers
-        self._upto = self._count = 0
-
-    def upto(self, number: int) -> int:
-        self._count += sum(kind_of(n, self._routers).flagged for n in range(self._upto, number))
-        self._upto = number
-        return self._count
+        return subject.is_settled(published)

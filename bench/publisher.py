@@ -75,8 +75,9 @@ class Connection(asyncio.Protocol):
 class Publisher:
     """The fleet on its connections."""
 
-    def __init__(self, routers: list[Router], connections: list[Connection]) -> None:
+    def __init__(self, routers: list[Router], connections: list[Connection], *, flagged: bool) -> None:
         self._routers = routers
+        self._flagged = flagged
         self._connections = connections
         self.published = 0
         self.allowed = 0
@@ -116,10 +117,13 @@ class Publisher:
     def _send(self, batch: int) -> None:
         routers, connections = self._routers, self._connections
         when, size, lanes = time_text(time.time()), len(routers), len(connections)
+        any_flag = self._flagged
         for number in range(self.published, self.published + batch):
             kind = kind_of(number, size)
             router = routers[kind.router]
-            payload = router.templates[kind.shape].payload(number, when, flagged=kind.flagged, leaky=kind.leaky)
+            payload = router.templates[kind.shape].payload(
+                number, when, flagged=any_flag and kind.flagged, leaky=kind.leaky
+            )
             connections[kind.router % lanes].add(router.topic, payload)
         self.published += batch
         for connection in connections:
@@ -162,14 +166,14 @@ def _same(connection: Connection) -> Connection:
     return connection
 
 
-async def main(host: str, port: int, routers: int, connections: int) -> None:
+async def main(host: str, port: int, routers: int, connections: int, *, flagged: bool) -> None:
     """Connect, then do as told until standard input ends."""
     loop = asyncio.get_running_loop()
     made = [Connection(f"load-{number}") for number in range(connections)]
     for connection in made:
         await loop.create_connection(partial(_same, connection), host, port)
         await connection.ready
-    publisher = Publisher(fleet(routers), made)
+    publisher = Publisher(fleet(routers), made, flagged=flagged)
     gc.collect()
     gc.freeze()
     orders: asyncio.Queue[list[str]] = asyncio.Queue()
@@ -185,5 +189,6 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--routers", type=int, default=1000)
     parser.add_argument("--connections", type=int, default=8)
-    arguments = parser.parse_args()
-    asyncio.run(main(arguments.host, arguments.port, arguments.routers, arguments.connections))
+    parser.add_argument("--no-flag", action="store_true", help="no message carries a flag")
+    given = parser.parse_args()
+    asyncio.run(main(given.host, given.port, given.routers, given.connections, flagged=not given.no_flag))

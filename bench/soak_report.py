@@ -1,10 +1,6 @@
 """The report of a soak: what was run and where, the figures, the curve of the memory, and what is wrong."""
 
 import json
-import os
-import platform
-import sqlite3
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,10 +10,8 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, Final
 
+from machine import machine
 from outages import KINDS
-
-from collector import __version__
-from collector.broker import find_mosquitto
 
 if TYPE_CHECKING:
     from soak import Sample, Soak
@@ -53,33 +47,6 @@ def write_report(folder: Path, when: datetime, soak: "Soak", verdict: dict[str, 
     print(text)
     print(f"written: {path}.md and .json")
     return faults
-
-
-def machine() -> dict[str, str]:
-    """Where it was run."""
-    cpu = next(
-        (line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
-    )
-    memory = next((int(line.split()[1]) >> 20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
-    program = find_mosquitto()
-    broker = subprocess.run([str(program), "-h"], capture_output=True, text=True, check=False).stdout if program else ""
-    commit = subprocess.run(
-        ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
-    return {
-        "cpu": f"{len(os.sched_getaffinity(0))} x {cpu}",
-        "memory": f"{memory} GiB",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "sqlite": sqlite3.sqlite_version,
-        "broker": broker.splitlines()[0] if broker else "unknown",
-        "collector": f"{__version__} ({commit or 'no repository'})",
-    }
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines()
 
 
 def _figures(soak: "Soak", peak: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Measures a whole installation: broker, collector and SQLite stores on this machine, under the load of a fleet.
+"""Measures a whole installation: broker, collector and stores on this machine, under the load of a fleet.
 
     python bench/throughput.py --rate 25000          can it hold this rate, and how late are records?
     python bench/throughput.py --saturate            how much goes through?
@@ -8,19 +8,25 @@ Every message is accounted for; a run in which one is lost, stored twice or not 
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
-from dataclasses import asdict
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import quantiles
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from collecting import Collecting
+from counted import DroppedOnly, PostgresStores
 from installation import Collector, peak_mebibytes
 from load import Load, Measured, Run
+from postgres import Server
 from rich.console import Console
 from rich.table import Table
 from verdict import Verdict, verify
+from watch import SQLiteStores, Stores
 
 from collector.broker import LocalBroker
 
@@ -28,22 +34,53 @@ _BEHIND_SECONDS: Final = 0.25
 """A rate is held if all is committed so soon after the last message was due; what is behind has piled up."""
 
 
-def measure(load: Load, changes: dict[str, dict[str, Any]], folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is measured: which stores, how many workers, and settings that differ from those shipped."""
+
+    store: Literal["sqlite", "postgresql"] = "sqlite"
+    workers: int = 1
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    under: tuple[str, ...] = ()
+    """A command that runs the collector: a profiler."""
+
+
+def measure(load: Load, installation: Installation, folder: Path) -> dict[str, Any]:
     """Run one load on a fresh installation in *folder*; the figures, flat."""
     (folder / "broker").mkdir()
     others = os.getloadavg()[0]
-    with LocalBroker(folder / "broker") as broker, Collector(folder / "ueip", broker.port, changes) as collector:
-        run = Run(collector, broker.port, load)
-        run.warm_up()
+    with ExitStack() as stack:
+        broker = stack.enter_context(LocalBroker(folder / "broker"))
+        changes, server = installation.changes, None
+        if installation.store == "postgresql":
+            server = stack.enter_context(Server(folder))
+            server.make_stores()
+            changes = {**changes, **server.changes(folder / "spools")}
+        collector = Collector(
+            folder / "ueip", broker.port, changes, workers=installation.workers, under=installation.under
+        )
+        stack.enter_context(collector)
+        subject = Collecting(collector, _stores(collector, server, load), broker.port, load, server)
+        stack.callback(subject.stores.close)
+        run = Run(subject, broker.port, load)
+        if not run.warm_up():
+            sys.exit(f"the collector does not store: {collector.last_words()}")
         measured = run.measure()
         memory = peak_mebibytes(collector.pid)
-        verdict = verify(run, collector, load.routers)
+        verdict = verify(subject, run.publisher.published, load)
         run.publisher.end()
     return {"load_average_before": round(others, 2), **_figures(load, measured, verdict, memory)}
 
 
+def _stores(collector: Collector, server: Server | None, load: Load) -> Stores:
+    if not load.flagged:
+        return DroppedOnly(collector)
+    return SQLiteStores(collector.settings) if server is None else PostgresStores(collector, server)
+
+
 def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) -> dict[str, Any]:
-    cuts = quantiles([1000 * seconds for seconds in measured.latencies], n=100, method="inclusive")
+    latencies = [1000 * seconds for seconds in measured.latencies] or [math.nan, math.nan]
+    cuts = quantiles(latencies, n=100, method="inclusive")
     per_message = {name: round(1e6 * seconds / measured.messages, 2) for name, seconds in measured.cpu.items()}
     sustained = measured.messages / measured.seconds
     return {
@@ -56,7 +93,7 @@ def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) ->
         "messages": measured.messages,
         "latency_p50_ms": round(cuts[49], 1),
         "latency_p99_ms": round(cuts[98], 1),
-        "latency_max_ms": round(1000 * max(measured.latencies), 1),
+        "latency_max_ms": round(max(latencies), 1),
         "probes": len(measured.latencies),
         "cpu_us_per_message": per_message,
         "collector_rss_peak_mib": round(memory),
@@ -104,6 +141,9 @@ def _arguments() -> argparse.Namespace:
     kind.add_argument("--saturate", action="store_true", help="as many as go through")
     parser.add_argument("--seconds", type=float, default=15, help="of load (default: %(default)s)")
     parser.add_argument("--routers", type=int, default=1000, help="size of the fleet (default: %(default)s)")
+    parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite", help="(default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share the work (default: %(default)s)")
+    parser.add_argument("--no-flag", action="store_true", help="no message carries a flag: all are dropped")
     parser.add_argument("--linger-ms", type=float, help="writer.linger_milliseconds; as shipped when not given")
     parser.add_argument("--batch-rows", type=int, help="writer.max_batch_rows; as shipped when not given")
     parser.add_argument(
@@ -118,11 +158,19 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and tell."""
     given = _arguments()
-    load = Load(given.routers, given.seconds, None if given.saturate else given.rate, given.backlog, given.warm_up)
+    load = Load(
+        given.routers,
+        given.seconds,
+        None if given.saturate else given.rate,
+        given.backlog,
+        given.warm_up,
+        flagged=not given.no_flag,
+    )
     writer = {"linger_milliseconds": given.linger_ms, "max_batch_rows": given.batch_rows}
     changes = {"writer": {name: value for name, value in writer.items() if value is not None}}
+    installation = Installation(given.store, given.workers, changes)
     with tempfile.TemporaryDirectory(prefix="ueip-bench-", dir=given.folder) as folder:
-        figures = measure(load, changes, Path(folder))
+        figures = measure(load, installation, Path(folder))
     if given.json:
         print(json.dumps(figures))
     else:

@@ -4,8 +4,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from collecting import Collecting
 from installation import Collector
-from load import Run
+from load import Load
 from payloads import expected, fleet
 
 from collector.model import Region
@@ -39,28 +40,27 @@ class Verdict:
         return [words for words, wrong in checks.items() if wrong]
 
 
-def verify(run: Run, collector: Collector, routers: int) -> Verdict:
+def verify(subject: Collecting, published: int, load: Load) -> Verdict:
     """Compare the stores with what was published, and the collector's own sums with both."""
-    regions = collector.settings.regions.enabled
+    regions, stores = subject.collector.settings.regions.enabled, subject.stores
     must: dict[Region, set[bytes]] = {region: set() for region in regions}
-    for router, message in expected(fleet(routers), range(run.publisher.published)):
-        must[router.region].add(run.ids.of(router.region, router.name, message))
-    for region, record_id in run.probes.sent:
+    for router, message in expected(fleet(load.routers), range(published if load.flagged else 0)):
+        must[router.region].add(subject.ids.of(router.region, router.name, message))
+    for region, record_id in subject.probes.sent if subject.probes else ():
         must[region].add(record_id)
-    published = run.publisher.published + len(run.probes.sent)
-    metrics = _settled_metrics(collector, published)
+    metrics = _settled_metrics(subject.collector, published + subject.sent)
     totals: Counter[str] = Counter()
     for name, value in metrics.items():
         totals[name.partition("{")[0]] += int(value)
-    there = {region: run.stores.record_ids(region) for region in regions}
+    there = {region: stores.record_ids(region) for region in regions}
     return Verdict(
-        published=published,
+        published=published + subject.sent,
         received=totals["collector_messages_received_total"],
         stored=totals["collector_records_stored_total"],
         dropped=_dropped(metrics),
         lost=sum(len(must[region] - there[region]) for region in regions),
         unexpected=sum(len(there[region] - must[region]) for region in regions),
-        duplicated=sum(run.stores.count(region) - len(there[region]) for region in regions),
+        duplicated=sum(stores.count(region) - len(there[region]) for region in regions),
         in_flight=totals["collector_messages_in_flight"],
     )
 

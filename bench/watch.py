@@ -2,7 +2,7 @@
 
 Rule 1: a probe is an ordinary report of an ordinary router, on a connection of its own, published on a schedule; the
         time counts from when it was due.
-Rule 2: it counts as committed when a read-only connection to the region's file finds its record, never before.
+Rule 2: it counts as committed when another connection to the region's store finds its record, never before.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import time
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from mqtt import LAST_ID, Acks, connect_packet, publish_packet
 from payloads import fleet, message_id, time_text
@@ -43,24 +43,77 @@ class RecordIds:
         return self._pseudonyms[region].uncached_ref("record", f"{router}\0{message}")
 
 
-class Stores:
+class Stores(Protocol):
+    """The stores of all regions, as any reader sees them."""
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from when a probe was due until it could be read."""
+        ...
+
+    @property
+    def last_commit(self) -> float:
+        """When `rows` was last seen to grow."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Records committed, as of the last look."""
+        ...
+
+    @property
+    def guess(self) -> int:
+        """How many there are now, as well as one can tell without asking."""
+        ...
+
+    def expect(self, region: Region, sent: Sent) -> None:
+        """A probe is on its way."""
+        ...
+
+    def look(self, *, closely: bool = False) -> None:
+        """Notice what was committed since the last look; *closely* when every hundredth of a second counts."""
+        ...
+
+    def record_ids(self, region: Region) -> set[bytes]:
+        """The ids of all records of a region."""
+        ...
+
+    def count(self, region: Region) -> int:
+        """How many records a region has, counted one by one."""
+        ...
+
+    def close(self) -> None:
+        """Look no more."""
+        ...
+
+
+class SQLiteStores:
     """The regions' files, open for reading."""
 
     def __init__(self, settings: Settings) -> None:
         self._regions = {region: _open(settings, region) for region in settings.regions.enabled}
         self._versions = dict.fromkeys(self._regions, -1)
         self._rows = dict.fromkeys(self._regions, 0)
-        self.pending: dict[Region, deque[Sent]] = {region: deque() for region in self._regions}
+        self._pending: dict[Region, deque[Sent]] = {region: deque() for region in self._regions}
         self.latencies: list[float] = []
         self.last_commit = 0.0
 
     @property
     def rows(self) -> int:
-        """Records committed in all regions, as of the last look."""
+        """As `Stores.rows`."""
         return sum(self._rows.values())
 
-    def look(self) -> None:
-        """Notice what was committed since the last look."""
+    @property
+    def guess(self) -> int:
+        """As `Stores.guess`."""
+        return self.rows
+
+    def expect(self, region: Region, sent: Sent) -> None:
+        """As `Stores.expect`."""
+        self._pending[region].append(sent)
+
+    def look(self, *, closely: bool = False) -> None:  # noqa: ARG002 - a look costs next to nothing
+        """As `Stores.look`."""
         for region, connection in self._regions.items():
             version = connection.execute("PRAGMA data_version").fetchone()[0]
             if version == self._versions[region]:
@@ -71,7 +124,7 @@ class Stores:
             if rows != self._rows[region]:
                 self._rows[region] = rows
                 self.last_commit = time.perf_counter()
-            self._find(connection, self.pending[region])
+            self._find(connection, self._pending[region])
 
     def _find(self, connection: sqlite3.Connection, pending: deque[Sent]) -> None:
         """Take the probes that can be read now; a router's messages are committed in order."""
@@ -81,12 +134,17 @@ class Stores:
             self.latencies.append(time.perf_counter() - pending.popleft().due)
 
     def record_ids(self, region: Region) -> set[bytes]:
-        """The ids of all records of a region."""
+        """As `Stores.record_ids`."""
         return {row[0] for row in self._regions[region].execute("SELECT record_id FROM record")}
 
     def count(self, region: Region) -> int:
-        """How many records a region has, counted one by one."""
+        """As `Stores.count`."""
         return int(self._regions[region].execute("SELECT count(*) FROM record").fetchone()[0])
+
+    def close(self) -> None:
+        """As `Stores.close`."""
+        for connection in self._regions.values():
+            connection.close()
 
 
 class Probes:
@@ -123,7 +181,7 @@ class Probes:
         self._socket.send(publish_packet(router.topic, number % LAST_ID + 1, text))
         record_id = self._ids.of(router.region, router.name, message_id(number))
         self.sent.append((router.region, record_id))
-        self._stores.pending[router.region].append(Sent(record_id, due))
+        self._stores.expect(router.region, Sent(record_id, due))
 
 
 def _open(settings: Settings, region: Region) -> sqlite3.Connection:
