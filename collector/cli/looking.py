@@ -54,7 +54,7 @@ def find_command(
 
 
 def _shown_of(found: Found) -> int:
-    return len(found.records) if is_readable(found) else 0
+    return len(found.records) if is_readable(found.router) else 0
 
 
 def _show(found: Found) -> None:
