@@ -129,13 +129,13 @@ def _alarm(question: Question, chance: float) -> Alarm:
 def _rate(units: Sequence[Unit], fault: str) -> tuple[float, float]:
     """Faults for each router and day, and the relative standard error of that between routers.
 
-    Half a fault stands for none: of what nobody has had, the rate is not known to be 0.
+    Half a fault stands for none: of what nobody has had, the rate is not known to be 0. None is no less sure than one.
     """
     counts = [len(unit.faults.get(fault, ())) for unit in units]
     days = sum(unit.seen for unit in units) / 24
     total = max(0.5, float(sum(counts)))
     residuals = (count - total * unit.seen / 24 / days for count, unit in zip(counts, units, strict=True))
-    return total / days, max(sqrt(sum(x * x for x in residuals)), 1.0) / total
+    return total / days, max(sqrt(sum(x * x for x in residuals)), 1.0) / max(1.0, total)
 
 
 def _began(question: Question) -> int | None:

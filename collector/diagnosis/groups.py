@@ -1,12 +1,14 @@
 """The groups of a fleet and the questions asked about them: what is compared with what, and by which exposure. Pure.
 
 Rule 1: compared is what is alike: versions of one model, operators of one model, models with each other.
-Rule 2: groups under ten are not asked about, nor compared with (O25).
+Rule 2: groups under ten are not asked about, nor compared with (O25); nor can one be told from two answers, for what is
+        too small to be asked about is compared with only if it is ten together.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Final, NamedTuple
 
 from collector.diagnosis.history import DAY
@@ -27,8 +29,9 @@ class Kind(StrEnum):
 
 
 class Unit(NamedTuple):
-    """A router in one group: its stays, its hours by day, its faults."""
+    """A router in one group: which of the fleet it is, its stays, its hours by day, its faults."""
 
+    router: int
     stays: Sequence[Stay]
     hours: Mapping[int, float]
     faults: Mapping[str, Sequence[int]]
@@ -52,38 +55,57 @@ class Question(NamedTuple):
 
 def questions(fleet: Sequence[Watched]) -> Iterator[Question]:
     """Every group that is large enough, with each fault it has."""
-    by_model: defaultdict[str, list[Watched]] = defaultdict(list)
-    for router in fleet:
-        by_model[router.model].append(router)
+    by_model: defaultdict[str, list[_Numbered]] = defaultdict(list)
+    for number, router in enumerate(fleet):
+        by_model[router.model].append((number, router))
     for model, routers in by_model.items():
-        versions = {stay.software for router in routers for stay in router.stays}
+        versions = {stay.software for _, router in routers for stay in router.stays}
         yield from _asked(Kind.SOFTWARE, {name: _on(routers, name.__eq__) for name in sorted(versions)}, model)
-        operators = sorted({router.operator for router in routers})
-        groups = {name: _on([r for r in routers if r.operator == name]) for name in operators}
+        operators = sorted({router.operator for _, router in routers})
+        groups = {name: _on([(n, r) for n, r in routers if r.operator == name]) for name in operators}
         yield from _asked(Kind.OPERATOR, groups, model)
     yield from _asked(Kind.MODEL, {model: _on(routers) for model, routers in by_model.items()})
 
 
 def _asked(kind: Kind, groups: Mapping[str, Sequence[Unit]], model: str = "") -> Iterator[Question]:
     """Each group that is large enough, against all others together."""
-    for name, group in groups.items():
-        others = [unit for other, units in groups.items() if other != name for unit in units]
-        if len(group) < LEAST or len(others) < LEAST:
+    large = {name: units for name, units in groups.items() if len(units) >= LEAST}
+    small = _together(units for name, units in groups.items() if name not in large)
+    for name, group in large.items():
+        others = _together([units for other, units in large.items() if other != name] + [small] * (len(small) >= LEAST))
+        if len(others) < LEAST:
             continue
         for fault in FAULTS:
             if any(unit.faults.get(fault) for unit in group):
                 yield Question(kind, name, model or name, fault, group, others)
 
 
-def _on(routers: Iterable[Watched], software: Callable[[str], bool] = lambda _: True) -> list[Unit]:
+def _together(groups: Iterable[Sequence[Unit]]) -> list[Unit]:
+    """The routers of several groups, each once, with all that it was and had in them."""
+    found: dict[int, Unit] = {}
+    for unit in chain.from_iterable(groups):
+        other = found.get(unit.router)
+        found[unit.router] = unit if other is None else _one(other, unit)
+    return list(found.values())
+
+
+def _one(first: Unit, second: Unit) -> Unit:
+    faults = {f: [*first.faults.get(f, ()), *second.faults.get(f, ())] for f in {*first.faults, *second.faults}}
+    return Unit(first.router, [*first.stays, *second.stays], Counter(first.hours) + Counter(second.hours), faults)
+
+
+_Numbered = tuple[int, Watched]
+
+
+def _on(routers: Iterable[_Numbered], software: Callable[[str], bool] = lambda _: True) -> list[Unit]:
     """The routers as units, of their time on this software."""
     units = []
-    for router in routers:
+    for number, router in routers:
         stays = [stay for stay in router.stays if software(stay.software)]
         hours: Counter[int] = Counter()
         for stay in stays:
             hours.update(hours_by(stay, DAY))
-        unit = Unit(stays, hours, _faults([h for h in router.happened if software(h.software)]))
+        unit = Unit(number, stays, hours, _faults([h for h in router.happened if software(h.software)]))
         if unit.seen >= _LEAST_HOURS:
             units.append(unit)
     return units

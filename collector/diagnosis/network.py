@@ -22,7 +22,8 @@ from collector.diagnosis.spells import Mark, burst
 DISCONNECT: Final = "wan_unexpected_disconnect"
 RESTART: Final = "unexpected_reboot"
 _NOT_REGISTERED: Final = frozenset({"no_service", "limited"})
-_ON_PURPOSE: Final = frozenset({"user_disconnect", "idle_disconnect", "not_enabled_for_internet", "command_aborted"})
+ON_PURPOSE: Final = frozenset({"user_disconnect", "idle_disconnect", "not_enabled_for_internet", "command_aborted"})
+"""Causes of disconnects that somebody wanted, or set so."""
 
 
 def attach_refused(case: Case) -> Found | None:
@@ -81,7 +82,7 @@ def own_disconnects(history: History, after_restart: int) -> list[Event]:
         return earlier > 0 and event.at - restarts[earlier - 1] <= after_restart
 
     lost = history.of_kind(DISCONNECT)
-    return [e for e in lost if e.details.get("disconnect_cause") not in _ON_PURPOSE and not follows(e)]
+    return [e for e in lost if e.details.get("disconnect_cause") not in ON_PURPOSE and not follows(e)]
 
 
 def _before(case: Case, event: Event) -> str:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from collector.diagnosis.history import HOUR, MINUTE, moment_of
+from collector.diagnosis.network import ON_PURPOSE
 from collector.model import Sealed
 from collector.stores import StoredRecord
 
@@ -80,6 +81,7 @@ class _Wifi(msgspec.Struct):
 class _Event(msgspec.Struct):
     event: str
     time: str | None = None
+    disconnect_cause: str | None = None
     reboot_reason: str | None = None
     cell_ref: str | None = None
 
@@ -141,6 +143,8 @@ def _happened(spoken: _Spoken) -> Iterator[Happened]:
         for event in body.events:
             fault = _EVENTS.get((event.event, None)) or _EVENTS.get((event.event, event.reboot_reason or "unknown"))
             moment = moment_of(event.time) or at
+            if event.disconnect_cause in ON_PURPOSE:
+                continue
             if fault is not None and (moment, event.event) not in told:
                 told.add((moment, event.event))
                 yield Happened(moment, fault, software, event.cell_ref)

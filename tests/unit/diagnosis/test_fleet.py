@@ -92,28 +92,95 @@ def test_the_simulator_s_bad_firmware_is_found_in_whole_reports_with_its_start()
     )
 
 
-def fleet(model: str, software: str, counts: list[int], *, fault: str = "disconnects") -> list[Watched]:
+def fleet(
+    model: str,
+    software: str,
+    counts: list[int],
+    *,
+    fault: str = "disconnects",
+    operator: str = "26201",
+    hours: float = 240.0,
+) -> list[Watched]:
     """Routers seen for ten days, each with so many faults."""
-    stay = Stay(software, BEGIN, BEGIN + 10 * DAY, 240.0)
+    stay = Stay(software, BEGIN, BEGIN + round(hours * HOUR), hours)
     return [
-        Watched(model, "26201", [stay], [Happened(BEGIN + n * HOUR, fault, software) for n in range(count)])
+        Watched(model, operator, [stay], [Happened(BEGIN + n * HOUR % (stay.until - BEGIN), fault, software)
+                                          for n in range(count)])
         for count in counts
+    ]  # fmt: skip
+
+
+USUAL = [3, 2, 4, 3] * 10
+
+
+def test_an_operator_that_loses_its_routers_stands_out() -> None:
+    """Among the operators of one model."""
+    [found] = survey([*fleet("A", "V1", USUAL), *fleet("A", "V1", [30] * 40, operator="26202")])
+
+    assert (Kind.OPERATOR, "26202", "A", "disconnects") == (found.kind, found.name, found.model, found.fault)
+    assert (40, 40, 40, 40) == (found.routers, found.affected, found.others, found.others_affected)
+
+
+def test_a_model_that_loses_the_network_stands_out() -> None:
+    """Among all models, whatever software there is of it."""
+    [found] = survey([*fleet("A", "V1", USUAL), *fleet("B", "V1", [30] * 20), *fleet("B", "V2", [30] * 20)])
+
+    assert (Kind.MODEL, "B", "disconnects") == (found.kind, found.name, found.fault)
+
+
+def test_a_version_is_blamed_though_no_other_has_the_fault_at_all() -> None:
+    """A dozen routers that all have it are enough, and nothing of a model or an operator is said beside it."""
+    new = [
+        *fleet("A", "V1", [0] * 32, hours=2),
+        *fleet("A", "V2", [2, 3, 1] * 4, hours=2),
+        *fleet("B", "V1", [0] * 90, hours=2),
     ]
+    [found] = survey(new)
+
+    assert (Kind.SOFTWARE, "V2") == (found.kind, found.name)
+    assert (12, 12, 32, 0) == (found.routers, found.affected, found.others, found.others_affected)
+    assert found.low > 1.5
+
+
+@pytest.mark.parametrize("names", [("V1", "V2"), ("26201", "26202")])
+def test_nothing_of_a_group_of_nine_is_in_the_difference_of_two_answers(names: tuple[str, str]) -> None:
+    """Both large groups stand out, each against all others: what differs between these is the other large one (O25)."""
+    by_software = names[0] == "V1"
+
+    def of(name: str, count: int, routers: int, hours: float) -> list[Watched]:
+        software, operator = (name, "26201") if by_software else ("V1", name)
+        return fleet("A", software, [count] * routers, operator=operator, hours=hours)
+
+    large = [*of(names[0], 4, 40, 2), *of(names[1], 4, 40, 2)]
+    nine = of("V3", 0, 9, 240)
+
+    assert [] == survey([*large, *nine])
+    assert set(names) == {found.name for found in survey([*large, *nine, *of("V4", 0, 1, 240)])}
+
+
+def test_a_router_is_counted_once_however_often_it_was_updated() -> None:
+    """Five routers on two other versions are five, and too few to be compared with."""
+    new = fleet("A", "V3", [9] * 40)
+    first, second = Stay("V1", BEGIN, BEGIN + 5 * DAY, 120.0), Stay("V2", BEGIN + 5 * DAY, BEGIN + 10 * DAY, 120.0)
+
+    def updated(number: int) -> list[Watched]:
+        return [Watched("A", "26201", [first, second], [Happened(BEGIN, "disconnects", "V1")])] * number
+
+    [found] = survey([*new, *updated(20)])
+
+    assert [] == survey([*new, *updated(9)])
+    assert (40, 20, 20) == (found.routers, found.others, found.others_affected)
 
 
 def test_one_router_makes_no_alarm_whatever_it_does() -> None:
     """A thousand disconnects of one say something about that one."""
-    usual = [3, 2, 4, 3] * 10
-
-    assert [] == survey([*fleet("A", "V1", usual), *fleet("A", "V2", [200, *usual[1:]])])
-    assert survey([*fleet("A", "V1", usual), *fleet("A", "V2", [30] * 40)])
+    assert [] == survey([*fleet("A", "V1", USUAL), *fleet("A", "V2", [200, *USUAL[1:]])])
+    assert survey([*fleet("A", "V1", USUAL), *fleet("A", "V2", [30] * 40)])
 
 
 def test_a_group_of_nine_is_not_asked_about() -> None:
     """Nor is it what others are compared with (O25)."""
-    usual = [3, 2, 4, 3] * 10
-
-    assert [] == survey([*fleet("A", "V1", usual), *fleet("A", "V2", [200] * 9)])
+    assert [] == survey([*fleet("A", "V1", USUAL), *fleet("A", "V2", [200] * 9)])
     assert [] == survey([*fleet("A", "V1", [0] * 9), *fleet("A", "V2", [200] * 40)])
 
 
@@ -215,6 +282,14 @@ def test_restarts_that_somebody_wanted_are_not_counted() -> None:
     wanted = [event("unexpected_reboot", hours(n), reboot_reason="firmware_update") for n in range(1, 9)]
 
     assert [] == counted(with_events(*wanted, body=named())).happened
+
+
+def test_a_disconnect_that_somebody_wanted_is_not_counted() -> None:
+    """As one router's own diagnosis does not."""
+    causes = ("user_disconnect", "idle_disconnect", "no_signal")
+    told = [event("wan_unexpected_disconnect", hours(n + 1), disconnect_cause=cause) for n, cause in enumerate(causes)]
+
+    assert [hours(3)] == [one.at for one in counted(with_events(*told, body=named())).happened]
 
 
 @pytest.mark.parametrize("router", [{}, {"model_name": "other", "software_version": "V1"}, {"model_name": "MC888"}])
