@@ -34,7 +34,7 @@ CANDIDATES: Final = 2000
 GROUP: Final = 40
 """Routers of one group that are read."""
 PEER_RECORDS: Final = 600
-"""Of each of them: two days at five minutes."""
+"""Of each of them, and of the router beside them: two days at five minutes."""
 CELL_RECORDS: Final = 200_000
 """Newest records of the store that are searched for a cell."""
 _PAGE: Final = 200
@@ -104,8 +104,10 @@ async def _examined(store: Store, found: Found, rules: Rules, since: int, now: i
     findings = diagnose(history, rules)
     if findings:
         findings = await _compared(store, found, findings, rules, now)
-    entries = timeline(history, ledger, first_received_at=found.router.first_received_at)
-    return Examined(found, history, findings, entries, cut_off=len(records) == MOST_RECORDS)
+    cut_off = len(records) == MOST_RECORDS
+    # What was cut off is no gap.
+    entries = timeline(history, ledger, first_received_at=None if cut_off else found.router.first_received_at)
+    return Examined(found, history, findings, entries, cut_off=cut_off)
 
 
 async def _compared(store: Store, found: Found, findings: list[Finding], rules: Rules, now: int) -> list[Finding]:
@@ -118,7 +120,9 @@ async def _compared(store: Store, found: Found, findings: list[Finding], rules: 
     async for peer, like in _alike(store, ref, likeness, since):
         records = [record async for record in store.records(peer, since=since, limit=PEER_RECORDS)]
         peers.append((like, History(records, since=since, now=now)))
-    own = History((r for r in found.records if r.event_time >= since), since=since, now=now)
+    # Read as theirs are, for the time asked for may be shorter, and who reports more often would have more to show.
+    own_records = [record async for record in store.records(ref, since=since, limit=PEER_RECORDS)]
+    own = History(own_records, since=since, now=now)
     compared = [compare(finding, own, peers, likeness, rules) for finding in findings]
     return [await _beside_its_cell(store, finding) for finding in compared]
 

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
+from statistics import median
 from typing import Final, NamedTuple, TypeVar
 
 from collector.diagnosis.history import HOUR, Event, History, Sample
@@ -11,6 +12,8 @@ from collector.diagnosis.rules import Rule
 from collector.diagnosis.spells import Mark, Spell, burst, share_spell
 
 T = TypeVar("T")
+_SPARE: Final = 1.25
+"""How many times its samples a rule waits for, since some are lost."""
 _SHOWN: Final = 5
 """Records shown as evidence of one finding; how many there are in all is said beside them."""
 
@@ -27,10 +30,15 @@ class Case(NamedTuple):
 Judge = Callable[[Case], Found | None]
 
 
-def mostly(case: Case, marks: Sequence[Mark[Sample]]) -> Spell[Sample] | None:
-    """The latest spell in which the rule's share of the samples counted, over its hours."""
-    rule = case.rule
-    return share_spell(marks, share=rule["share"], span=round(rule["hours"] * HOUR), least=rule["samples"])
+def mostly(case: Case, marks: Sequence[Mark[Sample]], hours: str = "hours") -> Spell[Sample] | None:
+    """The latest spell in which the rule's share of the samples counted, over its hours.
+
+    Of a router that reports seldom, over as long as it takes to report so many samples as the rule needs.
+    """
+    least = case.rule["samples"]
+    steps = [later.at - earlier.at for earlier, later in pairwise(marks) if later.at > earlier.at]
+    span = max(case.rule[hours] * HOUR, _SPARE * least * median(steps) if steps else 0)
+    return share_spell(marks, share=case.rule["share"], span=round(span), least=least)
 
 
 def at_least(case: Case, events: Sequence[Event], count: str = "count", hours: str = "hours") -> Spell[Event] | None:
@@ -40,7 +48,12 @@ def at_least(case: Case, events: Sequence[Event], count: str = "count", hours: s
 
 
 def found_samples(
-    case: Case, spell: Spell[Sample], summary: str, *names: str, severity: Severity | None = None
+    case: Case,
+    spell: Spell[Sample],
+    summary: str,
+    *names: str,
+    needed: str = "samples",
+    severity: Severity | None = None,
 ) -> Found:
     """What a spell of samples comes to; *names* are the fields that count, as group.name."""
     return Found(
@@ -48,7 +61,7 @@ def found_samples(
         until=spell.until,
         summary=summary,
         observations=len(spell.marks),
-        needed=case.rule["samples"],
+        needed=case.rule[needed],
         evidence=tuple(mark.what.evidence(*names) for mark in telling(spell.marks)),
         severity=severity,
     )

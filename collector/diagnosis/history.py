@@ -83,7 +83,9 @@ class History:
     @cached_property
     def events(self) -> Sequence[Event]:
         """Every fault event since the beginning, oldest first; one told twice counts once."""
-        found = {(e.at, e.kind): e for sample in self.samples for e in _events(sample) if e.at >= self.since}
+        told = (event for sample in self.samples for event in _events(sample) if event.at >= self.since)
+        # Several codes may come at one moment; a router restarts or loses the network once.
+        found = {(event.at, event.kind, event.details.get("fault_code", "")): event for event in told}
         return [found[key] for key in sorted(found)]
 
     def of_kind(self, *kinds: str) -> list[Event]:

@@ -14,7 +14,7 @@ from collector.diagnosis.case import (
     per_day,
     standing,
 )
-from collector.diagnosis.history import DAY, HOUR, MINUTE, Event, History
+from collector.diagnosis.history import DAY, HOUR, MINUTE, Event, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
 from collector.diagnosis.spells import Mark, burst
@@ -104,18 +104,18 @@ def _before(case: Case, event: Event) -> str:
 
 def _counted_by_router(case: Case) -> Found | None:
     """By `wan_disconnects_day`, of routers that tell no such events: the days on which it grew too far."""
-    highest: dict[int, Mark[Event]] = {}
+    highest: dict[int, Mark[Sample]] = {}
     for sample, value in case.history.readings("network", "wan_disconnects_day"):
         day = sample.at // DAY
         if day not in highest or value > highest[day].weight:
-            event = Event(sample.at, "wan_disconnects_day", sample.record_id, {"wan_disconnects_day": value})
-            highest[day] = Mark(sample.at, float(value), event)
+            highest[day] = Mark(sample.at, float(value), sample)
     days = [mark for mark in highest.values() if mark.weight >= case.rule["count"]]
     spell = burst(days, weight=case.rule["count"], span=round(case.rule["hours"] * HOUR), end=case.history.now)
     if spell is None:
         return None
     most = max(mark.weight for mark in spell.marks)
-    return found_events(case, spell, f"{number(most)} disconnects a day by its own count", "wan_disconnects_day")
+    summary, name = f"{number(most)} disconnects a day by its own count", "network.wan_disconnects_day"
+    return found_samples(case, spell, summary, name, needed="count")
 
 
 def addresses_overlap(case: Case) -> Found | None:

@@ -4,10 +4,10 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from collector.diagnosis.case import Case, found_samples, mostly, number
-from collector.diagnosis.history import HOUR, Sample
+from collector.diagnosis.history import Sample
 from collector.diagnosis.nouns import Found, Severity
 from collector.diagnosis.rules import Rule
-from collector.diagnosis.spells import Mark, Spell, share_spell
+from collector.diagnosis.spells import Mark, Spell
 
 
 class _Technology(NamedTuple):
@@ -36,11 +36,8 @@ def weak(case: Case) -> Found | None:
     """The level is low for hours."""
     rule = case.rule
     below = [(sample, case.rule[technology.threshold] - level) for sample, technology, level in _levels(case)]
-    spell = mostly(case, [Mark(sample.at, float(by >= 0), sample) for sample, by in below]) or share_spell(
-        [Mark(sample.at, float(by >= rule["deep_db"]), sample) for sample, by in below],
-        share=rule["share"],
-        span=round(rule["deep_hours"] * HOUR),
-        least=rule["samples"],
+    spell = mostly(case, [Mark(sample.at, float(by >= 0), sample) for sample, by in below]) or mostly(
+        case, [Mark(sample.at, float(by >= rule["deep_db"]), sample) for sample, by in below], "deep_hours"
     )
     if spell is None:
         return None

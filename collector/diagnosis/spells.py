@@ -7,6 +7,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 T = TypeVar("T")
 _APART: Final = 2
 """Spans between two bursts that are two."""
+_MOSTLY: Final = 0.5
+"""The share from which on what is bad is so most of the time."""
 
 
 class Mark(NamedTuple, Generic[T]):
@@ -40,7 +42,9 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
     """The latest time during which, within every *span* milliseconds, *share* of at least *least* samples counted.
 
     *marks* are oldest first and weigh 0 or 1. A window that has only begun is no window: what lasts shorter than half a
-    span is not seen. Silence ends no spell: two of them are one if the samples between them do not speak against it.
+    span is not seen. Silence ends no spell, nor do better times shorter than a span: two of them are one if the samples
+    between them do not speak against it. It begins and ends where most of what counted is inside, so an outlier hours
+    before or after it is no part of it.
     """
     window: deque[int] = deque()
     bad = 0.0
@@ -52,15 +56,22 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
             bad -= marks[window.popleft()].weight
         full = mark.at - marks[window[0]].at >= span / 2
         if full and len(window) >= least and bad >= share * len(window):
-            _extend(runs, next(n for n in window if marks[n].weight), number, marks, share)
-    return _spell(marks, runs)
+            _extend(runs, window, marks, share, span)
+    if not runs:
+        return None
+    first, last = runs[-1]
+    end = last - _outermost(marks[first : last + 1][::-1], share)
+    found = _spell(marks, [(first, end)])
+    # What is bad in the evenings only lasts all day; of what is bad most of the time, this many good ones are the end.
+    ended = last < len(marks) - 1 or (share >= _MOSTLY and len(marks) - 1 - end >= least)
+    return found and found._replace(lasts=not ended)
 
 
 def burst(marks: Sequence[Mark[T]], *, weight: float, span: int, end: int) -> Spell[T] | None:
     """The latest time during which at least *weight* came together within *span* milliseconds; *end* is now.
 
     It lasts while less than a span has passed since the last of them. Bursts less than two spans apart are one: what
-    comes by chance has quieter days.
+    comes by chance has quieter days. What came too seldom before it to be of it is left out, if enough is left.
     """
     window: deque[int] = deque()
     held = 0.0
@@ -77,17 +88,51 @@ def burst(marks: Sequence[Mark[T]], *, weight: float, span: int, end: int) -> Sp
         else:
             runs.append((window[0], number))
     found = _spell(marks, runs)
-    return found and found._replace(lasts=end - found.marks[-1].at < span)
+    if found is None:
+        return None
+    counted = found.marks[_beginning(found.marks, weight / 2 / span) :]
+    if sum(mark.weight for mark in counted) < weight:
+        counted = found.marks
+    return Spell(counted, found.seen, lasts=end - counted[-1].at < span)
 
 
-def _extend(runs: list[tuple[int, int]], first: int, last: int, marks: Sequence[Mark[T]], share: float) -> None:
-    """Add a run of *marks*, by its first and last number, to *runs*; to the last of these if they are one."""
+def _beginning(marks: Sequence[Mark[T]], rate: float) -> int:
+    """The number of the mark before which less than *rate* a millisecond came."""
+    least, found, before = 0.0, 0, 0.0
+    for number, mark in enumerate(marks):
+        surplus = before - rate * (mark.at - marks[0].at)
+        if surplus < least:
+            least, found = surplus, number
+        before += mark.weight
+    return found
+
+
+def _extend(
+    runs: list[tuple[int, int]], window: Sequence[int], marks: Sequence[Mark[T]], share: float, span: int
+) -> None:
+    """Add the run that a *window* of marks shows, its first and last number, to *runs*; to the last if they are one."""
+    begin, last = window[0], window[-1]
+    if runs and runs[-1][1] == last - 1:
+        runs[-1] = runs[-1][0], last
+        return
+    first = begin + _outermost(marks[begin : last + 1], share)
     if runs:
         between = marks[runs[-1][1] + 1 : first]
-        if sum(mark.weight for mark in between) >= share * len(between):
+        short = marks[first].at - marks[runs[-1][1]].at < span
+        if short or sum(mark.weight for mark in between) >= share * len(between):
             runs[-1] = runs[-1][0], last
             return
     runs.append((first, last))
+
+
+def _outermost(marks: Sequence[Mark[T]], share: float) -> int:
+    """The number of the first mark that counts and is no outlier: less than half the share of those before it count."""
+    least, found, before = 0.0, None, 0.0
+    for number, mark in enumerate(marks):
+        if mark.weight and (found is None or before < least):
+            least, found = before, number
+        before += mark.weight - share / 2
+    return found or 0
 
 
 def _spell(marks: Sequence[Mark[T]], runs: list[tuple[int, int]]) -> Spell[T] | None:

@@ -84,9 +84,9 @@ def acs_flapping(case: Case) -> Found | None:
 def _sessions(history: History, short: float) -> list[Mark[Sample]]:
     """How many short sessions there were from one sample to the next.
 
-    A sample names the last one only. Where all their seconds are counted, those divided by the usual length say how
-    many there were; else it is one where the start has changed. The usual length is the median of the last few, for
-    between two samples there may be a long one among short ones.
+    A sample names the last one only. Where all their seconds are counted, what the last one leaves of them, divided by
+    the usual length, says how many more there were. The usual length is the median of the last few, for between two
+    samples there may be a long one among short ones.
     """
     found: list[Mark[Sample]] = []
     lengths: deque[int] = deque(maxlen=_LENGTHS)
@@ -101,7 +101,7 @@ def _sessions(history: History, short: float) -> list[Mark[Sample]]:
             usual = median(lengths)
             grown = total - before[1] if total is not None and before[1] is not None else 0
             if usual <= short:
-                found.append(Mark(sample.at, max(1.0, grown / max(1.0, usual)), sample))
+                found.append(Mark(sample.at, 1.0 + max(0.0, grown - seconds) / max(1.0, usual), sample))
         before = started, total
     return found
 
@@ -177,7 +177,8 @@ def data_stopped(case: Case) -> Found | None:
     last = history.last_received_at
     if last is None:
         return None
-    battery = history.latest("power", "battery_percent") is not None
+    # Of a router that sent nothing in all that time, nobody knows here whether it has one.
+    battery = not history.samples or history.latest("power", "battery_percent") is not None
     longest = max((later.at - earlier.at for earlier, later in pairwise(history.samples)), default=0)
     least = max(rule["battery_hours" if battery else "hours"] * HOUR, rule["factor"] * longest)
     if history.now - last < least:

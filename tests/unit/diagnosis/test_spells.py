@@ -28,6 +28,39 @@ def test_a_spell_that_is_over_ends_with_the_last_that_counted() -> None:
     assert (0, 110) == (spell.since, spell.until)
 
 
+def test_an_outlier_before_or_after_a_spell_is_no_part_of_it() -> None:
+    """Though the window that showed it first still held it."""
+    spell = share_spell(marks(1, *[0] * 3, *[1] * 12, *[0] * 4, 1, *[0] * 12), share=0.6, span=2 * HOUR, least=4)
+
+    assert spell is not None
+    assert (40, 150) == (spell.since, spell.until)
+
+
+def test_a_spell_is_over_when_as_many_samples_as_it_takes_were_good() -> None:
+    """Not only when the windows that hold it have passed; a good one or two end nothing."""
+    just, over = (share_spell(marks(*[1] * 20, *[0] * good), share=0.7, span=4 * HOUR, least=4) for good in (3, 4))
+
+    assert just is not None
+    assert over is not None
+    assert (None, 190) == (just.until, over.until)
+
+
+def test_what_is_so_for_a_part_of_a_day_only_lasts_over_the_rest_of_it() -> None:
+    """Crowded evenings: in the morning it is not over."""
+    spell = share_spell(marks(*[1] * 6, *[0] * 14), share=0.2, span=4 * HOUR, least=4)
+
+    assert spell is not None
+    assert spell.until is None
+
+
+def test_better_times_shorter_than_a_span_end_no_spell() -> None:
+    """By chance, a window now and then is just below the share."""
+    spell = share_spell(marks(*[1] * 12, *[0] * 4, *[1] * 12), share=0.7, span=HOUR, least=4)
+
+    assert spell is not None
+    assert (0, 24, 28) == (spell.since, len(spell.marks), spell.seen)
+
+
 def test_silence_ends_no_spell() -> None:
     """A router switched off at night has been in trouble all week."""
     nights = [*marks(*[1] * 12), *marks(*[1] * 12, begin=1000), *marks(*[1] * 12, begin=2000)]
@@ -65,6 +98,18 @@ def test_a_burst_lasts_for_a_span_after_its_last_event() -> None:
     assert lasting is not None
     assert over is not None
     assert (None, 20) == (lasting.until, over.until)
+
+
+def test_what_came_long_before_a_burst_is_no_part_of_it() -> None:
+    """Unless the burst is none without it."""
+    stray = Mark(0, 1.0, 99)
+    [rich, poor] = (
+        burst([stray, *marks(*[1] * number, every=2, begin=90)], weight=4, span=100, end=100) for number in (8, 3)
+    )
+
+    assert rich is not None
+    assert poor is not None
+    assert (90, 0) == (rich.since, poor.since)
 
 
 @given(st.lists(st.integers(0, 1000), max_size=40))
