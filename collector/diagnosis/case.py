@@ -43,8 +43,13 @@ def mostly(case: Case, marks: Sequence[Mark[Sample]], hours: str = "hours") -> S
 
 def at_least(case: Case, events: Sequence[Event], count: str = "count", hours: str = "hours") -> Spell[Event] | None:
     """The latest spell in which the rule's count of events came together within its hours."""
-    marks = [Mark(event.at, 1.0, event) for event in events]
-    return burst(marks, weight=case.rule[count], span=round(case.rule[hours] * HOUR), end=case.history.now)
+    return much(case, [Mark(event.at, 1.0, event) for event in events], count, hours)
+
+
+def much(case: Case, marks: Sequence[Mark[T]], weight: str, hours: str = "hours") -> Spell[T] | None:
+    """The latest spell in which the rule's weight of marks came together within its hours."""
+    span, history = round(case.rule[hours] * HOUR), case.history
+    return burst(marks, weight=case.rule[weight], span=span, end=history.now, silence=history.silence)
 
 
 def found_samples(

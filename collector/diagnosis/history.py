@@ -33,9 +33,14 @@ class Sample(NamedTuple):
         return self.body.get(group, {}).get(name)
 
     def evidence(self, *names: str) -> Evidence:
-        """The record, with those of its fields *names* (as group.name) that it has."""
-        values = {name: self.get(*name.split(".", 1)) for name in names}
+        """The record, with those of its fields *names* (as group.name) that it has; event.name is of its last event."""
+        values = {name: self._named(*name.split(".", 1)) for name in names}
         return Evidence(self.record_id, self.at, {name: value for name, value in values.items() if value is not None})
+
+    def _named(self, group: str, name: str) -> Any:
+        if group != "event":
+            return self.get(group, name)
+        return next((told[name] for told in reversed(self.body.get("events", ())) if name in told), None)
 
 
 class Event(NamedTuple):
@@ -129,12 +134,15 @@ class History:
         ends = [*self._times, self.now]
         return [Gap(earlier, later) for earlier, later in pairwise(ends) if later - earlier > least]
 
+    def silence(self, since: int, until: int) -> int:
+        """Milliseconds of a time that lie in gaps."""
+        return sum(max(0, min(until, gap.until) - max(since, gap.since)) for gap in self.gaps)
+
     @cached_property
     def observed(self) -> int:
         """Milliseconds in which it was seen: from its first record on, gaps taken out; an hour at least."""
         first = self.samples[0].at if self.samples else self.now
-        silent = sum(gap.until - gap.since for gap in self.gaps)
-        return max(HOUR, self.now - first - silent)
+        return max(HOUR, self.now - first - self.silence(first, self.now))
 
     @property
     def days(self) -> float:

@@ -10,14 +10,15 @@ from collector.diagnosis.case import (
     found_events,
     found_samples,
     mostly,
+    much,
     number,
     per_day,
     standing,
 )
-from collector.diagnosis.history import DAY, HOUR, MINUTE, Event, History, Sample
+from collector.diagnosis.history import DAY, MINUTE, Event, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
-from collector.diagnosis.spells import Mark, burst
+from collector.diagnosis.spells import Mark
 
 DISCONNECT: Final = "wan_unexpected_disconnect"
 RESTART: Final = "unexpected_reboot"
@@ -110,7 +111,7 @@ def _counted_by_router(case: Case) -> Found | None:
         if day not in highest or value > highest[day].weight:
             highest[day] = Mark(sample.at, float(value), sample)
     days = [mark for mark in highest.values() if mark.weight >= case.rule["count"]]
-    spell = burst(days, weight=case.rule["count"], span=round(case.rule["hours"] * HOUR), end=case.history.now)
+    spell = much(case, days, "count")
     if spell is None:
         return None
     most = max(mark.weight for mark in spell.marks)

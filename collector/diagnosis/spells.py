@@ -1,7 +1,7 @@
 """Spells: how long something has been so, out of samples with outliers and events that come in bursts. Pure."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -42,9 +42,9 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
     """The latest time during which, within every *span* milliseconds, *share* of at least *least* samples counted.
 
     *marks* are oldest first and weigh 0 or 1. A window that has only begun is no window: what lasts shorter than half a
-    span is not seen. Silence ends no spell, nor do better times shorter than a span: two of them are one if the samples
-    between them do not speak against it. It begins and ends where most of what counted is inside, so an outlier hours
-    before or after it is no part of it.
+    span is not seen. Silence ends no spell, nor do better times of fewer samples than a span has: two of them are one
+    if what is between them does not speak against it. It begins and ends where most of what counted is inside, so an
+    outlier hours before or after it is no part of it.
     """
     window: deque[int] = deque()
     bad = 0.0
@@ -56,7 +56,7 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
             bad -= marks[window.popleft()].weight
         full = mark.at - marks[window[0]].at >= span / 2
         if full and len(window) >= least and bad >= share * len(window):
-            _extend(runs, window, marks, share, span)
+            _extend(runs, window, marks, share)
     if not runs:
         return None
     first, last = runs[-1]
@@ -67,11 +67,19 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
     return found and found._replace(lasts=not ended)
 
 
-def burst(marks: Sequence[Mark[T]], *, weight: float, span: int, end: int) -> Spell[T] | None:
+def _none(_since: int, _until: int) -> int:
+    """No silence."""
+    return 0
+
+
+def burst(
+    marks: Sequence[Mark[T]], *, weight: float, span: int, end: int, silence: Callable[[int, int], int] = _none
+) -> Spell[T] | None:
     """The latest time during which at least *weight* came together within *span* milliseconds; *end* is now.
 
     It lasts while less than a span has passed since the last of them. Bursts less than two spans apart are one: what
-    comes by chance has quieter days. What came too seldom before it to be of it is left out, if enough is left.
+    comes by chance has quieter days. *silence* says how much of a time nothing was to be seen; that parts no bursts.
+    What came too seldom before a burst to be of it is left out, if enough is left.
     """
     window: deque[int] = deque()
     held = 0.0
@@ -83,33 +91,33 @@ def burst(marks: Sequence[Mark[T]], *, weight: float, span: int, end: int) -> Sp
             held -= marks[window.popleft()].weight
         if held < weight:
             continue
-        if runs and marks[window[0]].at - marks[runs[-1][1]].at < _APART * span:
+        before, first = marks[runs[-1][1]].at if runs else 0, marks[window[0]].at
+        if runs and first - before - silence(before, first) < _APART * span:
             runs[-1] = runs[-1][0], number
         else:
             runs.append((window[0], number))
     found = _spell(marks, runs)
     if found is None:
         return None
-    counted = found.marks[_beginning(found.marks, weight / 2 / span) :]
+    counted = found.marks[_beginning(found.marks, weight / 2 / span, silence) :]
     if sum(mark.weight for mark in counted) < weight:
         counted = found.marks
     return Spell(counted, found.seen, lasts=end - counted[-1].at < span)
 
 
-def _beginning(marks: Sequence[Mark[T]], rate: float) -> int:
+def _beginning(marks: Sequence[Mark[T]], rate: float, silence: Callable[[int, int], int]) -> int:
     """The number of the mark before which less than *rate* a millisecond came."""
+    begin = marks[0].at
     least, found, before = 0.0, 0, 0.0
     for number, mark in enumerate(marks):
-        surplus = before - rate * (mark.at - marks[0].at)
+        surplus = before - rate * (mark.at - begin - silence(begin, mark.at))
         if surplus < least:
             least, found = surplus, number
         before += mark.weight
     return found
 
 
-def _extend(
-    runs: list[tuple[int, int]], window: Sequence[int], marks: Sequence[Mark[T]], share: float, span: int
-) -> None:
+def _extend(runs: list[tuple[int, int]], window: Sequence[int], marks: Sequence[Mark[T]], share: float) -> None:
     """Add the run that a *window* of marks shows, its first and last number, to *runs*; to the last if they are one."""
     begin, last = window[0], window[-1]
     if runs and runs[-1][1] == last - 1:
@@ -118,8 +126,7 @@ def _extend(
     first = begin + _outermost(marks[begin : last + 1], share)
     if runs:
         between = marks[runs[-1][1] + 1 : first]
-        short = marks[first].at - marks[runs[-1][1]].at < span
-        if short or sum(mark.weight for mark in between) >= share * len(between):
+        if len(between) < len(window) or sum(mark.weight for mark in between) >= share * len(between):
             runs[-1] = runs[-1][0], last
             return
     runs.append((first, last))

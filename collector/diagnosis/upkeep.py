@@ -15,6 +15,7 @@ from collector.diagnosis.case import (
     found_samples,
     lasting,
     mostly,
+    much,
     number,
     telling,
     trailing,
@@ -22,7 +23,7 @@ from collector.diagnosis.case import (
 from collector.diagnosis.history import DAY, HOUR, Event, History, Sample
 from collector.diagnosis.nouns import Evidence, Found, Severity
 from collector.diagnosis.rules import Rule
-from collector.diagnosis.spells import Mark, Spell, burst
+from collector.diagnosis.spells import Mark, Spell
 
 _AVAILABLE: Final = "available_software_version"
 _LENGTHS: Final = 9
@@ -54,7 +55,8 @@ def software_old(case: Case) -> Found | None:
         return None
     automatic = {True: "on", False: "off"}.get(case.history.latest("settings", "auto_update_check_enabled"), "unknown")
     summary = f"runs {current}, offered {offers[-1][1]}; automatic search for updates: {automatic}"
-    return found_samples(case, lasting(run), summary, "router.software_version", f"settings.{_AVAILABLE}")
+    names = ("router.software_version", f"settings.{_AVAILABLE}", f"event.{_AVAILABLE}")
+    return found_samples(case, lasting(run), summary, *names)
 
 
 def _offer(sample: Sample, current: Any) -> Any:
@@ -69,7 +71,7 @@ def acs_flapping(case: Case) -> Found | None:
     """Session after short session with the management server."""
     rule = case.rule
     marks = _sessions(case.history, rule["seconds"])
-    spell = burst(marks, weight=rule["sessions"], span=round(rule["hours"] * HOUR), end=case.history.now)
+    spell = much(case, marks, "sessions")
     if spell is None:
         return None
     sessions = sum(mark.weight for mark in spell.marks)

@@ -9,6 +9,7 @@ from collector.diagnosis.case import (
     found_events,
     found_samples,
     mostly,
+    much,
     number,
     standing,
     telling,
@@ -16,7 +17,7 @@ from collector.diagnosis.case import (
 from collector.diagnosis.history import HOUR, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
-from collector.diagnosis.spells import Mark, burst, increments
+from collector.diagnosis.spells import Mark, increments
 
 _BANDS: Final = ("2g", "5g")
 _WEAK: Final = frozenset({"none", "low"})
@@ -29,7 +30,7 @@ def driver_errors(case: Case) -> Found | None:
     """By the counter, else by events."""
     rule = case.rule
     marks = _new_errors(case.history)
-    spell = burst(marks, weight=rule["errors"], span=round(rule["hours"] * HOUR), end=case.history.now)
+    spell = much(case, marks, "errors")
     if spell is None:
         return _driver_events(case)
     errors = sum(mark.weight for mark in spell.marks)

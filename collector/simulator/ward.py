@@ -152,7 +152,7 @@ def _make_healthy(router: Router, life: Life, rng: Random) -> None:
     # In between lies a grey zone, of which nobody could say whether it is ill: neither here nor planted.
     router.radio.base_dbm = min(-72.0, max(-106.0, rng.gauss(-93, 9)))
     router.link.addresses = {**router.link.addresses, "lan_ipv4": f"192.168.{rng.randint(32, 250)}.1/24"}
-    router.link.limit_bytes *= 50
+    router.link.limit_bytes = 2**62  # out of reach, however long the ward lasts
     wifi = router.wifi.settings
     wifi["wifi_coverage_mode"] = rng.choice(("long", "long", "medium"))
     wifi["wifi_bandwidth_2g_mhz"] = 20

@@ -112,6 +112,17 @@ def test_what_came_long_before_a_burst_is_no_part_of_it() -> None:
     assert (90, 0) == (rich.since, poor.since)
 
 
+def test_silence_parts_no_bursts() -> None:
+    """A hotspot that is off at night has had them all week."""
+    nights = [*marks(1, 1, 1, begin=0), *marks(1, 1, 1, begin=500)]
+    apart = burst(nights, weight=3, span=100, end=600)
+    together = burst(nights, weight=3, span=100, end=600, silence=lambda since, until: (until - since) * 3 // 5)
+
+    assert apart is not None
+    assert together is not None
+    assert (500, 0) == (apart.since, together.since)
+
+
 @given(st.lists(st.integers(0, 1000), max_size=40))
 def test_a_counter_grows_by_no_less_than_it_shows(values: list[int]) -> None:
     """What it lost at a new start nobody knows; nothing is ever taken away."""
