@@ -13,7 +13,6 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -29,19 +28,10 @@ _SAMPLE: Final = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 class Collector:
     """`ueip run` as a process of its own, or with its workers as several."""
 
-    def __init__(
-        self,
-        folder: Path,
-        broker_port: int,
-        changes: dict[str, dict[str, Any]],
-        *,
-        workers: int = 1,
-        under: Sequence[str] = (),
-    ) -> None:
-        """*changes* are settings by section; None takes one away. *under* is a command that runs it, a profiler."""
+    def __init__(self, folder: Path, broker_port: int, changes: dict[str, dict[str, Any]], *, workers: int = 1) -> None:
+        """*changes* are settings by section; None takes one away."""
         make_installation(folder)
         self._workers = workers
-        self._under = under
         self._configuration = folder / "collector.toml"
         self._log = folder / "log"
         self._port = free_port()
@@ -85,7 +75,7 @@ class Collector:
         return "\n".join(self._log.read_text().splitlines()[-3:])
 
     def __enter__(self) -> Self:
-        command = [*self._under, str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
+        command = [str(Path(sys.executable).with_name("ueip")), "run", "-c", str(self._configuration)]
         command += ["--workers", str(self._workers)] if self._workers > 1 else []
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stderr=log)

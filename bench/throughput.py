@@ -12,12 +12,13 @@ import math
 import os
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final, Literal
 
+import profiling
 from collecting import Collecting
 from counted import DroppedOnly, PostgresStores
 from installation import Collector, peak_mebibytes
@@ -41,8 +42,8 @@ class Installation:
     store: Literal["sqlite", "postgresql"] = "sqlite"
     workers: int = 1
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    under: tuple[str, ...] = ()
-    """A command that runs the collector: a profiler."""
+    profile: Path | None = None
+    """Where stacks are to be written, sampled while the load is on."""
 
 
 def measure(load: Load, installation: Installation, folder: Path) -> dict[str, Any]:
@@ -56,16 +57,15 @@ def measure(load: Load, installation: Installation, folder: Path) -> dict[str, A
             server = stack.enter_context(Server(folder))
             server.make_stores()
             changes = {**changes, **server.changes(folder / "spools")}
-        collector = Collector(
-            folder / "ueip", broker.port, changes, workers=installation.workers, under=installation.under
-        )
+        collector = Collector(folder / "ueip", broker.port, changes, workers=installation.workers)
         stack.enter_context(collector)
         subject = Collecting(collector, _stores(collector, server, load), broker.port, load, server)
         stack.callback(subject.stores.close)
         run = Run(subject, broker.port, load)
         if not run.warm_up():
             sys.exit(f"the collector does not store: {collector.last_words()}")
-        measured = run.measure()
+        with profiling.profiled(collector.pid, installation.profile) if installation.profile else nullcontext():
+            measured = run.measure()
         memory = peak_mebibytes(collector.pid)
         verdict = verify(subject, run.publisher.published, load)
         run.publisher.end()
@@ -151,6 +151,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--warm-up", type=int, default=20_000, help="messages before (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where installations are made, to measure another disk")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="sample the collector; stacks go to FILE")
     parser.add_argument("--json", action="store_true", help="the figures as one JSON object")
     return parser.parse_args()
 
@@ -168,13 +169,17 @@ def main() -> None:
     )
     writer = {"linger_milliseconds": given.linger_ms, "max_batch_rows": given.batch_rows}
     changes = {"writer": {name: value for name, value in writer.items() if value is not None}}
-    installation = Installation(given.store, given.workers, changes)
+    if given.profile:
+        profiling.check()
+    installation = Installation(given.store, given.workers, changes, given.profile)
     with tempfile.TemporaryDirectory(prefix="ueip-bench-", dir=given.folder) as folder:
         figures = measure(load, installation, Path(folder))
     if given.json:
         print(json.dumps(figures))
     else:
         show(figures)
+    if given.profile:
+        profiling.show(given.profile)
     sys.exit(1 if figures["faults"] else 0)
 
 
