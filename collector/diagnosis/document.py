@@ -84,6 +84,16 @@ class EntryDocument(Sealed, frozen=True):
     text: str
 
 
+class AboutDocument(Sealed, frozen=True):
+    """What the router last said of itself and its network; null for what it did not say in that time."""
+
+    model: str | None
+    software: str | None
+    carrier: str | None
+    plmn: str | None
+    technology: str | None
+
+
 class Document(Sealed, frozen=True):
     """The diagnosis of one router. `readable` is false of one that may not be read: then there is nothing below it."""
 
@@ -99,6 +109,7 @@ class Document(Sealed, frozen=True):
     last_received_at: str | None
     findings: list[FindingDocument]
     timeline: list[EntryDocument]
+    about: AboutDocument
 
 
 def document(
@@ -125,6 +136,13 @@ def document(
         last_received_at=_text(last),
         findings=[_finding(finding) for finding in findings],
         timeline=[EntryDocument(text_of(e.at), _text(e.until), e.kind, e.text) for e in entries[-MOST_ENTRIES:]],
+        about=AboutDocument(
+            model=history.latest("router", "model_name"),
+            software=history.latest("router", "software_version"),
+            carrier=history.latest("network", "carrier_name"),
+            plmn=history.latest("network", "plmn"),
+            technology=history.latest("network", "rat"),
+        ),
     )
 
 
@@ -167,12 +185,21 @@ def document_schema() -> dict[str, Any]:
     }
 
 
+class StretchDocument(Sealed, frozen=True):
+    """A day or an hour that begins at `time`; rates are for each router and day, null where nobody was seen."""
+
+    time: str
+    rate: float | None
+    rate_others: float | None
+
+
 class AlarmDocument(Sealed, frozen=True):
     """A group that has a fault more often than its like.
 
     Rates are for each router and day seen; `low` and `high` are the 99 % interval of `ratio`; `chance` is how likely
     the whole survey would say so by chance. `began` is null if it was so from the beginning. A cell has no name:
-    `affected` of its `routers` lost the network within the hour from `began` on.
+    `affected` of its `routers` lost the network within the hour from `began` on. `course` is how the rates went, by
+    days, or by hours of less than three days; a cell has none.
     """
 
     kind: AlarmKind
@@ -190,6 +217,7 @@ class AlarmDocument(Sealed, frozen=True):
     high: float
     chance: float
     began: str | None
+    course: list[StretchDocument]
 
 
 class SurveyDocument(Sealed, frozen=True):
@@ -222,8 +250,11 @@ def survey_document(
 
 
 def _alarm(alarm: Alarm) -> AlarmDocument:
-    members = {name: getattr(alarm, name) for name in AlarmDocument.__struct_fields__ if name != "began"}
-    return AlarmDocument(**members, began=_text(alarm.began))
+    members = {
+        name: getattr(alarm, name) for name in AlarmDocument.__struct_fields__ if name not in {"began", "course"}
+    }
+    course = [StretchDocument(text_of(one.at), one.rate, one.rate_others) for one in alarm.course]
+    return AlarmDocument(**members, began=_text(alarm.began), course=course)
 
 
 def survey_schema() -> dict[str, Any]:

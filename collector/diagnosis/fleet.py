@@ -15,6 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from collector.diagnosis.chance import above, change_of_rate, holm, poisson_above
+from collector.diagnosis.course import Stretch, course
 from collector.diagnosis.groups import Kind, Question, Unit, excess, hours_by, questions, rates_by_day
 from collector.diagnosis.history import HOUR
 from collector.diagnosis.likeness import LEAST
@@ -58,6 +59,8 @@ class Alarm(Sealed, frozen=True):
     high: float
     chance: float
     began: int | None
+    course: tuple[Stretch, ...] = ()
+    """How the rates went; empty of a cell."""
 
 
 def survey(fleet: Sequence[Watched]) -> list[Alarm]:
@@ -123,6 +126,7 @@ def _alarm(question: Question, chance: float) -> Alarm:
         high=ratio * width,
         chance=chance,
         began=_began(question),
+        course=course(question),
     )
 
 

@@ -1,6 +1,8 @@
 """The survey of a fleet: it finds what is planted and when it began, and stays quiet where nothing is."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -55,6 +57,12 @@ def test_a_fault_that_woke_up_in_a_version_is_found_with_its_hour(seed: int) -> 
     assert found.began is not None
     assert abs(found.began - start) < 6 * HOUR
     assert found.low < found.ratio < found.high
+    before = [one.rate for one in found.course if one.at + DAY < start and one.rate is not None]
+    after = [one.rate for one in found.course if one.at > start and one.rate is not None]
+    assert median(before) < 0.5
+    assert median(after) > 1.0
+    assert median(one.rate_others for one in found.course if one.rate_others is not None) < 0.5
+    assert [DAY] * (len(found.course) - 1) == [b.at - a.at for a, b in pairwise(found.course)]
 
 
 def test_a_rare_fault_that_became_five_times_as_frequent_is_found() -> None:

@@ -1,0 +1,185 @@
+"""The pages: look-up, a router, the fleet, the regions, the audit log, and what is shown when nothing is.
+
+Rule 1: a page asks for the session first and shows what `Reader` gives it: who may see what is decided there.
+Rule 2: an identifier is posted, used and forgotten; the address of a router's page has a handle of the session.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from collector.access.nouns import TABLE, Right, Session
+from collector.console.api import window_of
+from collector.console.app import Console
+from collector.console.charts import chart_of, table_of
+from collector.console.failures import CsrfMissing, Failure
+from collector.console.plots import course_plot, ratio_plot
+from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, places_of, render, texts_for
+from collector.console.texts import LANGUAGES
+
+_YEAR: Final = 31_536_000
+_WINDOWS: Final = ("1d", "2d", "7d", "14d", "30d")
+_SEE_OTHER: Final = 303
+_UNAUTHORISED: Final = 401
+FAULTS: Final = {
+    "not_signed_in": "expired",
+    "role": "role",
+    "region": "region",
+    "purpose_other": "purpose",
+    "unknown_router": "not_found",
+    "not_found": "not_found",
+    "method_not_allowed": "not_found",
+    "csrf": "csrf",
+    "too_many_requests": "too_many",
+    "store_unavailable": "away",
+    "audit_unavailable": "away",
+}
+"""Codes of failures, and the texts that tell of them."""
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a posted form, the first of each."""
+    text = (await request.body()).decode("utf-8", "replace")
+    return {name: values[0].strip() for name, values in parse_qs(text, max_num_fields=20).items()}
+
+
+def own_path(path: str) -> str:
+    """*path* if it is one of this console, else the start: nobody is led elsewhere."""
+    is_own = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
+    return path if is_own else "/"
+
+
+class ConsolePages:
+    """The pages of a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def routes(self) -> Sequence[BaseRoute]:
+        """Every page, by its address."""
+        return (
+            Route("/", self._start),
+            Route("/lookup", self._lookup, methods=["POST"]),
+            Route("/routers/{handle}", self._router),
+            Route("/fleet", self._fleet),
+            Route("/regions", self._regions),
+            Route("/preferences", self._prefer, methods=["POST"]),
+        )
+
+    async def failed(self, request: Request, failure: Failure) -> Response:
+        """What is shown when nothing is: the way to sign in or to give a reason, or a sentence."""
+        if failure.refusal is not None and failure.refusal.by_purpose:
+            return RedirectResponse("/reason", _SEE_OTHER)
+        if failure.status == _UNAUTHORISED and request.url.path == "/":
+            return RedirectResponse("/sign-in", _SEE_OTHER)
+        session = None if failure.status == _UNAUTHORISED else self._session_if_any(request)
+        headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
+        fault = FAULTS.get(failure.code, "fault")
+        answer = render(request, "error.html", session=session, status=failure.status, fault=fault)
+        answer.headers.update(headers)
+        return answer
+
+    def _session_if_any(self, request: Request) -> Session | None:
+        try:
+            return self._console.session(request)
+        except Exception:  # noqa: BLE001 - a page of an error must not fail for want of a session
+            return None
+
+    async def _start(self, request: Request) -> Response:
+        session = self._console.session(request)
+        if Right.LOOKUP not in TABLE.get(session.viewer.role, {}):
+            return RedirectResponse(places_of(session)[0].path, _SEE_OTHER)
+        if (await self._console.reader.viewer(session)).purpose is None:
+            return RedirectResponse("/reason", _SEE_OTHER)
+        return self._lookup_page(request, session, None)
+
+    def _lookup_page(self, request: Request, session: Session, fault: str | None, status: int = 200) -> Response:
+        return render(request, "lookup.html", session=session, here="lookup", back="/", status=status, fault=fault)
+
+    async def _lookup(self, request: Request) -> Response:
+        session = self._console.session(request)
+        form = await form_of(request)
+        check_csrf(form, session)
+        window = form.get("since", "7d")
+        query = f"?since={window}" if window in _WINDOWS else ""
+        found = await self._console.reader.lookup(session, form.get("identifier", ""))
+        if not found.routers:
+            return self._lookup_page(request, session, "unknown", 404)
+        if len(found.routers) == 1:
+            return RedirectResponse(f"/routers/{found.routers[0].handle}{query}", _SEE_OTHER)
+        return render(request, "routers.html", session=session, here="lookup", routers=found.routers, query=query)
+
+    async def _router(self, request: Request) -> Response:
+        session = self._console.session(request)
+        handle = request.path_params["handle"]
+        rights = TABLE.get(session.viewer.role, {})
+        if Right.DIAGNOSIS not in rights and Right.CONSENT in rights:
+            consent = await self._console.reader.consent(session, handle)
+            return render(request, "consent.html", session=session, here="lookup", consent=consent)
+        view = await self._console.reader.router(session, handle, window_of(request))
+        texts = texts_for(request)
+        chart, table = await asyncio.to_thread(lambda: (chart_of(view, texts), table_of(view, texts)))
+        return render(
+            request,
+            "router.html",
+            session=session,
+            here="lookup",
+            handle=handle,
+            router=view.diagnosis,
+            window=request.query_params.get("since", "7d"),
+            windows=_WINDOWS,
+            chart=chart,
+            chart_table=table,
+        )
+
+    async def _fleet(self, request: Request) -> Response:
+        session = self._console.session(request)
+        fleets = await self._console.reader.fleet(session)
+        plots = {
+            (fleet.region, number): (ratio_plot(alarm), course_plot(alarm))
+            for fleet in fleets
+            if fleet.survey is not None
+            for number, alarm in enumerate(fleet.survey.alarms)
+        }
+        return render(request, "fleet.html", session=session, here="fleet", fleets=fleets, plots=plots)
+
+    async def _regions(self, request: Request) -> Response:
+        session = self._console.session(request)
+        health = await self._console.reader.health(session)
+        return render(request, "regions.html", session=session, here="regions", health=health)
+
+    async def _prefer(self, request: Request) -> Response:
+        """Language and colours, in cookies: they change the look of a page and nothing else, so no word is asked."""
+        form = await form_of(request)
+        answer = RedirectResponse(own_path(form.get("back", "/")), _SEE_OTHER)
+        wanted = {LANGUAGE_COOKIE: (form.get("language"), LANGUAGES), THEME_COOKIE: (form.get("theme"), THEMES)}
+        for cookie, (value, known) in wanted.items():
+            if value in known:
+                answer.set_cookie(
+                    cookie,
+                    str(value),
+                    max_age=_YEAR,
+                    httponly=True,
+                    samesite="lax",
+                    secure=request.url.scheme == "https",
+                )
+            elif value is not None:
+                answer.delete_cookie(cookie)
+        return answer
+
+
+def check_csrf(form: dict[str, str], session: Session) -> None:
+    """A form that does something carries the session's word.
+
+    Raises:
+        CsrfMissing: it does not.
+    """
+    if not hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode()):
+        raise CsrfMissing

@@ -1,0 +1,102 @@
+"""The texts of the pages in every language: data files, one a language, and which of them a reader gets.
+
+Rule 1: every language has the same keys and the same {places}; so none is half translated (tests check it).
+Rule 2: what rules, timeline and records say as prose or names stays English, and is marked as such in the page.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, NamedTuple
+
+from collector.diagnosis.judging import checked_rules
+
+LANGUAGES: Final = ("en", "zh-Hans", "de")
+"""In the order they are offered in; the first is what nobody asked for otherwise."""
+_BY_TAG: Final = {"en": "en", "de": "de", "zh": "zh-Hans"}
+_MOST_TAGS: Final = 20
+
+
+class RuleTexts(NamedTuple):
+    """A rule in words: its title and the next steps, and the version of the rule that they are of."""
+
+    title: str
+    next: tuple[str, ...]
+    version: int
+
+
+class Texts(NamedTuple):
+    """One language. `called` is its own name; `decimal` and `group` stand in its numbers."""
+
+    language: str
+    called: str
+    decimal: str
+    group: str
+    texts: Mapping[str, str]
+    rules: Mapping[str, RuleTexts]
+
+    def say(self, key: str, **values: object) -> str:
+        """The text of a key, with its places filled.
+
+        Raises:
+            KeyError: there is no such key, or a place has no value.
+        """
+        return self.texts[key].format(**values)
+
+    def number(self, value: float) -> str:
+        """A number as its readers write it; as many digits as say something."""
+        places = 0 if abs(value) >= 10 or value == round(value) else 1 if abs(value) >= 1 else 2  # noqa: PLR2004 - digits
+        text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
+        return text.translate({ord(","): self.group, ord("."): self.decimal})
+
+
+@cache
+def texts_of(language: str) -> Texts:
+    """The texts of one of `LANGUAGES`."""
+    folder = files("collector.console") / "texts"
+    file = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
+    rules = {rule.id: RuleTexts(rule.title, tuple(rule.next), rule.version) for rule in checked_rules().all.values()}
+    if language != LANGUAGES[0]:
+        translated = tomllib.loads((folder / "rules" / f"{language}.toml").read_text("utf-8"))
+        rules |= {
+            name: RuleTexts(rule["title"], tuple(rule["next"]), rule["version"]) for name, rule in translated.items()
+        }
+    return Texts(
+        language=file["language"],
+        called=file["called"],
+        decimal=file["decimal"],
+        group=file["group"],
+        texts=dict(_flat(file["texts"])),
+        rules=rules,
+    )
+
+
+def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, str):
+            yield before + name, value
+        else:
+            yield from _flat(value, f"{before}{name}.")
+
+
+def chosen(preferred: str | None, accepted: str) -> Texts:
+    """The texts for a reader: by their own choice, else by what the browser accepts (RFC 9110 12.5.4), else English."""
+    if preferred in LANGUAGES:
+        return texts_of(preferred)
+    for tag in _tags(accepted):
+        if (language := _BY_TAG.get(tag.partition("-")[0])) is not None:
+            return texts_of(language)
+    return texts_of(LANGUAGES[0])
+
+
+def _tags(accepted: str) -> Sequence[str]:
+    """The tags of Accept-Language, the dearest first; what is not understood is left out."""
+    weighed = []
+    for part in accepted.lower().split(",")[:_MOST_TAGS]:
+        tag, _, weight = part.partition(";")
+        try:
+            weighed.append((-float(weight.strip().removeprefix("q=") or 1), tag.strip()))
+        except ValueError:
+            continue
+    return [tag for weight, tag in sorted(weighed, key=lambda found: found[0]) if weight < 0]

@@ -1,0 +1,45 @@
+"""How the rate of a fault went over time in a group and in its like, for a plot. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from collector.diagnosis.groups import Question, Unit, hours_by
+from collector.diagnosis.history import DAY, HOUR
+from collector.model import Sealed
+
+_SHORT: Final = 3 * DAY
+"""What was seen for less than this is told by hours, else by days."""
+
+
+class Stretch(Sealed, frozen=True):
+    """A day or an hour from `at` on, in milliseconds; rates are for each router and day, None where nobody was seen."""
+
+    at: int
+    rate: float | None
+    rate_others: float | None
+
+
+def course(question: Question) -> tuple[Stretch, ...]:
+    """The rate of the group and of its like, day by day; hour by hour of what is short. Stretches follow each other."""
+    stays = [stay for unit in (*question.group, *question.others) for stay in unit.stays]
+    begin, end = min(stay.since for stay in stays), max(stay.until for stay in stays)
+    span = HOUR if end - begin < _SHORT else DAY
+    rates = _rates(question.group, question.fault, span)
+    others = _rates(question.others, question.fault, span)
+    spans = range(begin // span, max(begin, end - 1) // span + 1)
+    return tuple(Stretch(number * span, rates.get(number), others.get(number)) for number in spans)
+
+
+def _rates(units: Sequence[Unit], fault: str, span: int) -> dict[int, float]:
+    hours: Counter[int] = Counter()
+    faults: Counter[int] = Counter()
+    for unit in units:
+        for stay in unit.stays:
+            hours.update(hours_by(stay, span))
+        faults.update(_spans(unit.faults.get(fault, ()), span))
+    return {number: faults[number] / seen * 24 for number, seen in hours.items() if seen > 0}
+
+
+def _spans(moments: Iterable[int], span: int) -> list[int]:
+    return [at // span for at in moments]
