@@ -5,9 +5,12 @@ Rule 1: only the router's own region is read for comparison (O70), by the store'
 Rule 2: every read is bounded, however large the store is; what was cut off is said.
 """
 
+import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final
 
 from collector.config import Settings
@@ -16,14 +19,15 @@ from collector.diagnosis.history import DAY, HOUR, History
 from collector.diagnosis.judging import checked_rules, diagnose
 from collector.diagnosis.likeness import GROUPS, Likeness, compare, on_cell
 from collector.diagnosis.nouns import Finding
+from collector.diagnosis.partial import decoder
 from collector.diagnosis.rules import Rules
 from collector.diagnosis.timeline import Entry, timeline
 from collector.lookup import Found, as_of_now, is_readable, latest, opened
 from collector.model import Region, Sealed
-from collector.pseudonym import refs_of
+from collector.pseudonym import Pseudonymiser, refs_of
 from collector.rules import policies_of
 from collector.storage import place_of
-from collector.stores import Store
+from collector.stores import Store, StoredRecord
 
 MOST_RECORDS: Final = 20_000
 """Of the router itself: two months at five minutes."""
@@ -37,7 +41,11 @@ PEER_RECORDS: Final = 600
 """Of each of them, and of the router beside them: two days at five minutes."""
 CELL_RECORDS: Final = 200_000
 """Newest records of the store that are searched for a cell."""
+_BEFORE: Final = 7 * DAY
+"""How long before a finding its cell is looked at too: who else is on it is known from other days."""
 _PAGE: Final = 200
+Apart = Callable[[], AbstractAsyncContextManager[tuple[Store, Pseudonymiser]]]
+"""Opens the store once more."""
 _LATEST: Final = 3
 """Records in which the model, the software and the network of a candidate are looked for."""
 
@@ -70,7 +78,8 @@ async def examine(
         async with opened(settings, region) as (store, pseudonyms):
             for router in await store.find(refs_of(identifier, pseudonyms)):
                 found = Found(region=region, router=as_of_now(router, policies), records=[])
-                examined.append(await _examined(store, found, rules, now - window, now))
+                apart = partial(opened, settings, region)
+                examined.append(await _examined(store, found, rules, now - window, now, apart))
     return examined
 
 
@@ -87,11 +96,14 @@ async def examine_one(
     async with opened(settings, region) as (store, _):
         for router in await store.find([("router", device_ref)]):
             found = Found(region=region, router=as_of_now(router, policies_of(settings)), records=[])
-            return await _examined(store, found, checked_rules(), now - window, now)
+            apart = partial(opened, settings, region)
+            return await _examined(store, found, checked_rules(), now - window, now, apart)
     return None
 
 
-async def _examined(store: Store, found: Found, rules: Rules, since: int, now: int) -> Examined:
+async def _examined(
+    store: Store, found: Found, rules: Rules, since: int, now: int, apart: Apart | None = None
+) -> Examined:
     ref = found.router.standing.device_ref
     records, ledger = [], list[LedgerEntry]()
     if is_readable(found.router):
@@ -103,7 +115,13 @@ async def _examined(store: Store, found: Found, rules: Rules, since: int, now: i
         return Examined(found, history, [], [], cut_off=False)
     findings = diagnose(history, rules)
     if findings:
-        findings = await _compared(store, found, findings, rules, now)
+        # Beside each other: the search for a cell is the store's work alone, comparing is ours.
+        seen = asyncio.create_task(_seen_on_cells(store, apart, findings))
+        try:
+            findings = await _compared(store, found, findings, rules, now)
+            findings = [_beside_its_cell(finding, await seen) for finding in findings]
+        finally:
+            seen.cancel()
     cut_off = len(records) == MOST_RECORDS
     # What was cut off is no gap.
     entries = timeline(history, ledger, first_received_at=None if cut_off else found.router.first_received_at)
@@ -116,23 +134,36 @@ async def _compared(store: Store, found: Found, findings: list[Finding], rules: 
     newest = latest(found.records[:_LATEST])
     likeness = Likeness.of(lambda group, name: newest.get(group, {}).get(name))
     ref = found.router.standing.device_ref
-    peers = []
-    async for peer, like in _alike(store, ref, likeness, since):
-        records = [record async for record in store.records(peer, since=since, limit=PEER_RECORDS)]
-        peers.append((like, History(records, since=since, now=now)))
+    decode = decoder(field for finding in findings for field in rules[finding.rule].fields)
+
+    async def history(router: bytes) -> History:
+        records = [record async for record in store.records(router, since=since, limit=PEER_RECORDS)]
+        return History(records, since=since, now=now, decode=decode)
+
+    peers = [(like, await history(peer)) async for peer, like in _alike(store, ref, likeness, since)]
     # Read as theirs are, for the time asked for may be shorter, and who reports more often would have more to show.
-    own_records = [record async for record in store.records(ref, since=since, limit=PEER_RECORDS)]
-    own = History(own_records, since=since, now=now)
-    compared = [compare(finding, own, peers, likeness, rules) for finding in findings]
-    return [await _beside_its_cell(store, finding) for finding in compared]
+    own = await history(ref)
+    return [compare(finding, own, peers, likeness, rules) for finding in findings]
 
 
-async def _beside_its_cell(store: Store, finding: Finding) -> Finding:
+async def _seen_on_cells(store: Store, apart: Apart | None, findings: list[Finding]) -> dict[str, list[StoredRecord]]:
+    """What is known of the findings' cells, each searched for once; on a connection *apart*, if there is one."""
+    cells: dict[str, int] = {}
+    for finding in findings:
+        if finding.cell is not None:
+            cells[finding.cell] = min(cells.get(finding.cell, finding.since), finding.since - _BEFORE)
+    if not cells:
+        return {}
+    if apart is None:
+        return {cell: await store.on_cell(cell, since=since, newest=CELL_RECORDS) for cell, since in cells.items()}
+    async with apart() as (another, _):
+        return await _seen_on_cells(another, None, findings)
+
+
+def _beside_its_cell(finding: Finding, seen: Mapping[str, list[StoredRecord]]) -> Finding:
     if finding.cell is None:
         return finding
-    # A week before it as well: who else is on the cell is known from other days too.
-    records = await store.on_cell(finding.cell, since=finding.since - 7 * DAY, newest=CELL_RECORDS)
-    return on_cell(finding, records)
+    return on_cell(finding, (record for record in seen[finding.cell] if record.event_time >= finding.since - _BEFORE))
 
 
 async def _alike(store: Store, own: bytes, likeness: Likeness, since: int) -> AsyncIterator[tuple[bytes, Likeness]]:

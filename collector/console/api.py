@@ -28,6 +28,8 @@ from collector.model import Region, Sealed
 VERSION: Final = "/api/v1"
 CSRF: Final = "X-CSRF-Token"
 SINCE: Final = r"^[1-9][0-9]{0,3}[mhd]$"
+BEFORE: Final = r"^[1-9][0-9]{0,17}$"
+_JSON: Final = "application/json"
 _UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": DAY}
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -39,7 +41,8 @@ class LookupBody(Sealed, frozen=True, forbid_unknown_fields=True):
     region: Region | None = None
 
 
-Do = Callable[[Console, Request, Session], Awaitable[Any]]
+Do = Callable[[Console, Request, Any], Awaitable[Any]]
+"""What answers a request of a session; of what is public, there may be none."""
 
 
 class Operation(NamedTuple):
@@ -53,6 +56,8 @@ class Operation(NamedTuple):
     do: Do
     query: tuple[str, ...] = ()
     body: type[Sealed] | None = None
+    public: bool = False
+    """Whether it is answered without a session: it says nothing of anybody."""
 
     @property
     def name(self) -> str:
@@ -88,6 +93,18 @@ def window_of(request: Request) -> int:
     return window
 
 
+def before_of(request: Request) -> int | None:
+    """The number of the entry that the query goes back from.
+
+    Raises:
+        Invalid: it is no number.
+    """
+    text = request.query_params.get("before")
+    if text is not None and not re.fullmatch(BEFORE, text):
+        raise Invalid("before: expected the number of an entry")
+    return None if text is None else int(text)
+
+
 async def _lookup(console: Console, request: Request, session: Session) -> views.LookupView:
     body = await _body(request, LookupBody)
     return await console.reader.lookup(session, body.identifier.strip(), body.region)
@@ -115,6 +132,10 @@ async def _health(console: Console, _: Request, session: Session) -> views.Healt
     return await console.reader.health(session)
 
 
+async def _audit(console: Console, request: Request, session: Session) -> views.AuditView:
+    return await console.reader.audit(session, region_of(request), before_of(request))
+
+
 async def _rules(console: Console, _: Request, session: Session) -> list[views.RuleView]:
     return await console.reader.rules(session)
 
@@ -128,6 +149,13 @@ async def _rule(console: Console, request: Request, session: Session) -> views.R
 
 async def _viewer(console: Console, _: Request, session: Session) -> views.ViewerView:
     return await console.reader.viewer(session)
+
+
+async def _description(_: Console, __: Request, ___: Session | None) -> dict[str, Any]:
+    # Made from the operations, of which this is one.
+    from collector.console.openapi import openapi  # noqa: PLC0415
+
+    return openapi()
 
 
 OPERATIONS: Final = (
@@ -177,8 +205,18 @@ OPERATIONS: Final = (
         ("region",),
     ),
     Operation("GET", "/health", "The health of the regions", Right.HEALTH, views.HealthView, _health),
+    Operation(
+        "GET",
+        "/audit",
+        "The audit log of a region, or that of accounts; newest first",
+        Right.AUDIT,
+        views.AuditView,
+        _audit,
+        ("region", "before"),
+    ),
     Operation("GET", "/rules", "The rules of the diagnosis", None, list[views.RuleView], _rules),
     Operation("GET", "/rules/{rule}", "One rule of the diagnosis", None, views.RuleView, _rule),
+    Operation("GET", "/openapi.json", "This description", None, dict[str, Any], _description, public=True),
 )
 
 
@@ -191,11 +229,13 @@ def api_routes(console: Console) -> list[BaseRoute]:
 
 def _endpoint(console: Console, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        if operation.public:
+            return Response(_encode(await operation.do(console, request, None)), media_type=_JSON)
         session = console.session(request)
         if operation.method != "GET":
             _check_csrf(request, session)
         _check_query(request, operation)
-        return Response(_encode(await operation.do(console, request, session)), media_type="application/json")
+        return Response(_encode(await operation.do(console, request, session)), media_type=_JSON)
 
     return answer
 

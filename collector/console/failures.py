@@ -8,8 +8,9 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
+from collector.access.audit import AuditUnavailable
 from collector.access.nouns import Refusal
-from collector.console.reading import NotAllowed, UnknownHandle
+from collector.console.reading import NotAllowed, NotServed, UnknownHandle
 from collector.errors import StoreUnavailable
 from collector.model import Sealed
 
@@ -47,29 +48,28 @@ class Failure(Sealed, frozen=True):
     """Why `may` refused, if it did; `refusal.by_purpose` says that giving a reason would change the answer."""
 
 
+_FIXED: Final[dict[type[Exception], Failure]] = {
+    NotSignedIn: Failure(401, "not_signed_in", "Sign in first; a session ends by itself after a while."),
+    UnknownHandle: Failure(404, "unknown_router", "No such router in this session. Look it up again."),
+    NotServed: Failure(404, "region_not_here", "This region is not served here."),
+    NotThere: Failure(404, "not_found", "Not Found."),
+    CsrfMissing: Failure(403, "csrf", "The session's word is missing: send `csrf` of /api/v1/session in X-CSRF-Token."),
+    Busy: Failure(429, "too_many_requests", "Too many requests; wait a little.", RETRY_SECONDS),
+    AuditUnavailable: Failure(
+        503, "audit_unavailable", "It could not be written down who looks, so nothing is shown.", RETRY_SECONDS
+    ),
+}
+
+
 def failure_of(error: Exception) -> Failure:
     """The answer to what went wrong."""
-    if isinstance(error, NotSignedIn):
-        return Failure(401, "not_signed_in", "Sign in first; a session ends by itself after a while.")
     if isinstance(error, NotAllowed):
         return Failure(403, error.refused.reason.value, error.refused.reason.meaning, refusal=error.refused.reason)
-    if isinstance(error, UnknownHandle):
-        return Failure(404, "unknown_router", "No such router in this session. Look it up again.")
     if isinstance(error, Invalid):
         return Failure(400, "invalid", str(error))
-    if isinstance(error, NotThere):
-        return _http(404)
-    if isinstance(error, CsrfMissing):
-        return Failure(403, "csrf", "The session's word is missing: send `csrf` of /api/v1/session in X-CSRF-Token.")
-    if isinstance(error, Busy):
-        return Failure(429, "too_many_requests", "Too many requests; wait a little.", RETRY_SECONDS)
     if isinstance(error, StoreUnavailable):
         return Failure(503, "store_unavailable", f"The region's store is away: {error.cause}.", RETRY_SECONDS)
     if isinstance(error, HTTPException):
-        return _http(error.status_code)
-    return Failure(500, "internal_error", "The console failed; this is a bug of ours.")
-
-
-def _http(status: int) -> Failure:
-    words = HTTPStatus(status)
-    return Failure(status, words.name.lower(), f"{words.phrase}.")
+        words = HTTPStatus(error.status_code)
+        return Failure(error.status_code, words.name.lower(), f"{words.phrase}.")
+    return _FIXED.get(type(error), Failure(500, "internal_error", "The console failed; this is a bug of ours."))

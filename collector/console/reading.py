@@ -8,14 +8,19 @@ Rule 2: the region that is read is the one that `may` allowed.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
+from collector.access.audit import AuditUnavailable, Logged
+from collector.access.entry import Shown
 from collector.access.nouns import TABLE, Allowed, Refused, Right, Session, may
+from collector.auditing import Logs
 from collector.config import Settings
 from collector.console import views
+from collector.console.building import audit_view, consent_view, rule_view, series_view
 from collector.console.fleet import FleetKeeper
 from collector.console.handles import Handled, Handles
 from collector.console.health import HealthWatch
+from collector.console.journal import newest
 from collector.derive import text_of
 from collector.diagnosis.document import document
 from collector.diagnosis.history import DAY
@@ -26,27 +31,8 @@ from collector.lookup import is_readable, known_routers, ledger_of
 from collector.model import Region
 
 LONGEST_WINDOW: Final = 400 * DAY
-Shown = dict[str, int | str]
-
-
-class Log(Protocol):
-    """The audit log of a region."""
-
-    def write(self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None) -> object:
-        """Write down what was asked and shown, durably; waits for the disk.
-
-        Raises:
-            AuditUnavailable: it cannot be written; then nothing may be shown.
-        """
-        ...
-
-
-class Logs(Protocol):
-    """The audit logs of all regions, and that of accounts and sign-ins."""
-
-    def of(self, region: Region | None) -> Log:
-        """The log of a region."""
-        ...
+MOST_ENTRIES: Final = 200
+"""Entries of an audit log on one page."""
 
 
 class NotAllowed(Exception):
@@ -55,6 +41,10 @@ class NotAllowed(Exception):
     def __init__(self, refused: Refused) -> None:
         super().__init__(refused.reason.value)
         self.refused = refused
+
+
+class NotServed(Exception):
+    """A region that is not served here: there is nothing of it, and no log to write into."""
 
 
 class UnknownHandle(Exception):
@@ -73,6 +63,10 @@ class Reader:
         self._handles = Handles()
         self._health = HealthWatch(settings)
 
+    def handle_of(self, session: Session, region: Region, device_ref: bytes) -> str:
+        """The handle of a router in a session. It gives no right: that is asked for with every use of it."""
+        return self._handles.give(session.digest, region, device_ref)
+
     async def viewer(self, session: Session) -> views.ViewerView:
         """Who is signed in."""
         purpose = session.purpose if session.purpose and session.purpose.holds(self._clock()) else None
@@ -90,23 +84,23 @@ class Reader:
         """The routers known by an identifier in the viewer's regions, or in one of them.
 
         Raises:
+            NotServed: there is no such region here.
             NotAllowed: the viewer may not look there, or gave no reason.
             StoreUnavailable: a store cannot be read.
+            AuditUnavailable: it cannot be written down.
         """
-        served = set(self.settings.regions.enabled)
-        regions = sorted(session.viewer.regions & served) if region is None else [region]
-        # Without a region of their own somebody is still refused in words, and that is written down.
-        allowed = [await self._ask(session, Right.LOOKUP, one) for one in regions or sorted(served)[:1]]
+        allowed = await self._in_regions(session, Right.LOOKUP, region)
         found = []
         for one in allowed:
             assert one.region is not None
-            for router in await known_routers(self.settings, one.region, identifier) if one.region in served else []:
+            routers = await known_routers(self.settings, one.region, identifier)
+            for router in routers:
                 ref = router.standing.device_ref
-                handle = self._handles.give(session.digest, one.region, ref)
+                handle = self.handle_of(session, one.region, ref)
                 known = views.KnownRouter(handle, one.region, ref.hex(), is_readable(router))
                 await self._write(one, device_ref=ref, shown={"readable": int(known.readable)})
                 found.append(known)
-            if not any(known.region == one.region for known in found):
+            if not routers:
                 await self._write(one, shown={"routers": 0})
         return views.LookupView(found)
 
@@ -114,7 +108,7 @@ class Reader:
         """All of a router's page, over the last *window* milliseconds.
 
         Raises:
-            UnknownHandle, NotAllowed, StoreUnavailable: as named.
+            UnknownHandle, NotAllowed, StoreUnavailable, AuditUnavailable: as named.
         """
         handled, allowed = await self._handled(session, handle, Right.DIAGNOSIS)
         assert allowed.region is not None
@@ -126,7 +120,7 @@ class Reader:
             raise UnknownHandle
         shown: Shown = {
             "records": len(examined.history.samples),
-            "findings": " ".join(finding.rule for finding in examined.findings),
+            "findings": len(examined.findings),
             "since": examined.history.since,
             "until": now,
         }
@@ -138,14 +132,14 @@ class Reader:
         """What the ledger says of a router.
 
         Raises:
-            UnknownHandle, NotAllowed, StoreUnavailable: as named.
+            UnknownHandle, NotAllowed, StoreUnavailable, AuditUnavailable: as named.
         """
         handled, allowed = await self._handled(session, handle, Right.CONSENT)
         assert allowed.region is not None
         router, entries = await ledger_of(self.settings, allowed.region, handled.device_ref)
         if router is None:
             raise UnknownHandle
-        view = views.consent_view(allowed.region, router.standing, entries)
+        view = consent_view(allowed.region, router.standing, entries)
         await self._write(allowed, device_ref=handled.device_ref, shown={"entries": len(entries)})
         return view
 
@@ -153,19 +147,30 @@ class Reader:
         """What stands out in the fleets of the viewer's regions, or of one of them.
 
         Raises:
-            NotAllowed: the viewer may not see it.
+            NotServed, NotAllowed, AuditUnavailable: as named.
         """
-        served = set(self.settings.regions.enabled)
-        regions = sorted(session.viewer.regions & served) if region is None else [region]
-        allowed = [await self._ask(session, Right.FLEET, one) for one in regions or sorted(served)[:1]]
         found = []
-        for one in allowed:
-            if one.region in served:
-                view = self.fleets.view(one.region, self._clock())
-                alarms = len(view.survey.alarms) if view.survey else 0
-                await self._write(one, shown={"alarms": alarms})
-                found.append(view)
+        for one in await self._in_regions(session, Right.FLEET, region):
+            assert one.region is not None
+            view = self.fleets.view(one.region, self._clock())
+            await self._write(one, shown={"alarms": len(view.survey.alarms) if view.survey else 0})
+            found.append(view)
         return found
+
+    async def audit(self, session: Session, region: Region | None, before: int | None = None) -> views.AuditView:
+        """A page of the audit log of a region, or of that of accounts; the entries numbered below *before*.
+
+        Raises:
+            NotServed, NotAllowed, AuditUnavailable: as named.
+        """
+        allowed = await self._ask(session, Right.AUDIT, region)
+        try:
+            entries = await asyncio.to_thread(newest, self._logs[region], before=before, most=MOST_ENTRIES + 1)
+        except OSError as error:
+            raise AuditUnavailable(f"the audit log cannot be read: {error.strerror}") from None
+        shown = entries[:MOST_ENTRIES]
+        await self._write(allowed, shown={"entries": len(shown)})
+        return audit_view(region, shown, more=len(entries) > MOST_ENTRIES)
 
     async def health(self, session: Session) -> views.HealthView:
         """The health of the regions: nothing personal, so looks at it are not written down.
@@ -179,7 +184,7 @@ class Reader:
     async def rules(self, session: Session) -> list[views.RuleView]:
         """The rules of the diagnosis. They are in the documentation too: whoever is signed in may read them."""
         del session
-        return [views.rule_view(rule) for rule in checked_rules().all.values()]
+        return [rule_view(rule) for rule in checked_rules().all.values()]
 
     async def _handled(self, session: Session, handle: str, right: Right) -> tuple[Handled, Allowed]:
         handled = self._handles.of(session.digest, handle)
@@ -187,9 +192,18 @@ class Reader:
             raise UnknownHandle
         return handled, await self._ask(session, right, handled.region, device_ref=handled.device_ref)
 
+    async def _in_regions(self, session: Session, right: Right, region: Region | None) -> list[Allowed]:
+        """The word for each of the viewer's regions that is served here, or for the one that is asked for."""
+        served = self.settings.regions.enabled
+        regions = [one for one in served if one in session.viewer.regions] if region is None else [region]
+        # Somebody without a region here is refused in words as well, and that is written down.
+        return [await self._ask(session, right, one) for one in regions or served[:1]]
+
     async def _ask(
         self, session: Session, right: Right, region: Region | None, *, device_ref: bytes | None = None
     ) -> Allowed:
+        if region not in self._logs:
+            raise NotServed
         asked = may(session.viewer, right, region, session.purpose, now=self._clock())
         if isinstance(asked, Refused):
             await self._write(asked, device_ref=device_ref)
@@ -198,9 +212,9 @@ class Reader:
 
     async def _write(
         self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None
-    ) -> None:
-        log = self._logs.of(asked.region)
-        await asyncio.to_thread(lambda: log.write(asked, device_ref=device_ref, shown=shown))
+    ) -> Logged:
+        log = self._logs[asked.region]
+        return await asyncio.to_thread(lambda: log.write(asked, device_ref=device_ref, shown=shown))
 
 
 def _router_view(handle: str, examined: Examined) -> views.RouterView:
@@ -210,5 +224,5 @@ def _router_view(handle: str, examined: Examined) -> views.RouterView:
         region, ref, examined.history, examined.findings, examined.timeline,
         readable=readable, cut_off=examined.cut_off,
     )  # fmt: skip
-    series = views.series_view(region, ref, examined.history, lines_of(examined.history), readable=readable)
+    series = series_view(region, ref, examined.history, lines_of(examined.history), readable=readable)
     return views.RouterView(handle, made, series)

@@ -4,20 +4,12 @@ Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; mem
 Rule 2: times that are texts are RFC 3339 in UTC; those of the axis of charts are seconds since 1970-01-01 UTC.
 """
 
-from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
-from collector.consent.ledger import LedgerEntry
-from collector.consent.standing import Standing
-from collector.derive import text_of
 from collector.diagnosis.document import Document, SurveyDocument
-from collector.diagnosis.history import History
 from collector.diagnosis.marks import Mark
-from collector.diagnosis.rules import Rule
-from collector.diagnosis.series import Line, Lines, Silence
+from collector.diagnosis.series import Line, Silence
 from collector.model import Region, Sealed
-
-SHAPE: Final = 1
 
 
 class KnownRouter(Sealed, frozen=True):
@@ -186,6 +178,32 @@ class RuleView(Sealed, frozen=True):
     next: list[str]
 
 
+class AuditEntryView(Sealed, frozen=True):
+    """An entry of an audit log: who asked for what when, why, and how much of which router was shown."""
+
+    seq: int
+    time: str
+    who: str
+    role: str
+    source: str
+    what: str
+    outcome: str
+    device_ref: str | None
+    why: str | None
+    shown: dict[str, int]
+
+
+class AuditView(Sealed, frozen=True):
+    """A page of an audit log, newest first; `region` is null of the log of accounts and sign-ins.
+
+    With `more`, there are older ones: ask for those before the last `seq`.
+    """
+
+    region: Region | None
+    entries: list[AuditEntryView]
+    more: bool
+
+
 class ViewerView(Sealed, frozen=True):
     """Who is signed in, what the session may ask for, and the word that requests which change something must carry."""
 
@@ -196,61 +214,3 @@ class ViewerView(Sealed, frozen=True):
     csrf: str
     purpose: str | None
     purpose_until: str | None
-
-
-def series_view(region: Region, device_ref: bytes, history: History, lines: Lines, *, readable: bool) -> SeriesView:
-    """What a router measured over the time of its history."""
-    return SeriesView(
-        shape=SHAPE,
-        region=region,
-        device_ref=device_ref.hex(),
-        readable=readable,
-        since=history.since // 1000,
-        until=history.now // 1000,
-        times=lines.times,
-        lines=lines.lines,
-        marks=lines.marks,
-        gaps=lines.gaps,
-        thinned=lines.thinned,
-    )
-
-
-def consent_view(region: Region, standing: Standing, entries: Sequence[LedgerEntry]) -> ConsentView:
-    """What the ledger says of a router."""
-    return ConsentView(
-        region=region,
-        device_ref=standing.device_ref.hex(),
-        state=standing.state.value,
-        since=text_of(standing.effective_at),
-        entries=[
-            ConsentEntry(
-                e.seq, text_of(e.received_at), e.action.value, e.channel.value, e.state.value, e.policy_version
-            )
-            for e in entries
-        ],
-    )
-
-
-def _entry(entry: LedgerEntry) -> ConsentEntry:
-    return ConsentEntry(
-        seq=entry.seq,
-        time=text_of(entry.received_at),
-        action=entry.action.value,
-        channel=entry.channel.value,
-        state=entry.state.value,
-        policy_version=entry.policy_version,
-    )
-
-
-def rule_view(rule: Rule) -> RuleView:
-    """A rule, with its thresholds."""
-    return RuleView(
-        id=rule.id,
-        version=rule.version,
-        title=rule.title,
-        severity=rule.severity.value,
-        meaning=" ".join(rule.meaning.split()),
-        fields=list(rule.fields),
-        thresholds=[ThresholdView(name, t.value, t.unit, t.source) for name, t in rule.thresholds.items()],
-        next=list(rule.next),
-    )

@@ -1,7 +1,7 @@
 """A router's records as a rule reads them: samples and events, oldest first, each with the record it stands in."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
@@ -75,9 +75,16 @@ class History:
     """What a router sent from *since* to *now*, milliseconds. `last_received_at` may lie before *since*."""
 
     def __init__(
-        self, records: Iterable[StoredRecord], *, since: int, now: int, last_received_at: int | None = None
+        self,
+        records: Iterable[StoredRecord],
+        *,
+        since: int,
+        now: int,
+        last_received_at: int | None = None,
+        decode: Callable[[bytes], Any] = orjson.loads,
     ) -> None:
-        found = [_sample(record) for record in records]
+        """*decode* may read a part of the bodies only (`partial`)."""
+        found = [Sample(r.event_time, r.received_at, r.record_id, decode(r.body)) for r in records]
         found.sort(key=lambda sample: (sample.at, sample.received_at))
         self.samples: Sequence[Sample] = found
         self.since = since
@@ -162,10 +169,6 @@ def moment_of(text: Any) -> int | None:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         return None
-
-
-def _sample(record: StoredRecord) -> Sample:
-    return Sample(record.event_time, record.received_at, record.record_id, orjson.loads(record.body))
 
 
 def _events(sample: Sample) -> Iterator[Event]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from collector.console.openapi import openapi as console_openapi
 from collector.diagnosis.document import document_schema, survey_schema
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
@@ -36,6 +37,7 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
         "schemas/report-v1.schema.json": as_json(report_schema(catalogue)),
         "schemas/consent-v1.schema.json": as_json(consent_schema()),
         "schemas/api-v1.openapi.json": as_json(openapi()),
+        "schemas/console-v1.openapi.json": as_json(console_openapi()),
         "schemas/diagnosis-v1.schema.json": as_json(document_schema()),
         "schemas/fleet-v1.schema.json": as_json(survey_schema()),
         "config/collector.toml": configuration(),

@@ -23,7 +23,7 @@ from collector.simulator.products import MODELS, Model
 from collector.simulator.publication import encode
 from collector.simulator.router import Build, Router
 from collector.simulator.uplink import stamp
-from collector.simulator.world import PLACES
+from collector.simulator.world import PLACES, Place
 
 _SETTLED_HOURS = (20, 40)  # from the start of the ward to the onset of a fault: there is a before to see
 # An hour; a healthy router loses its network every three or four days and restarts once in a month or two.
@@ -116,9 +116,11 @@ class Ward:
         start: datetime,
         ailments: Sequence[Ailment] = AILMENTS,
         models: Sequence[Model] = MODELS,
+        places: Sequence[Place] = PLACES,
     ) -> None:
         self._seed = seed
         self._models = models
+        self._places = places
         self._start = start
         self.patients = [self._patient(f"healthy/{number}", None) for number in range(healthy)]
         for ailment in ailments:
@@ -132,7 +134,7 @@ class Ward:
 
     def _patient(self, name: str, ailment: Ailment | None) -> Patient:
         rng = Random(f"{self._seed}/{name}")
-        place = rng.choice(PLACES)
+        place = rng.choice(self._places)
         model = rng.choice([m for m in self._models if m.battery or not (ailment and ailment.needs_battery)])
         build = Build(Identity.draw(rng, place), place, model, model.firmware[-1])
         router = Router.start(rng, build, self._start)

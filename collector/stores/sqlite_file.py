@@ -96,7 +96,7 @@ class StoreFile:
 
     async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
         """As `Store.on_cell`."""
-        what = (newest, since, on_cell_text(cell_ref), expired_until(self._retention))
+        what = (newest, since, f"*{on_cell_text(cell_ref)}*", expired_until(self._retention))
         return [stored_record(row) for row in await self._do(self._all, ON_CELL, *what)]
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:

@@ -25,9 +25,10 @@ FLOORS = (
     ("rights", "storage", "auditing"),
     ("service",),
     ("workers",),
-    ("lookup", "explain", "reference", "broker"),
+    ("lookup", "explain", "broker"),
     ("examination", "surveying"),
     ("console",),
+    ("reference",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

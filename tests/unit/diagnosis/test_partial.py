@@ -1,0 +1,55 @@
+"""Bodies read in part decide the same for a rule as whole ones: a rule names every field that it decides by."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+import pytest
+from patients import collected
+from support import make_rules, milliseconds
+
+from collector.diagnosis.case import Case
+from collector.diagnosis.history import DAY, History
+from collector.diagnosis.judging import CODE, checked_rules
+from collector.diagnosis.partial import decoder
+from collector.simulator.ward import Ward
+from collector.stores import StoredRecord
+
+START = datetime(2026, 11, 9, tzinfo=UTC)
+DAYS = 7
+NOW = milliseconds(START + timedelta(days=DAYS))
+
+
+@lru_cache(1)
+def sent() -> tuple[list[StoredRecord], ...]:
+    """What routers sent: two with each fault, and healthy ones."""
+    rules = make_rules()
+    ward = Ward(healthy=3, each=2, seed=6001, start=START)
+    return tuple(collected(deliveries, rules) for _, deliveries in ward.days(DAYS, timedelta(minutes=20)))
+
+
+@pytest.mark.parametrize("rule_id", CODE)
+def test_a_rule_finds_and_measures_the_same_in_what_it_names(rule_id: str) -> None:
+    """With all that it needs, and nothing else, decoded."""
+    rules = checked_rules()
+    rule, code = rules[rule_id], CODE[rule_id]
+    some = 0
+    for records in sent():
+        whole = History(records, since=NOW - DAYS * DAY, now=NOW)
+        part = History(records, since=NOW - DAYS * DAY, now=NOW, decode=decoder(rule.fields))
+        found = [code.judge(Case(history, rule, rules.causes)) for history in (whole, part)]
+        some += found[0] is not None
+
+        assert (found[0] is None) == (found[1] is None)
+        if code.measure is not None:
+            assert code.measure.of(whole, rule) == code.measure.of(part, rule)
+    assert some
+
+
+def test_what_is_not_named_is_not_read() -> None:
+    """Nor is a group without a name in it; events are always there."""
+    body = b'{"signal":{"rsrp_dbm":-90,"sinr_db":3},"wifi":{"wifi_station_count":2},"events":[{"event":"x","a":1}]}'
+
+    assert decoder(["signal.rsrp_dbm", "usage.other"])(body) == {
+        "signal": {"rsrp_dbm": -90},
+        "events": [{"event": "x", "a": 1}],
+    }
