@@ -3,7 +3,7 @@
 from patients import NOW, SINCE, event, every, history, hours
 from records import MINUTE, ref
 
-from collector.console import views
+from collector.console import building, views
 from collector.console.charts import chart_of, table_of
 from collector.console.texts import texts_of
 from collector.diagnosis.document import document
@@ -28,7 +28,7 @@ def view() -> views.RouterView:
     made = history(sorted(bodies, key=lambda found: found[0]))
     findings = diagnose(made, checked_rules())
     shown = document(Region.GERMANY, ref("a"), made, findings, [], readable=True, cut_off=False)
-    series = views.series_view(Region.GERMANY, ref("a"), made, lines_of(made), readable=True)
+    series = building.series_view(Region.GERMANY, ref("a"), made, lines_of(made), readable=True)
     return views.RouterView("handle", shown, series)
 
 
@@ -80,6 +80,6 @@ def test_nothing_makes_an_empty_table() -> None:
     """A router that sent nothing."""
     made = history([], now=NOW)
     shown = document(Region.GERMANY, ref("a"), made, [], [], readable=True, cut_off=False)
-    series = views.series_view(Region.GERMANY, ref("a"), made, lines_of(made), readable=True)
+    series = building.series_view(Region.GERMANY, ref("a"), made, lines_of(made), readable=True)
 
     assert table_of(views.RouterView("h", shown, series), texts_of("en")).lines == []

@@ -12,7 +12,7 @@ from populations import BEGIN, Planted, Population
 from records import ref
 
 from collector.access.nouns import Purpose, Role, Session, Viewer
-from collector.console import views
+from collector.console import building, views
 from collector.console.charts import chart_of, table_of
 from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import Look, length, moment, page, places_of, ticks
@@ -50,7 +50,7 @@ def router_view(*, findings: bool = True, readable: bool = True) -> views.Router
     compared = (Compared("same model and software", "disconnects", "a day", 12.0, 38, 9.0, 20),)
     found = [msgspec.structs.replace(f, compared=compared, on_cell=OnCell(44, 4, f.since)) for f in found]
     made = document(Region.GERMANY, ref("a"), told, found, timeline(told), readable=readable, cut_off=True)
-    series = views.series_view(Region.GERMANY, ref("a"), told, lines_of(told), readable=readable)
+    series = building.series_view(Region.GERMANY, ref("a"), told, lines_of(told), readable=readable)
     return views.RouterView("handle", made, series)
 
 
