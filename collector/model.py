@@ -2,8 +2,8 @@
 
 Rule 1: every noun is frozen and its repr shows no field value, so that no traceback, log line or test failure can
         carry what a router sent.
-Rule 2: a `Consented` is built in `collector.consent.gate` only; what builds records takes nothing else, so
-        forgetting the gate is a type error.
+Rule 2: a `Consented` or `ConsentedTree` is built in `collector.consent.gate` only; what builds records takes nothing
+        else, so forgetting the gate is a type error.
 Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a name says otherwise.
 """
 
@@ -135,6 +135,17 @@ class Consented(Sealed, frozen=True, gc=False):
     report: Report
     region: Region
     identity: Identity
+    event_time: int
+    received_at: int
+    policy_version: str | None
+
+
+class ConsentedTree(Sealed, frozen=True, gc=False):
+    """As `Consented`, for a report that goes the straight way (`collector.straight`): its decoded content is all there
+    is to know of it. Only the gate makes one.
+    """
+
+    tree: Any
     event_time: int
     received_at: int
     policy_version: str | None

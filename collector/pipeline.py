@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import force_setattr
 
 from collector.consent.gate import GateRules, consent, flag_refusal
 from collector.consent.joining import join_refusal
@@ -16,7 +17,7 @@ from collector.errors import where
 from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
 from collector.formats.consent_event import ConsentDecoder, Events
-from collector.formats.report import SCHEMA_VERSION, ReportDecoder, milliseconds, parse_topic
+from collector.formats.report import SCHEMA_VERSION, ReportDecoder, parse_topic
 from collector.formats.sources import NO_SOURCES, Sources
 from collector.log import LOG
 from collector.model import (
@@ -33,7 +34,6 @@ from collector.model import (
     Outcome,
     Record,
     Region,
-    Removal,
     Report,
     Sealed,
     Several,
@@ -41,6 +41,7 @@ from collector.model import (
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 from collector.registry import Registry
+from collector.straight import StraightWay, timely_events, with_late_events
 
 
 class Rules(Sealed, frozen=True):
@@ -58,18 +59,32 @@ class Rules(Sealed, frozen=True):
     sources: Sources = NO_SOURCES
     registry: Registry | None = None
     """The deployment's list of routers and their countries, where it has one (D17)."""
+    straight: StraightWay | None = None
+    """Made of the others. None where the region of a router may change while the collector runs."""
+
+    def __post_init__(self) -> None:
+        """Also what is made from these rules with a part replaced has a way of its own."""
+        way = None
+        if self.registry is None and not self.regions.moves:
+            way = StraightWay(
+                self.reports, self.selector, self.regions, self.gate, self.products, self.pseudonyms, self.closed
+            )
+        force_setattr(self, "straight", way)
 
 
 def process(message: Message, rules: Rules) -> Outcome:
     """Decide the fate of one message; every message gets exactly one."""
     try:
-        return _process(message, rules)
+        if rules.straight is not None and (record := rules.straight.record(message)) is not None:
+            return Accepted(record)
+        return the_long_way(message, rules)
     except Exception as error:  # noqa: BLE001 - bad input never stops the process, nor does a bug it finds
         LOG.seldom("message_failed", error=type(error).__name__, at=where(error))
         return Dropped(DropReason.INTERNAL_ERROR)
 
 
-def _process(message: Message, rules: Rules) -> Outcome:
+def the_long_way(message: Message, rules: Rules) -> Outcome:
+    """The fate of a message, step by step. Raises whatever a bug of ours may raise."""
     topic = parse_topic(message.topic)
     if topic is None:
         return _foreign(message, rules)
@@ -135,7 +150,7 @@ def build_record(consented: Consented, rules: Rules) -> Record:
     """Select and treat: the record of a consented report, built new."""
     report, tree = consented.report, consented.report.content
     pseudonyms = rules.pseudonyms[consented.region]
-    events, removed, oldest = _timely_events(consented, rules.gate)
+    events, late, oldest = timely_events(tree.events, consented.event_time, consented.received_at, rules.gate)
     around = Surroundings(pseudonyms=pseudonyms, products=rules.products, plmn=_serving(tree))
     named = f"{report.router}\0{report.message_id}"
     return Record(
@@ -150,31 +165,12 @@ def build_record(consented: Consented, rules: Rules) -> Record:
         policy_version=consented.policy_version,
         source_adapter=report.format,
         body=rules.selector.body(tree, events, around),
-        stripped=_with_late_events(report.removed, removed),
+        stripped=with_late_events(report.removed, late),
         lookup=_lookup(report, pseudonyms),
         counters=report.counters,
         parts=report.parts,
         interval=report.interval,
     )
-
-
-def _timely_events(consented: Consented, gate: GateRules) -> tuple[list[Any], int, int]:
-    """The events within the time window, how many were not, and the oldest time the record speaks of."""
-    events = consented.report.content.events
-    if events is UNSET or not events:
-        return [], 0, consented.event_time
-    earliest, latest = consented.received_at - gate.max_age, consented.received_at + gate.max_ahead
-    timely = [(milliseconds(e.time), e) for e in events if earliest <= milliseconds(e.time) <= latest]
-    oldest = min((when for when, _ in timely), default=consented.event_time)
-    return [event for _, event in timely], len(events) - len(timely), min(oldest, consented.event_time)
-
-
-def _with_late_events(removed: tuple[tuple[Removal, int], ...], late: int) -> tuple[tuple[Removal, int], ...]:
-    if not late:
-        return removed
-    counts = dict(removed)
-    counts[Removal.INVALID] = counts.get(Removal.INVALID, 0) + late
-    return tuple(sorted(counts.items()))
 
 
 def _serving(tree: Any) -> str | None:

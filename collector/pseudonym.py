@@ -6,7 +6,7 @@ Rule 3: the first key of a region makes pseudonyms, the others only find what wa
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -55,6 +55,20 @@ class Key:
         outer.update(inner.digest())
         return outer.digest()[:REF_BYTES]
 
+    def suffixed(self, namespace: str, prefix: str) -> Callable[[str], bytes]:
+        """The function that makes the pseudonym of *prefix* and a text behind it, with what they share hashed once."""
+        begun, outer_state = self._inner.copy(), self._outer
+        begun.update(f"{namespace}\0{prefix}".encode("utf-8", "surrogatepass"))
+
+        def ref(suffix: str) -> bytes:
+            inner = begun.copy()
+            inner.update(suffix.encode("utf-8", "surrogatepass"))
+            outer = outer_state.copy()
+            outer.update(inner.digest())
+            return outer.digest()[:REF_BYTES]
+
+        return ref
+
     def derived(self, purpose: str, salt: bytes) -> bytes:
         """A key of 32 bytes for another purpose, which says nothing of this one: HKDF-SHA-256 (RFC 5869)."""
         extracted = hmac.digest(salt, self._secret, "sha256")
@@ -99,6 +113,15 @@ class Pseudonymiser:
     def uncached_ref(self, namespace: str, value: str) -> bytes:
         """As `ref`, for values that never come twice, such as message ids."""
         return self._current.ref(namespace, value)
+
+    def suffixed(self, namespace: str, prefix: str) -> Callable[[str], bytes]:
+        """As `uncached_ref`, for values that share a beginning."""
+        return self._current.suffixed(namespace, prefix)
+
+    @property
+    def has_older(self) -> bool:
+        """Whether there are older live keys."""
+        return bool(self._older)
 
     def older_refs(self, namespace: str, value: str) -> tuple[bytes, ...]:
         """The pseudonyms of *value* by the older live keys; none when there is one key."""

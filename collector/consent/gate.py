@@ -1,4 +1,4 @@
-"""The gate: the only place that makes a `Consented`.
+"""The gate: the only place that makes a `Consented` or a `ConsentedTree`.
 
 Rule 1: it opens for a plain yes and for nothing else (D1); whatever is unknown is a no.
 Rule 2: an exit in the ledger wins over a flag until a newer join (D2).
@@ -6,12 +6,15 @@ Rule 3: the answer given on receipt only saves work. The writer asks again insid
         what the ledger says there (`refusal`), and that answer decides.
 """
 
-from typing import Final
+from collections.abc import Container
+from typing import Any, Final
+
+from msgspec import UNSET
 
 from collector.consent.joining import Mode
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
-from collector.model import Consented, DropReason, Flag, Identity, Message, Region, Report, Sealed
+from collector.model import Consented, ConsentedTree, DropReason, Flag, Identity, Message, Region, Report, Sealed
 
 _FLAG_REFUSALS: Final = {
     Flag.NO: DropReason.FLAG_FALSE,
@@ -62,6 +65,24 @@ def consent(
         received_at=message.received_at,
         policy_version=declared,
     )
+
+
+def consent_at_once(
+    tree: Any, said: int, received_at: int, device_ref: bytes, closed: Container[bytes], rules: GateRules
+) -> ConsentedTree | None:
+    """`consent` for a clean report measured at *said*, where the answer is yes and takes no weighing.
+
+    None is no refusal: then `consent` is to be asked. *closed* are the routers of whom the region's ledger is
+    remembered to say something.
+    """
+    if tree.ueip is not True or device_ref in closed:
+        return None
+    declared = None if (policy := tree.policy_version) is UNSET else policy
+    if declared is not None and received_at >= rules.policies.ends.get(declared, 0):
+        return None
+    if said > received_at + rules.max_ahead or said < received_at - rules.max_age:
+        return None
+    return ConsentedTree(tree, said, received_at, declared)
 
 
 def event_time(report: Report, received_at: int, rules: GateRules) -> int | DropReason:

@@ -1,7 +1,7 @@
 """What the ledger of a region says about one router now."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import Enum
 from typing import Final
 
@@ -80,6 +80,11 @@ class ClosedRouters:
     def get(self, device_ref: bytes) -> Standing | None:
         """The standing of a closed router, None for any other, and for one whose join waits to be committed."""
         return None if device_ref in self._joining else self._closed.get(device_ref)
+
+    @property
+    def refs(self) -> Container[bytes]:
+        """The routers known to be closed, as they are at any time; those whose join waits may be among them."""
+        return self._closed
 
     def join_waits(self, device_ref: bytes) -> None:
         """A join was received: what follows it is for the ledger to decide, at the commit."""

@@ -5,6 +5,7 @@ again slowly and key by key.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -74,6 +75,12 @@ class ReportDecoder:
                 tree, flag, tally = read
                 return _report(router, tree, flag, tally)
         return self.decode_slowly(message, router, Tally())
+
+    def clean(self, payload: bytes) -> Any:
+        """The wire tree of a report of which nothing has to be left out and nothing to be weighed, or None."""
+        if len(payload) > self._max_bytes or b"\\" in payload or _FLAG not in payload:
+            return None
+        return self._clean(payload)
 
     def _clean(self, payload: bytes) -> Any:
         """The wire tree of a payload without escapes in which all is known and valid, or None.
@@ -152,7 +159,7 @@ def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
         age=None if tree.uptime_at_event_seconds is UNSET else _age(tree),
         plmns=_plmns(tree),
         suspect_plmn=tally is not None and tally.suspect_plmn,
-        names_another=(group := tree.router) is not UNSET and _names_another(group, router),
+        names_another=(group := tree.router) is not UNSET and names_another(router, group.serial, group.imei),
         content=tree,
         removed=tuple(sorted(tally.counts.items())) if tally else (),
     )
@@ -161,13 +168,18 @@ def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
 def _plmns(tree: Any) -> tuple[str, ...]:
     """The serving networks that a report names, the one of now first, then those of its events."""
     serving = () if (network := tree.network) is UNSET or not network.plmn else (network.plmn,)
-    if (events := tree.events) is UNSET:
-        return serving
-    return serving + tuple(plmn for event in events if (plmn := snapshot_plmn(event.disconnect_snapshot)))
+    return serving if (events := tree.events) is UNSET else serving + plmns_of_events(events)
+
+
+def plmns_of_events(events: Iterable[Any]) -> tuple[str, ...]:
+    """The serving networks that the snapshots of a report's events name."""
+    return tuple([plmn for event in events if (plmn := snapshot_plmn(event.disconnect_snapshot))])
 
 
 def milliseconds(when: datetime) -> int:
     """Milliseconds since 1970 of an aware time; any year the calendar has."""
+    if not when.microsecond:
+        return int(when.timestamp()) * 1000
     delta = when - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
 
@@ -188,9 +200,8 @@ def _age(tree: Any) -> int | None:
     return int(send - event) * 1000
 
 
-def _names_another(group: Any, router: str) -> bool:
-    """Whether the payload names routers, and none of them is the topic's."""
-    serial, said = group.serial, group.imei
+def names_another(router: str, serial: Any, said: Any) -> bool:
+    """Whether a payload that has this serial and IMEI, or UNSET, names routers, and none of them is the topic's."""
     if router in (serial, said) or (serial is UNSET and said is UNSET):
         return False
     imei = None if said is UNSET else normal_imei(said)

@@ -110,7 +110,7 @@ class Committing:
         """What is to be committed now while all is well; None if something else has to be looked at first."""
         if self._spool.records or self._health.is_away or self._singly or self._outage.acts or not self._queue:
             return None
-        return self._queue.take(self._most)
+        return self._queue.take_some(self._most)
 
     async def next(self) -> Batch | None:
         """What is to be committed now; None if there is nothing."""

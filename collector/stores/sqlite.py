@@ -28,6 +28,7 @@ from collector.stores.sqlite_rows import (
     forget,
     insert_records,
     inserted,
+    look,
     newest_of,
     record_row,
     spent_ids,
@@ -101,22 +102,22 @@ class SQLiteStore(StoreFile):
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            refs = refs_of(entries)
-            ids, standings = self._standings(refs)
+            seen, refs = look(db), refs_of(entries)
+            ids, standings = self._standings(refs, seen.version)
             acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
             plan = make_plan(
                 entries,
                 region=self.region,
                 rules=self._rules,
-                head=self._head(),
+                head=self._ends_at(seen.head),
                 standings=standings,
                 seen_events=self._seen_events(acts),
-                spent_ids=spent_ids(db, entries),
+                spent_ids=spent_ids(db, entries, has_tombstones=seen.has_tombstones),
                 stored_ids=stored_ids(db, entries),
                 listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
                 newest=newest_of(db, self._wrong_times) if acts else 0,
             )
-            committed = self._write(plan, ids)
+            committed = self._write(plan, ids, seen.last)
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -136,13 +137,12 @@ class SQLiteStore(StoreFile):
         self._scrubber.scrub(self._db)
         return erased
 
-    def _standings(self, refs: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
+    def _standings(self, refs: set[bytes], version: int) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
         """What the ledger says, as of this transaction: the answer that decides (K15).
 
         What this connection read or wrote before still holds, unless another one has committed since; that is what
         `data_version` tells, and inside an immediate transaction nobody can.
         """
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._known_version or len(self._known) > _REMEMBERED:
             self._known.clear()
             self._known_version = version
@@ -165,7 +165,8 @@ class SQLiteStore(StoreFile):
         )
         return {row[0] for row in found if row}
 
-    def _write(self, plan: Plan, ids: dict[bytes, int]) -> Committed:
+    def _write(self, plan: Plan, ids: dict[bytes, int], last: int) -> Committed:
+        """Write what is planned. *last* is the number of the last record before."""
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)
@@ -173,7 +174,8 @@ class SQLiteStore(StoreFile):
         bury(self._db, plan.bury, now)
         if plan.erase:
             note_erasure(self._db, now)
-        last = self._db.execute("SELECT max(id) FROM record").fetchone()[0] or 0
+        if plan.erase:
+            last = look(self._db).last  # the number of an erased record may be given again
         made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
         stored = self._insert(new, ids)
@@ -212,7 +214,8 @@ class SQLiteStore(StoreFile):
         # The same object, most often: lookup entries of a router are made once and remembered.
         missing = [i for i in inserts if indexed.get(i.standing.seq) is not i.record.lookup]
         rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
-        self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
+        if rows:
+            self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
 
     def _remember(self, inserts: list[Insert]) -> None:
         indexed = self._indexed

@@ -175,7 +175,14 @@ class StoreFile:
 
     def _head(self) -> Head:
         """The ledger's end, which never comes nearer while the store is open."""
-        head = head_of(self._db)
+        return self._ends_at(head_of(self._db))
+
+    def _ends_at(self, head: Head) -> Head:
+        """*head*, if the ledger has not come to end nearer.
+
+        Raises:
+            StoreUnusable: it has.
+        """
         if head.seq < self._end:
             raise StoreUnusable(
                 f"{self.path}: found a ledger that ends at entry {head.seq}, expected at least entry {self._end}",

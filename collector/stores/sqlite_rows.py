@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from collector.consent.standing import Standing
 from collector.model import Entry, Record
 from collector.stores import Router
 from collector.stores.plan import Insert
+from collector.stores.queue import ROUND
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, standing_of, tombstone
 
 VARIABLES: Final = 500
@@ -25,8 +26,12 @@ UPSERT_ROUTER: Final = f"""
         attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
         erased_until = excluded.erased_until
     RETURNING id"""  # noqa: S608 - columns are ours
-INSERT_SIZES: Final = (256, 32, 1)
-"""How many records one statement inserts; a batch is cut into these."""
+INSERT_SIZES: Final = (*range(2048, 0, -ROUND), 128, 64, 32, 16, 8, 4, 2, 1)
+"""How many records one statement inserts; a batch is cut into these.
+
+Few statements, for SQLite gives the interpreter up at each, and a thread that is beside a busy one gets it back only
+after `sys.getswitchinterval()`: five milliseconds, several times a statement. 2048 rows have fewer than 32,766 values.
+"""
 
 
 @cache
@@ -80,12 +85,36 @@ def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: 
     return found
 
 
-def spent_ids(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[bytes]:
+_LOOK: Final = """
+    SELECT (SELECT data_version FROM pragma_data_version), (SELECT seq FROM ledger ORDER BY seq DESC LIMIT 1),
+        (SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1), EXISTS (SELECT 1 FROM tombstone),
+        (SELECT max(id) FROM record)"""
+
+
+class Look(NamedTuple):
+    """What a commit has to know first; in one statement, for the reason that `INSERT_SIZES` has."""
+
+    version: int
+    """Changes when another connection commits."""
+    head: Head
+    """The end of the ledger."""
+    has_tombstones: bool
+    last: int
+    """Number of the last record, 0 for none."""
+
+
+def look(connection: sqlite3.Connection) -> Look:
+    """What the store is like in this transaction."""
+    version, seq, digest, has_tombstones, last = connection.execute(_LOOK).fetchone()
+    return Look(version, Head(seq=seq, hash=digest) if seq else Head(), bool(has_tombstones), last or 0)
+
+
+def spent_ids(connection: sqlite3.Connection, entries: Sequence[Entry], *, has_tombstones: bool) -> set[bytes]:
     """Ids of the entries' records that were erased, or are stored under an older key (K09)."""
     records = [entry for entry in entries if isinstance(entry, Record)]
     older = [ref for record in records for ref in record.older_ids]
     spent = among(connection, "record", older) if older else set()
-    if connection.execute("SELECT EXISTS (SELECT 1 FROM tombstone)").fetchone()[0]:
+    if has_tombstones:
         hashes = {tombstone(ref): ref for ref in (*(record.record_id for record in records), *older)}
         spent.update(hashes[found] for found in among(connection, "tombstone", list(hashes)))
     return spent
@@ -124,13 +153,14 @@ def erase_router(connection: sqlite3.Connection, router_id: int, until: int, now
 
 def forget(connection: sqlite3.Connection, router_ids: Iterable[int]) -> None:
     """Forget what the routers' next samples would be compared with."""
-    connection.executemany("DELETE FROM memory WHERE router_id = ?", ((router_id,) for router_id in router_ids))
+    if rows := [(router_id,) for router_id in router_ids]:
+        connection.executemany("DELETE FROM memory WHERE router_id = ?", rows)
 
 
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
     """Keep what these ids are known by when they come again."""
-    rows = ((tombstone(record_id), now) for record_id in record_ids)
-    connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", rows)
+    if rows := [(tombstone(record_id), now) for record_id in record_ids]:
+        connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", rows)
 
 
 def head_of(connection: sqlite3.Connection) -> Head:

@@ -38,8 +38,13 @@ def check_process(case: Case) -> str:
     require(type(outcome) in {Accepted, Dropped, ConsentChange, ConsentRefused}, "no outcome")
     require(outcome == process(message, twin), "the outcome hangs on what was processed before")
     if getattr(outcome, "reason", None) is DropReason.INTERNAL_ERROR:
-        pipeline._process(message, twin)  # raises what was caught
+        pipeline.the_long_way(message, twin)  # raises what was caught
         raise Violation("an internal error that does not come again")
+    straight = None if rules.straight is None else rules.straight.record(message)
+    require(
+        straight is None or Accepted(straight) == pipeline.the_long_way(message, twin),
+        "the straight way and the long way differ",
+    )
     named = _TOPIC.fullmatch(message.topic)
     require(named or outcome == Dropped(DropReason.UNKNOWN_TOPIC), "an unknown topic was not refused")
     return _judged(outcome, message, variant, named[2] if named else "")

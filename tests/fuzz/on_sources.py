@@ -122,7 +122,7 @@ def check_source(case: Case) -> str:
     outcome = process(message, rules)
     require(outcome == process(message, twin), "the outcome hangs on what was processed before")
     if getattr(outcome, "reason", None) is DropReason.INTERNAL_ERROR:
-        pipeline._process(message, twin)  # raises what was caught
+        pipeline.the_long_way(message, twin)  # raises what was caught
         raise Violation("an internal error that does not come again")
     outcomes = outcome.outcomes if isinstance(outcome, Several) else (outcome,)
     return f"{kind}: {sorted({_judged(one, kind, case.data) for one in outcomes})}"
