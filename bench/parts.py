@@ -21,6 +21,7 @@ from collector.pipeline import Rules, build_record, process
 from collector.rules import consent_rules
 from collector.stores.plan import make_plan
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_rows import look
 
 BATCH: Final = 500
 """Records of one commit."""
@@ -96,7 +97,7 @@ def commits(corpus: Corpus, batch: int = BATCH) -> dict[str, Part]:
     store._open()  # noqa: SLF001 - on this thread, where the one who measures looks
     first = corpus.records(region, 4000)
     store._commit(first)  # noqa: SLF001 - so that its routers have joined
-    _, standings = store._standings({record.identity.device_ref for record in first})  # noqa: SLF001
+    _, standings = store._standings({record.identity.device_ref for record in first}, look(store._db).version)  # noqa: SLF001
     head = store._head()  # noqa: SLF001
 
     def batches(number: int) -> list[list[Record]]:

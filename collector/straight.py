@@ -22,6 +22,7 @@ from collector.formats.report import (
     FORMAT,
     SCHEMA_VERSION,
     ReportDecoder,
+    has_key_twice,
     milliseconds,
     names_another,
     parse_topic,
@@ -63,8 +64,9 @@ class StraightWay:
         closed: Mapping[Region, ClosedRouters],
     ) -> None:
         """*regions* must not move with the time."""
-        self._clean = reports.clean
+        self._valid = reports.valid
         self._body = selector.body
+        self._body_of_whole = selector.body_of_whole
         self._regions = regions
         self._gate = gate
         self._products = products
@@ -74,7 +76,7 @@ class StraightWay:
 
     def record(self, message: Message) -> Record | None:
         """The record of a message that is plainly to be kept; None for one that has to go the long way."""
-        tree = self._clean(message.payload)
+        tree = self._valid(message.payload)
         if tree is None or message.retained or tree.schema_version != SCHEMA_VERSION:
             return None
         if not tree.message_id or (time := tree.time) is UNSET:
@@ -90,27 +92,35 @@ class StraightWay:
             return None
         ref = known.identity.device_ref
         consented = consent_at_once(tree, milliseconds(time), message.received_at, ref, known.closed, self._gate)
-        return None if consented is None else self._record(consented, known)
+        if consented is None:
+            return None
+        whole = self._whole if events is UNSET else self._with_events
+        return whole(consented, known, message.payload)
 
-    def _record(self, consented: ConsentedTree, known: Known) -> Record:
-        """As `build_record`, where nothing was left out."""
+    def _whole(self, consented: ConsentedTree, known: Known, payload: bytes) -> Record | None:
+        """As `build_record`, where nothing was left out and there are no events."""
         tree, when = consented.tree, consented.event_time
-        events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
+        body = self._body_of_whole(payload, tree, known.around)
+        if body is None:
+            return None
         return Record(
-            known.record_id(tree.message_id),
-            known.identity,
-            known.region,
-            when // 60_000 * 60_000,
-            when,
-            oldest,
-            consented.received_at,
-            consented.policy_version,
-            FORMAT,
-            self._body(tree, events, known.around),
-            with_late_events((), late),
-            known.lookup,
+            known.record_id(tree.message_id), known.identity, known.region, when // 60_000 * 60_000, when, when,
+            consented.received_at, consented.policy_version, FORMAT, body, (), known.lookup,
             () if known.older_ids is None else known.older_ids(tree.message_id),
-        )
+        )  # fmt: skip
+
+    def _with_events(self, consented: ConsentedTree, known: Known, payload: bytes) -> Record | None:
+        """As `build_record`, where nothing was left out but events of another time."""
+        tree, when = consented.tree, consented.event_time
+        if has_key_twice(payload, tree):
+            return None
+        events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
+        body = self._body(tree, events, known.around)
+        return Record(
+            known.record_id(tree.message_id), known.identity, known.region, when // 60_000 * 60_000, when, oldest,
+            consented.received_at, consented.policy_version, FORMAT, body, with_late_events((), late), known.lookup,
+            () if known.older_ids is None else known.older_ids(tree.message_id),
+        )  # fmt: skip
 
     def _learn(
         self, topic: str, country: Any, plmn: Any, others: tuple[str, ...], serial: Any, imei: Any, mac: Any

@@ -7,7 +7,6 @@ is what a record may hold: it has no place for an input, so what is not copied i
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache, lru_cache
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -16,7 +15,7 @@ from msgspec import UNSET, Meta
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
 from collector.fields.generated import function
 from collector.fields.treatments import TREATED
-from collector.fields.types import annotation, optional, pattern_of
+from collector.fields.types import annotation, optional, pattern_of, strict
 from collector.model import POLICY_VERSION
 
 MAX_EVENTS: Final = 32
@@ -25,9 +24,9 @@ _UPTIME = Annotated[int, Meta(ge=0, le=2**32)]
 
 ENVELOPE: Final[dict[str, Any]] = {
     "schema_version": Annotated[int, Meta(ge=0, le=2**31)],
-    "message_id": Annotated[str, Meta(pattern=MESSAGE_ID[:-1] + r"\Z")],
+    "message_id": Annotated[str, Meta(pattern=strict(MESSAGE_ID))],
     "ueip": bool,
-    "policy_version": Annotated[str, Meta(pattern=POLICY_VERSION[:-1] + r"\Z")],
+    "policy_version": Annotated[str, Meta(pattern=strict(POLICY_VERSION))],
     "country": Annotated[str, Meta(max_length=64)],
     "time": Annotated[datetime, Meta(tz=True)],
     "uptime_at_event_seconds": _UPTIME,
@@ -35,6 +34,11 @@ ENVELOPE: Final[dict[str, Any]] = {
 }
 """What stands beside the groups at the top of a v1 report."""
 
+_LOOSE: Final[dict[str, Any]] = {
+    "message_id": Annotated[str, Meta(max_length=64)],
+    "policy_version": Annotated[str, Meta(max_length=32)],
+}
+"""What the decoder asks of those; `RememberedPatterns` asks for the rest."""
 
 Decode = Callable[[bytes], Any]
 _REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -70,7 +74,7 @@ class Compiled:
         self._open = self._decoder(events, closed=False)
 
     def _decoder(self, events: Any, *, closed: bool) -> Decode:
-        types: dict[str, Any] = {**ENVELOPE, "events": events}
+        types: dict[str, Any] = {**ENVELOPE, **_LOOSE, "events": events}
         for group in GROUPS:
             types[group] = _struct(group, self.wire_types[group] | self._patterns.types_of(group), closed=closed)
         report = _struct("report", types, closed=closed)
@@ -114,31 +118,49 @@ class RememberedPatterns:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._types: dict[Group, dict[str, Any]] = {}
-        lines: list[str] = []
-        known: dict[str, Any] = {"UNSET": UNSET}
+        self._known: dict[str, Any] = {"UNSET": UNSET, "is_message_id": re.compile(strict(MESSAGE_ID)).match}
+        lines = [
+            "if (text := tree.message_id) is not UNSET and is_message_id(text) is None:",
+            "    return False",
+            *self._check("tree", "policy_version", strict(POLICY_VERSION)),
+        ]
         for group in GROUPS:
-            patterned = {entry: pattern for entry in _entries(catalogue, group) if (pattern := pattern_of(entry))}
+            patterned = {entry: pattern for entry in entries_of(catalogue, group) if (pattern := pattern_of(entry))}
             self._types[group] = {e.name: Annotated[str, Meta(max_length=e.max_length or _LONGEST)] for e in patterned}
             if patterned:
                 lines += [f"if (group := tree.{group}) is not UNSET:"]
             for entry, pattern in patterned.items():
-                known[f"matches_{group}_{entry.name}"] = _matcher(pattern)
-                lines += [
-                    f"    if (text := group.{entry.name}) is not UNSET and not matches_{group}_{entry.name}(text):",
-                    "        return False",
-                ]
-        self.hold: Callable[[Any], bool] = function("hold", "tree", [*lines, "return True"], known)
-        """Whether every text in the groups of a tree has its pattern."""
+                lines += [f"    {line}" for line in self._check("group", entry.name, pattern)]
+        self.hold: Callable[[Any], bool] = function("hold", "tree", [*lines, "return True"], self._known)
+        """Whether the texts of a tree have their patterns, those of the groups and of the envelope."""
+
+    def _check(self, owner: str, name: str, pattern: str) -> list[str]:
+        seen, learn = _seen_and_learn(pattern)
+        self._known |= {f"seen_{name}": seen, f"learn_{name}": learn}
+        return [
+            f"if (text := {owner}.{name}) is not UNSET and text not in seen_{name} and not learn_{name}(text):",
+            "    return False",
+        ]
 
     def types_of(self, group: Group) -> dict[str, Any]:
         """The annotations, without their patterns, of the texts of a group."""
         return self._types[group]
 
 
-@cache
-def _matcher(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern)
-    return lru_cache(_REMEMBERED)(lambda text: compiled.search(text) is not None)
+def _seen_and_learn(pattern: str) -> tuple[set[str], Callable[[str], bool]]:
+    """Texts that have a pattern, and the function that says so of another and adds it."""
+    seen: set[str] = set()
+    search = re.compile(pattern).search
+
+    def learn(text: str) -> bool:
+        if search(text) is None:
+            return False
+        if len(seen) >= _REMEMBERED:
+            seen.clear()
+        seen.add(text)
+        return True
+
+    return seen, learn
 
 
 def _values(types: dict[str, Any]) -> dict[str, type[msgspec.Struct]]:
@@ -151,10 +173,11 @@ def passes(entry: FieldEntry) -> bool:
 
 
 def _wire_types(catalogue: Catalogue, group: Group) -> dict[str, Any]:
-    return {entry.name: annotation(entry) for entry in _entries(catalogue, group)}
+    return {entry.name: annotation(entry) for entry in entries_of(catalogue, group)}
 
 
-def _entries(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
+def entries_of(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
+    """What a router may send in a group, snapshots aside."""
     fields = [f for f in catalogue.in_group(group) if f.on_the_wire and f.type != "snapshot"]
     return [*fields, *catalogue.inputs_of(group)]
 

@@ -29,6 +29,9 @@ _encode: Final = msgspec.json.Encoder().encode
 _skip: Final = msgspec.json.Decoder(msgspec.defstruct("nothing", [])).decode
 _FLAG: Final = b'"ueip"'
 """Where these bytes are missing and nothing is escaped there is no flag, and no more needs to be known."""
+_QUOTE: Final = ord('"')
+_BACKSLASH: Final = ord("\\")
+"""A number is searched for at once; for bytes of bytes, `in` makes an error of CPython's first and throws it away."""
 
 
 def parse_topic(topic: str) -> tuple[str, str] | None:
@@ -66,8 +69,8 @@ class ReportDecoder:
         payload = message.payload
         if len(payload) > self._max_bytes:
             return DropReason.OVERSIZE
-        if b"\\" not in payload:
-            if _FLAG not in payload and _is_object(payload):
+        if _BACKSLASH not in payload:
+            if payload.find(_FLAG) < 0 and _is_object(payload):
                 return DropReason.FLAG_ABSENT
             if (tree := self._clean(payload)) is not None:
                 return _report(router, tree, _flag_of(tree), None)
@@ -76,20 +79,19 @@ class ReportDecoder:
                 return _report(router, tree, flag, tally)
         return self.decode_slowly(message, router, Tally())
 
-    def clean(self, payload: bytes) -> Any:
-        """The wire tree of a report of which nothing has to be left out and nothing to be weighed, or None."""
-        if len(payload) > self._max_bytes or b"\\" in payload or _FLAG not in payload:
+    def valid(self, payload: bytes) -> Any:
+        """The wire tree of a report without escapes in which all is known and valid, or None.
+
+        A key may stand twice in it, of which the last counts: whoever takes the tree has to look.
+        """
+        if payload.find(_FLAG) < 0 or len(payload) > self._max_bytes or _BACKSLASH in payload:
             return None
-        return self._clean(payload)
+        return self._compiled.decode(payload)
 
     def _clean(self, payload: bytes) -> Any:
-        """The wire tree of a payload without escapes in which all is known and valid, or None.
-
-        msgspec keeps the last of two equal keys without a word. A payload without escapes has as many quotes as its
-        tree written out again, unless a key stands in it twice: so duplicates are seen without a second parser.
-        """
+        """The wire tree of a payload without escapes in which all is known and valid, or None."""
         tree = self._compiled.decode(payload)
-        return tree if tree is not None and payload.count(b'"') == _encode(tree).count(b'"') else None
+        return tree if tree is not None and not has_key_twice(payload, tree) else None
 
     def _nearly_clean(self, payload: bytes) -> tuple[Any, Flag, Tally] | None:
         """The same of a payload that holds unknown keys beside, as of firmware with a defect, or None."""
@@ -101,7 +103,7 @@ class ReportDecoder:
             document = orjson.loads(payload)
         except orjson.JSONDecodeError:
             return None
-        if payload.count(b'"') != orjson.dumps(document).count(b'"'):
+        if payload.count(_QUOTE) != orjson.dumps(document).count(b'"'):
             return None
         tally = Tally()
         self._cleaner.refuse_unknown(document, tally)
@@ -121,6 +123,15 @@ class ReportDecoder:
             tree.policy_version = ""  # only silence stands for the current version; what cannot be read is none
         flag = self._agreed(_flag(document), document)
         return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
+
+
+def has_key_twice(payload: bytes, tree: Any) -> bool:
+    """Whether a key stands twice in a payload without escapes, of which *tree* was decoded.
+
+    msgspec keeps the last of two equal keys without a word. A payload without escapes has as many quotes as its tree
+    written out again, unless a key stands in it twice: so duplicates are seen without a second parser.
+    """
+    return payload.count(_QUOTE) != _encode(tree).count(_QUOTE)
 
 
 def _is_object(payload: bytes) -> bool:

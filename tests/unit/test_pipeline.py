@@ -702,9 +702,9 @@ def test_every_drop_reason_has_a_meaning() -> None:
 
 def test_a_failure_of_ours_drops_the_message_and_tells_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
     """Bad input never stops the process, nor does a bug it finds; the log says where, not what."""
-    broken = msgspec.structs.replace(standard_rules(), regions=None)
+    broken = msgspec.structs.replace(standard_rules(), pseudonyms=None)
     with caplog.at_level(logging.DEBUG):
-        outcome = process(message(minimal_document(country="canary-7f3a")), broken)
+        outcome = process(message(minimal_document(message_id="canary-7f3a")), broken)
 
     assert "internal_error" == reason_in(outcome)
     assert "canary" not in str([vars(line) for line in caplog.records])

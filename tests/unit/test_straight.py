@@ -1,0 +1,166 @@
+"""The straight way: the same record as the long way, for what is plain, and nothing else."""
+
+import json
+import secrets
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import (
+    IMEI,
+    NOW,
+    RECEIVED_AT,
+    ROUTER,
+    Document,
+    clean_documents,
+    complete_document,
+    encode,
+    event,
+    make_rules,
+    message,
+    minimal_document,
+    spoiled_documents,
+    standard_rules,
+    text_of,
+    without,
+)
+
+from collector.consent.standing import Standing, State
+from collector.model import Accepted, Dropped, DropReason, Message, Record, Region
+from collector.pipeline import Rules, process, the_long_way
+
+
+def straight(sent: Message, rules: Rules | None = None) -> Record | None:
+    """What the straight way says; None if the message has to go the long way."""
+    way = (rules or standard_rules()).straight
+    assert way is not None
+    return way.record(sent)
+
+
+def same_both_ways(sent: Message, rules: Rules | None = None) -> None:
+    """What went straight would have become the same on the long way."""
+    record = straight(sent, rules)
+    if record is not None:
+        outcome = the_long_way(sent, rules or standard_rules())
+        assert isinstance(outcome, Accepted)
+        for name in Record.__struct_fields__:
+            assert getattr(outcome.record, name) == getattr(record, name), name
+
+
+def standing(rules: Rules, state: State) -> Standing:
+    """What the ledger of Germany says of the router of messages of tests."""
+    identity = rules.pseudonyms[Region.GERMANY].identity(ROUTER)
+    return Standing(
+        device_ref=identity.device_ref, key_id=identity.key_id, state=state, seq=2, consent_id="0" * 32, generation=1,
+        effective_at=RECEIVED_AT - 1000, policy_version="2020-03-14", storage_regions=("germany",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        minimal_document(),
+        complete_document(),
+        minimal_document(policy_version="2020-03-14"),
+        minimal_document(router={"serial": ROUTER, "imei": IMEI, "mac": "02:00:5E:00:53:01"}),
+        minimal_document(events=[event(), event("wifi_driver_error", wifi_driver_error_code=-110)]),
+        minimal_document(wifi={"wifi_station_count": 2, "wifi_station_rssi_dbm_min": -80}),
+        minimal_document(time="2026-11-21T17:59:59.999+01:00"),
+        minimal_document(network={"plmn": "26201"}, events=[event(disconnect_snapshot={"network": {"plmn": "26202"}})]),
+    ],
+)
+def test_a_clean_report_goes_straight(document: Document) -> None:
+    """Else the way would be no use; and it becomes what it would have become."""
+    assert straight(message(document)) is not None
+    same_both_ways(message(document))
+
+
+@pytest.mark.parametrize("spaces", [None, 2], ids=["compact", "indented"])
+@given(clean_documents())
+@settings(max_examples=200)
+def test_both_ways_make_the_same_record(spaces: int | None, document: Document) -> None:
+    """Of every clean document, however it is written."""
+    same_both_ways(message(json.dumps(document, indent=spaces)))
+
+
+@given(spoiled_documents())
+@settings(max_examples=300)
+def test_nothing_goes_straight_that_would_become_something_else(document: Any) -> None:
+    """Of documents with anything anywhere."""
+    same_both_ways(message(encode(document)))
+
+
+@given(clean_documents(), st.data())
+@settings(max_examples=200)
+def test_a_key_that_stands_twice_never_goes_straight(document: Document, data: st.DataObject) -> None:
+    """At the top and in every group: the decoder takes the last without a word."""
+    places = ["", *(name for name, value in document.items() if isinstance(value, dict) and value)]
+    place = data.draw(st.sampled_from(places))
+    inside = document[place] if place else document
+    key = data.draw(st.sampled_from(sorted(inside)))
+    pair = f"{json.dumps(key)}:{json.dumps(inside[key])}"
+    text = json.dumps(document, separators=(",", ":"))
+    twice = text.replace(f'"{place}":{{', f'"{place}":{{{pair},', 1) if place else f"{{{pair},{text[1:]}"
+
+    assert straight(message(twice)) is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        minimal_document(ueip=False),
+        without(minimal_document(), "ueip"),
+        minimal_document(ueip=1),
+        minimal_document(schema_version=2),
+        without(minimal_document(), "message_id"),
+        without(minimal_document(), "time"),
+        without(minimal_document(), "country"),
+        minimal_document(country="XX"),
+        minimal_document(country="DE", network={"plmn": "46000"}),
+        minimal_document(events=[event(disconnect_snapshot={"network": {"plmn": "46000"}})]),
+        minimal_document(router={"serial": "OTHER"}),
+        minimal_document(time="1970-01-01T00:00:00Z"),
+        minimal_document(time=text_of(NOW.replace(year=2027))),
+        minimal_document(sms=[]),
+        minimal_document(message_id="not allowed"),
+        minimal_document(message_id="line\n"),
+        minimal_document(policy_version="no such form"),
+        minimal_document(router={"software_version": "a b"}),
+    ],
+)
+def test_what_is_not_plain_goes_the_long_way(document: Document) -> None:
+    """Refusals are the long way's, and so is whatever has something left out."""
+    assert straight(message(document)) is None
+
+
+def test_a_router_that_has_left_does_not_go_straight() -> None:
+    """Who left is asked with each message, whatever is remembered of the router."""
+    rules = make_rules()
+    assert straight(message(minimal_document()), rules) is not None
+
+    rules.closed[Region.GERMANY].learn([standing(rules, State.EXITED)])
+
+    assert straight(message(minimal_document()), rules) is None
+    outcome = process(message(minimal_document()), rules)
+    assert isinstance(outcome, Dropped)
+    assert outcome.reason is DropReason.WITHDRAWN
+
+
+def test_a_retained_report_does_not_go_straight() -> None:
+    """Nobody knows how long the broker had it."""
+    assert straight(message(minimal_document(), retained=True)) is None
+
+
+def test_two_keys_make_the_same_ids_on_both_ways() -> None:
+    """Over a rotation a message counts once."""
+    keys = {region: [secrets.token_bytes(32), secrets.token_bytes(32)] for region in Region}
+    rules = make_rules(keys=keys)
+
+    assert straight(message(minimal_document()), rules) is not None
+    same_both_ways(message(minimal_document()), rules)
+
+
+def test_with_a_registry_nothing_goes_straight() -> None:
+    """Its list of countries may change while the collector runs."""
+    assert make_rules(regions={"registry": "known"}).straight is None
