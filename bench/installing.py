@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 CACHE: Final = Path(__file__).parents[1] / ".bench"
-_PATIENCE_SECONDS: Final = 600
+_PATIENCE_SECONDS: Final = 1200
 
 
 class NotToBeHad(Exception):

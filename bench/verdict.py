@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from collecting import Collecting
 from installation import Collector
@@ -40,27 +41,42 @@ class Verdict:
         return [words for words, wrong in checks.items() if wrong]
 
 
-def verify(subject: Collecting, published: int, load: Load) -> Verdict:
-    """Compare the stores with what was published, and the collector's own sums with both."""
+class Difference(NamedTuple):
+    """What the stores have against what they must have."""
+
+    lost: int
+    unexpected: int
+    duplicated: int
+
+
+def compare(subject: Collecting, published: int, load: Load) -> Difference:
+    """Hold every record in the stores against what was published."""
     regions, stores = subject.collector.settings.regions.enabled, subject.stores
     must: dict[Region, set[bytes]] = {region: set() for region in regions}
     for router, message in expected(fleet(load.routers), range(published if load.flagged else 0)):
         must[router.region].add(subject.ids.of(router.region, router.name, message))
     for region, record_id in subject.probes.sent if subject.probes else ():
         must[region].add(record_id)
+    there = {region: stores.record_ids(region) for region in regions}
+    return Difference(
+        lost=sum(len(must[region] - there[region]) for region in regions),
+        unexpected=sum(len(there[region] - must[region]) for region in regions),
+        duplicated=sum(stores.count(region) - len(there[region]) for region in regions),
+    )
+
+
+def verify(subject: Collecting, published: int, load: Load) -> Verdict:
+    """Compare the stores with what was published, and the collector's own sums with both."""
     metrics = _settled_metrics(subject.collector, published + subject.sent)
     totals: Counter[str] = Counter()
     for name, value in metrics.items():
         totals[name.partition("{")[0]] += int(value)
-    there = {region: stores.record_ids(region) for region in regions}
     return Verdict(
         published=published + subject.sent,
         received=totals["collector_messages_received_total"],
         stored=totals["collector_records_stored_total"],
         dropped=_dropped(metrics),
-        lost=sum(len(must[region] - there[region]) for region in regions),
-        unexpected=sum(len(there[region] - must[region]) for region in regions),
-        duplicated=sum(stores.count(region) - len(there[region]) for region in regions),
+        **compare(subject, published, load)._asdict(),
         in_flight=totals["collector_messages_in_flight"],
     )
 
