@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench instructions faults fuzz fuzz-formats clean help
+.PHONY: run test lint docs bench peers instructions faults fuzz fuzz-formats clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,6 +27,9 @@ docs: $(VENV)/.run ## write anew what is generated from the code
 
 bench: $(VENV)/.test ## speed on this machine, one table, beside a C subscriber that does nothing; WORDS="--quick", --help
 	@$(BIN)/python bench/table.py $(WORDS)
+
+peers: $(VENV)/.test ## the collector beside what people would take instead: speed, and what is lost under kill -9
+	@$(BIN)/python bench/peers.py $(WORDS)
 
 instructions: $(VENV)/.test ## has a step of the message path become dearer? counted by valgrind, in a minute and a half
 	@$(BIN)/python bench/instructions.py

@@ -11,6 +11,8 @@ from peer import DATABASE, SCRIPTS, Peer, PostgresPeer, SQLitePeer
 from postgres import ADMIN
 
 _BATCH: Final = 1000
+_BUFFERED: Final = 200
+"""Messages that a pipe's programs keep in their buffers for as long as nothing comes."""
 _COPY: Final = "COPY raw (message) FROM STDIN WITH (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')"
 """One message a line: two bytes that JSON cannot hold stand for what would cut a line into columns."""
 _KEPT: Final = "select(.ueip == true) | del(.sms, .contacts)"
@@ -77,6 +79,7 @@ class Pipe(PostgresPeer):
     name = "mosquitto_sub | psql COPY"
     does = "everything is kept; acknowledges on receipt, one transaction: nothing is durable before the end"
     filters = False
+    holds_back = _BUFFERED
     to: ClassVar[str] = "{psql}"
     programs: ClassVar[dict[str, str]] = {"mosquitto_sub": "mosquitto-clients", "psql": "postgresql-client"}
 
@@ -111,7 +114,7 @@ class BatchedPipe(Pipe):
 
     name = "mosquitto_sub | split | psql COPY"
     does = f"everything is kept; acknowledges on receipt, a transaction for {_BATCH}"
-    holds_back = _BATCH
+    holds_back = _BATCH + _BUFFERED
     to = f"split -l {_BATCH} --filter='{{psql}}'"
 
     def copying(self, psql: str) -> str:
@@ -125,7 +128,7 @@ class FilteredPipe(BatchedPipe):
     name = "mosquitto_sub | jq | split | psql COPY"
     does = f"flag; acknowledges on receipt, a transaction for {_BATCH}"
     filters = True
-    holds_back = _BATCH + 500
+    holds_back = _BATCH + 4 * _BUFFERED
     # Its output is a pipe's, so jq writes in blocks; a line at a time it would be slower.
     to = f"jq -c '{_KEPT}' | {BatchedPipe.to}"
     programs: ClassVar[dict[str, str]] = {**Pipe.programs, "jq": "jq"}
