@@ -7,6 +7,7 @@ Rule 1: each takes a payload only if every key is known, every value is of its t
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from msgspec import UNSET
 from pydantic import AwareDatetime, ConfigDict, Field, TypeAdapter
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, FieldEntry, Group, InputEntry
-from collector.fields.compiled import ENVELOPE, MAX_EVENTS, MESSAGE_ID, Compiled, _entries, _matcher
+from collector.fields.compiled import ENVELOPE, MAX_EVENTS, MESSAGE_ID, Compiled, entries_of
 from collector.fields.generated import function
 from collector.fields.types import annotation, pattern_of
 from collector.model import POLICY_VERSION
@@ -108,10 +109,10 @@ def _named(checks: dict[str, Any]) -> dict[str, Any]:
 def _group_check(
     catalogue: Catalogue, group: Group, own: dict[str, str], known: dict[str, Any] | None = None
 ) -> Callable[[Any], bool]:
-    entries, known = _entries(catalogue, group), dict(known or {})
+    entries, known = entries_of(catalogue, group), dict(known or {})
     for entry in entries:
         if pattern := pattern_of(entry):
-            known[f"matches_{entry.name}"] = _matcher(pattern)
+            known[f"matches_{entry.name}"] = _remembered(pattern)
     members = {entry.name: _condition(entry) for entry in entries if entry.name not in own}
     known["is_time"] = _is_time
     return _members_check(group, {**members, **own}, known)
@@ -148,6 +149,12 @@ def _condition(entry: Entry) -> str:
 
 def _whole_match(pattern: str) -> Callable[[str], object]:
     return re.compile(pattern).fullmatch
+
+
+def _remembered(pattern: str) -> Callable[[str], bool]:
+    """Whether a text has the pattern, asked once a text, as the product does."""
+    matches = re.compile(pattern).match
+    return lru_cache(16_384)(lambda text: matches(text) is not None)
 
 
 def _is_time(value: Any) -> bool:
@@ -198,7 +205,7 @@ def _envelope() -> dict[str, Any]:
 
 
 def _kinds(catalogue: Catalogue, group: Group) -> dict[str, Any]:
-    return {entry.name: _kind(entry) for entry in _entries(catalogue, group)}
+    return {entry.name: _kind(entry) for entry in entries_of(catalogue, group)}
 
 
 def _kind(entry: Entry) -> Any:
