@@ -51,6 +51,9 @@ class Cause(StrEnum):
     WRONG_STORE = "wrong store"
     LOST_KEY = "key missing"
     LOST_VERSION = "notice missing"
+    MOVING = "being moved"
+    MOVED = "moved"
+    UNFINISHED = "move not finished"
 
     @property
     def advice(self) -> str:
@@ -76,6 +79,9 @@ _DOUBTFUL = frozenset(
         Cause.WRONG_STORE,
         Cause.LOST_KEY,
         Cause.LOST_VERSION,
+        # Its ledger goes on elsewhere, or is not whole yet. Of one that is being moved it stands still.
+        Cause.MOVED,
+        Cause.UNFINISHED,
     }
 )
 _ADVICE = {
@@ -96,6 +102,9 @@ _ADVICE = {
     Cause.WRONG_STORE: "Correct the path in the settings.",
     Cause.LOST_KEY: "Put the missing key back into key_files.",
     Cause.LOST_VERSION: "Put the missing version of the notice back into policies.toml.",
+    Cause.MOVING: "Wait for ueip store migrate, or run it again if it broke off; then start with the new settings.",
+    Cause.MOVED: "Name the store that it was moved to in the settings, and delete this one.",
+    Cause.UNFINISHED: "Run ueip store migrate again; it goes on where it was.",
 }
 
 

@@ -5,15 +5,18 @@ from functools import partial
 from msgspec.structs import replace
 
 from collector.config import Settings, read_keys
+from collector.errors import CollectorError
 from collector.model import Region
 from collector.rules import consent_rules
 from collector.stores import Store
+from collector.stores.ends import End
 from collector.stores.guard import GuardedStore
 from collector.stores.places import Place, RegistryStore
 from collector.stores.retention import DAY
 from collector.stores.sealing import Sealer
 from collector.stores.spool import Spool
 from collector.stores.spool_file import SpoolFile
+from collector.stores.sqlite_end import SQLiteEnd
 from collector.stores.sqlite_place import SQLitePlace
 from collector.stores.witness import Witness
 
@@ -49,6 +52,24 @@ def place_of(settings: Settings, region: Region) -> Place:
     from collector.stores.postgres_place import PostgresPlace  # noqa: PLC0415
 
     return PostgresPlace(own.postgresql, region, key_ids, settings.comes_again_milliseconds)
+
+
+def end_of(settings: Settings, region: Region, *, admin: str, anew: bool) -> End:
+    """The store of an enabled region as one end of a move, signed in to as *admin* where one does; *anew* of a target.
+
+    Raises:
+        CollectorError: stores of that engine cannot be moved.
+    """
+    own, rules = settings.regions.of(region), consent_rules(settings)
+    key_ids = [key.key_id for key in read_keys(own)]
+    if own.store is not None:
+        return SQLiteEnd(own.store, region, key_ids, rules, None if anew else settings.regions.witness_of(region))
+    if own.postgresql is None:
+        raise CollectorError(f"regions.{region}: found a store of another engine, expected store or postgresql")
+    from collector.stores.postgres_end import PostgresEnd  # noqa: PLC0415 - as above
+
+    # The password that the settings name is the collector's, not that of whoever signs in here.
+    return PostgresEnd(own.postgresql.model_copy(update={"password_file": None}), region, key_ids, rules, admin)
 
 
 def witness_of(settings: Settings, region: Region) -> Witness:

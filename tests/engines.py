@@ -7,14 +7,17 @@ from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
 import pytest
-from postgresql import DATABASES, binaries
+from postgresql import ADMIN, DATABASES, binaries
 
 from collector.model import Region
 from collector.stores import Store
+from collector.stores.ends import End
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
+from collector.stores.postgres_end import PostgresEnd
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_end import SQLiteEnd
 
 Engine = Literal["memory", "sqlite", "postgresql"]
 HAS_POSTGRESQL: Final = binaries() is not None
@@ -60,3 +63,12 @@ def place() -> Iterator[Path]:
             yield Path(folder)
         finally:
             let_go(Path(folder))
+
+
+def end(engine: Engine, path: Path, rules: ConsentRules, *, source: bool = False) -> End:
+    """The store that `make` makes for *path*, as one end of a move; not opened yet."""
+    if engine == "sqlite":
+        return SQLiteEnd(path, Region.GERMANY, (), rules, path.with_name("no.witness") if source else None)
+    assert engine == "postgresql", "what is in memory goes nowhere"
+    settings = DATABASES.settings(path, ADMIN, password_file=None)
+    return PostgresEnd(settings, Region.GERMANY, (), rules, ADMIN)

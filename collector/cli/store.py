@@ -1,4 +1,4 @@
-"""`ueip store`: makes a region's database ready, or shows what that would do."""
+"""`ueip store`: makes a region's database ready, or shows what that would do; moves a store to another engine."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from collector.cli.common import config_option, say, settings_of
+from collector.cli.moving import migrate_command
 from collector.config_postgres import PostgresSettings
 from collector.errors import CollectorError
 from collector.model import Region
@@ -15,7 +16,10 @@ _region = click.option("--region", type=click.Choice([r.value for r in Region]),
 
 @click.group()
 def store() -> None:
-    """Make the PostgreSQL databases of regions ready for them."""
+    """Make the PostgreSQL databases of regions ready for them; move a region's store to another engine."""
+
+
+store.add_command(migrate_command)
 
 
 @store.command("init")

@@ -9,7 +9,7 @@ Rule 2: what a commit appended is copied to the witness within a second or so, a
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
@@ -271,7 +271,15 @@ class GuardedStore:
         self.state.failed = cause
 
 
-async def mismatch(store: Store, head: Head, kept: Kept) -> str | None:
+class HasEntries(Protocol):
+    """What a ledger can be read from."""
+
+    async def entries(self, after: int, limit: int) -> list[str]:
+        """As `Store.entries`."""
+        ...
+
+
+async def mismatch(store: HasEntries, head: Head, kept: Kept) -> str | None:
     """Why the ledger that ends at *head* cannot be the one that the witness knows, or None."""
     if head.seq < kept.head.seq:
         return f"found a ledger that ends at entry {head.seq}, expected at least entry {kept.head.seq}"
@@ -280,7 +288,7 @@ async def mismatch(store: Store, head: Head, kept: Kept) -> str | None:
     return None
 
 
-async def holds(store: Store, head: Head) -> bool:
+async def holds(store: HasEntries, head: Head) -> bool:
     """Whether the ledger has this entry."""
     found = await store.entries(head.seq - 1, 1)
     return bool(found) and end_of(found[0]) == head

@@ -15,27 +15,28 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnusable
 from collector.model import ConsentEvent, Entry, Region
-from collector.stores.gathering import parted
-from collector.stores.plan import Committed, ConsentRules, erased_by, refs_of
+from collector.stores.plan import Committed, ConsentRules, refs_of
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
 from collector.stores.postgres_partitions import CURRENT, Month, make_ahead
 from collector.stores.postgres_reading import PostgresReader, check_kind, now_ms
 from collector.stores.postgres_retention import Sweep
-from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, erase, forget, upsert
+from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged
 from collector.stores.rows import Damaged, decode_entry
+from collector.stores.staying import MOVE, check_staying
 
 LOOK_BACK: Final = 8 * 86_400_000
 """A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 _HOUR_SECONDS: Final = 3600.0
-_BEGUN: Final = """
-    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry
-    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = $1 LEFT JOIN ueip.ledger l ON l.seq >= $2
-    ORDER BY l.seq"""
+_BEGUN: Final = f"""
+    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value
+    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = $1 LEFT JOIN ueip.note m ON m.name = '{MOVE}'
+        LEFT JOIN ueip.ledger l ON l.seq >= $2
+    ORDER BY l.seq"""  # noqa: S608 - a name of ours
 
 
 class PostgresStore(PostgresReader):
@@ -96,6 +97,7 @@ class PostgresStore(PostgresReader):
 
     async def _begin(self, session: Session, refs: set[bytes]) -> Begun:
         rows = await session.rows(_BEGUN, CURRENT, self._head.seq)
+        check_staying(rows[0][5], f"the database of {self.region}")
         self._learn([row[2:] for row in rows if row[2] is not None])
         month = Month.noted(rows[0][0]) if rows[0][0] else None
         return Begun(self._head, month, rows[0][1], await self._known.read(session, refs), self._wrong_times)
@@ -113,6 +115,7 @@ class PostgresStore(PostgresReader):
         session = self._open
         async with session.turn():
             await check_kind(session, self.region)
+            await self._check_staying(session)
             await self._check_writable(session)
             await self._look(session)
             rows = await session.rows("SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq", after)
@@ -139,7 +142,7 @@ class PostgresStore(PostgresReader):
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""
-        return await self._sweep.step(self._open, now_ms())
+        return await self._sweep.step(self._open, now_ms(), self._check_staying)
 
     async def restore(self, entries: Sequence[str]) -> int:
         """As `Store.restore`."""
@@ -147,20 +150,14 @@ class PostgresStore(PostgresReader):
         async with session.turn():
             self._known.forget()
             await session.run(BEGIN_ALONE)
+            await self._check_staying(session)
             await self._look(session)
             try:
                 found = followed(self._head, entries)
             except ValueError as error:
                 raise Damaged(str(error)) from error
-            erased = await self._append_again(session, found, entries) if found else 0
+            erased = await append_again(session, found, entries, self._terms.consent, now_ms()) if found else 0
             await self._finish(session)
             if found:
                 self._head = Head(seq=found[-1].seq, hash=found[-1].hash)
             return erased
-
-    async def _append_again(self, session: Session, found: list[LedgerEntry], texts: Sequence[str]) -> int:
-        await append(session, found, texts)
-        rows = await upsert(session, list({s.device_ref: s for s in (entry.standing() for entry in found)}.values()))
-        await forget(session, [rows[ref][0] for ref in parted(found)])
-        now, gone = now_ms(), erased_by(found, self._terms.consent)
-        return await erase(session, [(rows[ref][0], until) for ref, until in gone], now) if gone else 0

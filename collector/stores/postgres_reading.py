@@ -11,12 +11,13 @@ from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.known import check_known
-from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of, note
+from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of, note, noted
 from collector.stores.postgres_schema import check_region, check_version
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail
 from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, on_cell_text, standing_of, stored_record
+from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
 _TIMES: Final = "times"
@@ -160,9 +161,13 @@ class PostgresReader:
             StoreUnusable: says which.
         """
         await check_kind(session, self.region)
+        await self._check_staying(session)
         place = f"the database of {self.region}"
         check_known([(row[0], row[1]) for row in await session.rows(KNOWN)], self._key_ids, self._versions, place)
         await check_tail(session, self.region)
+
+    async def _check_staying(self, session: Session) -> None:
+        check_staying(await noted(session, MOVE), f"the database of {self.region}")
 
     async def _times(self, session: Session) -> int:
         found = await session.row("SELECT value FROM ueip.note WHERE name = $1", _TIMES)

@@ -12,8 +12,9 @@ from collector.config_postgres import PostgresSettings
 from collector.errors import StoreUnavailable
 from collector.model import Identity, Region
 from collector.registry import Entry
-from collector.stores.postgres_rows import BEGIN_ALONE
+from collector.stores.postgres_rows import BEGIN_ALONE, noted
 from collector.stores.postgres_session import Session
+from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
 
@@ -95,6 +96,7 @@ async def _changed(session: Session, work: Callable[[Session], Awaitable[int]]) 
     Alone in the region: a commit that asks who is listed is before or after it, whole (K22).
     """
     await session.run(BEGIN_ALONE)
+    check_staying(await noted(session, MOVE), "the database of the region")
     changed = await work(session)
     if changed:
         await session.do(_NEXT_VERSION)

@@ -4,7 +4,7 @@ Rule 1: what a legal hold keeps is kept on the disk; nobody can read it meanwhil
 Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from collector.errors import Cause, StoreUnavailable
@@ -48,14 +48,16 @@ class Sweep:
         self._after = 0
         self._until: int | None = None
 
-    async def step(self, session: Session, now: int) -> Purged:
+    async def step(self, session: Session, now: int, check: Callable[[Session], Awaitable[None]]) -> Purged:
         """Delete what is past its time among the next records, in one transaction.
 
-        What a reader is in the way of, a month to be dropped, is done with the next sweep.
+        What a reader is in the way of, a month to be dropped, is done with the next sweep. *check* refuses a store that
+        nothing may be written to.
         """
         try:
             async with session.turn():
                 await session.run(BEGIN_BESIDE)
+                await check(session)
                 purged, last = await self._purge(session, now)
                 await session.run("COMMIT")
         except StoreUnavailable as error:

@@ -13,6 +13,8 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
 from collector.model import Record
 from collector.stores import Router
+from collector.stores.gathering import parted
+from collector.stores.plan import ConsentRules, erased_by
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, router_row, standing_of
 
@@ -110,10 +112,11 @@ _BURY: Final = "INSERT INTO ueip.tombstone SELECT unnest($1::bytea[]), $2 ON CON
 _LOOKUP: Final = """
     INSERT INTO ueip.lookup SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING
     RETURNING router_id"""
-# Only with a name that is new: one that is told with every other report must not change the row each time.
+# Only with a name that is new, or where none is noted: one that is told with every other report must not change the row
+# each time.
 _NAMED: Final = """
-    UPDATE ueip.router w SET names = n.names FROM unnest($1::bigint[], $2::bytea[]) AS n(id, names)
-    WHERE w.id = n.id"""
+    UPDATE ueip.router w SET names = n.names FROM unnest($1::bigint[], $2::bytea[], $3::boolean[]) AS n(id, names, new)
+    WHERE w.id = n.id AND (n.new OR w.names IS NULL)"""
 _NOTE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
@@ -211,6 +214,21 @@ async def bury(session: Session, hashes: Sequence[bytes], now: int) -> None:
         await session.do(_BURY, hashes, now)
 
 
+async def append_again(
+    session: Session, found: Sequence[LedgerEntry], texts: Sequence[str], rules: ConsentRules, now: int
+) -> int:
+    """Append entries of this very ledger that were written elsewhere, and do again what they did.
+
+    Returns:
+        How many records were erased by them.
+    """
+    await append(session, found, texts)
+    rows = await upsert(session, list({s.device_ref: s for s in (entry.standing() for entry in found)}.values()))
+    await forget(session, [rows[ref][0] for ref in parted(found)])
+    gone = erased_by(found, rules)
+    return await erase(session, [(rows[ref][0], until) for ref, until in gone], now) if gone else 0
+
+
 async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: tuple[int, int] | None) -> int:
     """Insert records, each unless it is stored already; how many were not.
 
@@ -229,8 +247,7 @@ async def inserted(session: Session, record_ids: Sequence[bytes], since: int) ->
 async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> None:
     """Make routers findable by other names; *names* are what is noted of the names of each."""
     new = {row[0] for row in await session.rows(_LOOKUP, *_columns(rows))}
-    if new:
-        await session.do(_NAMED, *_columns([(router_id, names[router_id]) for router_id in new]))
+    await session.do(_NAMED, *_columns([(router_id, named, router_id in new) for router_id, named in names.items()]))
 
 
 async def among(session: Session, table: str, ids: Sequence[bytes], column: str = "record_id") -> set[bytes]:

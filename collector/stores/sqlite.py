@@ -24,6 +24,7 @@ from collector.stores.sqlite_rows import (
     VARIABLES,
     among,
     bury,
+    check_staying_here,
     erase_router,
     forget,
     insert_records,
@@ -76,7 +77,7 @@ class SQLiteStore(StoreFile):
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""
-        return await self._do(lambda: self._sweep.step(self._db))
+        return await self._do(lambda: self._sweep.step(self._db, str(self.path)))
 
     def _open(self) -> None:
         super()._open()
@@ -91,6 +92,7 @@ class SQLiteStore(StoreFile):
     def _changes(self, after: int) -> list[Standing]:
         """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
         check_schema(self._db, str(self.path))
+        check_staying_here(self._db, str(self.path))
         self._file.check_same()
         self._file.check_writable()
         self._head()
@@ -133,6 +135,7 @@ class SQLiteStore(StoreFile):
 
     def _restore(self, entries: Sequence[str]) -> int:
         self._forget()
+        check_staying_here(self._db, str(self.path))
         erased = restore(self._db, entries, self._rules)
         self._scrubber.scrub(self._db)
         return erased
@@ -144,6 +147,7 @@ class SQLiteStore(StoreFile):
         `data_version` tells, and inside an immediate transaction nobody can.
         """
         if version != self._known_version or len(self._known) > _REMEMBERED:
+            check_staying_here(self._db, str(self.path))
             self._known.clear()
             self._known_version = version
         known = self._known

@@ -20,6 +20,7 @@ from collector.stores.sqlite_rows import (
     NEWEST,
     ON_CELL,
     RECORDS,
+    check_staying_here,
     find_routers,
     head_of,
 )
@@ -141,6 +142,7 @@ class StoreFile:
         self._close()
         connection = connect(self.path, self.region, self._key_ids, self._versions, self._witness)
         try:
+            check_staying_here(connection, str(self.path))
             check_tail(connection, self.path)
         except BaseException:
             connection.close()

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from collector.model import Identity, Region
 from collector.registry import Entry
 from collector.stores.sqlite_faults import refused
+from collector.stores.sqlite_rows import check_staying_here
 from collector.stores.sqlite_schema import connect
 
 T = TypeVar("T")
@@ -73,6 +74,7 @@ class SQLiteRegistry:
         def whole(connection: sqlite3.Connection) -> int:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                check_staying_here(connection, str(self._path))
                 changed = work(connection)
                 if changed:
                     connection.execute(_NEXT_VERSION)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from collector.stores.retention import DAY, Purged, expired_until
+from collector.stores.sqlite_rows import check_staying_here
 from collector.stores.sqlite_scrub import note_erasure
 
 REACH: Final = 7 * DAY
@@ -27,10 +28,11 @@ class Sweep:
         self._until: int | None = None
         self._erased = 0
 
-    def step(self, connection: sqlite3.Connection) -> Purged:
+    def step(self, connection: sqlite3.Connection, place: str) -> Purged:
         """Delete what is past its time among the next records, in one transaction."""
         connection.execute("BEGIN IMMEDIATE")
         try:
+            check_staying_here(connection, place)
             until = self._begun(connection) if self._until is None else self._until
             erased, last = _purge(connection, self._after, until)
             if last is None and self._erased + erased:

@@ -15,6 +15,7 @@ from collector.stores import Router
 from collector.stores.plan import Insert
 from collector.stores.queue import ROUND
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, standing_of, tombstone
+from collector.stores.staying import MOVE, check_staying
 
 VARIABLES: Final = 500
 """How many values one statement names."""
@@ -72,6 +73,12 @@ NEWEST: Final = """
     UNION ALL SELECT * FROM (SELECT received_at FROM record WHERE id > ?2 ORDER BY id DESC LIMIT 1)"""
 BY_REF: Final = "SELECT id FROM router WHERE device_ref = :ref"
 BY_LOOKUP: Final = "SELECT router_id FROM lookup WHERE ref = :ref AND kind = :kind"
+
+
+def check_staying_here(connection: sqlite3.Connection, place: str) -> None:
+    """As `check_staying`, inside the transaction that is to write."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (MOVE,)).fetchone()
+    check_staying(row[0] if row else None, place)
 
 
 def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id") -> set[bytes]:

@@ -17,6 +17,7 @@ from collector.model import Region
 from collector.stores.known import check_known
 from collector.stores.missing import check_there
 from collector.stores.sqlite_faults import cause_of, not_opened, refused
+from collector.stores.sqlite_rows import check_staying_here
 
 _BUSY_SECONDS: Final = 5
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
@@ -283,4 +284,5 @@ def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Coll
         StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
     with closing(connect_read_only(path, region)) as connection:
+        check_staying_here(connection, str(path))
         check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))

@@ -26,7 +26,7 @@ FLOORS = (
     ("rights", "storage", "auditing"),
     ("service",),
     ("workers",),
-    ("lookup", "explain", "broker"),
+    ("lookup", "explain", "broker", "moving"),
     ("examination", "surveying"),
     ("console",),
     ("reference",),

@@ -1,0 +1,235 @@
+"""Moves what a region's store holds into another store of the same region, whatever their engines (decision 0024).
+
+Rule 1: the source is marked first. From then on it takes nothing, no act of consent either, until the move has ended or
+        was given up: no router can leave behind the move's back.
+Rule 2: the ledger goes first, word for word and by its chain; of routers that have left by it nothing follows.
+Rule 3: the target is no store to anybody before all of it is there, is counted, and has the digest of what was read.
+Rule 4: the source is retired before the target is released: at no moment do two stores take acts of one region.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from collector.consent.ledger import Head
+from collector.errors import Cause, StoreUnavailable, StoreUnusable
+from collector.stores.ends import End, Kept, Progress, Sums, Table, progress_note
+from collector.stores.guard import NOTE
+from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
+from collector.stores.witness import end_of
+
+_ENTRIES: Final = 1000
+_TIMES: Final = "times"
+_AS_THEY_ARE: Final = (NOTE, "registry")
+"""Notes that mean the same in every store: that it has a witness, and the version of its registry."""
+Report = Callable[[str, int], None]
+"""Told of each step: of what, and how many there are over there by now."""
+
+
+class Move:
+    """A move of what *source* holds to *target*, both open."""
+
+    def __init__(self, source: End, target: End, left: tuple[str, ...], report: Report = lambda *_: None) -> None:
+        """*left* are the states in which nothing of a router stays."""
+        self.source, self.target = source, target
+        self._left = left
+        self._report = report
+        self._kept = Kept(0, left)
+
+    async def begin(self, until: int) -> bool:
+        """Mark both stores, or find the marks of a move that broke off; *until* as in `Kept`, if it begins.
+
+        Returns:
+            Whether anything is left to be copied.
+
+        Raises:
+            StoreUnusable: the target holds something else, or one of them takes part in another move; says which.
+        """
+        source, target = await self._marks()
+        if source is None:
+            source = await self._begun(target, until)
+        elif target is None or (target.way, target.move) != (IN, source.move):
+            raise StoreUnusable(*_other_move(self.source, source))
+        self._kept = Kept(source.until, self._left)
+        return source.way == OUT
+
+    async def _marks(self) -> tuple[Mark | None, Mark | None]:
+        async with _at("source"):
+            source = Mark.noted(await self.source.noted(MOVE))
+        async with _at("target"):
+            return source, Mark.noted(await self.target.noted(MOVE))
+
+    async def _begun(self, target: Mark | None, until: int) -> Mark:
+        async with _at("target"):
+            empty, stays = await self.target.is_empty(), target is None or target.way == IN
+            if not (empty and stays):
+                raise StoreUnusable(
+                    f"{self.target.place}: found a store that holds something already, expected an empty one, or one "
+                    f"that this move has begun to fill. Name another one, or make this one anew"
+                )
+            if target is None:
+                target = Mark(IN, secrets.token_hex(8), until)
+                await self.target.note(MOVE, target.text(), instead_of=None)
+        made = target._replace(way=OUT)
+        async with _at("source"):
+            await self.source.note(MOVE, made.text(), instead_of=None)
+        return made
+
+    async def totals(self) -> dict[str, int]:
+        """How many entries and rows there are in the source; not all of them need go over."""
+        async with _at("source"):
+            numbers = {table.value: await self.source.number(table, None) for table in Table}
+            return {"ledger": (await self.source.head()).seq, **numbers}
+
+    async def copy(self) -> None:
+        """Copy what is not there yet: the ledger, then the tables."""
+        await self._ledger()
+        for table in Table:
+            await self._table(table)
+
+    async def _ledger(self) -> None:
+        async with _at("target"):
+            head = await self.target.head()
+        await self._check_same_ledger(head)
+        while True:
+            async with _at("source"):
+                texts = await self.source.entries(head.seq, _ENTRIES)
+            if not texts:
+                return
+            async with _at("target"):
+                head = await self.target.append(texts)
+            self._report("ledger", head.seq)
+
+    async def _check_same_ledger(self, head: Head) -> None:
+        """Whether what the target has begun to hold is this source's."""
+        if not head.seq:
+            return
+        async with _at("source"):
+            found = await self.source.entries(head.seq - 1, 1)
+        if not found or end_of(found[0]) != head:
+            raise StoreUnusable(
+                f"{self.target.place}: found another ledger at entry {head.seq}, expected that of {self.source.place}. "
+                f"Name another store, or make this one anew"
+            )
+
+    async def _table(self, table: Table) -> None:
+        progress = await self._progress(table)
+        while True:
+            self._report(table, progress.sums.number)
+            async with _at("source"):
+                page = await self.source.read(table, progress.after, self._kept)
+            if page is None:
+                return
+            now = Progress(page.last, progress.sums.with_(page.rows))
+            async with _at("target"):
+                await self.target.write(table, page.rows, progress, now)
+            progress = now
+
+    async def _progress(self, table: Table) -> Progress:
+        async with _at("target"):
+            return Progress.noted(await self.target.noted(progress_note(table)))
+
+    async def settle(self) -> None:
+        """Carry over what the store notes about itself, and have the target do what its engine asks for."""
+        for name in (*_AS_THEY_ARE, _TIMES):
+            async with _at("source"):
+                value = await self.source.noted(name)
+            if value is not None:
+                await self._note(name, await self._times(value) if name == _TIMES else value)
+        async with _at("target"):
+            await self.target.settle()
+
+    async def _note(self, name: str, value: str | None) -> None:
+        async with _at("target"):
+            there = await self.target.noted(name)
+            if there != value:
+                await self.target.note(name, value, instead_of=there)
+
+    async def _times(self, value: str) -> str:
+        """Up to which entry and record times were found wrong; records are counted anew over there."""
+        seq, _, number = value.partition(":")
+        async with _at("source"):
+            last = await self.source.number_before(int(number), self._kept)
+        async with _at("target"):
+            return f"{seq}:{0 if last is None else await self.target.number_of(last)}"
+
+    async def verify(self) -> None:
+        """Read the whole target, and count the source: number and digest of each table must be those that were copied.
+
+        Raises:
+            StoreUnusable: they are not; says of what.
+        """
+        async with _at("source"):
+            end = await self.source.head()
+        async with _at("target"):
+            if await self.target.head() != end:
+                raise StoreUnusable(f"{self.target.place}: found a ledger that does not end at entry {end.seq}")
+        for table in Table:
+            copied = (await self._progress(table)).sums
+            async with _at("source"):
+                number = await self.source.number(table, self._kept)
+            found = await self._sums(table)
+            if number != copied.number or found != copied:
+                raise StoreUnusable(
+                    f"{self.target.place}: of the {table} {copied.number} were read, {number} are in the source and "
+                    f"{found.number} here, with {'the same' if found.digest == copied.digest else 'another'} digest. "
+                    f"Make the target anew, give the move up, and begin again",
+                    Cause.CORRUPT,
+                )
+
+    async def _sums(self, table: Table) -> Sums:
+        sums, after = Sums(), ()
+        while True:
+            self._report(f"{table}, checked", sums.number)
+            async with _at("target"):
+                page = await self.target.read(table, after, None)
+            if page is None:
+                return sums
+            sums, after = sums.with_(page.rows), page.last
+
+    async def end(self) -> None:
+        """Retire the source, then release the target."""
+        source, target = await self._marks()
+        assert source is not None, "the move has begun"
+        if source.way == OUT:
+            async with _at("source"):
+                await self.source.note(MOVE, source._replace(way=GONE).text(), instead_of=source.text())
+        async with _at("target"):
+            for table in Table:
+                await self._note(progress_note(table), None)
+            if target is not None:
+                await self.target.note(MOVE, None, instead_of=target.text())
+
+
+async def give_up(source: End) -> None:
+    """Let the source take acts and records again; what was moved into the target stays no store to anybody.
+
+    Raises:
+        StoreUnusable: no move out of it is under way.
+    """
+    async with _at("source"):
+        mark = Mark.noted(await source.noted(MOVE))
+        if mark is None or mark.way != OUT:
+            found = "none" if mark is None else "one that has ended" if mark.way == GONE else "one into this store"
+            raise StoreUnusable(f"{source.place}: found {found}, expected a move that is under way")
+        await source.note(MOVE, None, instead_of=mark.text())
+
+
+def _other_move(source: End, mark: Mark) -> tuple[str, Cause]:
+    if mark.way == GONE:
+        return f"{source.place}: was moved to another store already. {Cause.MOVED.advice}", Cause.MOVED
+    if mark.way == IN:
+        return f"{source.place}: what is moved into it is not complete. {Cause.UNFINISHED.advice}", Cause.UNFINISHED
+    found = f"{source.place}: is being moved to another store than the one of --to"
+    return f"{found}. Run ueip store migrate with that one, or give that move up with --give-up", Cause.MOVING
+
+
+@asynccontextmanager
+async def _at(which: str) -> AsyncIterator[None]:
+    """Say at which end a trouble was."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        kind = StoreUnusable if isinstance(error, StoreUnusable) else StoreUnavailable
+        raise kind(f"{which}: {error}", error.cause) from error
