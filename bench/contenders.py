@@ -87,7 +87,7 @@ class Ours:
             server.make_stores()
         collector = Collector(folder / "ueip", broker.port, server.changes(folder / "spools") if server else {})
         stack.enter_context(collector)
-        stores: Stores = PostgresStores(collector, server) if server else SQLiteStores(collector.settings)
+        stores: Stores = PostgresStores(collector, server, flooded=True) if server else SQLiteStores(collector.settings)
         stack.callback(stores.close)
         load = Load(_ROUTERS, 0, None, 0, 0)
         return Collecting(collector, stores, broker.port, load, server), collector, broker.port

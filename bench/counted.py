@@ -25,6 +25,8 @@ _CLOSELY_SECONDS: Final = 0.02
 """Between two questions at the end of the load, when it matters."""
 _LOOK_SECONDS: Final = 0.002
 """Between two looks for a probe; so much of a latency may be the look."""
+_FLOODED_LOOK_SECONDS: Final = 0.05
+"""When latencies are those of a backlog: each look takes from what is measured."""
 _FOUND: Final = "SELECT record_id FROM ueip.record WHERE record_id = ANY($1)"
 
 
@@ -103,8 +105,10 @@ class DroppedOnly:
 class PostgresStores:
     """The regions' databases: probes are looked for by a connection to each, in a thread with a loop of its own."""
 
-    def __init__(self, collector: Collector, server: Server) -> None:
+    def __init__(self, collector: Collector, server: Server, *, flooded: bool) -> None:
+        """*flooded* says that as much comes as goes through."""
         self._server = server
+        self._pause = _FLOODED_LOOK_SECONDS if flooded else _LOOK_SECONDS
         self._counters = Counters(collector, "collector_records_stored_total")
         self._pending: dict[Region, deque[Sent]] = {region: deque() for region in Region}
         self._loop = asyncio.new_event_loop()
@@ -162,9 +166,9 @@ class PostgresStores:
         connection = await self._server.connect(self._server.settings(region).database)
         statement, pending = await connection.prepare(_FOUND), self._pending[region]
         while not self._closed:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(self._pause)
             if pending:
-                some = [pending[place] for place in range(min(len(pending), 8))]
+                some = [pending[place] for place in range(min(len(pending), 16))]
                 found = {row[0] for row in await statement.fetch([sent.record_id for sent in some])}
                 now = time.perf_counter()
                 while pending and pending[0].record_id in found:

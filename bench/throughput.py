@@ -75,7 +75,9 @@ def measure(load: Load, installation: Installation, folder: Path) -> dict[str, A
 def _stores(collector: Collector, server: Server | None, load: Load) -> Stores:
     if not load.flagged:
         return DroppedOnly(collector)
-    return SQLiteStores(collector.settings) if server is None else PostgresStores(collector, server)
+    if server is not None:
+        return PostgresStores(collector, server, flooded=load.rate is None)
+    return SQLiteStores(collector.settings)
 
 
 def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) -> dict[str, Any]:

@@ -162,6 +162,8 @@ class Probes:
         self._socket.sendall(connect_packet("probe"))
         self._acks.feed(self._socket.recv(64))
         self._socket.setblocking(False)
+        for _ in self.routers:  # so that they have joined, before two messages of one are under way
+            self._publish(time.perf_counter())
 
     def publish_due(self) -> None:
         """Publish what is due; take back the acknowledgements, which mean nothing here."""
