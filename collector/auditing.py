@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +11,32 @@ from collector.access.nouns import Role, Viewer
 from collector.config import Settings
 from collector.model import Region
 
-Logs = Mapping[Region | None, AuditLog]
-"""By region; None is the log of accounts and sign-ins."""
 _LOGIN_UID: Final = Path("/proc/self/loginuid")
 _UNSET: Final = 2**32 - 1
 
 
+class Logs:
+    """The logs of an installation: one a region that is enabled, and that of accounts and sign-ins."""
+
+    def __init__(self, logs: Mapping[Region | None, AuditLog]) -> None:
+        self._logs = logs
+
+    def __iter__(self) -> Iterator[AuditLog]:
+        return iter(self._logs.values())
+
+    def of(self, region: Region | None) -> AuditLog:
+        """A region's log; without a region, that of accounts and sign-ins.
+
+        Raises:
+            KeyError: the region is not enabled here.
+        """
+        return self._logs[region]
+
+
 def audit_logs(settings: Settings) -> Logs:
-    """The logs of the regions that are enabled here, and that of accounts. Nothing is opened."""
-    return {region: AuditLog(*settings.audit_place(region), region) for region in (*settings.regions.enabled, None)}
+    """The logs that the settings name. Nothing is opened."""
+    regions = (*settings.regions.enabled, None)
+    return Logs({region: AuditLog(*settings.audit_place(region), region) for region in regions})
 
 
 def at_terminal(settings: Settings) -> Viewer:

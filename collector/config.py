@@ -193,6 +193,11 @@ class Settings(Section):
         """Where what is ours alone is kept if no setting says otherwise: the folder of the first witness."""
         return self.regions.witness_of(self.regions.enabled[0]).parent
 
+    @property
+    def accounts_file(self) -> Path:
+        """Where the local accounts of the console are."""
+        return self.console.sign_in.accounts or self.private_folder / "console.accounts.json"
+
     def audit_place(self, region: Region | None) -> tuple[Path, Path]:
         """The folder and the head of a region's audit log; without a region, of that of accounts and sign-ins."""
         if region is None:

@@ -24,7 +24,7 @@ class SignInSettings(Section):
         default=8.0, description="Every session has ended after so long, whatever is done in it."
     )
     purpose_minutes: Annotated[float, Field(gt=0, le=480)] = Field(
-        default=60.0, description="How long a reason or a ticket holds before it is asked for again."
+        default=480.0, description="The longest that a reason or a ticket can be given for."
     )
     attempts: Annotated[int, Field(ge=3, le=100)] = Field(
         default=5, description="Wrong passwords in a row after which an account takes none for a while."
@@ -43,13 +43,18 @@ class SignInSettings(Section):
 Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-def _secure(url: str) -> str:
+def is_secure(url: str) -> bool:
+    """Whether an address is one that TLS protects, or on this machine (O78)."""
     scheme, _, rest = url.partition("://")
-    host = rest.partition("/")[0].rpartition("@")[2]
+    host = rest.partition("/")[0].partition("?")[0]
     name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    if scheme == "https" or (scheme == "http" and is_loopback(name)):
-        return url
-    raise ValueError("expected an https address (http on this machine only)")
+    return "@" not in host and bool(name) and (scheme == "https" or (scheme == "http" and is_loopback(name)))
+
+
+def _secure(url: str) -> str:
+    if not is_secure(url):
+        raise ValueError("expected an https address (http on this machine only)")
+    return url
 
 
 class OidcSettings(Section):
@@ -71,7 +76,11 @@ class OidcSettings(Section):
     scopes: tuple[Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]+$")], ...] = Field(
         default=("openid", "profile"), description="What is asked for; `openid` must be among them."
     )
-    name_claim: Claim = Field(default="preferred_username", description="The claim that names somebody in the log.")
+    name_claim: Claim = Field(
+        default="sub",
+        description="The claim that names somebody in the log. `sub` is the only one that providers promise to be "
+        "theirs alone (OpenID Connect Core, 5.7); `email` or `preferred_username` if yours promises that too.",
+    )
     role_claim: Claim = Field(
         default="ueip_role",
         description="The claim with the role; a dot leads into an object, as in realm_access.roles.",

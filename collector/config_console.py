@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from collector.config_access import OidcSettings, SignInSettings
 from collector.config_http import File, Section, is_loopback
 
 
@@ -19,6 +20,8 @@ class ConsoleSettings(Section):
     names: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")], ...] = Field(
         default=(), description="Names by which browsers reach it, beside the address itself; others are refused."
     )
+    sign_in: SignInSettings = SignInSettings()
+    oidc: OidcSettings = OidcSettings()
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

@@ -10,6 +10,7 @@ from collector.pseudonym import KEY_BYTES
 
 if TYPE_CHECKING:
     from collector.config import BrokerSettings, Settings
+    from collector.config_access import OidcSettings
     from collector.config_http import ApiSettings
     from collector.config_postgres import PostgresSettings
 
@@ -34,7 +35,12 @@ def tls_context(peer: "BrokerSettings | PostgresSettings") -> ssl.SSLContext | N
 
 def file_faults(settings: "Settings") -> list[str]:
     """What is wrong with the files that the settings name, and between them: a sentence each."""
-    faults = [*_named_file_faults(settings), *_shared_faults(settings), *_witness_faults(settings)]
+    faults = [
+        *_named_file_faults(settings),
+        *_provider_faults(settings.console.oidc),
+        *_shared_faults(settings),
+        *_witness_faults(settings),
+    ]
     return [*faults, *_retention_faults(settings)]
 
 
@@ -110,6 +116,21 @@ def _api_faults(api: "ApiSettings") -> list[str]:
         faults.append(
             f"api: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
         )
+    return faults
+
+
+def _provider_faults(oidc: "OidcSettings") -> list[str]:
+    faults = list[str]()
+    if not oidc.enabled:
+        return faults
+    for name in ("client_secret_file", "ca_file"):
+        file: Path | None = getattr(oidc, name)
+        if file is not None and isinstance(found := _content(file), str):
+            faults.append(f"console.oidc.{name}: {file}: {found}. Correct the path.")
+    secret = oidc.client_secret_file
+    if secret is not None and not faults and (mode := secret.stat().st_mode & 0o777) & 0o077:
+        where = "console.oidc.client_secret_file"
+        faults.append(f"{where}: {secret}: found mode {mode:o}, expected 600. Run: chmod 600 {secret}")
     return faults
 
 

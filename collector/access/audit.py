@@ -77,13 +77,21 @@ class AuditLog:
         )
         return Logged(asked=asked, seq=self._append(entry).seq)
 
-    def note(self, event: Event, who: Viewer, *, outcome: str = DONE, purpose: Purpose | None = None) -> None:
-        """Write down what somebody did that showed no router: signing in, being given an account.
+    def note(
+        self,
+        event: Event,
+        who: Viewer,
+        *,
+        outcome: str = DONE,
+        purpose: Purpose | None = None,
+        whom: str | None = None,
+    ) -> None:
+        """Write down what somebody did that showed no router: sign in, change the account of *whom*.
 
         Raises:
             AuditUnavailable: as `write`.
         """
-        self._append(self._entry(who, event.value, outcome, purpose))
+        self._append(msgspec.structs.replace(self._entry(who, event.value, outcome, purpose), whom=whom))
 
     def begin_anew(self, who: Viewer, reason: str) -> Path | None:
         """Put what is there aside, whole, and begin a log whose first entry says why. Returns where the old one is.

@@ -41,7 +41,8 @@ class Event(StrEnum):
 class AuditEntry(Sealed, frozen=True):
     """One line. Times are in milliseconds; `what` is a `Right` or an `Event`; `outcome` is `shown`, `done` or why not.
 
-    `who` is the account, `source` what authenticated it; `region` is None in the log of accounts.
+    `who` is the account, `source` what authenticated it, `whom` the account that it did something to; `region` is None
+    in the log of accounts.
     """
 
     seq: int
@@ -54,6 +55,7 @@ class AuditEntry(Sealed, frozen=True):
     region: str | None = None
     device_ref: str | None = None
     why: str | None = None
+    whom: str | None = None
     shown: Shown = msgspec.field(default_factory=dict)
     prev_hash: str = GENESIS.hash
     hash: str = ""
@@ -70,7 +72,8 @@ class NotAReason(ValueError):
     """What was given is no reason that may be written down; says what is expected."""
 
 
-_TICKET: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}[-#/ ]?[0-9]{1,12}|#?[0-9]{1,9}")
+_TICKET: Final = re.compile(r"[A-Za-z]{1,10}[-#/ ]?[0-9]{1,8}|#?[0-9]{1,6}")
+"""With no more digits than tickets have and fewer than serial numbers do."""
 _LEAST, _MOST = 10, 200
 _LOOKS_LIKE_IDENTIFIER: Final = (
     (re.compile(r"[0-9][0-9 ./-]{5,}[0-9]"), "a number of seven digits or more"),

@@ -22,6 +22,7 @@ from collector.cli.running import run_command, simulate_command
 from collector.cli.setup import check_config, init
 from collector.cli.store import store
 from collector.cli.up import up
+from collector.cli.user import user_group
 from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
 from collector.simulator import SimulationError
 
@@ -51,6 +52,7 @@ for command in (
     registry_group,
     store,
     audit_group,
+    user_group,
     check_config,
 ):
     ueip.add_command(command)

@@ -18,7 +18,7 @@ from collector.access.audit import AuditLog, AuditUnavailable, walk
 from collector.access.entry import AuditEntry, NotAReason, checked_reason
 from collector.access.nouns import Allowed, Right, may
 from collector.access.walk import Walk
-from collector.auditing import Logs, at_terminal, audit_logs
+from collector.auditing import at_terminal, audit_logs
 from collector.cli.common import config_option, out, say, settings_of
 from collector.cli.diagnosing import Duration
 from collector.config import Settings
@@ -101,8 +101,7 @@ def begin_anew_command(config: Path | None, name: str, reason: str) -> None:
 
 
 def _logs(settings: Settings, name: str | None) -> dict[str, AuditLog]:
-    logs: Logs = audit_logs(settings)
-    named = {CONSOLE if region is None else region.value: log for region, log in logs.items()}
+    named = {CONSOLE if log.region is None else log.region.value: log for log in audit_logs(settings)}
     if name is not None and name not in named:
         raise click.BadParameter(f"{name} is not enabled here", param_hint="--log")
     return {name: named[name]} if name else named
@@ -175,7 +174,7 @@ def _table(name: str, entries: list[AuditEntry]) -> Table:
             str(rfc3339(entry.at))[:19].replace("T", " "),
             Text(entry.who),
             entry.role,
-            entry.what,
+            Text(entry.what if entry.whom is None else f"{entry.what} {entry.whom}"),
             (entry.device_ref or "")[:12],
             Text(entry.why or ""),
             entry.outcome,

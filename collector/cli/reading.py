@@ -39,12 +39,12 @@ class Reading:
         Raises:
             AuditUnavailable: it could not be; show nothing.
         """
-        silent = {region for region in self._logs if region is not None}
+        silent = {log.region for log in self._logs if log.region is not None}
         for region, device_ref, shown in reads:
             silent.discard(region)
-            self._logs[region].write(self._allowed(self._right, region), device_ref=device_ref, shown=shown)
+            self._logs.of(region).write(self._allowed(self._right, region), device_ref=device_ref, shown=shown)
         for region in sorted(silent):
-            self._logs[region].write(self._allowed(Right.LOOKUP, region), shown={"routers": 0})
+            self._logs.of(region).write(self._allowed(Right.LOOKUP, region), shown={"routers": 0})
 
     def _allowed(self, right: Right, region: Region) -> Allowed:
         allowed = may(self._viewer, right, region, self._purpose, now=self._now)

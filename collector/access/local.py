@@ -1,0 +1,79 @@
+"""Signs people in by a local account: throttle, password and account, in an order that tells nothing.
+
+Rule 1: the answers to an unknown name, a wrong password and a locked account are one answer, after the same work.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from collector.access.accounts import Account, Accounts
+from collector.access.audit import NOBODY
+from collector.access.nouns import Viewer
+from collector.access.passwords import Passwords
+from collector.access.throttle import Throttle, place_of
+from collector.model import Sealed
+
+_MOST_NAME = 64
+
+
+class Wait(Sealed, frozen=True):
+    """No password is taken for so many seconds."""
+
+    seconds: float
+
+
+class Wrong(Sealed, frozen=True):
+    """It was wrong. For the log: whose account it was, and what was wrong with it; whoever tries is not told."""
+
+    viewer: Viewer
+    why: str
+
+
+class LocalSignIn:
+    """Checks names and passwords. *clock* gives seconds and does not step."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        throttle: Throttle,
+        passwords: Passwords | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._accounts = accounts
+        self._throttle = throttle
+        self._passwords = passwords or Passwords()
+        self._clock = clock
+
+    async def attempt(self, name: str, password: str, address: str) -> Account | Wait | Wrong:
+        """The account that somebody at *address* has, if its password is right.
+
+        Raises:
+            DataFault: the accounts cannot be read.
+            TooBusy: too many passwords are being checked.
+        """
+        name, place = name.strip().lower()[:_MOST_NAME], place_of(address)
+        account = self._accounts.book().get(name)
+        # By its stamp: whatever makes that anew, unlocking for one, forgives what was counted.
+        counted = f"{name} {account.stamp if account else ''}"
+        wait = self._throttle.attempt(counted, place, self._clock())
+        if wait > 0:
+            return Wait(seconds=wait)
+        fits = await self._passwords.fits(password, account.password if account else None)
+        if account is None or not fits or account.locked:
+            is_over = self._throttle.wait(counted, place, self._clock()) > 0
+            return Wrong(viewer=account.viewer if account else NOBODY, why=_why(account, over=is_over))
+        self._throttle.succeeded(counted, place, self._clock())
+        if self._passwords.is_outdated(account.password):
+            hashed = await asyncio.to_thread(self._passwords.hash, password)
+            await asyncio.to_thread(self._accounts.rehash, account, hashed)
+        return account
+
+
+def _why(account: Account | None, *, over: bool) -> str:
+    if over:
+        return "locked_out"
+    if account is None:
+        return "unknown"
+    return "locked" if account.locked else "wrong_password"

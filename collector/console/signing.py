@@ -1,0 +1,290 @@
+"""Signing in and out, and giving a reason: the routes, and who is signed in.
+
+Rule 1: who signs in gets a session of a new id; one they had before has ended.
+Rule 2: a sign-in that cannot be written down is none.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from collector.access.accounts import Account, Accounts
+from collector.access.audit import NOBODY
+from collector.access.entry import Event, NotAReason, checked_reason, is_ticket
+from collector.access.local import LocalSignIn, Wrong
+from collector.access.nouns import OWNERS_RIGHTS, Purpose, Role, Session, Viewer
+from collector.access.oidc import CALLBACK, Provider, provider_of
+from collector.access.passwords import Passwords, TooBusy
+from collector.access.sessions import Sessions
+from collector.access.throttle import Throttle
+from collector.access.tokens import Doubt, NotAccepted
+from collector.auditing import Logs
+from collector.config import Settings
+from collector.config_access import SignInSettings
+from collector.console.browser import Cookie, Words, after_of, fields_of, is_same
+from collector.console.failures import Busy, CsrfMissing, NotSignedIn
+from collector.errors import DataFault
+from collector.log import LOG
+from collector.model import PURPOSE
+
+SIGN_IN: Final = "/sign-in"
+SIGN_IN_OIDC: Final = "/sign-in/oidc"
+SIGN_OUT: Final = "/sign-out"
+REASON: Final = "/reason"
+_HOUR: Final = 3_600_000
+_NOTICES: Final = frozenset({"expired", "signed_out"})
+
+
+class Forms(Protocol):
+    """What renders."""
+
+    def form(
+        self, request: Request, template: str, *, status: int = 200, session: Session | None = None, **said: Any
+    ) -> Response:
+        """The page of *template* with what is *said* to it."""
+        ...
+
+
+def signing_of(settings: Settings, logs: Logs, forms: Forms) -> "Signing":
+    """What the settings make of it."""
+    console = settings.console
+    address = urlsplit(console.oidc.public_url or "")
+    return Signing(
+        console.sign_in,
+        Accounts(settings.accounts_file),
+        logs,
+        forms,
+        provider=provider_of(console.oidc),
+        secure=console.cert_file is not None or address.scheme == "https",
+        origins=frozenset({f"{address.scheme}://{address.netloc}"} if address.netloc else ()),
+    )
+
+
+class Signing:
+    """Who is signed in. Its routes, and what other routes ask of it."""
+
+    def __init__(
+        self,
+        settings: SignInSettings,
+        accounts: Accounts,
+        logs: Logs,
+        forms: Forms,
+        *,
+        provider: Provider | None = None,
+        secure: bool,
+        origins: frozenset[str] = frozenset(),
+        passwords: Passwords | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """*secure* says whether browsers come by TLS, *origins* what else they call us than the Host they ask for."""
+        self._settings = settings
+        self._accounts = accounts
+        self._log = logs.of(None)
+        self._forms = forms
+        self._provider = provider
+        self._origins = origins
+        self._wall = wall
+        self._words = Words()
+        throttle = Throttle(
+            by_account=settings.attempts,
+            by_address=settings.attempts_by_address,
+            first_seconds=settings.lock_out_seconds,
+        )
+        self._local = LocalSignIn(accounts, throttle, passwords)
+        self._sessions = Sessions(
+            idle=settings.idle_minutes * 60,
+            longest=settings.session_hours * 3600,
+            clock=lambda: int(wall() * 1000),
+            is_current=self._is_current,
+        )
+        self._cookie = Cookie("ueip", secure=secure)
+        self._browser = Cookie("ueip-browser", secure=secure)
+        """Ties a form, and a sign-in that is under way at a provider, to the browser that it began in."""
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """The pages of signing in and out."""
+        made: list[BaseRoute] = [
+            Route(SIGN_IN, self._sign_in_page, methods=["GET"]),
+            Route(SIGN_IN, self._sign_in, methods=["POST"]),
+            Route(SIGN_OUT, self._sign_out, methods=["POST"]),
+            Route(REASON, self._reason_page, methods=["GET"]),
+            Route(REASON, self._give_reason, methods=["POST"]),
+        ]
+        if self._provider is not None:
+            made += [
+                Route(SIGN_IN_OIDC, self._to_provider, methods=["GET"]),
+                Route(CALLBACK, self._from_provider, methods=["GET"]),
+            ]
+        return made
+
+    def session_of(self, request: Request) -> Session | None:
+        """The session of a request; None if there is none that holds."""
+        shown = self._cookie.of(request)
+        return None if shown is None else self._sessions.find(shown)
+
+    async def check(self, request: Request, session: Session) -> dict[str, str]:
+        """The fields of a form that *session* sent.
+
+        Raises:
+            CsrfMissing: it does not come from a page of ours, or without the session's word.
+            Invalid: it is no form.
+        """
+        fields = await fields_of(request, self._origins)
+        if not is_same(fields.get("csrf", ""), session.csrf):
+            raise CsrfMissing
+        return fields
+
+    async def _sign_in_page(self, request: Request) -> Response:
+        if self.session_of(request) is not None:
+            return _to(after_of(request.query_params.get("next")))
+        return self._page(request, after=after_of(request.query_params.get("next")))
+
+    async def _sign_in(self, request: Request) -> Response:
+        fields = await fields_of(request, self._origins)
+        browser = self._browser.of(request) or ""
+        after = after_of(fields.get("next"))
+        if not browser or not is_same(fields.get("csrf", ""), self._words.of(browser)):
+            return self._page(request, after=after, fault="expired", status=403)
+        address = request.client.host if request.client else ""
+        try:
+            found = await self._local.attempt(fields.get("name", ""), fields.get("password", ""), address)
+        except TooBusy:
+            raise Busy from None
+        if isinstance(found, Account):
+            return await self._begin(request, found.viewer, found.stamp, after)
+        if isinstance(found, Wrong):
+            await self._note(Event.SIGN_IN_REFUSED, found.viewer, found.why)
+            return self._page(request, after=after, fault="wrong", status=403)
+        made = self._page(request, after=after, fault="locked", status=429)
+        made.headers["Retry-After"] = str(int(found.seconds) + 1)
+        return made
+
+    async def _to_provider(self, request: Request) -> Response:
+        assert self._provider is not None
+        browser = self._browser.of(request) or secrets.token_urlsafe(32)
+        after = after_of(request.query_params.get("next"))
+        try:
+            made = RedirectResponse(await self._provider.begin(browser, after), 303)
+        except NotAccepted as refused:
+            return await self._doubted(request, refused.doubt)
+        self._browser.put(made, browser)
+        return made
+
+    async def _from_provider(self, request: Request) -> Response:
+        assert self._provider is not None
+        pairs = request.query_params.multi_items()
+        # What is said twice is read by two in two ways.
+        answer = dict(pairs) if len(dict(pairs)) == len(pairs) else {}
+        try:
+            viewer, after = await self._provider.finish(answer, self._browser.of(request) or "")
+        except NotAccepted as refused:
+            return await self._doubted(request, refused.doubt)
+        return await self._begin(request, viewer, "", after)
+
+    async def _doubted(self, request: Request, doubt: Doubt) -> Response:
+        LOG.seldom("sign_in_by_provider_refused", why=doubt.value)
+        await self._note(Event.SIGN_IN_REFUSED, NOBODY, f"oidc_{doubt.value}")
+        return self._page(request, after="/", fault="failed", status=403)
+
+    async def _sign_out(self, request: Request) -> Response:
+        session = self.session_of(request)
+        if session is not None:
+            await self.check(request, session)
+            self._sessions.end(session)
+            await self._note(Event.SIGNED_OUT, session.viewer)
+        made = _to(f"{SIGN_IN}?notice=signed_out")
+        self._cookie.forget(made)
+        return made
+
+    async def _reason_page(self, request: Request) -> Response:
+        session, now = self._who(request), int(self._wall() * 1000)
+        over = session.purpose is not None and not session.purpose.holds(now)
+        return self._reason(request, session, after_of(request.query_params.get("next")), "over" if over else None)
+
+    async def _give_reason(self, request: Request) -> Response:
+        session = self._who(request)
+        fields = await self.check(request, session)
+        after = after_of(fields.get("back"))
+        try:
+            text, hours = checked_reason(fields.get("reason", "")), int(fields.get("hours", "1"))
+        except (NotAReason, ValueError):
+            return self._reason(request, session, after, "invalid", status=400)
+        now = int(self._wall() * 1000)
+        length = min(max(1, hours) * _HOUR, int(self._settings.purpose_minutes * 60_000))
+        aim = OWNERS_RIGHTS if session.viewer.role is Role.PRIVACY_OFFICER else PURPOSE
+        purpose = Purpose(text=text, ticket=is_ticket(text), given_at=now, until=now + length, aim=aim)
+        await self._note(Event.PURPOSE_GIVEN, session.viewer, purpose=purpose)
+        self._sessions.give(session, purpose)
+        return _to(after)
+
+    def _who(self, request: Request) -> Session:
+        session = self.session_of(request)
+        if session is None:
+            raise NotSignedIn
+        return session
+
+    async def _begin(self, request: Request, viewer: Viewer, stamp: str, after: str) -> Response:
+        await self._note(Event.SIGNED_IN, viewer)
+        before = self.session_of(request)
+        if before is not None:
+            self._sessions.end(before)
+        shown, _ = self._sessions.begin(viewer, stamp)
+        made = _to(after)
+        self._cookie.put(made, shown)
+        self._browser.forget(made)
+        return made
+
+    async def _note(self, event: Event, who: Viewer, outcome: str = "done", *, purpose: Purpose | None = None) -> None:
+        await asyncio.to_thread(lambda: self._log.note(event, who, outcome=outcome, purpose=purpose))
+
+    def _is_current(self, session: Session) -> bool:
+        """Whether what a session rests on still holds; what cannot be read says no."""
+        try:
+            book = self._accounts.book()
+        except DataFault as fault:
+            LOG.seldom("accounts_unreadable", error=type(fault).__name__)
+            return False
+        if book.ended.get(session.viewer.name, 0) >= session.begun_at:
+            return False
+        if session.viewer.source != "local":
+            return True
+        account = book.get(session.viewer.name)
+        return account is not None and not account.locked and account.stamp == session.stamp
+
+    def _page(self, request: Request, *, after: str, fault: str | None = None, status: int = 200) -> Response:
+        browser = self._browser.of(request) or secrets.token_urlsafe(32)
+        notice = request.query_params.get("notice")
+        if notice is None and self._cookie.of(request) is not None:
+            notice = "expired"
+        made = self._forms.form(
+            request,
+            "sign_in.html",
+            status=status,
+            fault=fault,
+            notice=notice if notice in _NOTICES and fault is None else None,
+            sso=f"{SIGN_IN_OIDC}?{urlencode({'next': after})}" if self._provider else None,
+            local=self._provider is None or bool(self._accounts.book().accounts),
+            csrf=self._words.of(browser),
+            next=after,
+        )
+        self._browser.put(made, browser)
+        return made
+
+    def _reason(
+        self, request: Request, session: Session, back: str, fault: str | None, *, status: int = 200
+    ) -> Response:
+        hours = max(1, int(self._settings.purpose_minutes / 60))
+        said = {"fault": fault, "back": back, "most_hours": hours}
+        return self._forms.form(request, "reason.html", status=status, session=session, **said)
+
+
+def _to(path: str) -> Response:
+    return RedirectResponse(path, 303)
