@@ -11,6 +11,7 @@ from collector.pseudonym import KEY_BYTES
 if TYPE_CHECKING:
     from collector.config import BrokerSettings, Settings
     from collector.config_access import OidcSettings
+    from collector.config_console import ConsoleSettings
     from collector.config_http import ApiSettings
     from collector.config_postgres import PostgresSettings
 
@@ -37,6 +38,7 @@ def file_faults(settings: "Settings") -> list[str]:
     """What is wrong with the files that the settings name, and between them: a sentence each."""
     faults = [
         *_named_file_faults(settings),
+        *_listener_faults("console", settings.console),
         *_provider_faults(settings.console.oidc),
         *_shared_faults(settings),
         *_witness_faults(settings),
@@ -109,14 +111,18 @@ def _api_faults(api: "ApiSettings") -> list[str]:
         faults.append(
             f"api.token_file: {api.token_file}: found mode {mode:o}, expected 600. Run: chmod 600 {api.token_file}"
         )
+    return [*faults, *_listener_faults("api", api)]
+
+
+def _listener_faults(section: str, listener: "ApiSettings | ConsoleSettings") -> list[str]:
     try:
-        server_context(api)
+        server_context(listener)
     except (ssl.SSLError, OSError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-        faults.append(
-            f"api: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
-        )
-    return faults
+        return [
+            f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
+        ]
+    return []
 
 
 def _provider_faults(oidc: "OidcSettings") -> list[str]:
@@ -144,8 +150,8 @@ def read_tokens(api: "ApiSettings") -> list[bytes]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def server_context(api: "ApiSettings") -> ssl.SSLContext | None:
-    """TLS 1.2 or newer for the API's listener, or None for one on this machine without TLS.
+def server_context(api: "ApiSettings | ConsoleSettings") -> ssl.SSLContext | None:
+    """TLS 1.2 or newer for a listener of ours, or None for one on this machine without TLS.
 
     Raises:
         ssl.SSLError, OSError: a file cannot be used.

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from collector.config_console import ConsoleSettings
 from collector.config_http import ApiSettings, HttpSettings
 from collector.errors import CollectorError
 
@@ -59,7 +60,7 @@ class Listener:
         self,
         app: Starlette,
         section: str,
-        settings: HttpSettings | ApiSettings,
+        settings: HttpSettings | ApiSettings | ConsoleSettings,
         tls: ssl.SSLContext | None = None,
         bound: socket.socket | None = None,
     ) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -139,14 +139,14 @@ class Visit:
         for word, viewer in PEOPLE.items():
             self.door.let_in(word, viewer)
 
-    def client(self, word: str = "", **headers: str) -> httpx.AsyncClient:
+    def client(self, word: str = "", **headers: str) -> httpx2.AsyncClient:
         """A browser with somebody's session, and the word that its requests must carry."""
         session = self.door.sessions.get(word)
         if session is not None:
             headers.setdefault("X-CSRF-Token", session.csrf)
         cookies = {"test": word} if word else {}
-        return httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app), base_url="http://127.0.0.1", cookies=cookies, headers=headers
+        return httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(self.app), base_url="http://127.0.0.1", cookies=cookies, headers=headers
         )
 
     async def handle(self, word: str = "engineer", serial: str = "") -> str:
@@ -158,7 +158,7 @@ class Visit:
 
     def audited(self, region: Region | None = HERE) -> list[AuditEntry]:
         """The audit log of a region, which is whole."""
-        walked = walk(audit_logs(self.house.settings)[region])
+        walked = walk(audit_logs(self.house.settings).of(region))
         entries = list(walked.entries())
         assert walked.wrong == []
         return [entry for entry in entries if entry.what != "begun"]
@@ -169,7 +169,7 @@ def now_ms() -> int:
     return int(datetime.now(UTC).timestamp() * 1000)
 
 
-def document(answer: httpx.Response) -> Any:
+def document(answer: httpx2.Response) -> Any:
     """The JSON of an answer that shows something."""
     assert answer.status_code == 200, answer.text
     return msgspec.json.decode(answer.content)

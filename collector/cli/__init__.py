@@ -13,6 +13,7 @@ from collector import __version__
 from collector.access.audit import AuditUnavailable
 from collector.cli.audit import audit_group
 from collector.cli.consent import consent_group, exit_command
+from collector.cli.console import console_command
 from collector.cli.diagnosing import diagnose_command, explain_rule_command
 from collector.cli.fleet import fleet_command
 from collector.cli.ledger import ledger
@@ -46,6 +47,7 @@ for command in (
     diagnose_command,
     explain_rule_command,
     fleet_command,
+    console_command,
     exit_command,
     ledger,
     consent_group,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -96,4 +97,5 @@ def problem(failure: Failure) -> Response:
 
 def names_of(settings: ConsoleSettings) -> frozenset[str]:
     """The names a browser may ask for."""
-    return frozenset({"127.0.0.1", "::1", "localhost", settings.host, *settings.names})
+    public = urlsplit(settings.oidc.public_url or "").hostname or settings.host
+    return frozenset({"127.0.0.1", "::1", "localhost", settings.host, public, *settings.names})

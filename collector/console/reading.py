@@ -165,7 +165,7 @@ class Reader:
         """
         allowed = await self._ask(session, Right.AUDIT, region)
         try:
-            entries = await asyncio.to_thread(newest, self._logs[region], before=before, most=MOST_ENTRIES + 1)
+            entries = await asyncio.to_thread(newest, self._logs.of(region), before=before, most=MOST_ENTRIES + 1)
         except OSError as error:
             raise AuditUnavailable(f"the audit log cannot be read: {error.strerror}") from None
         shown = entries[:MOST_ENTRIES]
@@ -202,7 +202,7 @@ class Reader:
     async def _ask(
         self, session: Session, right: Right, region: Region | None, *, device_ref: bytes | None = None
     ) -> Allowed:
-        if region not in self._logs:
+        if region is not None and region not in self.settings.regions.enabled:
             raise NotServed
         asked = may(session.viewer, right, region, session.purpose, now=self._clock())
         if isinstance(asked, Refused):
@@ -213,7 +213,7 @@ class Reader:
     async def _write(
         self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None
     ) -> Logged:
-        log = self._logs[asked.region]
+        log = self._logs.of(asked.region)
         return await asyncio.to_thread(lambda: log.write(asked, device_ref=device_ref, shown=shown))
 
 

@@ -101,6 +101,16 @@ def page(template: str, texts: Texts, look: Look, **context: Any) -> str:
     return _environment().get_template(template).render(look=look, texts=texts, languages=languages, **words, **context)
 
 
+class Forms:
+    """The pages of signing in and of giving a reason, for whoever answers them."""
+
+    def form(
+        self, request: Request, template: str, *, status: int = 200, session: Session | None = None, **said: Any
+    ) -> HTMLResponse:
+        """The page of *template* with what is *said* to it."""
+        return render(request, template, session=session, status=status, **said)
+
+
 def texts_for(request: Request) -> Texts:
     """The texts in the language of whoever asks."""
     return chosen(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))

@@ -1,0 +1,92 @@
+"""Runs the console: everything put together, on a listener of its own, until it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from collector.access.accounts import Accounts
+from collector.access.oidc import Provider, provider_of
+from collector.auditing import Logs, audit_logs
+from collector.config import Settings
+from collector.config_files import server_context
+from collector.config_http import is_loopback
+from collector.console.api import api_routes
+from collector.console.app import Console, make_console
+from collector.console.pages import ConsolePages
+from collector.console.reading import Reader
+from collector.console.rendering import Forms
+from collector.console.signing import Signing
+from collector.errors import DataFault
+from collector.http import Listener
+
+_NOBODY: Final = (
+    "console.host: found '{}' and nobody who can sign in, expected an account or a provider for a console that other "
+    "machines reach. Add one with: ueip user add, or set console.oidc"
+)
+
+
+class ConsoleServer:
+    """The console of an installation.
+
+    Raises:
+        DataFault: other machines would reach it, and nobody could sign in.
+        CollectorError: its address cannot be listened on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._accounts = Accounts(settings.accounts_file)
+        if not is_loopback(settings.console.host) and not self.has_people:
+            raise DataFault([_NOBODY.format(settings.console.host)])
+        self._provider = provider_of(settings.console.oidc)
+        logs = audit_logs(settings)
+        self._reader = Reader(settings, logs)
+        signing = _signing(settings, self._accounts, logs, self._provider)
+        console = Console(settings.console, self._reader, signing)
+        app = make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
+        self._listener = Listener(app, "console", settings.console, server_context(settings.console))
+
+    @property
+    def address(self) -> str:
+        """Where browsers find it."""
+        return self._settings.console.oidc.public_url or self._listener.address
+
+    @property
+    def has_people(self) -> bool:
+        """Whether there is anybody who could sign in."""
+        return self._settings.console.oidc.enabled or bool(self._accounts.book().accounts)
+
+    async def run(self, *, started: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGINT or SIGTERM; requests under way are finished."""
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        surveys = asyncio.create_task(self._reader.fleets.run())
+        serving = asyncio.create_task(self._listener.run())
+        started()
+        try:
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([serving, surveys, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await self._listener.stop()
+            await serving
+        finally:
+            surveys.cancel()
+            await asyncio.gather(surveys, return_exceptions=True)
+            if self._provider is not None:
+                await self._provider.close()
+
+
+def _signing(settings: Settings, accounts: Accounts, logs: Logs, provider: Provider | None) -> Signing:
+    public = settings.console.oidc.public_url
+    origins = frozenset() if public is None else frozenset({"{0.scheme}://{0.netloc}".format(urlsplit(public))})
+    return Signing(
+        settings.console.sign_in,
+        accounts,
+        logs,
+        Forms(),
+        provider=provider,
+        secure=settings.console.cert_file is not None or (public or "").startswith("https:"),
+        origins=origins,
+    )
