@@ -190,6 +190,8 @@ class PostgresPeer(Peer):
     table: ClassVar[str] = "CREATE TABLE raw (id bigserial, message text)"
     message: ClassVar[str] = "message"
     """The column that holds the payload."""
+    counting: ClassVar[str] = "SELECT last_value FROM raw_id_seq WHERE is_called"
+    """How many have come. What is not committed yet counts: nobody else could say how far a long COPY is."""
 
     def __init__(self, folder: Path, broker_port: int, routers: int) -> None:
         super().__init__(folder, broker_port, routers)
@@ -206,8 +208,8 @@ class PostgresPeer(Peer):
         self._do(self._reading.execute(self.table))
 
     def rows(self) -> int:
-        """As `Peer.rows`. What is not committed yet counts: nobody else could say how far a long COPY is."""
-        return int(self._do(self._reading.fetchval("SELECT last_value FROM raw_id_seq WHERE is_called")) or 0)
+        """As `Peer.rows`."""
+        return int(self._do(self._reading.fetchval(self.counting)) or 0)
 
     def message_ids(self) -> list[str]:
         """As `Peer.message_ids`."""

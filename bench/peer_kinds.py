@@ -161,6 +161,9 @@ class Vector(PostgresPeer):
     name = "Vector, PostgreSQL"
     does = "everything is kept; acknowledges on receipt"
     filters = False
+    # It names every column itself, and has nothing to say for one that it does not know.
+    table = "CREATE TABLE raw (message text)"
+    counting = "SELECT count(*) FROM raw"
 
     @classmethod
     def ensure(cls) -> None:
