@@ -45,7 +45,7 @@ fuzz-formats: $(VENV)/.test ## a million inputs for each format of other makers;
 		--target bulk_data --target usp --target netjson --target goform --target ubus --target collectd
 
 clean: ## forget the set-up and the demo's data
-	rm -rf $(VENV) .ueip dist build
+	rm -rf $(VENV) .ueip .bench dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

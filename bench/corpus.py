@@ -38,7 +38,7 @@ class Corpus:
         regions = self.settings.regions
         pseudonyms = {region: Pseudonymiser(read_keys(regions.of(region))) for region in regions.enabled}
         self.rules: Rules = assemble(self.settings, pseudonyms, now=int((now or time.time()) * 1000))
-        self._now = now
+        self.now = now
         self._fleet = fleet(routers)
         self._numbers = count()
 
@@ -68,7 +68,7 @@ class Corpus:
         return found[:wanted]
 
     def _message(self, kind: Kind) -> Message:
-        router, now = self._fleet[kind.router], self._now or time.time()
+        router, now = self._fleet[kind.router], self.now or time.time()
         template = router.templates[kind.shape]
         payload = template.payload(next(self._numbers), time_text(now), flagged=kind.flagged, leaky=kind.leaky)
         return Message(router.topic.decode(), payload, retained=False, received_at=int(now * 1000))

@@ -18,10 +18,12 @@ _MODELS: Final = 40
 class Crowd:
     """Messages and records of *size* routers; each message has an id of its own."""
 
-    def __init__(self, rules: Rules, size: int) -> None:
+    def __init__(self, rules: Rules, size: int, now: float | None = None) -> None:
+        """*now* is when messages are sent and received, the time of day if it is not given."""
         assert size <= MOST, "a serial has six digits"
         self.size = size
         self._rules = rules
+        self._now = now
         self._numbers = count()
         self._models = [router for router in fleet(4 * _MODELS) if router.region is REGION][:_MODELS]
 
@@ -42,7 +44,7 @@ class Crowd:
         return found
 
     def _message(self, number: int, router: int, shape: int) -> Message:
-        model, now = self._models[router % len(self._models)], time.time()
+        model, now = self._models[router % len(self._models)], self._now or time.time()
         serial, imei = f"ZTEB01C{router:06d}", _imei(router)
         text = model.templates[shape].payload(number, time_text(now))
         start = text.index(b'"imei":"') + 8

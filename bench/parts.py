@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from corpus import Corpus
+from crowd import MOST, Crowd
 from msgspec import UNSET
 from payloads import SHAPES
 
@@ -83,6 +84,7 @@ def whole(corpus: Corpus) -> dict[str, Part]:
         **{name: partial(corpus.messages, shape=shape) for shape, name in enumerate(SHAPES)},
         "as the fleet sends": corpus.mixed,
         "no flag": partial(corpus.messages, shape=0, flagged=False),
+        "routers not remembered": Crowd(rules, MOST, corpus.now).messages,
         "local-only key": partial(corpus.messages, shape=0, leaky=True),
     }
     found = {f"process, {name}": Part(make, lambda message: process(message, rules)) for name, make in kinds.items()}
