@@ -60,8 +60,8 @@ class PacketReader:
         self._rest = bytearray()
         self._wanted = 0
 
-    def feed(self, data: bytes) -> Iterator[Packet]:
-        """The packets that *data* completes.
+    def feed(self, data: bytes | memoryview) -> Iterator[Packet]:
+        """The packets that *data* completes; nothing of them refers to it afterwards.
 
         Raises:
             ProtocolFault: the stream is not MQTT 5; the connection is of no more use.

@@ -47,6 +47,8 @@ REPLAY_SECONDS: Final = 2.0
 """So long after subscribing, a message with the retain flag is taken for one the broker had before."""
 CLOCK_BEHIND: Final = "clock_behind"
 """Why a connection was given up: the collector's own clock went back (K38)."""
+_READ_BYTES: Final = 65_536
+"""Of one read: some hundred messages, two milliseconds; between two reads the ends of commits are heard of."""
 _SUBSCRIBE_ID: Final = 1
 _LAST_ID: Final = 65_535
 
@@ -55,8 +57,8 @@ class ConnectionLost(Exception):
     """The connection is gone; says why in a word."""
 
 
-class Connection(asyncio.Protocol):
-    """An `asyncio.Protocol` over the codec."""
+class Connection(asyncio.BufferedProtocol):
+    """An `asyncio.BufferedProtocol` over the codec."""
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._read_done = read_done
         self._clock = clock or Clock()
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -104,7 +107,15 @@ class Connection(asyncio.Protocol):
         if not self.closed.done():
             self.closed.set_result(why)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Where the next read goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So much was read."""
+        self.take(self._buffer[:nbytes])
+
+    def take(self, data: bytes | memoryview) -> None:
         """Hand over every message that *data* completes, and release what they settle at once."""
         self.last_received = time.monotonic()
         received_at = self._clock.now()

@@ -83,7 +83,7 @@ class Session:
 
     def get(self, *packets: bytes) -> None:
         """The broker sends these in one go."""
-        self.connection.data_received(b"".join(packets))
+        self.connection.take(b"".join(packets))
 
     def sent(self) -> list[Packet]:
         """What was written since the last call, as packets."""
@@ -497,7 +497,7 @@ async def test_the_sender_is_what_the_one_property_says(
     )
     connection.connection_made(FakeTransport())
 
-    connection.data_received(packet.write())
+    connection.take(packet.write())
 
     assert [sender if wanted else None] == [message.sender for message in received]
 
