@@ -155,6 +155,11 @@ class SpoolSettings(Section):
         default=1_073_741_824,
         description="The most that waits in a region's spool; what comes then stays with the broker.",
     )
+    known_routers: Annotated[int, Field(ge=1000, le=100_000_000)] = Field(
+        default=1_000_000,
+        description="Of how many routers a region is remembered that they have joined, 17 bytes each in every worker: "
+        "records of others stay with the broker while the store is away.",
+    )
 
 
 class LogSettings(Section):

@@ -82,4 +82,10 @@ def open_spool(settings: Settings, region: Region) -> Spool:
     own, limits = settings.regions.of(region), settings.spool
     beside = place_of(settings, region).check_there
     file = SpoolFile(own.spool_folder, region, Sealer(read_keys(own), region), limits.max_bytes, beside)
-    return Spool(file, region, max_bytes=limits.max_bytes, after_seconds=limits.after_seconds)
+    return Spool(
+        file,
+        region,
+        max_bytes=limits.max_bytes,
+        after_seconds=limits.after_seconds,
+        known_routers=limits.known_routers,
+    )

@@ -13,6 +13,7 @@ from typing import Any, Self
 from records import Receipt, number_of
 
 from collector.config import WriterSettings
+from collector.consent.joined import MOST
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause, StoreUnavailable
 from collector.metrics import Metrics
@@ -66,6 +67,7 @@ class Region:
     def __init__(
         self, folder: Path, *, store: GatedStore | None = None, max_bytes: int = 1 << 30, keys: Sequence[Key] = (KEY,),
         after_seconds: float = 30.0, patience: float = 30.0, linger: float = 0, batch: int = 4000,
+        known_routers: int = MOST,
     ) -> None:  # fmt: skip
         self.folder = folder
         self.store = store or GatedStore()
@@ -73,7 +75,10 @@ class Region:
         self.closed = ClosedRouters()
         self._max_bytes = max_bytes
         self.file = SpoolFile(folder, HERE, Sealer(keys, HERE), max_bytes)
-        self.spool = Spool(self.file, HERE, max_bytes=max_bytes, after_seconds=after_seconds, patience=patience)
+        self.spool = Spool(
+            self.file, HERE, max_bytes=max_bytes, after_seconds=after_seconds, patience=patience,
+            known_routers=known_routers,
+        )  # fmt: skip
         self.left = self.back = 0
         settings = WriterSettings(linger_milliseconds=linger, max_batch_rows=batch)
         self.writer = Writer(
@@ -96,10 +101,12 @@ class Region:
         self.check()
         return self
 
-    async def restarted(self, *, open_store: bool = True, keys: Sequence[Key] = (KEY,)) -> "Region":
+    async def restarted(
+        self, *, open_store: bool = True, keys: Sequence[Key] = (KEY,), known_routers: int = MOST
+    ) -> "Region":
         """The next process, after this one was killed: it has no more than what is on the disk."""
         await self.spool._worker.call(self.file.close)  # the kernel lets go of a lock when a process dies
-        after = Region(self.folder, store=self.store, max_bytes=self._max_bytes, keys=keys)
+        after = Region(self.folder, store=self.store, max_bytes=self._max_bytes, keys=keys, known_routers=known_routers)
         if open_store:
             return await after.open()
         await after.writer._recover()

@@ -14,7 +14,7 @@ from collector.model import Identity
 _REF_BYTES: Final = 16
 _BUCKETS: Final = 4096
 MOST: Final = 1_000_000
-"""Routers remembered a region; some 17 bytes each. Those above are treated as unknown."""
+"""Routers remembered a region unless the settings say otherwise, some 17 bytes each; those above count as unknown."""
 
 
 class JoinedRouters:

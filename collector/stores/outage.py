@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Final
 
 from collector.consent.acts import hides
-from collector.consent.joined import JoinedRouters
+from collector.consent.joined import MOST, JoinedRouters
 from collector.consent.standing import ClosedRouters, Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Identity, Record
 from collector.stores.health import Health
@@ -43,11 +43,16 @@ class Way(Enum):
 class Outage:
     """The knowledge of one region's writer."""
 
-    def __init__(self, closed: ClosedRouters, health: Health, *, joins_by_flag: bool = True) -> None:
-        """*joins_by_flag* says that a router may join by a report (D3, mode flag)."""
+    def __init__(
+        self, closed: ClosedRouters, health: Health, *, joins_by_flag: bool = True, known_routers: int = MOST
+    ) -> None:
+        """*joins_by_flag* says that a router may join by a report (D3, mode flag).
+
+        That *known_routers* have joined is remembered at most.
+        """
         self.closed = closed
         self._joins_by_flag = joins_by_flag
-        self.joined = JoinedRouters()
+        self.joined = JoinedRouters(known_routers)
         self._health = health
         self._acts: list[Item] = []
         self._waiting_refs: set[bytes] = set()

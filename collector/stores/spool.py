@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from collector.consent.joined import MOST
 from collector.errors import Cause, SpoolUnavailable
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
@@ -38,12 +39,14 @@ class Spool:
         max_bytes: int = 0,
         after_seconds: float = 1.0,
         patience: float = PATIENCE_SECONDS,
+        known_routers: int = MOST,
     ) -> None:
         """It takes over when the store has been silent for *after_seconds*; itself it may take *patience* seconds.
 
-        Without a *file* it takes nothing.
+        Without a *file* it takes nothing. It is asked about *known_routers* that have joined at most.
         """
         self.region = region
+        self.known_routers = known_routers
         self.after_seconds = after_seconds
         self.patience = patience
         self.is_open = False

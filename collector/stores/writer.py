@@ -69,7 +69,7 @@ class Writer:
         self._told_back = back
         self._queue = Queue()
         self._health = Health(self.region, metrics, spool.after_seconds)
-        self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag)
+        self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag, known_routers=spool.known_routers)
         self._outcomes = Outcomes(self.region, metrics, settled)
         self._shelter = Shelter(spool, self._outage, self._outcomes)
         self._committing = Committing(

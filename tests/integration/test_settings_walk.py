@@ -74,6 +74,7 @@ TOOLS: Final[dict[str, list[str] | None]] = {
     "run": None,  # is what runs here, by `Service`
     "store init": None,  # of a database; test_postgresql.py
     "store tidy": None,
+    "store migrate": None,  # needs a second configuration; test_moving.py
     "simulate": None,  # publishes, and stores nothing
     "up": None,  # `run` with a broker; test_demo.py
 }

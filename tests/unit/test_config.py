@@ -629,6 +629,7 @@ ALLOWED = {
     "writer.max_batch_rows": "paces commits",
     "spool.after_seconds": "when records that the ledger has let in wait on another disk",
     "spool.max_bytes": "bounds what waits",
+    "spool.known_routers": "whose records wait there; the ledger is asked about each of them again",
     "http.host": "serves counts",
     "http.port": "serves counts",
     "api.enabled": "whether acts of consent are taken over HTTP; each goes through the ledger",

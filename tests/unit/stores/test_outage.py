@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,17 @@ async def test_one_that_joined_before_this_process_is_known(folder: Path) -> Non
     await after.shelter()
 
     assert ["acknowledged"] * 7 == done(receipts)
+
+
+async def test_of_more_routers_than_are_to_be_known_the_others_stay_with_the_broker(folder: Path) -> None:
+    """`spool.known_routers`: as many as there is memory for."""
+    here = await region(folder, *"abcd")
+    after = await here.restarted(known_routers=3)
+    await after.refuse()
+    receipts = after.put(*(record(name, 1) for name in "abcd"))
+    await after.shelter()
+
+    assert {"acknowledged": 3, "left": 1} == Counter(done(receipts))
 
 
 async def test_a_process_that_has_not_read_the_ledger_spools_nothing(folder: Path) -> None:
