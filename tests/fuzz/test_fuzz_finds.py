@@ -139,7 +139,7 @@ def test_a_packet_lost_at_a_cut(monkeypatch: Patch) -> None:
     """What is left over from one read belongs before the next."""
 
     class Losing(PacketReader):
-        def feed(self, data: bytes) -> Iterator[Packet]:
+        def feed(self, data: bytes | memoryview) -> Iterator[Packet]:
             if len(self._rest) == 3:
                 self._rest.clear()
             yield from super().feed(data)

@@ -87,6 +87,7 @@ def text_of_now() -> str:
         ("flag", NOW - HOUR, {"policy_version": "v2"}, ["consent to version v2 of", "joins by it, under version v2."]),
         ("registered", NOW + HOUR, {}, ["version 2020-03-14 or v2 of the notice. A join event has to come first."]),
     ],
+    ids=["before", "after", "after-declared", "registered"],
 )  # fmt: skip
 def test_explain_says_under_which_notice_a_report_comes_in(
     site: Site, mode: str, at: int, more: dict[str, str], words: list[str]
