@@ -14,8 +14,8 @@ from typing import Any, Final
 import httpx2
 import msgspec
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
 
+from collector.access.accounts import Accounts
 from collector.access.audit import walk
 from collector.access.entry import AuditEntry
 from collector.access.nouns import OWNERS_RIGHTS, Purpose, Role, Session, Viewer
@@ -24,8 +24,10 @@ from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
 from collector.console.api import api_routes
 from collector.console.app import Console, make_console
-from collector.console.failures import Failure
+from collector.console.pages import ConsolePages
 from collector.console.reading import Reader
+from collector.console.rendering import Forms
+from collector.console.signing import Signing
 from collector.model import PURPOSE, Accepted, Message, Region
 from collector.pipeline import Rules, process
 from collector.rules import make_rules
@@ -117,16 +119,6 @@ class Door:
         return session
 
 
-class PlainPages:
-    """Pages of one word: what is rendered is tested elsewhere."""
-
-    routes = ()
-
-    async def failed(self, request: Request, failure: Failure) -> Response:
-        """The code of a failure."""
-        return PlainTextResponse(failure.code, failure.status)
-
-
 class Visit:
     """The console of a house, its door and clients for who is let in."""
 
@@ -135,9 +127,15 @@ class Visit:
         self.door = Door()
         self.reader = Reader(made.settings, audit_logs(made.settings))
         console = Console(made.settings.console, self.reader, self.door)
-        self.app = make_console(console, PlainPages(), api_routes(console))
+        self.app = make_console(console, ConsolePages(console), [*api_routes(console), *self._signing().routes])
         for word, viewer in PEOPLE.items():
             self.door.let_in(word, viewer)
+
+    def _signing(self) -> Signing:
+        """The routes of signing in; who is signed in is told by the door."""
+        settings = self.house.settings
+        accounts = Accounts(settings.accounts_file)
+        return Signing(settings.console.sign_in, accounts, audit_logs(settings), Forms(), secure=False)
 
     def client(self, word: str = "", **headers: str) -> httpx2.AsyncClient:
         """A browser with somebody's session, and the word that its requests must carry."""

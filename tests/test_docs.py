@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from consoles import house
 
 from collector.broker import LocalBroker
 from collector.cli import ueip
@@ -132,6 +133,28 @@ def test_configuration_snippets_parse(page: Path) -> None:
     """Every TOML block is TOML."""
     for snippet in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         tomllib.loads(snippet)
+
+
+def test_the_example_loads_answers_of_the_api_into_polars(tmp_path: Path) -> None:
+    """As it stands, against a console with a router that something is wrong with."""
+    made = house(tmp_path)
+    configuration = tmp_path / "collector.toml"
+    configuration.write_text(re.sub(r"(?m)^port = 9466$", "port = 0", configuration.read_text("utf-8")), "utf-8")
+    secret = "seventeen quiet routers"
+    add = ["ueip", "user", "add", "erika", "--role", "engineer", "--region", "germany", "--password-stdin"]
+    subprocess.run([*add, "-c", str(configuration)], env=ENVIRONMENT, input=secret.encode(), check=True)
+    command = ["ueip", "console", "-c", str(configuration)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        address = next(found[1] for line in process.stderr if (found := re.search(r"console at (\S+);", line)))
+        example = [sys.executable, str(ROOT / "docs" / "examples" / "console_api.py"), address, "erika", made.ailing]
+        environment = {**ENVIRONMENT, "UEIP_PASSWORD": secret, "POLARS_FMT_MAX_COLS": "20", "POLARS_FMT_STR_LEN": "80"}
+        done = subprocess.run(example, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        process.terminate()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wifi_driver_errors" in done.stdout
+    assert "rsrp_dbm" in done.stdout
 
 
 SOURCES = [

@@ -4,6 +4,7 @@ from typing import Final
 
 import pytest
 from consoles import ELSEWHERE, HERE, Visit
+from starlette.routing import Route
 
 from collector.access.nouns import Right
 from collector.console.api import OPERATIONS, VERSION, Operation
@@ -68,6 +69,59 @@ async def test_what_is_of_another_region_is_refused_and_written_down_there(visit
     assert {entry.outcome for entry in written} <= {"role", "region"}
     assert sorted(entry.who for entry in written) == sorted(visit.door.sessions[who].viewer.name for who in people)
     assert await asked(visit, ASKED[name], "engineer_elsewhere", ELSEWHERE) in {OK, NO}
+
+
+SHOWN, ELSE = 200, 303
+PAGES: Final = {
+    # page: in the order of PEOPLE; 303 leads to the sign-in, the reason or the first page of the role
+    "GET /": (SHOWN, SHOWN, SHOWN, ELSE, ELSE, SHOWN, ELSE, ELSE),
+    "POST /lookup": (ELSE, ABSENT, NO, ELSE, NO, ELSE, NO, WHO),
+    "GET /routers/{handle}": (SHOWN, NO, NO, ELSE, NO, SHOWN, NO, WHO),
+    "GET /fleet": (SHOWN, SHOWN, NO, SHOWN, NO, NO, NO, WHO),
+    "GET /regions": (SHOWN, SHOWN, SHOWN, SHOWN, SHOWN, NO, NO, WHO),
+    "GET /audit": (NO, NO, NO, NO, NO, SHOWN, SHOWN, WHO),
+}
+"""Of HERE; an engineer of elsewhere is shown the fleet of their own region, and finds nobody of this one."""
+BY_THEMSELVES: Final = {
+    "GET /sign-in", "POST /sign-in", "POST /sign-out", "GET /reason", "POST /reason", "POST /preferences",
+}  # fmt: skip
+"""Pages that show nothing of anybody; tests/unit/console/test_signing.py has what they do."""
+
+
+def routes_of(visit: Visit) -> set[str]:
+    """All that the application answers, as `METHOD path`, but for the API and static files."""
+    routes = [route for route in visit.app.routes if isinstance(route, Route)]
+    found = {f"{method} {route.path}" for route in routes for method in (route.methods or ()) if method != "HEAD"}
+    return {one for one in found if "/api/" not in one}
+
+
+def test_every_page_is_in_a_matrix(visit: Visit) -> None:
+    """And every route of the API is an operation."""
+    paths = {route.path for route in visit.app.routes if isinstance(route, Route) and route.path.startswith("/api/")}
+
+    assert routes_of(visit) | {"GET /audit"} == set(PAGES) | BY_THEMSELVES
+    assert paths == {VERSION + operation.path for operation in OPERATIONS}
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_role_is_shown_the_pages_that_the_matrix_says(visit: Visit, page: str) -> None:
+    """The same rights as the API's, for it is the same reader."""
+    visit.door.let_in("engineer_silent", visit.door.sessions["engineer"].viewer, reason=False)
+    serial = visit.house.serials[HERE][0]
+    [known] = await known_routers(visit.house.settings, HERE, serial)
+    if page not in routes_of(visit):
+        pytest.skip("the page of the audit log is not there yet")
+    method, _, path = page.partition(" ")
+    statuses = []
+    for person in PEOPLE:
+        session = visit.door.sessions.get(person)
+        handle = visit.reader.handle_of(session, HERE, known.standing.device_ref) if session else "none"
+        form = {"csrf": session.csrf if session else "", "identifier": serial} if method == "POST" else None
+        async with visit.client(person, Origin="http://127.0.0.1") as client:
+            answer = await client.request(method, path.replace("{handle}", handle), data=form)
+        statuses.append(answer.status_code)
+
+    assert PAGES[page] == tuple(statuses)
 
 
 async def test_a_region_that_is_not_served_is_not_there(visit: Visit) -> None:

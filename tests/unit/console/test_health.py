@@ -1,0 +1,102 @@
+"""The health of the regions: from the stores, and from what a running collector says; what nobody says is null."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from consoles import HERE, House
+
+from collector.config import Settings
+from collector.console import health
+from collector.console.health import HealthWatch
+from collector.console.views import RegionHealth
+from collector.errors import Cause
+from collector.http import READY, make_app
+from collector.metrics import Metrics
+from collector.model import Region
+
+NOW = 1_800_000_000_000
+
+
+@contextmanager
+def collector(settings: Settings, metrics: Metrics) -> Iterator[Settings]:
+    """A collector's pages with these numbers, and the settings that name its port."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        app = make_app(metrics.registry, lambda: {"broker": READY, "germany": "closed"})
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
+        thread.start()
+        port = bound.getsockname()[1]
+        yield settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
+        server.should_exit = True
+        thread.join(20)
+
+
+def of(found: list[RegionHealth], region: Region) -> RegionHealth:
+    return next(one for one in found if one.region is region)
+
+
+async def test_a_stopped_collector_says_nothing_and_the_stores_do(a_house: House) -> None:
+    """Nothing is made up: no rate, no exits, no spool."""
+    nowhere = a_house.settings.http.model_copy(update={"port": 1})
+    view = await HealthWatch(a_house.settings.model_copy(update={"http": nowhere})).view(NOW)
+    here = of(view.regions, HERE)
+
+    assert view.collector is None
+    assert {one.running for one in view.regions} == {None}
+    assert (here.store.state, here.store.ledger, here.store.ledger_entries) == (READY, "agrees with its witness", 5)
+    assert here.store.last_received_at is not None
+    assert of(view.regions, Region.CHINA).store.state == "not made yet"
+
+
+async def test_a_running_collector_says_how_it_goes(a_house: House) -> None:
+    """Per region: what it stored, what waits, how long exits took, why its store is closed."""
+    metrics = Metrics()
+    metrics.stored[HERE] = 600
+    metrics.store_up[HERE] = True
+    metrics.store_cause[Region.CHINA] = Cause.DISK_FULL
+    metrics.exits_waiting[HERE] = lambda: (2, 1.5)
+    metrics.exit_seconds.labels(HERE).observe(0.5)
+    with collector(a_house.settings, metrics) as settings:
+        view = await HealthWatch(settings).view(NOW)
+    here, china = (of(view.regions, region).running for region in (HERE, Region.CHINA))
+
+    assert view.collector == {"broker": READY, "germany": "closed"}
+    assert here is not None
+    assert china is not None
+    assert (here.store, here.records_stored, here.records_per_minute) == (READY, 600, None)
+    assert (here.exits.waiting, here.exits.oldest_seconds, here.exits.done, here.exits.mean_seconds) == (2, 1.5, 1, 0.5)
+    assert (china.store, china.exits.done, china.exits.mean_seconds) == ("disk full", 0, None)
+
+
+async def test_a_rate_is_between_two_looks_and_begins_anew_with_the_collector(a_house: House) -> None:
+    """A counter that fell is that of another process."""
+    metrics = Metrics()
+    metrics.stored[HERE] = 600
+    rates = []
+    with collector(a_house.settings, metrics) as settings:
+        watch = HealthWatch(settings)
+        for stored in (600, 900, 10):
+            metrics.stored[HERE] = stored
+            watch._kept = None
+            running = of((await watch.view(NOW)).regions, HERE).running
+            assert running is not None
+            rates.append(running.records_per_minute)
+
+    assert rates[0] is None
+    assert rates[1] is not None
+    assert rates[1] > 0
+    assert rates[2] is None
+
+
+async def test_many_who_look_are_served_by_one_look(a_house: House) -> None:
+    """Pages that look again by themselves do not add up."""
+    watch = HealthWatch(a_house.settings)
+    one, two = await asyncio.gather(watch.view(NOW), watch.view(NOW))
+
+    assert one is two
+    assert health.KEPT_SECONDS > 0
