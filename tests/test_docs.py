@@ -147,7 +147,7 @@ def test_the_example_loads_answers_of_the_api_into_polars(tmp_path: Path) -> Non
     with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         address = next(found[1] for line in process.stderr if (found := re.search(r"console at (\S+);", line)))
-        example = [sys.executable, str(ROOT / "docs" / "examples" / "console_api.py"), address, "erika", made.ailing]
+        example = [sys.executable, str(ROOT / "docs" / "notebooks" / "console_api.py"), address, "erika", made.ailing]
         environment = {**ENVIRONMENT, "UEIP_PASSWORD": secret, "POLARS_FMT_MAX_COLS": "20", "POLARS_FMT_STR_LEN": "80"}
         done = subprocess.run(example, env=environment, capture_output=True, text=True, timeout=120, check=False)
         process.terminate()

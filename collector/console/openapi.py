@@ -65,6 +65,7 @@ _STATUSES: Final = {
     403: "Refused: by role, by region, for want of a reason, or without the session's word. It is written down.",
     404: "Not there: another session's handle, an unknown rule, a region that is not served here.",
     405: "Not by this method.",
+    408: "The whole request did not come in time.",
     413: "The request is too large.",
     414: "The address is too long.",
     421: "By another name than the console is known by.",

@@ -4,6 +4,7 @@ Rule 1: nothing is logged of a request but the kind and the place of a failure o
 Rule 2: no page runs a script, takes a style or asks for anything that is not of the console itself.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,8 @@ from collector.log import LOG
 
 MOST_BYTES: Final = 16_384
 """Of a request's body: an identifier, a reason, a password."""
+BODY_SECONDS: Final = 10.0
+"""For the whole of it."""
 MOST_PATH: Final = 2048
 PER_SECOND: Final = 10.0
 """Requests of one address, on the long run."""
@@ -113,13 +116,20 @@ def _host(header: str) -> str:
 
 
 def _limited(receive: Receive) -> Receive:
-    """A body that says nothing of its length is cut off all the same."""
-    taken = 0
+    """A body that says nothing of its length is cut off all the same, and one that does not come is not waited for."""
+    taken, whole = 0, False
+    until = time.monotonic() + BODY_SECONDS
 
     async def limited() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, whole
+        if whole:  # what comes now is that the client has gone
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+        except TimeoutError:
+            raise HTTPException(408) from None
         taken += len(message.get("body", b""))
+        whole = not message.get("more_body", False)
         if taken > MOST_BYTES:
             raise HTTPException(413)
         return message

@@ -1,5 +1,7 @@
 """The API: the same answers as commands and pages, nothing that may not be shown, and every look written down."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from records import act
 
 from collector.access.nouns import Purpose
 from collector.config_console import ConsoleSettings
+from collector.console import shield
 from collector.console.api import OPERATIONS
 from collector.console.openapi import openapi
 from collector.console.shield import AT_ONCE, MOST_BYTES
@@ -291,6 +294,25 @@ async def test_a_request_for_another_name_is_refused(visit: Visit, host: str, st
     """A page of somebody else must not reach a console on this machine by a name of its own."""
     async with visit.client("engineer", Host=host) as client:
         assert (await client.get("/api/v1/session")).status_code == status
+
+
+@pytest.mark.parametrize(("pause", "size", "status"), [(0.0, 10, 400), (30.0, 10, 408), (0.0, MOST_BYTES, 413)])
+async def test_a_body_in_pieces_is_limited_in_time_and_size(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, pause: float, size: int, status: int
+) -> None:
+    """Whoever says nothing of its length, or sends a byte now and then, keeps nobody busy."""
+    monkeypatch.setattr(shield, "BODY_SECONDS", 0.5)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            yield b"x" * size
+            await asyncio.sleep(pause)
+
+    async with visit.client("engineer") as client:
+        kind = {"Content-Type": "application/json"}
+        answer = await client.post("/api/v1/lookups", content=pieces(), headers=kind)
+
+    assert answer.status_code == status
 
 
 async def test_many_requests_from_one_address_are_slowed_down(visit: Visit) -> None:

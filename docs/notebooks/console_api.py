@@ -2,7 +2,7 @@
 
 Run it cell by cell in an editor that knows `# %%`, or as a program:
 
-    python docs/examples/console_api.py http://127.0.0.1:9466 erika ZTEDW5B914865
+    python docs/notebooks/console_api.py http://127.0.0.1:9466 erika ZTEDW5B914865
 
 It asks for the password of the account. With TLS of a private authority, pass `verify=ssl_context` to `httpx2.Client`.
 """
