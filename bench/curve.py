@@ -5,9 +5,10 @@
     python bench/curve.py --records 0,1000000,50000000     these numbers of records; 10 million need some 6 GB of disk
     python bench/curve.py --store sqlite postgresql        on both stores
 
-With the product's own `process` and store, in this process, one after the other, so that each has its own
-figure: CPU and wall time in microseconds a message. A point is measured over `--messages` messages, in commits of
-1000. Every router has joined before. The report goes to bench/reports/.
+With the product's own `process` and store, in this process, one after the other, so that each has its own figure: CPU and
+wall time in microseconds a message, and, where the processor counts them for us, instructions, which no other work on
+the machine changes. A point is measured over `--messages` messages, in commits of 1000. Every router has joined
+before. The report goes to bench/reports/.
 """
 
 import argparse
@@ -30,6 +31,8 @@ _COLUMNS: Final = (
     "store",
     "routers", "records", "process, CPU", "commit, CPU", "both", "database, CPU",
     "commit, wall", "longest commit, ms", "on the disk, MiB",
+    "process, instructions",
+    "commit, instructions",
 )  # fmt: skip
 _BYTES_A_RECORD: Final = 800
 """On the disk, with indexes, and with room for the sorting of one."""
@@ -81,7 +84,8 @@ def page(document: dict[str, object], curves: dict[str, list[Point]]) -> str:
 def _row(point: Point) -> str:
     costs = (point.process, point.commit_cpu, point.cpu, point.database, point.commit_wall)
     cells = [point.store, f"{point.routers:,}", f"{point.records:,}", *(f"{cost:.1f}" for cost in costs)]
-    return f"| {' | '.join([*cells, f'{point.worst_commit_ms:.0f}', f'{point.mib:,}'])} |"
+    counted = [str(count or "") for count in (point.process_instructions, point.commit_instructions)]
+    return f"| {' | '.join([*cells, f'{point.worst_commit_ms:.0f}', f'{point.mib:,}', *counted])} |"
 
 
 def _numbers(text: str) -> list[int]:

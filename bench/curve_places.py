@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from corpus import Corpus
+from counters import Instructions
 from crowd import REGION, Crowd
 from filled import fill_file, fill_months
 from installation import cpu_of_family
@@ -38,6 +39,9 @@ class Point:
     commit_wall: float
     worst_commit_ms: float
     mib: int
+    process_instructions: int | None
+    commit_instructions: int | None
+    """Of this thread, the kernel's share for it included; None where nobody counts them."""
 
     @property
     def cpu(self) -> float:
@@ -172,6 +176,7 @@ class Place:
         folder.mkdir()
         corpus = Corpus(folder, 1)
         self.crowd = Crowd(corpus.rules, routers)
+        self._instructions = Instructions()
         self.engine = ENGINES[store](corpus)
         self._commit(self.crowd.records(self.crowd.first_messages()))
 
@@ -188,10 +193,11 @@ class Place:
         self._commit(crowd.records(crowd.messages(messages)))
         records, batch = engine.count(), crowd.messages(messages)
         gc.collect()
-        began = time.process_time()
+        began, first = time.process_time(), self._instructions.now()
         found = crowd.records(batch)
-        process, server = time.process_time() - began, engine.server_cpu()
+        process, server, second = time.process_time() - began, engine.server_cpu(), self._instructions.now()
         cpu, wall, worst = self._commit(found)
+        third = self._instructions.now()
         server = engine.server_cpu() - server
         return Point(
             store=engine.name,
@@ -203,6 +209,8 @@ class Place:
             commit_wall=_each(wall, messages),
             worst_commit_ms=round(1000 * worst, 1),
             mib=engine.mebibytes(),
+            process_instructions=_counted(first, second, messages),
+            commit_instructions=_counted(second, third, messages),
         )
 
     def _commit(self, records: Sequence[Record]) -> tuple[float, float, float]:
@@ -218,3 +226,7 @@ class Place:
 def _each(seconds: float, messages: int) -> float:
     """Microseconds a message."""
     return round(1e6 * seconds / messages, 2)
+
+
+def _counted(since: int | None, until: int | None, messages: int) -> int | None:
+    return None if since is None or until is None else round((until - since) / messages)
