@@ -5,9 +5,9 @@
     python bench/curve.py --records 0,1000000,50000000     these numbers of records; 10 million need some 6 GB of disk
     python bench/curve.py --store sqlite postgresql        on both stores
 
-With the product's own `process` and store, in this process, one after the other, so that each has its own figure: CPU and
-wall time in microseconds a message, and, where the processor counts them for us, instructions, which no other work on
-the machine changes. A point is measured over `--messages` messages, in commits of 1000. Every router has joined
+With the product's own `process` and store, in this process, one after the other, so that each has its own figure: CPU
+and wall time in microseconds a message, and, where the processor counts them for us, instructions, which no other work
+on the machine changes. A point is measured over `--messages` messages, in commits of 1000. Every router has joined
 before. The report goes to bench/reports/.
 """
 
