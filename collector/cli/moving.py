@@ -72,6 +72,9 @@ class _Bars:
 
     def report(self, what: str, count: int) -> None:
         """So many are done."""
+        total = self._totals.get(what.partition(",")[0])
+        if not total:
+            return
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=self._totals.get(what.partition(",")[0]))
+            self._tasks[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._tasks[what], completed=count)

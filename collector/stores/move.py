@@ -189,9 +189,16 @@ class Move:
             sums, after = sums.with_(page.rows), page.last
 
     async def end(self) -> None:
-        """Retire the source, then release the target."""
+        """Retire the source, then release the target.
+
+        Raises:
+            StoreUnusable: the move was given up meanwhile, by somebody else.
+        """
         source, target = await self._marks()
-        assert source is not None, "the move has begun"
+        if source is None or (target is not None and (IN, source.move) != (target.way, target.move)):
+            raise StoreUnusable(
+                f"{self.source.place}: found no mark of this move, expected one: it was given up meanwhile"
+            )
         if source.way == OUT:
             async with _at("source"):
                 await self.source.note(MOVE, source._replace(way=GONE).text(), instead_of=source.text())

@@ -495,6 +495,31 @@ async def test_a_move_that_is_given_up_leaves_the_source_as_it_was(pair: Pair, f
     await closed(store, source, target)
 
 
+@pytest.mark.parametrize("pair", WAYS)
+async def test_a_move_that_is_given_up_by_somebody_else_does_not_end(pair: Pair, folder: Path) -> None:
+    """Nor does it when another one has begun since: the source goes on, or goes where the other one takes it."""
+    site = Site(pair, folder)
+    await site.filled(*crowd())
+    source, target = await site.ends()
+    third = end(pair[1], folder / "2.db", RULES)
+    await third.open()
+    moving = Move(source, target, site.left)
+    await moving.begin(0)
+    await moving.copy()
+    await give_up(source)
+    alone = await cause_of(moving.end())
+    other = Move(source, third, site.left)
+    await other.begin(0)
+    beside = await cause_of(moving.end())
+    await other.copy()
+    await other.verify()
+    await other.end()
+    await closed(source, target, third)
+
+    assert Cause.WRONG_STORE is alone is beside
+    assert [False, False] == await working(site)
+
+
 def tamper(site: Site, sql: str) -> None:
     """Change the target behind the move's back."""
     path = site.folder / "1.db"
