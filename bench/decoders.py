@@ -3,7 +3,8 @@
     python bench/decoders.py
 
 Before anything is measured, all must take what a fleet sends, and refuse the same altered payloads. Microseconds of CPU
-a message, the median of the repeats, all in turn. What comes of it: docs/decisions/0031-decoder.md.
+a message, the median of the repeats, all in turn, and instructions where the processor counts them for us.
+What comes of it: docs/decisions/0031-decoder.md.
 """
 
 import argparse
@@ -14,8 +15,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from corpus import Corpus
+from counters import Instructions
 from decoder_ways import WAYS, Decode, Encode, Way
 from rich.console import Console
 from rich.table import Table
@@ -51,14 +54,21 @@ def agree(ways: dict[str, Way], payloads: list[bytes]) -> None:
         assert not taken, f"{name} takes {taken[0]!r}"
 
 
-def measure(ways: dict[str, Way], payloads: list[bytes], repeats: int) -> dict[str, tuple[list[float], list[float]]]:
-    """Microseconds a message of decoding, and of decoding and writing, for each way."""
-    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ways}
+class Cost(NamedTuple):
+    """Of one repeat: microseconds of CPU a message, and instructions where they are counted."""
+
+    microseconds: float
+    instructions: int | None
+
+
+def measure(ways: dict[str, Way], payloads: list[bytes], repeats: int) -> dict[str, tuple[list[Cost], list[Cost]]]:
+    """What a message costs to decode, and to decode and write, for each way."""
+    counter = Instructions()
+    found: dict[str, tuple[list[Cost], list[Cost]]] = {name: ([], []) for name in ways}
     for _ in range(repeats):
-        for name, way in ways.items():
-            decode, encode = way
-            found[name][0].append(_timed(lambda payload, decode=decode: decode(payload), payloads))  # type: ignore[misc]
-            found[name][1].append(_timed(partial(_both, decode, encode), payloads))
+        for name, (decode, encode) in ways.items():
+            found[name][0].append(_cost(decode, payloads, counter))
+            found[name][1].append(_cost(partial(_both, decode, encode), payloads, counter))
     return found
 
 
@@ -66,12 +76,23 @@ def _both(decode: Decode, encode: Encode, payload: bytes) -> bytes:
     return encode(decode(payload))
 
 
-def _timed(work: Callable[[bytes], object], payloads: list[bytes]) -> float:
+def _cost(work: Callable[[bytes], object], payloads: list[bytes], counter: Instructions) -> Cost:
     gc.collect()
-    began = time.process_time()
+    first, began = counter.now(), time.process_time()
     for payload in payloads:
         work(payload)
-    return 1e6 * (time.process_time() - began) / len(payloads)
+    seconds, last = time.process_time() - began, counter.now()
+    counted = None if first is None or last is None else round((last - first) / len(payloads))
+    return Cost(1e6 * seconds / len(payloads), counted)
+
+
+def _cells(costs: list[Cost]) -> list[str]:
+    times = [cost.microseconds for cost in costs]
+    counts = [cost.instructions for cost in costs if cost.instructions is not None]
+    return [
+        f"{median(times):.2f} [{min(times):.2f}-{max(times):.2f}]",
+        f"{median(counts):,.0f}" if counts else "",
+    ]
 
 
 def main() -> None:
@@ -87,13 +108,13 @@ def main() -> None:
     agree(ways, flagged)
     found = measure(ways, flagged, given.repeats)
     table = Table(title=f"us of CPU a message, {len(flagged)} messages", title_justify="left")
-    for heading in ("way", "decode and check", "and write", "of the product's"):
+    for heading in ("way", "decode and check", "instructions", "and write", "instructions", "of the first"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
-    first = median(next(iter(found.values()))[1])
+    first = median(cost.microseconds for cost in next(iter(found.values()))[1])
     for name, (decoding, both) in found.items():
-        cells = [f"{median(values):.2f} [{min(values):.2f}-{max(values):.2f}]" for values in (decoding, both)]
-        table.add_row(name, *cells, f"{median(both) / first:.1f}")
-    Console(width=110).print(table)
+        share = median(cost.microseconds for cost in both) / first
+        table.add_row(name, *_cells(decoding), *_cells(both), f"{share:.1f}")
+    Console(width=130).print(table)
 
 
 if __name__ == "__main__":
