@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint docs bench peers instructions faults fuzz fuzz-formats clean help
+.PHONY: run test lint docs bench peers instructions faults fuzz fuzz-formats console screenshots clean help
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,13 @@ fuzz: $(VENV)/.test ## a million inputs for everything that reads what strangers
 fuzz-formats: $(VENV)/.test ## a million inputs for each format of other makers; INPUTS=n, SEED=n
 	@$(BIN)/python tests/fuzz/run.py --each --inputs $${INPUTS:-1000000} $${SEED:+--seed $$SEED} \
 		--target bulk_data --target usp --target netjson --target goform --target ubus --target collectd
+
+console: $(VENV)/.run ## what the console needs besides, then the console on the demo's stores
+	@$(PIP) --editable '.[console]'
+	@$(BIN)/ueip console
+
+screenshots: $(VENV)/.test ## the pictures of the console in docs/images, by the system's Chromium
+	@$(BIN)/python tests/browser/screenshots.py
 
 clean: ## forget the set-up and the demo's data
 	rm -rf $(VENV) .ueip .bench dist build

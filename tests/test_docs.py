@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import httpx2
 import pytest
 from consoles import house
 
@@ -37,6 +38,7 @@ def blocks_to_test() -> Iterator[tuple[str, list[str]]]:
             yield f"{page.name}:{match['name']}", lines
 
 
+PASSWORD = "a long enough password, 7 words"
 BLOCKS = dict(blocks_to_test())
 
 
@@ -47,10 +49,53 @@ def test_the_commands_of_the_docs_run(name: str, tmp_path: Path) -> None:
         words = shlex.split(line)
         if words[:2] == ["ueip", "run"]:
             run_until_stopped(words, tmp_path)
+        elif words[:2] == ["ueip", "console"]:
+            look_in_the_console(words, tmp_path)
+        elif words[:3] == ["ueip", "user", "add"]:
+            command(["--password-stdin", *words[3:]], tmp_path, words[:3], given=f"{PASSWORD}\n")
         else:
             done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
             assert (done.returncode, line) == (0, line), done.stderr
+
+
+def command(more: list[str], folder: Path, words: list[str], given: str) -> None:
+    """Run what asks for something on a terminal."""
+    done = subprocess.run(
+        [*words, *more], cwd=folder, env=ENVIRONMENT, input=given, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def look_in_the_console(words: list[str], folder: Path) -> None:
+    """As the guide says: sign in, give a reason, type the serial number; with a free port."""
+    [configuration] = folder.rglob("collector.toml")
+    text = configuration.read_text("utf-8")
+    configuration.write_text(re.sub(r"(?ms)(^\[console\].*?^port = )\d+$", r"\g<1>0", text), "utf-8")
+    process = subprocess.Popen(words, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    address = next(match[0] for line in process.stderr if (match := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    try:
+        with httpx2.Client(base_url=address, headers={"Origin": address}, follow_redirects=True, timeout=60) as browser:
+            page = browser.get("/sign-in")
+            for path, given in (
+                ("/sign-in", {"name": "erika", "password": PASSWORD}),
+                ("/reason", {"reason": "INC-4711", "hours": "1"}),
+                ("/lookup", {"identifier": "ZTEDW5B914865", "since": "7d"}),
+            ):
+                hidden = dict(re.findall(r'<input type="hidden" name="(csrf|next)" value="([^"]*)">', page.text))
+                page = browser.post(path, data=hidden | given)
+
+        assert page.status_code == 200
+        assert re.search(
+            r'<h2 id="verdict">(Wi-Fi driver errors|Restarts by the watchdog|Restarts by crashes)</h2>', page.text
+        )
+        assert re.search(r"\d\. Wi-Fi driver errors</h3>", page.text)
+    finally:
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(30) == 0
 
 
 def run_until_stopped(words: list[str], folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What the charts of a router's page draw, and the same as a table. Pure; `static/charts.js` draws it.
 
 Rule 1: a chart is panels on one time axis, lanes of what happened, and the findings; its words are translated here.
+        It begins where there is data: what was asked for beyond that would be an empty picture.
 Rule 2: the table says the same by stretches of time, for readers who do not see: medians, and sums of counts.
 """
 
@@ -31,6 +32,8 @@ _LANES: Final = {
     MarkKind.DISCONNECT: "tick", MarkKind.RESTART: "up", MarkKind.EVENT: "up", MarkKind.SESSION: "dot",
     MarkKind.SOFTWARE: "tick",
 }  # fmt: skip
+_MARGIN: Final = 50
+"""The part of the time that is shown before the first sample."""
 _LINES_OF_TABLE: Final = 28
 """A week by six hours."""
 
@@ -40,8 +43,9 @@ def chart_of(view: RouterView, texts: Texts) -> dict[str, Any]:
     series = view.series
     panels = list(dict.fromkeys(line.panel for line in series.lines))
     rule = texts.rules
+    first = series.times[0] if series.times else series.since
     return {
-        "since": series.since,
+        "since": max(series.since, first - (series.until - first) // _MARGIN),
         "until": series.until,
         "times": series.times,
         "gaps": [[gap.since, gap.until] for gap in series.gaps],

@@ -28,12 +28,17 @@ class Word(StrEnum):
 
 
 class Others(NamedTuple):
-    """The answer, and the group that it rests on: *part* of *of* routers; *of* is 0 where there is none."""
+    """The answer, and the group that it rests on: *part* of *of* routers; *of* is 0 where there is none.
+
+    Of what is measured, *own* is this router's value and *median* the group's.
+    """
 
     word: Word
     group: str = ""
     part: int = 0
     of: int = 0
+    own: float | None = None
+    median: float = 0.0
 
 
 def group_key(group: str) -> str:
@@ -67,4 +72,5 @@ def _other_software_is_free(groups: dict[str, ComparedDocument]) -> bool:
 
 
 def _told(word: Word, compared: ComparedDocument) -> Others:
-    return Others(word, group_key(compared.group), compared.as_much, compared.routers)
+    own = compared.own if compared.unit else None
+    return Others(word, group_key(compared.group), compared.as_much, compared.routers, own, compared.median)

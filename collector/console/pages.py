@@ -5,10 +5,9 @@ Rule 2: an identifier is posted, used and forgotten; the address of a router's p
 """
 
 import asyncio
-import hmac
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,15 +16,20 @@ from starlette.routing import BaseRoute, Route
 from collector.access.nouns import TABLE, Right, Session
 from collector.console.api import window_of
 from collector.console.app import Console
+from collector.console.browser import after_of, is_same
 from collector.console.charts import chart_of, table_of
-from collector.console.failures import CsrfMissing, Failure
+from collector.console.failures import CsrfMissing, Failure, Invalid, NotThere
 from collector.console.plots import course_plot, ratio_plot
-from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, places_of, render, texts_for
+from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, back_to, places_of, render, texts_for
 from collector.console.texts import LANGUAGES
+from collector.model import Region
 
 _YEAR: Final = 31_536_000
 _WINDOWS: Final = ("1d", "2d", "7d", "14d", "30d")
+_ACCOUNTS: Final = "accounts"
+"""The log that is of no region."""
 _SEE_OTHER: Final = 303
+_MOST_FIELDS: Final = 20
 _UNAUTHORISED: Final = 401
 FAULTS: Final = {
     "not_signed_in": "expired",
@@ -34,6 +38,8 @@ FAULTS: Final = {
     "purpose_other": "purpose",
     "unknown_router": "not_found",
     "not_found": "not_found",
+    "region_not_here": "not_found",
+    "invalid": "not_found",
     "method_not_allowed": "not_found",
     "csrf": "csrf",
     "too_many_requests": "too_many",
@@ -44,15 +50,29 @@ FAULTS: Final = {
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a posted form, the first of each."""
+    """The fields of a posted form, the first of each.
+
+    Raises:
+        Invalid: it is no form.
+    """
     text = (await request.body()).decode("utf-8", "replace")
-    return {name: values[0].strip() for name, values in parse_qs(text, max_num_fields=20).items()}
+    try:
+        fields = parse_qs(text, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Invalid("body: expected a form") from None
+    return {name: values[0].strip() for name, values in fields.items()}
 
 
-def own_path(path: str) -> str:
-    """*path* if it is one of this console, else the start: nobody is led elsewhere."""
-    is_own = path.startswith("/") and not path.startswith("//") and path.isprintable() and "\\" not in path
-    return path if is_own else "/"
+def region_named(name: str) -> Region:
+    """The region of a name.
+
+    Raises:
+        NotThere: there is none.
+    """
+    try:
+        return Region(name)
+    except ValueError:
+        raise NotThere from None
 
 
 class ConsolePages:
@@ -70,19 +90,22 @@ class ConsolePages:
             Route("/routers/{handle}", self._router),
             Route("/fleet", self._fleet),
             Route("/regions", self._regions),
+            Route("/audit", self._audit),
             Route("/preferences", self._prefer, methods=["POST"]),
         )
 
     async def failed(self, request: Request, failure: Failure) -> Response:
         """What is shown when nothing is: the way to sign in or to give a reason, or a sentence."""
+        back = urlencode({"next": back_to(request)})
         if failure.refusal is not None and failure.refusal.by_purpose:
-            return RedirectResponse("/reason", _SEE_OTHER)
+            return RedirectResponse(f"/reason?{back}", _SEE_OTHER)
         if failure.status == _UNAUTHORISED and request.url.path == "/":
             return RedirectResponse("/sign-in", _SEE_OTHER)
         session = None if failure.status == _UNAUTHORISED else self._session_if_any(request)
         headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
         fault = FAULTS.get(failure.code, "fault")
-        answer = render(request, "error.html", session=session, status=failure.status, fault=fault)
+        given = {"fault": fault, "sign_in": f"/sign-in?{back}"}
+        answer = render(request, "error.html", session=session, status=failure.status, **given)
         answer.headers.update(headers)
         return answer
 
@@ -141,7 +164,8 @@ class ConsolePages:
 
     async def _fleet(self, request: Request) -> Response:
         session = self._console.session(request)
-        fleets = await self._console.reader.fleet(session)
+        name = request.query_params.get("region")
+        fleets = await self._console.reader.fleet(session, None if name is None else region_named(name))
         plots = {
             (fleet.region, number): (ratio_plot(alarm), course_plot(alarm))
             for fleet in fleets
@@ -155,10 +179,20 @@ class ConsolePages:
         health = await self._console.reader.health(session)
         return render(request, "regions.html", session=session, here="regions", health=health)
 
+    async def _audit(self, request: Request) -> Response:
+        session = self._console.session(request)
+        served = self._console.reader.settings.regions.enabled
+        logs = [_ACCOUNTS, *(region for region in served if region in session.viewer.regions)]
+        log = request.query_params.get("log", logs[-1])
+        before = request.query_params.get("before", "")
+        region = None if log == _ACCOUNTS else region_named(log)
+        audit = await self._console.reader.audit(session, region, int(before) if before.isdecimal() else None)
+        return render(request, "audit.html", session=session, here="audit", logs=logs, log=log, audit=audit)
+
     async def _prefer(self, request: Request) -> Response:
         """Language and colours, in cookies: they change the look of a page and nothing else, so no word is asked."""
         form = await form_of(request)
-        answer = RedirectResponse(own_path(form.get("back", "/")), _SEE_OTHER)
+        answer = RedirectResponse(after_of(form.get("back")), _SEE_OTHER)
         wanted = {LANGUAGE_COOKIE: (form.get("language"), LANGUAGES), THEME_COOKIE: (form.get("theme"), THEMES)}
         for cookie, (value, known) in wanted.items():
             if value in known:
@@ -181,5 +215,5 @@ def check_csrf(form: dict[str, str], session: Session) -> None:
     Raises:
         CsrfMissing: it does not.
     """
-    if not hmac.compare_digest(form.get("csrf", "").encode(), session.csrf.encode()):
+    if not is_same(form.get("csrf", ""), session.csrf):
         raise CsrfMissing

@@ -79,7 +79,7 @@ def render(
         session=session,
         theme=theme if theme in THEMES else None,
         here=here,
-        back=back or _back(request),
+        back=back or back_to(request),
         nav=places_of(session),
     )
     texts = texts_for(request)
@@ -116,7 +116,7 @@ def texts_for(request: Request) -> Texts:
     return chosen(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
 
 
-def _back(request: Request) -> str:
+def back_to(request: Request) -> str:
     """The page itself, if it can be asked for again as it was."""
     if request.method != "GET":
         return "/"

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from math import floor, log10
 from typing import Any, Final, NamedTuple
 
 from collector.diagnosis.judging import checked_rules
@@ -16,6 +17,7 @@ LANGUAGES: Final = ("en", "zh-Hans", "de")
 """In the order they are offered in; the first is what nobody asked for otherwise."""
 _BY_TAG: Final = {"en": "en", "de": "de", "zh": "zh-Hans"}
 _MOST_TAGS: Final = 20
+_MOST_PLACES: Final = 6
 
 
 class RuleTexts(NamedTuple):
@@ -46,7 +48,11 @@ class Texts(NamedTuple):
 
     def number(self, value: float) -> str:
         """A number as its readers write it; as many digits as say something."""
-        places = 0 if abs(value) >= 10 or value == round(value) else 1 if abs(value) >= 1 else 2  # noqa: PLR2004 - digits
+        size = abs(value)
+        if size >= 10 or value == round(value):  # noqa: PLR2004 - two digits
+            places = 0
+        else:
+            places = 1 if size >= 1 else min(_MOST_PLACES, max(2, -floor(log10(size))))
         text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
         return text.translate({ord(","): self.group, ord("."): self.decimal})
 

@@ -8,6 +8,7 @@
     short: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
     long: { weekday: "short", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
     clock: { hour: "2-digit", minute: "2-digit" },
+    hour: { weekday: "short", hour: "2-digit", minute: "2-digit" },
     day: { month: "short", day: "numeric" },
     full: { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" },
   };

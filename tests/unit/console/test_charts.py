@@ -1,7 +1,7 @@
 """What charts and their table are given: the words of a language, the findings on the axis, gaps as gaps."""
 
 from patients import NOW, SINCE, event, every, history, hours
-from records import MINUTE, ref
+from records import HOUR, MINUTE, ref
 
 from collector.console import building, views
 from collector.console.charts import chart_of, table_of
@@ -59,6 +59,18 @@ def test_findings_stand_on_the_axis_by_their_number() -> None:
     assert [lane["title"] for lane in chart["lanes"]] == ["Verbindungsabbrüche"]
     assert len(chart["lanes"][0]["marks"]) == 20
     assert chart["gaps"][0][1] - chart["gaps"][0][0] == DAY // 1000
+
+
+def test_a_chart_begins_where_there_is_data() -> None:
+    """Two hours of it are not drawn as a sliver of a week."""
+    late = [(at, {"signal": {"rsrp_dbm": -95}, "network": {"rat": "lte"}}) for at in every(since=NOW - 2 * HOUR)]
+    made = history(late)
+    shown = document(Region.GERMANY, ref("a"), made, [], [], readable=True, cut_off=False)
+    series = building.series_view(Region.GERMANY, ref("a"), made, lines_of(made), readable=True)
+    chart = chart_of(views.RouterView("h", shown, series), texts_of("en"))
+
+    assert 0 < chart["times"][0] - chart["since"] < 200
+    assert chart["until"] == NOW // 1000
 
 
 def test_the_table_says_the_same_newest_first() -> None:

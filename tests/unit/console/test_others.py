@@ -49,5 +49,5 @@ def test_a_cell_on_which_most_lost_the_network_comes_first() -> None:
     assert others_of(finding(compared(SAME, 12, 11), cell=cell)) == Others(Word.CELL, "cell", 41, 44)
     few = CellDocument(44, 21, "2026-11-09T00:00:00Z")
     assert others_of(finding(compared(SAME, 12, 0.1, as_much=3), cell=few)) == Others(
-        Word.ALONE, "same_model_and_software", 3, 20
+        Word.ALONE, "same_model_and_software", 3, 20, 12, 0.1
     )

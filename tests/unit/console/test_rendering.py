@@ -104,10 +104,18 @@ def pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     entry = views.ConsentEntry(1, text_of(SINCE), "join", "flag", "joined", "2020-03-14")
     consent = views.ConsentView(Region.GERMANY, "ab" * 16, "joined", text_of(SINCE), [entry])
     yield "consent", "consent.html", {"consent": consent}
-    yield "sign-in", "sign_in.html", {"notice": "expired", "fault": "wrong", "sso": "/x", "local": True, "csrf": "w"}
-    yield "reason", "reason.html", {"fault": "invalid"}
+    shown = {"records": 3, "since": SINCE}
+    read = views.AuditEntryView(7, text_of(NOW), BAD, "engineer", "local", "diagnosis", "shown", "ab" * 16, BAD, shown)
+    audit = views.AuditView(Region.GERMANY, [read], more=True)
+    yield "audit", "audit.html", {"logs": ["accounts", "germany"], "log": "germany", "audit": audit}
+    yield (
+        "sign-in",
+        "sign_in.html",
+        {"notice": "expired", "fault": "wrong", "sso": "/x", "local": True, "csrf": "w", "next": BAD},
+    )
+    yield "reason", "reason.html", {"fault": "invalid", "most_hours": 4}
     for fault in ("region", "role", "expired", "not_found", "csrf", "too_many", "purpose", "away", "fault"):
-        yield f"error-{fault}", "error.html", {"fault": fault}
+        yield f"error-{fault}", "error.html", {"fault": fault, "sign_in": "/sign-in"}
 
 
 PAGES = list(pages())

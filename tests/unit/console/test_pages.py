@@ -1,0 +1,123 @@
+"""The pages as requests and answers: where they lead, what they refuse, and what is in no address."""
+
+from urllib.parse import quote
+
+import httpx2
+import pytest
+from consoles import PEOPLE, Visit
+
+from collector.console.app import Console, make_console
+from collector.console.pages import ConsolePages
+
+
+def browser(visit: Visit, word: str = "", **headers: str) -> httpx2.AsyncClient:
+    """A browser that is shown the real pages."""
+    console = Console(visit.house.settings.console, visit.reader, visit.door)
+    app = make_console(console, ConsolePages(console), [])
+    cookies = {"test": word} if word else {}
+    transport = httpx2.ASGITransport(app)
+    return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=cookies, headers=headers)
+
+
+def form(visit: Visit, word: str, **fields: str) -> dict[str, str]:
+    return {"csrf": visit.door.sessions[word].csrf, **fields}
+
+
+async def test_who_is_not_signed_in_is_led_to_the_sign_in_and_shown_nothing(visit: Visit) -> None:
+    """At the start by itself, elsewhere in words, and back again afterwards."""
+    async with browser(visit) as client:
+        start, fleet = await client.get("/"), await client.get("/fleet?region=germany")
+
+    assert (start.status_code, start.headers["location"]) == (303, "/sign-in")
+    assert fleet.status_code == 401
+    assert f"/sign-in?next={quote('/fleet?region=germany', safe='')}" in fleet.text
+
+
+async def test_who_gave_no_reason_is_led_to_give_one(visit: Visit) -> None:
+    """Before the look-up, and with a look-up."""
+    visit.door.let_in("new", PEOPLE["engineer"], reason=False)
+    async with browser(visit, "new") as client:
+        start = await client.get("/")
+        found = await client.post("/lookup", data=form(visit, "new", identifier=visit.house.ailing))
+
+    assert (start.status_code, start.headers["location"]) == (303, "/reason")
+    assert (found.status_code, found.headers["location"]) == (303, "/reason?next=%2F")
+
+
+async def test_a_look_up_leads_to_a_page_whose_address_says_nothing(visit: Visit) -> None:
+    """The identifier is posted and forgotten; the audit log has the look."""
+    serial = visit.house.ailing
+    async with browser(visit, "engineer") as client:
+        found = await client.post("/lookup", data=form(visit, "engineer", identifier=f" {serial} ", since="2d"))
+        shown = await client.get(found.headers["location"])
+
+    assert found.status_code == 303
+    assert found.headers["location"].startswith("/routers/")
+    assert found.headers["location"].endswith("?since=2d")
+    assert shown.status_code == 200
+    assert serial not in found.headers["location"] + shown.text
+    assert [entry.what for entry in visit.audited()] == ["lookup", "diagnosis"]
+
+
+@pytest.mark.parametrize("word", ["", "wrong"])
+async def test_a_look_up_without_the_session_s_word_is_none(visit: Visit, word: str) -> None:
+    """Another site's page can not look a router up, nor have it written that somebody did."""
+    async with browser(visit, "engineer") as client:
+        answer = await client.post("/lookup", data={"csrf": word, "identifier": visit.house.ailing})
+
+    assert answer.status_code == 403
+    assert "Form too old" in answer.text
+    assert visit.audited() == []
+
+
+async def test_what_is_not_known_is_said_and_not_repeated(visit: Visit) -> None:
+    """An unknown identifier, a handle of nobody, a page or a log that is not there."""
+    async with browser(visit, "engineer") as client:
+        unknown = await client.post("/lookup", data=form(visit, "engineer", identifier="NOBODY4711"))
+        handle, page = await client.get("/routers/nothing"), await client.get("/nothing-here")
+    async with browser(visit, "auditor") as client:
+        log = await client.get("/audit?log=atlantis")
+
+    assert [unknown.status_code, handle.status_code, page.status_code, log.status_code] == [404] * 4
+    assert "NOBODY4711" not in unknown.text
+    assert "Not there" in handle.text
+
+
+async def test_a_form_with_very_many_fields_is_no_form(visit: Visit) -> None:
+    """Nor is it a fault of ours."""
+    async with browser(visit, "engineer") as client:
+        answer = await client.post("/lookup", data={f"field{n}": "1" for n in range(50)})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("back", "leads"),
+    [("/fleet", "/fleet"), ("//evil.example", "/"), ("https://evil.example", "/"), ("/\\evil.example", "/"), ("", "/")],
+)
+async def test_preferences_are_kept_and_lead_nowhere_else(visit: Visit, back: str, leads: str) -> None:
+    """In cookies that no script reads; what is not known is forgotten."""
+    async with browser(visit) as client:
+        chosen = await client.post("/preferences", data={"language": "de", "theme": "dark", "back": back})
+        page = await client.get("/nothing")
+        await client.post("/preferences", data={"language": "xx", "theme": "system"})
+        again = await client.get("/nothing", headers={"Accept-Language": "zh"})
+
+    assert chosen.headers["location"] == leads
+    assert all("HttpOnly" in one and "SameSite=lax" in one for one in chosen.headers.get_list("set-cookie"))
+    assert '<html lang="de" data-theme="dark">' in page.text
+    assert '<html lang="zh-Hans">' in again.text
+
+
+@pytest.mark.parametrize(
+    ("word", "leads", "refused"),
+    [("operator", "/regions", "/fleet"), ("auditor", "/audit", "/regions"), ("privacy_officer", None, "/fleet")],
+)
+async def test_every_role_begins_where_it_may(visit: Visit, word: str, leads: str | None, refused: str) -> None:
+    """And is refused in words elsewhere."""
+    async with browser(visit, word) as client:
+        start, other = await client.get("/"), await client.get(refused)
+
+    assert start.headers.get("location") == leads
+    assert other.status_code == 403
+    assert "Not for your role" in other.text
