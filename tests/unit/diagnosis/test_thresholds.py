@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from patients import NOW, SINCE, Body, event, found, history, hours, steady, with_events
+from patients import NOW, SINCE, Body, event, every, found, history, hours, steady, stored, with_events
 from records import HOUR, MINUTE
 
+from collector.derive import text_of
 from collector.diagnosis.history import DAY, History
 from collector.diagnosis.judging import checked_rules
+from collector.diagnosis.nouns import Severity
 
 LOST, REBOOT = "wan_unexpected_disconnect", "unexpected_reboot"
 Make = Callable[[float], History]
@@ -65,6 +67,56 @@ def within(kind: str, count: float, **details: object) -> Make:
     )
 
 
+def few(body: Body, apart: int, late: int = 5000) -> Make:
+    """Nothing but so many samples, some minutes apart."""
+    step = apart * MINUTE
+    return lambda count: history(steady(body, step=step, since=NOW - (round(count) + 1) * step), late=late)
+
+
+def newest(bad: Body, good: Body) -> Make:
+    """So many of the newest samples are bad."""
+
+    def make(count: float) -> History:
+        bodies = steady(good)
+        since = len(bodies) - round(count)
+        return history([(at, bad if number >= since else good) for number, (at, _) in enumerate(bodies)])
+
+    return make
+
+
+def errors(count: float, length: float) -> History:
+    """So many driver errors, one after another over so many hours."""
+    step = round(length * HOUR / count)
+    bodies = [(hours(30) + n * step, {"wifi": {"wifi_driver_errors_total": n}}) for n in range(round(count) + 1)]
+    return history(bodies)
+
+
+def sessions(count: float = 60, length: float = 4, seconds: float = 3) -> History:
+    """So many sessions with the management server over so many hours, each so long."""
+    step = round(length * HOUR / count)
+    bodies: list[tuple[int, Body]] = [
+        (hours(30) + n * step, {"session": {
+            "acs_session_start_time": text_of(hours(30) + n * step), "acs_session_seconds": seconds,
+        }})
+        for n in range(round(count) + 1)
+    ]  # fmt: skip
+    return history(bodies)
+
+
+def clock(spread: float) -> History:
+    """A clock that is off by half an hour, give or take so many seconds."""
+    records = [
+        stored(n, at, UP, late=round((1800 + (n % 10 - 4.5) / 4 * spread / 2) * 1000))
+        for n, at in enumerate(every())
+    ]  # fmt: skip
+    return History(records, since=SINCE, now=NOW)
+
+
+def silent(factor: float) -> History:
+    """Silent for so many times ten hours, which is as long as it ever was before."""
+    return history([(NOW - round((factor + n) * 10 * HOUR), UP) for n in reversed(range(8))], late=0)
+
+
 WEAK: Body = {"network": {"rat": "lte"}, "signal": {"rsrp_dbm": -114, "sinr_db": 0}}
 FINE: Body = {"network": {"rat": "lte"}, "signal": {"rsrp_dbm": -90, "sinr_db": 15, "rsrq_db": -8}}
 NOISY: Body = {"network": {"rat": "lte"}, "signal": {"rsrp_dbm": -90, "sinr_db": -6, "rsrq_db": -18}}
@@ -76,6 +128,13 @@ FAR: Body = {"wifi": {"wifi_coverage_mode": "short", "wifi_station_rssi_dbm_min"
 NEAR: Body = {"wifi": {"wifi_coverage_mode": "short", "wifi_station_rssi_dbm_min": -60}}
 FULL: Body = {"wifi": {"wifi_station_count_5g": 20, "wifi_max_stations_5g": 20}}
 ROOM: Body = {"wifi": {"wifi_station_count_5g": 4, "wifi_max_stations_5g": 20}}
+WORN: Body = {"power": {"battery_discharge_percent_per_hour": 40.0, "battery_charging": False}}
+OVERLAP: Body = {"network": {"lan_wan_subnet_overlap": True}}
+APART: Body = {"network": {"lan_wan_subnet_overlap": False}}
+GUESSED: Body = {"wifi": {"wifi_password_strength_2g": "low", "wifi_security_mode_2g": "wep", "wifi_channel_2g": 3}}
+SAFE: Body = {"wifi": {"wifi_password_strength_2g": "high", "wifi_security_mode_2g": "wpa2", "wifi_channel_2g": 1}}
+OLD: Body = {"router": {"software_version": "V1"}, "settings": {"available_software_version": "V2"}}
+DEEP: Body = {"network": {"rat": "lte"}, "signal": {"rsrp_dbm": -125, "sinr_db": 0}}
 KEPT: Body = {"power": {"battery_percent": 100, "battery_charging": True, "battery_long_charge_mode": False}}
 
 CASES: dict[tuple[str, str], tuple[Make, float]] = {
@@ -148,6 +207,42 @@ CASES: dict[tuple[str, str], tuple[Make, float]] = {
         ),
         0.1,
     ),
+    ("signal_weak", "samples"): (few(WEAK, 180), 1),
+    ("signal_weak", "hours"): (lasting(WEAK, FINE), 10),
+    ("signal_weak", "deep_db"): (
+        lambda db: lasting({"network": {"rat": "lte"}, "signal": {"rsrp_dbm": -112 - db, "sinr_db": 0}}, FINE)(6), 1,
+    ),
+    ("signal_weak", "deep_hours"): (lasting(DEEP, FINE), 1),
+    ("signal_interfered", "samples"): (few(NOISY, 45), 1),
+    ("registration_lost", "samples"): (few(NONE, 30), 1),
+    ("addresses_overlap", "samples"): (newest(OVERLAP, APART), 1),
+    ("restarts_power", "empty_percent"): (
+        lambda percent: history(
+            with_events(
+                *(event(REBOOT, hours(100 + n), reboot_reason="power_loss") for n in range(6)),
+                body={"power": {"battery_percent": percent, "battery_charging": False}},
+            )
+        ),
+        1,
+    ),
+    ("wifi_driver_errors", "errors"): (lambda count: errors(count, 5), 1),
+    ("wifi_driver_errors", "hours"): (lambda length: errors(30, length), -0.5),
+    ("wifi_short_range", "samples"): (few(FAR, 180), 1),
+    ("wifi_password_weak", "samples"): (newest(GUESSED, SAFE), 1),
+    ("wifi_security_old", "samples"): (newest(GUESSED, SAFE), 1),
+    ("wifi_badly_set", "samples"): (newest(GUESSED, SAFE), 1),
+    ("wifi_crowded", "samples"): (few(FULL, 180), 1),
+    ("battery_worn", "samples"): (few(WORN, 60), 1),
+    ("battery_hot", "samples"): (few(HOT, 45), 1),
+    ("battery_long_charge", "samples"): (few(KEPT, 150), 1),
+    ("data_limit_reached", "count"): (events("data_limit_exceeded"), 1),
+    ("software_old", "samples"): (few(OLD, 24 * 60), 1),
+    ("acs_flapping", "sessions"): (lambda count: sessions(count, 5), 1),
+    ("acs_flapping", "hours"): (lambda length: sessions(36, length), -0.5),
+    ("acs_flapping", "seconds"): (lambda seconds: sessions(seconds=seconds), -1),
+    ("clock_wrong", "spread_seconds"): (clock, -60),
+    ("clock_wrong", "samples"): (few(UP, 30, late=HOUR), 1),
+    ("data_stopped", "factor"): (silent, 0.2),
     ("abnormal_codes", "critical"): (events("abnormal_data", fault_code="A", fault_severity="critical"), 1),
     ("abnormal_codes", "major"): (events("abnormal_data", fault_code="A", fault_severity="major"), 1),
     ("abnormal_codes", "same_code"): (events("abnormal_data", fault_code="A", fault_severity="minor"), 1),
@@ -175,12 +270,89 @@ def test_a_threshold_decides(rule: str, name: str) -> None:
     assert rule not in found(make(good))
 
 
-COUNTS = {"count", "events", "critical", "major", "same_code"}
+COUNTS = {"count", "events", "critical", "major", "same_code", "samples", "errors", "sessions"}
+ELSEWHERE = {
+    ("signal_weak", "clean_sinr_db"), ("signal_weak", "clean_ecno_db"),
+    ("disconnects_frequent", "before_minutes"), ("disconnects_frequent", "after_restart_minutes"),
+    ("disconnects_frequent", "lost_rsrp_dbm"), ("disconnects_frequent", "drop_db"),
+    ("disconnects_frequent", "bad_sinr_db"),
+    ("signal_interfered", "hours"), ("registration_lost", "hours"), ("battery_hot", "hours"),
+    ("wifi_short_range", "hours"), ("wifi_crowded", "hours"), ("clock_wrong", "hours"), ("clock_wrong", "share"),
+}  # fmt: skip
+"""Thresholds that decide something else than whether there is a finding, or how long a time a share is of."""
+
+
+def test_every_threshold_of_the_file_decides_something() -> None:
+    """A number that nothing goes by is none."""
+    assert {(rule.id, name) for rule in checked_rules().all.values() for name in rule.thresholds} == {
+        *CASES,
+        *ELSEWHERE,
+    }
+
+
+@pytest.mark.parametrize(("sinr", "severity"), [(5, Severity.MINOR), (4.9, Severity.MAJOR)])
+def test_a_weak_signal_is_clean_from_the_threshold_on(sinr: float, severity: Severity) -> None:
+    """Of LTE and NR by SINR; by Ec/No of UMTS."""
+    assert severity is found(radio("lte", rsrp_dbm=-116, sinr_db=sinr))["signal_weak"].severity
+    assert severity is found(radio("umts", rscp_dbm=-110, ecno_db=sinr - 15))["signal_weak"].severity
+
+
+@pytest.mark.parametrize(
+    ("before", "at_loss", "told"),
+    [
+        ({"rsrp_dbm": -90}, {"rsrp_dbm": -115}, "signal lost"),
+        ({"rsrp_dbm": -90}, {"rsrp_dbm": -100}, "signal lost"),
+        ({"rsrp_dbm": -90}, {"rsrp_dbm": -99}, "nothing seen"),
+        ({"rsrp_dbm": -105}, {"rsrp_dbm": -114}, "nothing seen"),
+        ({"rsrp_dbm": -90}, {"rsrp_dbm": -90, "sinr_db": -3}, "interference"),
+        ({"rsrp_dbm": -90}, {"rsrp_dbm": -90, "sinr_db": -2.9}, "nothing seen"),
+        ({"rsrp_dbm": -118}, {}, "signal lost"),
+    ],
+)
+def test_what_was_before_a_disconnect_is_told_by_the_thresholds(before: Body, at_loss: Body, told: str) -> None:
+    """Lost by its level or by its drop; interference by SINR."""
+    lost = [
+        event(LOST, hours(100 + n), disconnect_cause="no_signal", disconnect_snapshot={"signal": at_loss})
+        for n in range(6)
+    ]
+    body: Body = {"network": {"rat": "lte"}, "signal": before}
+
+    assert f"before them: {told} 6" in found(history(with_events(*lost, body=body)))["disconnects_frequent"].summary
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(29, "nothing seen 6"), (31, "no data 6")])
+def test_only_the_half_hour_before_a_disconnect_tells_of_it(minutes: int, told: str) -> None:
+    """An older sample says nothing of it."""
+    lost = [event(LOST, hours(100 + n), disconnect_cause="no_signal") for n in range(6)]
+    samples = [(hours(100 + n) - minutes * MINUTE, FINE) for n in range(6)]
+    told_later = [(at + HOUR, body) for at, body in with_events(*lost) if "events" in body]
+
+    assert told in found(history([*samples, *told_later]))["disconnects_frequent"].summary
+
+
+@pytest.mark.parametrize(("minutes", "counted"), [(10, False), (11, True)])
+def test_a_disconnect_is_a_restart_s_for_ten_minutes(minutes: int, counted: bool) -> None:
+    """Then it is one of its own."""
+    told = [
+        made
+        for n in range(8)
+        for made in (
+            event(REBOOT, hours(100 + n), reboot_reason="user"),
+            event(LOST, hours(100 + n) + minutes * MINUTE, disconnect_cause="no_signal"),
+        )
+    ]
+
+    assert counted is ("disconnects_frequent" in found(history(with_events(*told))))
 
 
 @pytest.mark.parametrize(
     ("rule", "bad", "good"),
-    [("signal_interfered", NOISY, FINE), ("registration_lost", NONE, UP), ("battery_hot", HOT, COOL)],
+    [
+        ("signal_interfered", NOISY, FINE),
+        ("registration_lost", NONE, UP),
+        ("battery_hot", HOT, COOL),
+        ("signal_weak", WEAK, FINE),
+    ],
 )
 def test_what_passes_in_half_of_the_hours_is_not_told(rule: str, bad: Body, good: Body) -> None:
     """What lasts as long as the rule says is; that it is over is said as well."""
