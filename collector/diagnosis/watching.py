@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -80,7 +80,7 @@ class _Wifi(msgspec.Struct):
 
 class _Event(msgspec.Struct):
     event: str
-    time: str | None = None
+    time: Any = None
     disconnect_cause: str | None = None
     reboot_reason: str | None = None
     cell_ref: str | None = None

@@ -241,6 +241,30 @@ def test_reading_is_bounded_however_large_the_store_is(site: Site, monkeypatch: 
     assert "there are more, older ones in that time" in site.run("diagnose", SERIAL).out
 
 
+def test_what_was_cut_off_is_no_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There were records, and they were not looked at."""
+    site.commit(HERE, site.samples(HERE, hours=30))
+    monkeypatch.setattr(examination, "MOST_RECORDS", 50)
+
+    [document] = site.documents("--since", "20h")
+
+    assert (50, True) == (document["records"], document["more_records"])
+    assert [] == [entry for entry in document["timeline"] if entry["kind"] == "gap"]
+
+
+def test_a_short_time_asked_for_is_compared_as_a_long_one_is(site: Site) -> None:
+    """By the last two days of the router and of its like."""
+    site.commit(HERE, site.samples(HERE, losses=14))
+    for number in range(10):
+        site.commit(HERE, site.samples(HERE, f"ZTE{number}", losses=2))
+
+    def own(*words: str) -> list[float]:
+        [document] = site.documents(*words)
+        return [group["own"] for finding in document["findings"] for group in finding["compared"]]
+
+    assert own("--since", "8h") == pytest.approx(own("--since", "7d"), rel=0.01) != []
+
+
 def test_the_document_has_the_shape_that_is_promised(site: Site) -> None:
     """For a router with findings and for one that may not be read."""
     site.commit(HERE, site.samples(HERE, losses=12))

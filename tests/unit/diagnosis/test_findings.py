@@ -6,6 +6,7 @@ import pytest
 from patients import NOW, SINCE, Body, event, every, found, history, hours, steady, with_events
 from records import HOUR, MINUTE
 
+from collector.derive import text_of
 from collector.diagnosis.history import DAY, History
 from collector.diagnosis.nouns import Confidence, Severity
 
@@ -361,6 +362,20 @@ def test_sessions_flap_when_they_are_short_and_many() -> None:
     assert found(sessions(5, 60)) == {}
 
 
+def test_sessions_that_are_seen_one_by_one_count_one_by_one() -> None:
+    """Four an hour, some of a few seconds and some of a minute, are four an hour."""
+    lengths = [4, 55, 6, 5, 50, 7, 4, 60]
+    bodies = [
+        (SINCE + n * 15 * MINUTE + 5 * MINUTE * part, {"session": {
+            "acs_session_start_time": text_of(SINCE + n * 15 * MINUTE), "acs_session_seconds": lengths[n % 8],
+            "acs_session_seconds_total": sum(lengths) * (n // 8) + sum(lengths[: n % 8 + 1]),
+        }})
+        for n in range(300) for part in range(3)
+    ]  # fmt: skip
+
+    assert "acs_flapping" not in found(history(bodies))
+
+
 def test_a_clock_is_wrong_by_the_same_amount_report_after_report() -> None:
     """A backlog is late by less and less."""
     body: Body = {"router": {"uptime_seconds": 1}}
@@ -394,6 +409,14 @@ def test_a_router_that_fell_silent_before_the_time_looked_at_is_found_silent() -
     silent = History([], since=SINCE, now=NOW, last_received_at=SINCE - DAY)
 
     assert SINCE - DAY == found(silent)["data_stopped"].since
+
+
+def test_a_router_that_may_have_a_battery_is_given_as_long_as_if_it_had() -> None:
+    """Asked about the last two hours, nobody sees whether it has one."""
+    asked = {"since": NOW - 2 * HOUR, "now": NOW}
+
+    assert found(History([], **asked, last_received_at=NOW - 20 * HOUR)) == {}
+    assert {"data_stopped"} == set(found(History([], **asked, last_received_at=NOW - 5 * DAY)))
 
 
 def test_a_router_that_never_sent_anything_has_no_finding() -> None:

@@ -23,6 +23,10 @@ DAYS = 7
 STEP = timedelta(minutes=20)
 EACH = 20
 """Routers with each fault."""
+SEEN_BY_SAMPLES = (
+    "signal_weak", "signal_interfered", "registration_lost", "wifi_short_range", "wifi_crowded", "battery_hot",
+    "clock_wrong", "acs_flapping",
+)  # fmt: skip
 HEALTHY_SEEDS = range(9001, 9013)
 HEALTHY = 24
 """Healthy routers of each seed: together over two thousand router-days."""
@@ -33,12 +37,12 @@ def rules() -> Rules:
     return make_rules()
 
 
-def examined(ward: Ward) -> list[tuple[Patient, dict[str, Finding]]]:
+def examined(ward: Ward, step: timedelta = STEP) -> list[tuple[Patient, dict[str, Finding]]]:
     """Every patient, and what is found in its week."""
     now = milliseconds(START + timedelta(days=DAYS))
     return [
         (patient, found(History(collected(sent, rules()), since=now - DAYS * DAY, now=now)))
-        for patient, sent in ward.days(DAYS, STEP)
+        for patient, sent in ward.days(DAYS, step)
     ]
 
 
@@ -59,6 +63,26 @@ def test_a_planted_fault_is_found(ailment: Ailment) -> None:
 
     assert len(late) >= 0.95 * len(patients), f"found in {len(late)} of {len(patients)}"
     assert sorted(late)[len(late) // 2] < 1.5
+
+
+@pytest.mark.parametrize("name", SEEN_BY_SAMPLES)
+def test_a_fault_of_a_router_that_reports_every_hour_is_found(name: str) -> None:
+    """What is judged by samples needs as many of them, and waits for them."""
+    [ailment] = [ailment for ailment in AILMENTS if ailment.name == name]
+    patients = examined(Ward(healthy=0, each=8, seed=8101, start=START, ailments=(ailment,)), timedelta(hours=1))
+
+    assert all(name in findings for _, findings in patients)
+
+
+def test_healthy_routers_that_report_every_five_minutes_are_left_alone() -> None:
+    """More samples are no more faults."""
+    findings = [
+        finding
+        for _, found_in in examined(Ward(healthy=12, each=0, seed=8102, start=START), timedelta(minutes=5))
+        for finding in found_in
+    ]
+
+    assert [] == findings
 
 
 def test_healthy_routers_are_left_alone() -> None:
