@@ -6,6 +6,7 @@ from typing import Final
 
 from collector.diagnosis.groups import Question, Unit, hours_by
 from collector.diagnosis.history import DAY, HOUR
+from collector.diagnosis.likeness import LEAST
 from collector.model import Sealed
 
 _SHORT: Final = 3 * DAY
@@ -13,7 +14,10 @@ _SHORT: Final = 3 * DAY
 
 
 class Stretch(Sealed, frozen=True):
-    """A day or an hour from `at` on, in milliseconds; rates are for each router and day, None where nobody was seen."""
+    """A day or an hour from `at` on, in milliseconds.
+
+    Rates are for each router and day; None where fewer than ten routers of the group, or of its like, were seen (O25).
+    """
 
     at: int
     rate: float | None
@@ -34,11 +38,15 @@ def course(question: Question) -> tuple[Stretch, ...]:
 def _rates(units: Sequence[Unit], fault: str, span: int) -> dict[int, float]:
     hours: Counter[int] = Counter()
     faults: Counter[int] = Counter()
+    routers: Counter[int] = Counter()
     for unit in units:
+        seen: Counter[int] = Counter()
         for stay in unit.stays:
-            hours.update(hours_by(stay, span))
+            seen.update(hours_by(stay, span))
+        hours.update(seen)
+        routers.update(seen.keys())
         faults.update(_spans(unit.faults.get(fault, ()), span))
-    return {number: faults[number] / seen * 24 for number, seen in hours.items() if seen > 0}
+    return {n: faults[n] / seen * 24 for n, seen in hours.items() if routers[n] >= LEAST and seen > 0}
 
 
 def _spans(moments: Iterable[int], span: int) -> list[int]:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import asdict
 
 from collector.derive import text_of
-from collector.diagnosis.fleet import Alarm
-from collector.diagnosis.groups import Kind as AlarmKind
+from collector.diagnosis.fleet import Alarm, StandsOut
 from collector.diagnosis.history import History
 from collector.diagnosis.likeness import sentence
-from collector.diagnosis.nouns import Confidence, Evidence, Finding, Severity
+from collector.diagnosis.nouns import Compared, Confidence, Evidence, Finding, Severity
 from collector.diagnosis.timeline import Entry, Kind
 from collector.model import Region, Sealed
 
@@ -32,20 +32,13 @@ class EvidenceDocument(Sealed, frozen=True):
     values: dict[str, Any]
 
 
-class ComparedDocument(Sealed, frozen=True):
+class ComparedDocument(Compared, frozen=True):
     """The finding among routers like this one. Groups under ten are left out.
 
     `own` and `median` are of `measure` in `unit`; without a unit, 1 means that a router has the finding. `routers` is
     the group's size without this router, `as_much` how many of it have as much or more.
     """
 
-    group: str
-    measure: str
-    unit: str
-    own: float
-    routers: int
-    median: float
-    as_much: int
     sentence: str
 
 
@@ -159,10 +152,7 @@ def _finding(finding: Finding) -> FindingDocument:
         summary=finding.summary,
         observations=finding.observations,
         evidence=[_evidence(evidence) for evidence in finding.evidence],
-        compared=[
-            ComparedDocument(c.group, c.measure, c.unit, c.own, c.routers, c.median, c.as_much, sentence(c))
-            for c in finding.compared
-        ],
+        compared=[ComparedDocument(**asdict(c), sentence=sentence(c)) for c in finding.compared],
         cell=None if cell is None else CellDocument(cell.routers, cell.affected, text_of(cell.since)),
         next=list(finding.next),
     )
@@ -186,14 +176,14 @@ def document_schema() -> dict[str, Any]:
 
 
 class StretchDocument(Sealed, frozen=True):
-    """A day or an hour that begins at `time`; rates are for each router and day, null where nobody was seen."""
+    """A day or an hour that begins at `time`; rates are for each router and day, null of fewer than ten routers."""
 
     time: str
     rate: float | None
     rate_others: float | None
 
 
-class AlarmDocument(Sealed, frozen=True):
+class AlarmDocument(StandsOut, frozen=True):
     """A group that has a fault more often than its like.
 
     Rates are for each router and day seen; `low` and `high` are the 99 % interval of `ratio`; `chance` is how likely
@@ -202,20 +192,6 @@ class AlarmDocument(Sealed, frozen=True):
     days, or by hours of less than three days; a cell has none.
     """
 
-    kind: AlarmKind
-    name: str
-    model: str
-    fault: str
-    routers: int
-    affected: int
-    others: int
-    others_affected: int
-    rate: float
-    rate_others: float
-    ratio: float
-    low: float
-    high: float
-    chance: float
     began: str | None
     course: list[StretchDocument]
 
@@ -250,11 +226,8 @@ def survey_document(
 
 
 def _alarm(alarm: Alarm) -> AlarmDocument:
-    members = {
-        name: getattr(alarm, name) for name in AlarmDocument.__struct_fields__ if name not in {"began", "course"}
-    }
     course = [StretchDocument(text_of(one.at), one.rate, one.rate_others) for one in alarm.course]
-    return AlarmDocument(**members, began=_text(alarm.began), course=course)
+    return AlarmDocument(**{**asdict(alarm), "began": _text(alarm.began), "course": course})
 
 
 def survey_schema() -> dict[str, Any]:

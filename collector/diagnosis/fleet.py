@@ -34,13 +34,12 @@ _FRAIL: Final = 2.0
 """How many times the rate of all the routers known of a cell may have, being those that had faults."""
 
 
-class Alarm(Sealed, frozen=True):
-    """A group that has a fault more often than its like.
+class StandsOut(Sealed, frozen=True):
+    """A group that has a fault more often than its like; when that began is told by who adds it.
 
-    A cell has no name: of `routers` seen on it, `affected` lost the network within the hour from `began` on. Of other
+    A cell has no name: of `routers` seen on it, `affected` lost the network within the hour in which it began. Of other
     groups, `affected` had the fault at all. Rates are for each router and day seen; `low` and `high` are the 99 %
-    interval of `ratio`; `chance` is how likely the survey as a whole would say so by chance. `began` is None if it was
-    so for as long as the group and its like were seen.
+    interval of `ratio`; `chance` is how likely the survey as a whole would say so by chance.
     """
 
     kind: Kind
@@ -58,6 +57,11 @@ class Alarm(Sealed, frozen=True):
     low: float
     high: float
     chance: float
+
+
+class Alarm(StandsOut, frozen=True):
+    """What stands out, and since when: None if for as long as the group and its like were seen."""
+
     began: int | None
     course: tuple[Stretch, ...] = ()
     """How the rates went; empty of a cell."""
