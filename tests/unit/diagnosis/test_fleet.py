@@ -166,6 +166,19 @@ def test_nothing_of_a_group_of_nine_is_in_the_difference_of_two_answers(names: t
     assert set(names) == {found.name for found in survey([*large, *nine, *of("V4", 0, 1, 240)])}
 
 
+@pytest.mark.parametrize(("early", "shown"), [(9, False), (10, True)])
+def test_a_day_on_which_fewer_than_ten_were_seen_has_no_rate(early: int, shown: bool) -> None:
+    """Of the first few that took a version, nothing is told apart (O25)."""
+    late = Stay("V2", BEGIN + 5 * DAY, BEGIN + 10 * DAY, 120.0)
+    first = Stay("V2", BEGIN, BEGIN + 10 * DAY, 240.0)
+    faults = [Happened(BEGIN + 6 * DAY + n * HOUR, "disconnects", "V2") for n in range(20)]
+    new = [Watched("A", "26201", [first if n < early else late], faults) for n in range(40)]
+    [found] = survey([*fleet("A", "V1", USUAL), *new])
+
+    assert [shown] * 5 == [one.rate is not None for one in found.course[:5]]
+    assert all(one.rate is not None and one.rate_others is not None for one in found.course[5:10])
+
+
 def test_a_router_is_counted_once_however_often_it_was_updated() -> None:
     """Five routers on two other versions are five, and too few to be compared with."""
     new = fleet("A", "V3", [9] * 40)
