@@ -12,9 +12,9 @@ help: ## what can be made
 run: $(VENV)/.run ## set up, then broker, collector and a simulated fleet; Ctrl-C stops all
 	@$(BIN)/ueip up --demo
 
-test: $(VENV)/.test ## set up, then all tests
+test: $(VENV)/.test ## set up, then all tests; JOBS=n at a time
 	@$(BIN)/python -c 'from collector.broker import ensure_mosquitto; ensure_mosquitto(print)'
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses $${JOBS:-3} --dist loadfile
 
 lint: $(VENV)/.test ## style, types, freshness of what is generated
 	@$(BIN)/ruff check .
