@@ -413,10 +413,10 @@ def test_a_router_that_fell_silent_before_the_time_looked_at_is_found_silent() -
 
 def test_a_router_that_may_have_a_battery_is_given_as_long_as_if_it_had() -> None:
     """Asked about the last two hours, nobody sees whether it has one."""
-    asked = {"since": NOW - 2 * HOUR, "now": NOW}
+    since = NOW - 2 * HOUR
 
-    assert found(History([], **asked, last_received_at=NOW - 20 * HOUR)) == {}
-    assert {"data_stopped"} == set(found(History([], **asked, last_received_at=NOW - 5 * DAY)))
+    assert found(History([], since=since, now=NOW, last_received_at=NOW - 20 * HOUR)) == {}
+    assert {"data_stopped"} == set(found(History([], since=since, now=NOW, last_received_at=NOW - 5 * DAY)))
 
 
 def test_a_router_that_never_sent_anything_has_no_finding() -> None:
