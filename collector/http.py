@@ -22,6 +22,7 @@ Readiness = Callable[[], dict[str, str]]
 Freshen = Callable[[], Awaitable[None]]
 """Fetches what is shown from where it is, if that is elsewhere."""
 READY = "ready"
+_LOOK_SECONDS: Final = 0.01
 _CONNECTIONS: Final = 200
 """Open connections of one listener; who comes beyond them is turned away."""
 
@@ -84,6 +85,11 @@ class Listener:
     def address(self) -> str:
         """Where it listens, as in `http://127.0.0.1:9464`."""
         return address_of(self._socket, self._scheme)
+
+    async def is_serving(self, running: asyncio.Task[None]) -> None:
+        """Wait until connections are taken, or until *running*, which is `run`, has ended."""
+        while not (self._server.started or running.done()):  # noqa: ASYNC110 - the server tells it by a flag alone
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def run(self) -> None:
         """Serve until `stop`."""

@@ -65,6 +65,7 @@ class ConsoleServer:
             loop.add_signal_handler(number, stop.set)
         surveys = asyncio.create_task(self._reader.fleets.run())
         serving = asyncio.create_task(self._listener.run())
+        await self._listener.is_serving(serving)
         started()
         try:
             stopped = asyncio.create_task(stop.wait())
