@@ -26,7 +26,8 @@ _BACKLOG: Final = 10_000
 _WARM_UP: Final = 4000
 _PACE: Final = 2000
 _LASTS: Final = 8.0
-_KILLED_AT: Final = (2.0, 5.0)
+_KILLED_AT: Final = (2.23, 5.37)
+"""Seconds from the beginning; not where a whole number of batches of 1000 would just be done."""
 _DOWN: Final = 0.5
 _QUIET: Final = 6.0
 """Seconds without anything new before all is taken to be stored that will be."""
