@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -20,13 +20,12 @@ from collector.access.audit import NOBODY
 from collector.access.entry import Event, NotAReason, checked_reason, is_ticket
 from collector.access.local import LocalSignIn, Wrong
 from collector.access.nouns import OWNERS_RIGHTS, Purpose, Role, Session, Viewer
-from collector.access.oidc import CALLBACK, Provider, provider_of
+from collector.access.oidc import CALLBACK, Provider
 from collector.access.passwords import Passwords, TooBusy
 from collector.access.sessions import Sessions
 from collector.access.throttle import Throttle
 from collector.access.tokens import Doubt, NotAccepted
 from collector.auditing import Logs
-from collector.config import Settings
 from collector.config_access import SignInSettings
 from collector.console.browser import Cookie, Words, after_of, fields_of, is_same
 from collector.console.failures import Busy, CsrfMissing, NotSignedIn
@@ -50,21 +49,6 @@ class Forms(Protocol):
     ) -> Response:
         """The page of *template* with what is *said* to it."""
         ...
-
-
-def signing_of(settings: Settings, logs: Logs, forms: Forms) -> "Signing":
-    """What the settings make of it."""
-    console = settings.console
-    address = urlsplit(console.oidc.public_url or "")
-    return Signing(
-        console.sign_in,
-        Accounts(settings.accounts_file),
-        logs,
-        forms,
-        provider=provider_of(console.oidc),
-        secure=console.cert_file is not None or address.scheme == "https",
-        origins=frozenset({f"{address.scheme}://{address.netloc}"} if address.netloc else ()),
-    )
 
 
 class Signing:
