@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -105,8 +106,9 @@ class Pipe(PostgresPeer):
     def ask_to_stop(self, pid: int) -> None:
         """The first of the pipe; the others see its end."""
         for one in family(pid):
-            if Path(f"/proc/{one}/comm").read_text() == "mosquitto_sub\n":
-                super().ask_to_stop(one)
+            with suppress(OSError):  # one that has just ended
+                if Path(f"/proc/{one}/comm").read_text() == "mosquitto_sub\n":
+                    super().ask_to_stop(one)
 
 
 class BatchedPipe(Pipe):
