@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx2
 import msgspec
 import pytest
 from argon2 import PasswordHasher
+from provider import OwnProvider
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -18,9 +20,10 @@ from starlette.routing import Route
 from collector.access.accounts import Account, Accounts, Book, new_stamp
 from collector.access.audit import AuditLog, AuditUnavailable, walk
 from collector.access.nouns import ACCOUNT_ROLES, OWNERS_RIGHTS, Role, Session
+from collector.access.oidc import Provider
 from collector.access.passwords import Passwords
 from collector.auditing import Logs
-from collector.config_access import SignInSettings
+from collector.config_access import OidcSettings, SignInSettings
 from collector.console.browser import after_of
 from collector.console.failures import CsrfMissing, Invalid, NotSignedIn, failure_of
 from collector.console.signing import Signing
@@ -28,6 +31,7 @@ from collector.model import PURPOSE, Region
 
 PASSWORD = "correct horse battery"
 OWN = "http://testserver"
+OWN_PUBLIC = "http://127.0.0.1:9466"
 CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
@@ -423,6 +427,71 @@ async def test_who_is_signed_in_already_goes_on(browser: httpx2.AsyncClient) -> 
 
 async def test_signing_out_twice_is_no_fault(browser: httpx2.AsyncClient) -> None:
     assert 303 == (await browser.post("/sign-out", data={})).status_code
+
+
+@pytest.fixture(scope="module")
+def vouching() -> Iterator[OwnProvider]:
+    made = OwnProvider()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+async def both(vouching: OwnProvider, tmp_path: Path) -> AsyncIterator[Site]:
+    """A console with a provider beside local accounts."""
+    settings = OidcSettings(enabled=True, issuer=vouching.issuer, client_id="console", public_url=OWN_PUBLIC)
+    provider = Provider(settings, secret="sécret", tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    (tmp_path / "both").mkdir()
+    site = Site(tmp_path / "both", provider=provider)
+    yield site
+    await provider.close()
+
+
+async def test_a_provider_signs_somebody_in_who_then_is_like_anybody(both: Site, vouching: OwnProvider) -> None:
+    """Until a command signs them out: there is no account of ours to lock."""
+    async with both.browser() as browser:
+        sent = await browser.get("/sign-in/oidc?next=/fleet")
+        answer = await browser.get("/sign-in/oidc/callback", params=vouching.approve(sent.headers["location"]))
+        who = await browser.get("/who")
+        both.accounts.change(lambda book: msgspec.structs.replace(book, ended={"ada": int(both.now * 1000)}))
+
+        assert (303, "/fleet") == (answer.status_code, answer.headers["location"])
+        assert ("ada", "engineer") == (who.json()["name"], who.json()["role"])
+        assert 401 == (await browser.get("/who")).status_code
+    assert [("signed_in", "ada", "done")] == both.entries()
+
+
+async def test_an_answer_of_a_provider_that_is_not_taken_says_nothing_but_that(
+    both: Site, vouching: OwnProvider
+) -> None:
+    """Another browser's, one with a parameter twice, one that nobody waits for; why is in the log."""
+    async with both.browser() as browser, both.browser() as other:
+        params = vouching.approve((await browser.get("/sign-in/oidc")).headers["location"])
+        answers = [
+            await other.get("/sign-in/oidc/callback", params=params),
+            await browser.get("/sign-in/oidc/callback", params=[*params.items(), ("state", params["state"])]),
+            await browser.get("/sign-in/oidc/callback"),
+        ]
+
+        assert {(403, "failed")} == {(answer.status_code, said(answer)["fault"]) for answer in answers}
+        assert not any(params["code"] in answer.text for answer in answers)
+        assert 401 == (await browser.get("/who")).status_code
+    assert [("sign_in_refused", "-", "oidc_state")] * 3 == both.entries()
+
+
+async def test_the_sign_in_page_offers_what_there_is(both: Site, site: Site) -> None:
+    """The provider; a form as soon as there is an account, and where there is no provider."""
+    async with both.browser() as browser:
+        alone = said(await browser.get("/sign-in?next=/fleet"))
+        both.add()
+        beside = said(await browser.get("/sign-in"))
+    async with site.browser() as browser:
+        local = said(await browser.get("/sign-in"))
+
+    assert ("/sign-in/oidc?next=%2Ffleet", False) == (alone["sso"], alone["local"])
+    assert ("/sign-in/oidc?next=%2F", True) == (beside["sso"], beside["local"])
+    assert (None, True) == (local["sso"], local["local"])
 
 
 async def test_a_hash_of_older_parameters_is_made_anew_at_sign_in(site: Site, browser: httpx2.AsyncClient) -> None:
