@@ -71,6 +71,18 @@ TOOLS: Final[dict[str, list[str] | None]] = {
     "registry show": ["left", "-c", "{config}"],
     "registry remove": ["left", "-c", "{config}"],
     "registry import": ["{list}", "-c", "{config}"],
+    "audit verify": ["-c", "{config}"],
+    "audit show": ["-c", "{config}"],
+    "audit begin-anew": ["-c", "{config}", "--log", "germany", "--reason", "a test that walks the tools"],
+    "user list": ["-c", "{config}"],
+    "user add": None,  # asks for a password; tests/unit/cli
+    "user change": None,
+    "user lock": None,
+    "user unlock": None,
+    "user password": None,
+    "user remove": None,
+    "user sign-out": None,
+    "console": None,  # only reads; test_console.py
     "run": None,  # is what runs here, by `Service`
     "store init": None,  # of a database; test_postgresql.py
     "store tidy": None,
