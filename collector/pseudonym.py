@@ -18,7 +18,7 @@ REF_BYTES: Final = 16
 _BLOCK_BYTES: Final = 64
 _IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
-_CACHED: Final = 32_768
+_CACHED: Final = 8_192
 """Pseudonyms remembered a region, so that a router's identifiers are not hashed anew for every message."""
 
 

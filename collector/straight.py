@@ -32,8 +32,8 @@ from collector.model import ConsentedTree, DropReason, Identity, Message, Record
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 
-_REMEMBERED: Final = 65_536
-"""Routers, or rather what each says of itself, remembered at a time: some 60 MB. A fleet sends in turns."""
+_REMEMBERED: Final = 32_768
+"""Routers, or rather what each says of itself, remembered at a time: some 45 MB."""
 
 
 class Known(Sealed, frozen=True, gc=False):

@@ -20,7 +20,7 @@ from collector.pseudonym import Pseudonymiser
 MIB: Final = 1 << 20
 MIN_STATIONS: Final = 3
 """Below this many stations an aggregate over them would describe a person's device (U33)."""
-_CACHED: Final = 65_536
+_CACHED: Final = 16_384
 
 
 class Products(Sealed, frozen=True):

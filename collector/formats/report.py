@@ -39,7 +39,7 @@ def parse_topic(topic: str) -> tuple[str, str] | None:
     return _parse_topic(topic) if len(topic) <= _LONGEST_TOPIC else None  # the length bounds what the cache may hold
 
 
-@lru_cache(65_536)
+@lru_cache(16_384)
 def _parse_topic(topic: str) -> tuple[str, str] | None:
     parts = topic.split("/")
     if len(parts) != 4 or parts[0] != "ueip" or parts[1] != "v1":  # noqa: PLR2004 - ueip/v1/<router>/<kind>

@@ -16,7 +16,7 @@ from collector.stores.postgres_rows import index
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
 
-_REMEMBERED: Final = 100_000
+_REMEMBERED: Final = 32_768
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 _READ: Final = f"SELECT {ROUTER_COLUMNS}, id, buried, names FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
 Names = tuple[tuple[str, bytes], ...]

@@ -39,7 +39,7 @@ from collector.stores.sqlite_schema import check_schema
 from collector.stores.sqlite_scrub import Scrubber, note_erasure
 
 T = TypeVar("T")
-_REMEMBERED: Final = 100_000
+_REMEMBERED: Final = 32_768
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 
 
