@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.applications import Starlette
+
 from collector.access.accounts import Accounts
 from collector.access.oidc import Provider, provider_of
 from collector.auditing import Logs, audit_logs
@@ -43,9 +45,7 @@ class ConsoleServer:
         self._provider = provider_of(settings.console.oidc)
         logs = audit_logs(settings)
         self._reader = Reader(settings, logs)
-        signing = _signing(settings, self._accounts, logs, self._provider)
-        console = Console(settings.console, self._reader, signing)
-        app = make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
+        app = application(settings, self._reader, self._accounts, logs, self._provider)
         self._listener = Listener(app, "console", settings.console, server_context(settings.console))
 
     @property
@@ -77,6 +77,15 @@ class ConsoleServer:
             await asyncio.gather(surveys, return_exceptions=True)
             if self._provider is not None:
                 await self._provider.close()
+
+
+def application(
+    settings: Settings, reader: Reader, accounts: Accounts, logs: Logs, provider: Provider | None
+) -> Starlette:
+    """All that a console of these settings answers."""
+    signing = _signing(settings, accounts, logs, provider)
+    console = Console(settings.console, reader, signing)
+    return make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
 
 
 def _signing(settings: Settings, accounts: Accounts, logs: Logs, provider: Provider | None) -> Signing:

@@ -518,7 +518,8 @@ def disguises(text: str) -> Iterator[bytes]:
 def traces(text: str, places: Iterable[tuple[str, bytes]]) -> list[str]:
     """Where *text* is found in any disguise, by the names of the places; nothing of the content."""
     needles = list(disguises(text))
-    return [name for name, content in places if any(needle in content.lower() for needle in needles)]
+    lowered = ((name, content.lower()) for name, content in places)
+    return [name for name, content in lowered if any(needle in content for needle in needles)]
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
