@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from collector.errors import how_to_install
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 
@@ -68,6 +69,8 @@ def _named_file_faults(settings: "Settings") -> list[str]:
 
 
 def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings") -> list[str]:
+    if faults := _unreadable(section, peer, "ca_file", "cert_file", "key_file"):
+        return faults
     try:
         tls_context(peer)
     except (ssl.SSLError, OSError) as error:
@@ -80,17 +83,13 @@ def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings") -> list
 
 def database_faults(section: str, database: "PostgresSettings") -> list[str]:
     """What is wrong with the files that the settings of a database name, and with what they need."""
-    faults = []
-    for name in ("password_file", "ca_file", "cert_file", "key_file"):
-        file: Path | None = getattr(database, name)
-        if file is not None and isinstance(found := _content(file), str):
-            faults.append(f"{section}.{name}: {file}: {found}. Correct the path.")
+    faults = _unreadable(section, database, "password_file")
     secret = database.password_file
     if secret is not None and not faults and (mode := secret.stat().st_mode & 0o777) & 0o077:
         faults.append(f"{section}.password_file: {secret}: found mode {mode:o}, expected 600. Run: chmod 600 {secret}")
     if find_spec("asyncpg") is None:
-        faults.append(f"{section}: found no asyncpg to talk to it. Run: pip install 'ueip-collector[postgres]'")
-    return faults or _tls_faults(section, database)
+        faults.append(f"{section}: found no asyncpg to talk to it. {how_to_install('postgres')}")
+    return [*faults, *_tls_faults(section, database)]
 
 
 def _api_faults(api: "ApiSettings") -> list[str]:
@@ -115,10 +114,12 @@ def _api_faults(api: "ApiSettings") -> list[str]:
 
 
 def _listener_faults(section: str, listener: "ApiSettings | ConsoleSettings") -> list[str]:
+    if faults := _unreadable(section, listener, "cert_file", "key_file"):
+        return faults
     try:
         server_context(listener)
     except (ssl.SSLError, OSError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+        reason = getattr(error, "reason", None) or type(error).__name__
         return [
             f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
         ]
@@ -126,13 +127,9 @@ def _listener_faults(section: str, listener: "ApiSettings | ConsoleSettings") ->
 
 
 def _provider_faults(oidc: "OidcSettings") -> list[str]:
-    faults = list[str]()
     if not oidc.enabled:
-        return faults
-    for name in ("client_secret_file", "ca_file"):
-        file: Path | None = getattr(oidc, name)
-        if file is not None and isinstance(found := _content(file), str):
-            faults.append(f"console.oidc.{name}: {file}: {found}. Correct the path.")
+        return []
+    faults = _unreadable("console.oidc", oidc, "client_secret_file", "ca_file")
     secret = oidc.client_secret_file
     if secret is not None and not faults and (mode := secret.stat().st_mode & 0o777) & 0o077:
         where = "console.oidc.client_secret_file"
@@ -189,6 +186,16 @@ def _is_there(file: Path) -> bool:
         return file.exists()
     except OSError:  # a name that is too long, a folder that may not be looked into
         return False
+
+
+def _unreadable(section: str, settings: object, *names: str) -> list[str]:
+    """Those of the files that the settings of a section name which cannot be read."""
+    files: list[tuple[str, Path | None]] = [(name, getattr(settings, name)) for name in names]
+    return [
+        f"{section}.{name}: {file}: {found}. Correct the path."
+        for name, file in files
+        if file is not None and isinstance(found := _content(file), str)
+    ]
 
 
 def _content(file: Path) -> bytes | str:

@@ -11,6 +11,11 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 
+def how_to_install(extra: str) -> str:
+    """How to get the packages of an extra, in a sentence: also for who runs the collector out of its repository."""
+    return f"Run: pip install 'ueip-collector[{extra}]', or in a clone of the repository: pip install -e '.[{extra}]'"
+
+
 class CollectorError(Exception):
     """Something a person has to mend; its text says where, what was found, what was expected and what to do."""
 

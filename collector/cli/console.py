@@ -9,7 +9,7 @@ import click
 
 from collector.cli.common import command_name, config_option, say, settings_of
 from collector.config import Settings
-from collector.errors import CollectorError
+from collector.errors import CollectorError, how_to_install
 from collector.log import set_up_logs
 from collector.storage import place_of
 
@@ -48,8 +48,7 @@ def check_installed() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ConsoleNotInstalled(
-            f"the console needs packages that are not installed ({', '.join(missing)}). "
-            f"Run: pip install 'ueip-collector[console]'"
+            f"the console needs packages that are not installed ({', '.join(missing)}). {how_to_install('console')}"
         )
 
 

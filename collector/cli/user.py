@@ -17,7 +17,7 @@ from collector.access.nouns import ACCOUNT_ROLES, Role
 from collector.auditing import at_terminal, audit_logs
 from collector.cli.common import config_option, out, say, settings_of
 from collector.config import Settings
-from collector.errors import CollectorError
+from collector.errors import CollectorError, how_to_install
 from collector.model import Region
 
 _OF_NO_REGION: Final = frozenset({Role.OPERATOR})
@@ -202,7 +202,7 @@ def _hashed(password: str, name: str, settings: Settings) -> str:
     try:
         from collector.access.passwords import Passwords, faults_of  # noqa: PLC0415 - argon2 is an extra
     except ImportError:
-        raise CollectorError("found no argon2 for passwords. Run: pip install 'ueip-collector[console]'") from None
+        raise CollectorError(f"found no argon2 for passwords. {how_to_install('console')}") from None
     if fault := faults_of(password, name, settings.console.sign_in.least_password_characters):
         raise click.UsageError(f"password: {fault}")
     return Passwords().hash(password)

@@ -19,7 +19,19 @@ from paho.mqtt.properties import Properties
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, Catalogue, load_catalogue
 
-from .harness import REGIONS, Collector, Site, consent, disguises, files_below, new_id, now_text, report, traces, wait_until
+from .harness import (
+    REGIONS,
+    Collector,
+    Site,
+    consent,
+    disguises,
+    files_below,
+    new_id,
+    now_text,
+    report,
+    traces,
+    wait_until,
+)
 
 CANARY: Final = "kanarie7Wq9vXz3Tg"
 NUMBER: Final = 491550055500917

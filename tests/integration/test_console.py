@@ -163,3 +163,4 @@ def test_without_its_packages_it_says_how_to_get_them(site: Site, tmp_path: Path
 
     assert done.returncode == 2
     assert "pip install 'ueip-collector[console]'" in done.stderr
+    assert "in a clone of the repository: pip install -e '.[console]'" in done.stderr

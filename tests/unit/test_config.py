@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -422,7 +423,6 @@ def test_a_secret_is_its_owners_alone(folder: Folder) -> None:
         ('host = "192.0.2.7"', "api: host: found '192.0.2.7' without TLS"),
         ('cert_file = "keys/token"', "api: cert_file and key_file: found one of the two"),
         ('cert_file = "keys/token"\nkey_file = "keys/token"', "api: the TLS files cannot be used"),
-        ('cert_file = "gone"\nkey_file = "gone"', "api: the TLS files cannot be used (No such file or directory)"),
     ],
 )
 def test_the_api_is_safe_or_off(folder: Folder, more: str, sentence: str) -> None:
@@ -431,6 +431,25 @@ def test_the_api_is_safe_or_off(folder: Folder, more: str, sentence: str) -> Non
     found = folder.faults(API + more)
 
     assert [True] == [fault.startswith(sentence) for fault in found]
+
+
+@pytest.mark.parametrize(
+    ("section", "names"),
+    [
+        (API, ("cert_file", "key_file")),
+        ("[console]\n", ("cert_file", "key_file")),
+        ("[broker]\ntls = true\n", ("ca_file", "cert_file", "key_file")),
+    ],
+)
+def test_a_tls_file_that_is_not_there_is_named(folder: Folder, section: str, names: tuple[str, ...]) -> None:
+    """Each of them, by its setting and its path, and nothing is said of what could not be looked at."""
+    folder.key("token", b"x" * 32)
+    word = re.findall(r"^\[(\w+)\]", section)[0]
+    given = "".join(f'{name} = "gone/{name}"\n' for name in names)
+
+    assert folder.faults(section + given) == [
+        f"{word}.{name}: {folder.path / 'gone' / name}: no such file. Correct the path." for name in names
+    ]
 
 
 def test_the_api_needs_a_secret(folder: Folder) -> None:

@@ -108,7 +108,7 @@ def test_without_the_driver_the_fault_says_how_to_install_it(folder: Folder, mon
     monkeypatch.setattr("collector.config_files.find_spec", lambda name: None)
     [fault] = folder.faults(regions=regions())
 
-    assert fault.endswith("found no asyncpg to talk to it. Run: pip install 'ueip-collector[postgres]'")
+    assert "found no asyncpg to talk to it. Run: pip install 'ueip-collector[postgres]', or in a clone" in fault
 
 
 def test_the_settings_tell_no_secret(folder: Folder) -> None:
