@@ -154,7 +154,7 @@ class Walk:
 
     def _is_surveyed(self) -> bool:
         germany: list[dict[str, Any]] = self.client.get(f"{API}/fleet?region=germany").json()
-        return germany[0]["state"] == "ready"
+        return bool(germany[0]["state"] == "ready")
 
 
 def routes_of(site: Site) -> dict[str, Route]:
