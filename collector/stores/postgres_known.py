@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import Standing
 from collector.model import Action
+from collector.stores.named import Names, WrittenNames
 from collector.stores.plan import Insert
 from collector.stores.postgres_rows import index
 from collector.stores.postgres_session import Session
@@ -19,7 +20,6 @@ from collector.stores.rows import ROUTER_COLUMNS, standing_of
 _REMEMBERED: Final = 32_768
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 _READ: Final = f"SELECT {ROUTER_COLUMNS}, id, buried, names FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
-Names = tuple[tuple[str, bytes], ...]
 
 
 class Known(NamedTuple):
@@ -38,7 +38,7 @@ class KnownRouters:
 
     def __init__(self) -> None:
         self._rows: dict[bytes, Known] = {}
-        self._named: dict[int, Names] = {}
+        self._named = WrittenNames(_REMEMBERED)
 
     def forget(self) -> None:
         """What is remembered is no longer what is there."""
@@ -72,24 +72,19 @@ class KnownRouters:
 
     async def make_findable(self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int]) -> None:
         """Write the other names of routers that they do not have yet."""
-        named, missing = self._named, dict[tuple[bytes, Names], bytes]()
-        for insert in inserts:
-            lookup = insert.record.lookup
-            # The same object, most often: lookup entries of a router are made once and remembered.
-            if lookup and named.get(insert.standing.seq) is not lookup:
-                known, digest = self._rows.get(insert.standing.device_ref), digest_of(lookup)
-                if known is None or known.names != digest:
-                    missing[insert.standing.device_ref, lookup] = digest
+        missing = dict[tuple[bytes, Names], bytes]()
+        for insert in self._named.lacking(inserts):
+            lookup, known = insert.record.lookup, self._rows.get(insert.standing.device_ref)
+            digest = digest_of(lookup)
+            if lookup and (known is None or known.names != digest):
+                missing[insert.standing.device_ref, lookup] = digest
         if missing:
             rows = [(ref, kind, ids[of]) for of, lookup in missing for kind, ref in lookup]
             await index(session, rows, {ids[of]: digest for (of, _), digest in missing.items()})
 
     def found(self, inserts: Iterable[Insert]) -> None:
         """These were written, durably, and can be found."""
-        if len(self._named) > _REMEMBERED:
-            self._named.clear()
-        for insert in inserts:
-            self._named[insert.standing.seq] = insert.record.lookup
+        self._named.add(inserts)
 
 
 def digest_of(lookup: Names) -> bytes:

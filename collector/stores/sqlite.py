@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.gathering import parted
+from collector.stores.named import WrittenNames
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, ledger_row, router_row, standing_of
@@ -57,7 +58,7 @@ class SQLiteStore(StoreFile):
         """As `StoreFile`; *rules* say how its ledger is kept."""
         super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
-        self._indexed: dict[int, tuple[tuple[str, bytes], ...]] = {}
+        self._named = WrittenNames(_REMEMBERED)
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrubber = Scrubber()
@@ -87,7 +88,7 @@ class SQLiteStore(StoreFile):
     def _forget(self) -> None:
         """What is remembered of rows is no longer what is there."""
         self._known_version = -1
-        self._indexed.clear()
+        self._named.clear()
 
     def _changes(self, after: int) -> list[Standing]:
         """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
@@ -125,7 +126,7 @@ class SQLiteStore(StoreFile):
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        self._remember(plan.inserts)
+        self._named.add(plan.inserts)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         self._end = plan.head.seq
         if plan.erase:
@@ -214,16 +215,7 @@ class SQLiteStore(StoreFile):
 
     def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> None:
         """Make the routers findable. What was written under the same consent before is there already."""
-        indexed = self._indexed
-        # The same object, most often: lookup entries of a router are made once and remembered.
-        missing = [i for i in inserts if indexed.get(i.standing.seq) is not i.record.lookup]
+        missing = self._named.lacking(inserts)
         rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
         if rows:
             self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
-
-    def _remember(self, inserts: list[Insert]) -> None:
-        indexed = self._indexed
-        if len(indexed) > _REMEMBERED:
-            indexed.clear()
-        for insert in inserts:
-            indexed[insert.standing.seq] = insert.record.lookup

@@ -1,0 +1,37 @@
+"""Which names of routers are known to be written, so that they are not written with every record."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from collector.stores.plan import Insert
+
+Names = tuple[tuple[str, bytes], ...]
+_VARIANTS: Final = 8
+"""Remembered of one consent: a router names itself by its MAC in one kind of report and not in another."""
+
+
+class WrittenNames:
+    """Names that were written under a consent, by the number of its entry; at most *most* consents are remembered."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._written: dict[int, tuple[Names, ...]] = {}
+
+    def clear(self) -> None:
+        """Forget all; what is written again is there already."""
+        self._written.clear()
+
+    def lacking(self, inserts: Iterable[Insert]) -> list[Insert]:
+        """Those whose router may not have all its names yet."""
+        written = self._written
+        # The same object, most often: the names of a router are made once and remembered.
+        return [i for i in inserts if i.record.lookup not in written.get(i.standing.seq, ())]
+
+    def add(self, inserts: Iterable[Insert]) -> None:
+        """The names of these are written, durably."""
+        if len(self._written) > self._most:
+            self._written.clear()
+        for insert in self.lacking(inserts):
+            before = self._written.get(insert.standing.seq, ())
+            if insert.record.lookup not in before:
+                self._written[insert.standing.seq] = (*before[1 - _VARIANTS :], insert.record.lookup)
