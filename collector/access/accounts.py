@@ -20,6 +20,10 @@ from collector.errors import DataFault
 from collector.model import Region, Sealed
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_UNREADABLE: Final = (
+    "{}: found something that cannot be read as accounts, expected what ueip user wrote. Restore it from a backup, or "
+    "move it away and add the accounts anew with: ueip user add"
+)
 
 
 class Account(Sealed, frozen=True):
@@ -122,7 +126,7 @@ class Accounts:
         try:
             book = _decode(self.path.read_bytes())
         except (msgspec.DecodeError, UnicodeDecodeError, OSError):
-            raise DataFault([f"{self.path}: found no file of accounts. Restore it, or add them anew."]) from None
+            raise DataFault([_UNREADABLE.format(self.path)]) from None
         if book.version != 1 or any(account.role not in ACCOUNT_ROLES for account in book.accounts):
             raise DataFault([f"{self.path}: found accounts of another version, expected 1."])
         return book

@@ -194,7 +194,12 @@ def _known(book: Book, name: str) -> Account:
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("found no terminal to ask for the password at, expected --password-stdin") from None
     return prompted
 
 

@@ -16,6 +16,7 @@ from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.cli.user import NoSuchAccount
 from collector.config import load_settings
+from collector.errors import DataFault
 from collector.model import Region
 
 PASSWORD = "correct horse battery"
@@ -174,3 +175,24 @@ def test_the_command_runs_without_what_only_the_console_needs() -> None:
     program = f"import sys; {without}; import collector.cli, collector.service"
 
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
+
+
+def test_without_a_terminal_it_says_how_a_password_is_given(site: Path) -> None:
+    """Rather than to give up without a word."""
+    _, said = run(site, "add", "ada", "--role", "operator", code=2)
+
+    assert "found no terminal to ask for the password at, expected --password-stdin" in said
+    assert accounts(site).book().accounts == ()
+
+
+def test_accounts_that_cannot_be_read_are_said_to_be_there(site: Path) -> None:
+    """The file is not missing: it is to be restored, or moved away."""
+    add(site)
+    file = load_settings(site / "collector.toml").accounts_file
+    file.write_text("{{")
+
+    with pytest.raises(DataFault, match=r"cannot be read as accounts.* move it away and add"):
+        run(site, "list")
+    file.unlink()
+    add(site, "eve")
+    assert [one.name for one in accounts(site).book().accounts] == ["eve"]
