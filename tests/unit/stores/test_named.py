@@ -4,7 +4,7 @@ from pathlib import Path
 
 from records import act, record, router
 
-from collector.model import Region
+from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 
@@ -31,7 +31,7 @@ async def test_names_are_written_again_under_a_new_consent(tmp_path: Path) -> No
     store = SQLiteStore(tmp_path / "s.sqlite", Region.GERMANY, ConsentRules())
     await store.open()
     await store.commit([record(number=1, lookup=SERIAL)])
-    await store.commit([act("erase", at=record().received_at + 1)])
+    await store.commit([act(Action.ERASE, at=record().received_at + 1)])
     await store.commit([record(number=2, lookup=SERIAL, at=record().received_at + 2)])
     found = await store.find([("serial", b"s" * 16)])
     await store.close()
