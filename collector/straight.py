@@ -20,6 +20,7 @@ from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
 from collector.formats.report import (
     FORMAT,
+    LONGEST_TOPIC,
     SCHEMA_VERSION,
     ReportDecoder,
     has_key_twice,
@@ -79,7 +80,7 @@ class StraightWay:
         tree = self._valid(message.payload)
         if tree is None or message.retained or tree.schema_version != SCHEMA_VERSION:
             return None
-        if not tree.message_id or (time := tree.time) is UNSET:
+        if not tree.message_id or (time := tree.time) is UNSET or len(message.topic) > LONGEST_TOPIC:
             return None
         plmn = UNSET if (network := tree.network) is UNSET else network.plmn
         others = () if (events := tree.events) is UNSET else plmns_of_events(events)
@@ -96,6 +97,11 @@ class StraightWay:
             return None
         whole = self._whole if events is UNSET else self._with_events
         return whole(consented, known, message.payload)
+
+    @property
+    def remembered(self) -> int:
+        """Of how many topics, with what was said on them, something is remembered."""
+        return self._known.cache_info().currsize
 
     def _whole(self, consented: ConsentedTree, known: Known, payload: bytes) -> Record | None:
         """As `build_record`, where nothing was left out and there are no events."""

@@ -24,7 +24,8 @@ from collector.pseudonym import normal_imei
 SCHEMA_VERSION: Final = 1
 FORMAT: Final = "report-v1"
 ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
+LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
+"""A topic may have 65,535 bytes (MQTT 5, 1.5.4); what is remembered by topics is bounded by this."""
 _encode: Final = msgspec.json.Encoder().encode
 _skip: Final = msgspec.json.Decoder(msgspec.defstruct("nothing", [])).decode
 _FLAG: Final = b'"ueip"'
@@ -36,7 +37,7 @@ _BACKSLASH: Final = ord("\\")
 
 def parse_topic(topic: str) -> tuple[str, str] | None:
     """Router and kind (`report`, `consent`) of a v1 topic, or None if it is not one."""
-    return _parse_topic(topic) if len(topic) <= _LONGEST_TOPIC else None  # the length bounds what the cache may hold
+    return _parse_topic(topic) if len(topic) <= LONGEST_TOPIC else None
 
 
 @lru_cache(16_384)

@@ -152,6 +152,16 @@ def test_a_retained_report_does_not_go_straight() -> None:
     assert straight(message(minimal_document(), retained=True)) is None
 
 
+@pytest.mark.parametrize("router", ["x" * 66, "x" * 60_000])
+def test_nothing_is_remembered_of_a_topic_that_is_too_long(router: str) -> None:
+    """Else whoever may publish on any topic fills the memory: 65,536 of 64 KiB each."""
+    rules = make_rules()
+    assert rules.straight is not None
+
+    assert straight(message(minimal_document(), topic=f"ueip/v1/{router}/report"), rules) is None
+    assert rules.straight.remembered == 0
+
+
 def test_two_keys_make_the_same_ids_on_both_ways() -> None:
     """Over a rotation a message counts once."""
     keys = {region: [secrets.token_bytes(32), secrets.token_bytes(32)] for region in Region}
