@@ -48,12 +48,7 @@ def consent_view(region: Region, standing: Standing, entries: Sequence[LedgerEnt
         device_ref=standing.device_ref.hex(),
         state=standing.state.value,
         since=text_of(standing.effective_at),
-        entries=[
-            ConsentEntry(
-                e.seq, text_of(e.received_at), e.action.value, e.channel.value, e.state.value, e.policy_version
-            )
-            for e in entries
-        ],
+        entries=[_entry(entry) for entry in entries],
     )
 
 
