@@ -98,13 +98,22 @@ async def keep(made: House, region: Region, sent: list[tuple[str, bytes, datetim
 
 @dataclass
 class Door:
-    """Knows who is signed in by a cookie of the tests; `sessions` may be changed."""
+    """Knows who is signed in by a cookie of the tests; `sessions` may be changed. Forms are checked as ever."""
 
+    signing: Signing
     sessions: dict[str, Session] = field(default_factory=dict)
 
     def session_of(self, request: Request) -> Session | None:
         """The session that the cookie names."""
         return self.sessions.get(request.cookies.get("test", ""))
+
+    async def form(self, request: Request) -> dict[str, str]:
+        """As `Signing.form`."""
+        return await self.signing.form(request)
+
+    async def check(self, request: Request, session: Session) -> dict[str, str]:
+        """As `Signing.check`."""
+        return await self.signing.check(request, session)
 
     def let_in(self, word: str, viewer: Viewer, *, reason: bool = True) -> Session:
         """Somebody signs in, and gives a reason if they are to have one."""
@@ -124,10 +133,11 @@ class Visit:
 
     def __init__(self, made: House) -> None:
         self.house = made
-        self.door = Door()
+        signing = self._signing()
+        self.door = Door(signing)
         self.reader = Reader(made.settings, audit_logs(made.settings))
         console = Console(made.settings.console, self.reader, self.door)
-        self.app = make_console(console, ConsolePages(console), [*api_routes(console), *self._signing().routes])
+        self.app = make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
         for word, viewer in PEOPLE.items():
             self.door.let_in(word, viewer)
 

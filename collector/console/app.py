@@ -33,6 +33,24 @@ class SignIn(Protocol):
         """The session of a request, None if there is none that holds."""
         ...
 
+    async def form(self, request: Request) -> dict[str, str]:
+        """The fields of a form that anybody may send.
+
+        Raises:
+            CsrfMissing: it does not come from a page of ours.
+            Invalid: it is no form.
+        """
+        ...
+
+    async def check(self, request: Request, session: Session) -> dict[str, str]:
+        """The fields of a form that *session* sent.
+
+        Raises:
+            CsrfMissing: it does not come from a page of ours, or without the session's word.
+            Invalid: it is no form.
+        """
+        ...
+
 
 class Pages(Protocol):
     """What renders: the pages, and the page of an answer that shows nothing."""
@@ -53,7 +71,7 @@ class Console:
     def __init__(self, settings: ConsoleSettings, reader: Reader, sign_in: SignIn) -> None:
         self.settings = settings
         self.reader = reader
-        self._sign_in = sign_in
+        self.sign_in = sign_in
 
     def session(self, request: Request) -> Session:
         """Who asks.
@@ -61,7 +79,7 @@ class Console:
         Raises:
             NotSignedIn: nobody.
         """
-        session = self._sign_in.session_of(request)
+        session = self.sign_in.session_of(request)
         if session is None:
             raise NotSignedIn
         return session

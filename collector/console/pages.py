@@ -7,7 +7,7 @@ Rule 2: an identifier is posted, used and forgotten; the address of a router's p
 import asyncio
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,9 +16,9 @@ from starlette.routing import BaseRoute, Route
 from collector.access.nouns import TABLE, Right, Session
 from collector.console.api import window_of
 from collector.console.app import Console
-from collector.console.browser import after_of, is_same
+from collector.console.browser import after_of
 from collector.console.charts import chart_of, table_of
-from collector.console.failures import CsrfMissing, Failure, Invalid, NotThere
+from collector.console.failures import Failure, NotThere
 from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, back_to, places_of, render, texts_for
 from collector.console.texts import LANGUAGES
@@ -29,7 +29,6 @@ _WINDOWS: Final = ("1d", "2d", "7d", "14d", "30d")
 _ACCOUNTS: Final = "accounts"
 """The log that is of no region."""
 _SEE_OTHER: Final = 303
-_MOST_FIELDS: Final = 20
 _UNAUTHORISED: Final = 401
 FAULTS: Final = {
     "not_signed_in": "expired",
@@ -47,20 +46,6 @@ FAULTS: Final = {
     "audit_unavailable": "away",
 }
 """Codes of failures, and the texts that tell of them."""
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a posted form, the first of each.
-
-    Raises:
-        Invalid: it is no form.
-    """
-    text = (await request.body()).decode("utf-8", "replace")
-    try:
-        fields = parse_qs(text, max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Invalid("body: expected a form") from None
-    return {name: values[0].strip() for name, values in fields.items()}
 
 
 def region_named(name: str) -> Region:
@@ -128,11 +113,10 @@ class ConsolePages:
 
     async def _lookup(self, request: Request) -> Response:
         session = self._console.session(request)
-        form = await form_of(request)
-        check_csrf(form, session)
+        form = await self._console.sign_in.check(request, session)
         window = form.get("since", "7d")
         query = f"?since={window}" if window in _WINDOWS else ""
-        found = await self._console.reader.lookup(session, form.get("identifier", ""))
+        found = await self._console.reader.lookup(session, form.get("identifier", "").strip())
         if not found.routers:
             return self._lookup_page(request, session, "unknown", 404)
         if len(found.routers) == 1:
@@ -190,8 +174,8 @@ class ConsolePages:
         return render(request, "audit.html", session=session, here="audit", logs=logs, log=log, audit=audit)
 
     async def _prefer(self, request: Request) -> Response:
-        """Language and colours, in cookies: they change the look of a page and nothing else, so no word is asked."""
-        form = await form_of(request)
+        """Language and colours, in cookies. Who is not signed in has them too, so no word is asked."""
+        form = await self._console.sign_in.form(request)
         answer = RedirectResponse(after_of(form.get("back")), _SEE_OTHER)
         wanted = {LANGUAGE_COOKIE: (form.get("language"), LANGUAGES), THEME_COOKIE: (form.get("theme"), THEMES)}
         for cookie, (value, known) in wanted.items():
@@ -207,13 +191,3 @@ class ConsolePages:
             elif value is not None:
                 answer.delete_cookie(cookie)
         return answer
-
-
-def check_csrf(form: dict[str, str], session: Session) -> None:
-    """A form that does something carries the session's word.
-
-    Raises:
-        CsrfMissing: it does not.
-    """
-    if not is_same(form.get("csrf", ""), session.csrf):
-        raise CsrfMissing

@@ -59,7 +59,7 @@ class Shield:
         self._names = names
         self._answer = answer
         self._static = static
-        self._rate = _Rate()
+        self._rate = Rate(PER_SECOND, AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -137,18 +137,20 @@ def _limited(receive: Receive) -> Receive:
     return limited
 
 
-class _Rate:
-    """How often each address may ask: a bucket that fills by and by."""
+class Rate:
+    """How often each address may do something: a bucket that fills by and by."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, per_second: float, at_once: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._at_once = at_once
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str) -> bool:
-        """Whether the address may ask once more now."""
+        """Whether the address may once more now."""
         now = self._clock()
-        level, at = self._buckets.pop(address, (AT_ONCE, now))
-        level = min(AT_ONCE, level + (now - at) * PER_SECOND)
+        level, at = self._buckets.pop(address, (self._at_once, now))
+        level = min(self._at_once, level + (now - at) * self._per_second)
         self._buckets[address] = max(0.0, level - 1), now
         if len(self._buckets) > _ADDRESSES:
             self._buckets.popitem(last=False)

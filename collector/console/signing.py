@@ -23,12 +23,13 @@ from collector.access.nouns import OWNERS_RIGHTS, Purpose, Role, Session, Viewer
 from collector.access.oidc import CALLBACK, Provider
 from collector.access.passwords import Passwords, TooBusy
 from collector.access.sessions import Sessions
-from collector.access.throttle import Throttle
+from collector.access.throttle import Throttle, place_of
 from collector.access.tokens import Doubt, NotAccepted
 from collector.auditing import Logs
 from collector.config_access import SignInSettings
 from collector.console.browser import Cookie, Words, after_of, fields_of, is_same
 from collector.console.failures import Busy, CsrfMissing, NotSignedIn
+from collector.console.shield import Rate
 from collector.errors import DataFault
 from collector.log import LOG
 from collector.model import PURPOSE
@@ -38,6 +39,9 @@ SIGN_IN_OIDC: Final = "/sign-in/oidc"
 SIGN_OUT: Final = "/sign-out"
 REASON: Final = "/reason"
 _HOUR: Final = 3_600_000
+_REFUSALS_PER_SECOND: Final = 1 / 60
+_REFUSALS_AT_ONCE: Final = 30.0
+"""Refusals by a provider of one address: each is an entry in the log, which nobody may fill who is nobody."""
 _NOTICES: Final = frozenset({"expired", "signed_out"})
 
 
@@ -81,6 +85,7 @@ class Signing:
             by_address=settings.attempts_by_address,
             first_seconds=settings.lock_out_seconds,
         )
+        self._refusals = Rate(_REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE)
         self._local = LocalSignIn(accounts, throttle, passwords)
         self._sessions = Sessions(
             idle=settings.idle_minutes * 60,
@@ -114,6 +119,15 @@ class Signing:
         shown = self._cookie.of(request)
         return None if shown is None else self._sessions.find(shown)
 
+    async def form(self, request: Request) -> dict[str, str]:
+        """The fields of a form that anybody may send.
+
+        Raises:
+            CsrfMissing: it does not come from a page of ours.
+            Invalid: it is no form.
+        """
+        return await fields_of(request, self._origins)
+
     async def check(self, request: Request, session: Session) -> dict[str, str]:
         """The fields of a form that *session* sent.
 
@@ -121,7 +135,7 @@ class Signing:
             CsrfMissing: it does not come from a page of ours, or without the session's word.
             Invalid: it is no form.
         """
-        fields = await fields_of(request, self._origins)
+        fields = await self.form(request)
         if not is_same(fields.get("csrf", ""), session.csrf):
             raise CsrfMissing
         return fields
@@ -132,14 +146,13 @@ class Signing:
         return self._page(request, after=after_of(request.query_params.get("next")))
 
     async def _sign_in(self, request: Request) -> Response:
-        fields = await fields_of(request, self._origins)
+        fields = await self.form(request)
         browser = self._browser.of(request) or ""
         after = after_of(fields.get("next"))
         if not browser or not is_same(fields.get("csrf", ""), self._words.of(browser)):
             return self._page(request, after=after, fault="expired", status=403)
-        address = request.client.host if request.client else ""
         try:
-            found = await self._local.attempt(fields.get("name", ""), fields.get("password", ""), address)
+            found = await self._local.attempt(fields.get("name", ""), fields.get("password", ""), _address(request))
         except TooBusy:
             raise Busy from None
         if isinstance(found, Account):
@@ -175,6 +188,8 @@ class Signing:
 
     async def _doubted(self, request: Request, doubt: Doubt) -> Response:
         LOG.seldom("sign_in_by_provider_refused", why=doubt.value)
+        if not self._refusals.take(place_of(_address(request))):
+            raise Busy
         await self._note(Event.SIGN_IN_REFUSED, NOBODY, f"oidc_{doubt.value}")
         return self._page(request, after="/", fault="failed", status=403)
 
@@ -268,6 +283,10 @@ class Signing:
         hours = max(1, int(self._settings.purpose_minutes / 60))
         said = {"fault": fault, "back": back, "most_hours": hours}
         return self._forms.form(request, "reason.html", status=status, session=session, **said)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _to(path: str) -> Response:

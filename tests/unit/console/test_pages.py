@@ -16,6 +16,7 @@ def browser(visit: Visit, word: str = "", **headers: str) -> httpx2.AsyncClient:
     app = make_console(console, ConsolePages(console), [])
     cookies = {"test": word} if word else {}
     transport = httpx2.ASGITransport(app)
+    headers = {"Origin": "http://127.0.0.1"} | headers
     return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", cookies=cookies, headers=headers)
 
 
@@ -67,6 +68,21 @@ async def test_a_look_up_without_the_session_s_word_is_none(visit: Visit, word: 
 
     assert answer.status_code == 403
     assert "Form too old" in answer.text
+    assert visit.audited() == []
+
+
+@pytest.mark.parametrize("path", ["/lookup", "/preferences"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://127.0.0.1.evil.example", "https://127.0.0.1", "null"]
+)
+async def test_a_form_of_another_site_is_none(visit: Visit, origin: str, path: str) -> None:
+    """Not even with the session's word."""
+    fields = form(visit, "engineer", identifier=visit.house.ailing, language="de")
+    async with browser(visit, "engineer") as client:
+        answer = await client.post(path, data=fields, headers={"Origin": origin})
+
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
     assert visit.audited() == []
 
 

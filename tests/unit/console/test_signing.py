@@ -25,7 +25,7 @@ from collector.access.passwords import Passwords
 from collector.auditing import Logs
 from collector.config_access import OidcSettings, SignInSettings
 from collector.console.browser import after_of
-from collector.console.failures import CsrfMissing, Invalid, NotSignedIn, failure_of
+from collector.console.failures import Busy, CsrfMissing, Invalid, NotSignedIn, failure_of
 from collector.console.signing import Signing
 from collector.model import PURPOSE, Region
 
@@ -81,7 +81,7 @@ class Site:
         async def refuse(_: Request, error: Exception) -> Response:
             return PlainTextResponse(type(error).__name__, failure_of(error).status)
 
-        handled = dict.fromkeys((NotSignedIn, CsrfMissing, Invalid, AuditUnavailable), refuse)
+        handled = dict.fromkeys((NotSignedIn, CsrfMissing, Invalid, AuditUnavailable, Busy), refuse)
         self.app = Starlette(routes=[*self.signing.routes, Route("/who", who)], exception_handlers=handled)
 
     def browser(self, address: str = "192.0.2.1", base: str = OWN) -> httpx2.AsyncClient:
@@ -478,6 +478,17 @@ async def test_an_answer_of_a_provider_that_is_not_taken_says_nothing_but_that(
         assert not any(params["code"] in answer.text for answer in answers)
         assert 401 == (await browser.get("/who")).status_code
     assert [("sign_in_refused", "-", "oidc_state")] * 3 == both.entries()
+
+
+async def test_nobody_fills_the_log_by_answers_of_no_provider(both: Site) -> None:
+    """Of one address some are written down, then no more for a while; from elsewhere one is still heard."""
+    async with both.browser() as browser, both.browser("198.51.100.7") as elsewhere:
+        statuses = [(await browser.get("/sign-in/oidc/callback")).status_code for _ in range(40)]
+        other = (await elsewhere.get("/sign-in/oidc/callback")).status_code
+
+    assert statuses == [403] * 30 + [429] * 10
+    assert other == 403
+    assert len(both.entries()) == 31
 
 
 async def test_the_sign_in_page_offers_what_there_is(both: Site, site: Site) -> None:
