@@ -301,30 +301,41 @@ async def cause_of(work: Any) -> Cause | None:
     return None
 
 
+async def why_not(store: Store, entry: Entry) -> Cause | None:
+    """Why an entry is not committed, None if it is. A store that another one has locked for long is asked again."""
+    while True:
+        try:
+            await store.commit([entry])
+        except StoreUnavailable as error:
+            if error.cause is not Cause.LOCKED:
+                return error.cause
+        else:
+            return None
+
+
 @pytest.mark.parametrize("pair", WAYS)
 async def test_what_was_committed_beside_the_beginning_of_a_move_is_moved(pair: Pair, folder: Path) -> None:
     """Commits of two collectors go on until they are refused: what was answered is there, exits and all."""
     site = Site(pair, folder)
     writers = [await opened(site.store(0)) for _ in range(2)]
     stayed: list[set[str]] = [set(), set()]
-    refused: list[Cause] = []
+    refused: list[Cause | None] = []
 
     async def work(which: int) -> None:
         for number in itertools.count():
             name = f"{which}-{number}"
-            try:
-                await writers[which].commit([record(name, 1, at=START + number)])
-                stayed[which].add(name)
-                if number % 3 == 0:
-                    await writers[which].commit([leave(name, at=LATER + number)])
-                    stayed[which].discard(name)
-            except StoreUnavailable as error:
-                refused.append(error.cause)
-                return
+            if cause := await why_not(writers[which], record(name, 1, at=START + number)):
+                break
+            stayed[which].add(name)
+            if number % 3 == 0:
+                if cause := await why_not(writers[which], leave(name, at=LATER + number)):
+                    break
+                stayed[which].discard(name)
             await asyncio.sleep(0)
+        refused.append(cause)
 
     at_work = [asyncio.create_task(work(which)) for which in (0, 1)]
-    while not all(len(names) > 5 for names in stayed):  # noqa: ASYNC110 - seen from outside, it tells nobody
+    while not refused and not all(len(names) > 5 for names in stayed):  # noqa: ASYNC110 - seen from outside, it tells nobody
         await asyncio.sleep(0.001)
     await site.move()
     await asyncio.gather(*at_work)
