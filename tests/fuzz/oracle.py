@@ -153,8 +153,8 @@ def _kept_event(events: list[Any], snapshot: Any) -> bool:
 
 
 def _is_time(text: str) -> bool:
-    """Whether it is a time of a day that there is: the 30th of February is none, and leap seconds are not read."""
-    if _RFC_3339.fullmatch(text) is None or text[17:19] == "60":
+    """Whether it is a time of a day that there is: not 24:00, not the 30th of February; leap seconds are not read."""
+    if _RFC_3339.fullmatch(text) is None or text[11:13] == "24" or text[17:19] == "60":
         return False
     try:
         date.fromisoformat(text[:10])
