@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,7 +28,7 @@ DATABASE: Final = "peer"
 SCRIPTS: Final = Path(__file__).with_name("peers")
 
 
-class Peer:
+class Peer(ABC):
     """As `Subject`, and a context manager. Subclasses say what is run, and where it stores."""
 
     name: ClassVar[str]
@@ -51,28 +52,28 @@ class Peer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def ensure(cls) -> None:
+    def ensure(cls) -> None:  # noqa: B027 - some need nothing
         """See that all is there that is run.
 
         Raises:
             NotToBeHad: something is not, and cannot be installed.
         """
 
+    @abstractmethod
     def command(self) -> Sequence[str | Path]:
         """What is run."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prepare(self) -> None:
         """Make the store."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rows(self) -> int:
         """How many messages have come as far as its store."""
-        raise NotImplementedError
 
+    @abstractmethod
     def message_ids(self) -> list[str]:
         """The ids of all messages that are stored."""
-        raise NotImplementedError
 
     # Its life
 
@@ -114,7 +115,7 @@ class Peer:
 
     # Subject
 
-    def probe(self) -> None:
+    def probe(self) -> None:  # noqa: B027 - whole as it is
         """As `Subject.probe`; nothing is timed here."""
 
     def look(self, *, closely: bool = False) -> None:

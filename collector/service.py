@@ -81,12 +81,7 @@ class Service:
             resume=self._resume,
             hears_clearing=self._membership.shares,
         )
-        hands = (self._intake.receive, self._intake.read_done)
-        self._client = Client(
-            settings.broker, self.metrics, *hands, settings.sources,
-            self._renewed, self._clock, self._acts_renewed, self._membership,
-        )  # fmt: skip
-
+        self._client = self._made_client()
         self._watch = self._made_watch()
         acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
         patience = settings.api.patience_seconds
@@ -96,6 +91,13 @@ class Service:
     def stop(self) -> None:
         """Ask it to stop, as SIGTERM does. Call it on the service's own event loop."""
         self._stop.set()
+
+    def _made_client(self) -> Client:
+        hands = (self._intake.receive, self._intake.read_done)
+        return Client(
+            self.settings.broker, self.metrics, *hands, self.settings.sources,
+            self._renewed, self._clock, self._acts_renewed, self._membership,
+        )  # fmt: skip
 
     def _made_watch(self) -> RegistryWatch | None:
         if self.rules.registry is None:

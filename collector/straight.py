@@ -34,7 +34,7 @@ from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 
 _REMEMBERED: Final = 32_768
-"""Routers, or rather what each says of itself, remembered at a time: some 45 MB."""
+"""Routers, or rather what each says of itself, remembered at a time; bounds memory."""
 
 
 class Known(Sealed, frozen=True, gc=False):

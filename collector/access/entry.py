@@ -35,7 +35,6 @@ class Event(StrEnum):
     ACCOUNT_ADDED = "account_added"
     ACCOUNT_REMOVED = "account_removed"
     ACCOUNT_CHANGED = "account_changed"
-    AUDIT_READ = "audit_read"
 
 
 class AuditEntry(Sealed, frozen=True):

@@ -35,7 +35,6 @@ class Doubt(StrEnum):
     PROVIDER = "provider"
     DENIED = "denied"
     MIX_UP = "mix_up"
-    TOKEN = "token"  # noqa: S105 - a reason, no secret
     SIGNATURE = "signature"
     ISSUER = "issuer"
     AUDIENCE = "audience"

@@ -121,6 +121,16 @@ async def test_a_duplicate_with_other_content_leaves_nothing(store: Store) -> No
     assert [1, 0] == [len(await store.find([("mac", ref(name))])) for name in ("b1", "b2")]
 
 
+async def test_what_is_new_beside_an_exit_and_a_redelivery_can_be_found(store: Store) -> None:
+    """The place of a record that was erased may be given to another one in the same commit."""
+    await store.commit([record("b")])
+    new = record("c", lookup=(("serial", ref("c-serial")),), at=LATER)
+    committed = await store.commit([leave("b", at=LATER), new, new])
+
+    assert (1, {DropReason.DUPLICATE: 1}) == outcome(committed)
+    assert [router("c").device_ref] == [r.standing.device_ref for r in await store.find([("serial", ref("c-serial"))])]
+
+
 async def test_what_was_left_out_is_counted_of_what_is_stored(store: Store) -> None:
     """A dropped message leaves its reason and no other count (D7)."""
     stripped = ((Removal.LOCAL_ONLY, 2), (Removal.INVALID, 1))
