@@ -51,8 +51,8 @@ class Peer(ABC):
         self._flagged = Flagged(routers)
         self._process: subprocess.Popen[bytes] | None = None
 
-    @classmethod
-    def ensure(cls) -> None:  # noqa: B027 - some need nothing
+    @classmethod  # noqa: B027 - some need nothing
+    def ensure(cls) -> None:
         """See that all is there that is run.
 
         Raises:
