@@ -24,8 +24,8 @@ _DAYS: Final = 150
 _MONTHS: Final = 5
 """Before this one."""
 _IDS: Final = 1 << 128
-_INSERT: Final = "INSERT INTO record VALUES (NULL, ?, ?, ?, ?, ?, ?, 'report-v1', NULL, ?)"
-_INDEX: Final = "CREATE INDEX record_by_router ON record (router_id, event_time)"
+_INSERT: Final = "INSERT INTO record VALUES (NULL, ?, ?, ?, ?, ?, ?, 'report-v1', NULL, NULL, ?)"
+_INDEX: Final = "CREATE UNIQUE INDEX record_by_router ON record (router_id, event_time, record_id)"
 _FAST: Final = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -2000000", "temp_store = FILE")
 
 

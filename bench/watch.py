@@ -22,12 +22,15 @@ from collector.pseudonym import Pseudonymiser
 _PROBE_ROUTERS: Final = 15
 _PROBE_SEED: Final = 99
 _INTERVAL: Final = 0.02
+_IS_THERE: Final = """
+    SELECT 1 FROM record WHERE record_id = ? AND router_id = (SELECT id FROM router WHERE device_ref = ?)"""
 
 
 class Sent(NamedTuple):
     """A probe under way."""
 
     record_id: bytes
+    device_ref: bytes
     due: float
 
 
@@ -41,6 +44,10 @@ class RecordIds:
     def of(self, region: Region, router: str, message: str) -> bytes:
         """The id of the record of a router's message."""
         return self._pseudonyms[region].uncached_ref("record", f"{router}\0{message}")
+
+    def sent(self, region: Region, router: str, message: str, due: float) -> Sent:
+        """A router's message as a probe."""
+        return Sent(self.of(region, router, message), self._pseudonyms[region].ref("router", router), due)
 
 
 class Stores(Protocol):
@@ -129,7 +136,7 @@ class SQLiteStores:
     def _find(self, connection: sqlite3.Connection, pending: deque[Sent]) -> None:
         """Take the probes that can be read now; a router's messages are committed in order."""
         while pending:
-            if not connection.execute("SELECT 1 FROM record WHERE record_id = ?", (pending[0].record_id,)).fetchone():
+            if not connection.execute(_IS_THERE, pending[0][:2]).fetchone():
                 return
             self.latencies.append(time.perf_counter() - pending.popleft().due)
 
@@ -181,9 +188,9 @@ class Probes:
         router = self.routers[number % len(self.routers)]
         text = router.templates[0].payload(number, time_text(time.time()))
         self._socket.send(publish_packet(router.topic, number % LAST_ID + 1, text))
-        record_id = self._ids.of(router.region, router.name, message_id(number))
-        self.sent.append((router.region, record_id))
-        self._stores.expect(router.region, Sent(record_id, due))
+        sent = self._ids.sent(router.region, router.name, message_id(number), due)
+        self.sent.append((router.region, sent.record_id))
+        self._stores.expect(router.region, sent)
 
 
 def _open(settings: Settings, region: Region) -> sqlite3.Connection:

@@ -107,7 +107,8 @@ class Report(Sealed, frozen=True, gc=False):
     out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
     serving network was named in a way that cannot be read; `names_another` when the payload names another router.
     `counters` are what only the next sample makes sense of, None in a format that tells of events itself; `parts` what
-    makes a value with the parts of other messages, of the same `interval`; a message without one is whole.
+    makes a value with the parts of other messages, of the same `interval`; a message without one is whole. `arrived`
+    is true when `time` is not the router's but that of the message's arrival.
     """
 
     router: str
@@ -127,6 +128,7 @@ class Report(Sealed, frozen=True, gc=False):
     counters: tuple[Part, ...] | None = None
     parts: tuple[Part, ...] = ()
     interval: int | None = None
+    arrived: bool = False
 
 
 class Consented(Sealed, frozen=True, gc=False):
@@ -159,7 +161,8 @@ class Record(Sealed, frozen=True, gc=False):
     `policy_version` is what the router declared, None if nothing; what is stored is the version of its consent.
     `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
-    `counters`, `parts` and `interval` are those of the report.
+    `counters`, `parts` and `interval` are those of the report. `floating` is None where every delivery of the message
+    makes the same `event_time`; else the message may be stored under another one, and these are those that are known.
     """
 
     record_id: bytes
@@ -178,6 +181,7 @@ class Record(Sealed, frozen=True, gc=False):
     counters: tuple[Part, ...] | None = None
     parts: tuple[Part, ...] = ()
     interval: int | None = None
+    floating: tuple[int, ...] | None = None
 
 
 class Action(StrEnum):

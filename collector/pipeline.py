@@ -170,7 +170,16 @@ def build_record(consented: Consented, rules: Rules) -> Record:
         counters=report.counters,
         parts=report.parts,
         interval=report.interval,
+        floating=_floating(report, consented.event_time),
     )
+
+
+def _floating(report: Report, event_time: int) -> tuple[int, ...] | None:
+    """Under which other times the record may be stored: where its time does not follow from the message alone."""
+    said = None if report.arrived or report.time is None else report.time // 60_000 * 60_000
+    if said == event_time // 60_000 * 60_000 and report.interval is None:
+        return None
+    return () if said is None else (said,)
 
 
 def _serving(tree: Any) -> str | None:

@@ -44,7 +44,8 @@ def record(
     lookup: tuple[tuple[str, bytes], ...] | None = None,
     stripped: tuple[tuple[Removal, int], ...] = (),
 ) -> Record:
-    """Report *number* of router *name*, received *at*; measured then too unless said otherwise."""
+    """Report *number* of router *name*, received *at*. Where it does not say when it was *measured*, it was then."""
+    floating = () if measured is None else None
     measured = at if measured is None else measured
     return Record(
         record_id=ref("record", name, number),
@@ -59,6 +60,7 @@ def record(
         body=body or b'{"router":{"uptime_seconds":%d}}' % number,
         stripped=stripped,
         lookup=(("serial", ref("serial", name)),) if lookup is None else lookup,
+        floating=floating,
     )
 
 
@@ -68,7 +70,8 @@ STATIONS = "wifi.wifi_station_count"
 def part(value: int, radio: str, *, at: int = START, interval: int = 1, name: str = "a") -> Record:
     """The stations of one radio of router *name*, sent alone; parts of one interval have one record."""
     made = record(name, 1_000_000 + interval, at=at, body=b"{}")
-    return msgspec.structs.replace(made, counters=(), parts=(Part(STATIONS, radio, value, 255),), interval=interval)
+    parts = (Part(STATIONS, radio, value, 255),)
+    return msgspec.structs.replace(made, counters=(), parts=parts, interval=interval, floating=())
 
 
 def act(

@@ -94,6 +94,7 @@ class Source(Sealed, frozen=True):
             counters=counters,
             parts=parts,
             interval=(time or 0) // self.interval if reading.partial else None,
+            arrived=reading.time is None,
         )
 
     def _named(self, reading: Reading, message: Message) -> str | None:

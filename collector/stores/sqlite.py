@@ -17,6 +17,7 @@ from collector.stores.retention import Purged
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, ledger_row, router_row, standing_of
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
+from collector.stores.sqlite_once import first_of, spent_ids, stored_ids
 from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
@@ -33,8 +34,6 @@ from collector.stores.sqlite_rows import (
     look,
     newest_of,
     record_row,
-    spent_ids,
-    stored_ids,
 )
 from collector.stores.sqlite_schema import check_schema
 from collector.stores.sqlite_scrub import Scrubber, note_erasure
@@ -115,8 +114,8 @@ class SQLiteStore(StoreFile):
                 head=self._ends_at(seen.head),
                 standings=standings,
                 seen_events=self._seen_events(acts),
-                spent_ids=spent_ids(db, entries, has_tombstones=seen.has_tombstones),
-                stored_ids=stored_ids(db, entries),
+                spent_ids=spent_ids(db, entries, ids, seen),
+                stored_ids=stored_ids(db, entries, ids, seen),
                 listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
                 newest=newest_of(db, self._wrong_times) if acts else 0,
             )
@@ -183,7 +182,7 @@ class SQLiteStore(StoreFile):
             last = look(self._db).last  # the number of an erased record may be given again
         made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
-        stored = self._insert(new, ids)
+        stored = self._insert(first_of(new), ids)
         if stored < len(new):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)

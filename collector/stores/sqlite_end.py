@@ -24,7 +24,7 @@ _OF: Final = "FROM router WHERE device_ref ="
 _WRITE: Final = {
     Table.RECORDS: f"""
         INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
-            stripped, body) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, ?9 {_OF} ?2""",
+            stripped, floating, body) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9 {_OF} ?2""",
     Table.NAMES: f"INSERT INTO lookup (ref, kind, router_id) SELECT ?1, ?2, id {_OF} ?3",
     Table.MEMORIES: f"INSERT INTO memory (router_id, state) SELECT id, ?2 {_OF} ?1",
     Table.TOMBSTONES: "INSERT INTO tombstone (record_id, erased_at) VALUES (?, ?)",
@@ -116,7 +116,7 @@ class SQLiteEnd:
 
     async def number_of(self, record_id: bytes) -> int:
         """As `End.number_of`."""
-        return self._one("SELECT id FROM record WHERE record_id = ?", record_id) or 0
+        return self._one("SELECT id FROM record WHERE floating = 1 AND record_id = ?", record_id) or 0
 
     async def settle(self) -> None:
         """As `End.settle`. What the entries erased had not been written yet: no byte of it is in the file."""

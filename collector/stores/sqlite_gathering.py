@@ -20,7 +20,7 @@ def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
     made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))
     updates = ((part.record.body.decode(), record_id) for record_id, part in made.updates.items())
-    connection.executemany("UPDATE record SET body = ? WHERE record_id = ?", updates)
+    connection.executemany("UPDATE record SET body = ? WHERE floating = 1 AND record_id = ?", updates)
     memories = ((ids[ref], encode(memory)) for ref, memory in made.memories.items())
     connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", memories)
     return made
@@ -40,6 +40,6 @@ def _begun(connection: sqlite3.Connection, record_ids: list[bytes]) -> dict[byte
     found = {}
     for start in range(0, len(record_ids), VARIABLES):
         some = record_ids[start : start + VARIABLES]
-        sql = f"SELECT record_id, body FROM record WHERE record_id IN ({','.join('?' * len(some))})"  # noqa: S608
+        sql = f"SELECT record_id, body FROM record WHERE floating = 1 AND record_id IN ({','.join('?' * len(some))})"  # noqa: S608
         found.update({row[0]: row[1].encode() for row in connection.execute(sql, some)})
     return found

@@ -10,7 +10,7 @@ import msgspec
 from collector.consent.acts import LEFT
 from collector.consent.ledger import Head
 from collector.consent.standing import Standing
-from collector.model import Entry, Record
+from collector.model import Record
 from collector.stores import Router
 from collector.stores.plan import Insert
 from collector.stores.queue import ROUND
@@ -38,12 +38,13 @@ after `sys.getswitchinterval()`: five milliseconds, several times a statement. 2
 @cache
 def insert_records(size: int) -> str:
     """The statement that inserts *size* records, each unless it is stored already."""
-    rows = ",".join(["(?,?,?,?,?,?,?,?,?)"] * size)
-    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {rows} ON CONFLICT (record_id) DO NOTHING"  # noqa: S608
+    rows = ",".join(["(?,?,?,?,?,?,?,?,?,?)"] * size)
+    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {rows} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 _RECORD_COLUMNS: Final = (
-    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, body"
+    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, floating,"
+    " body"
 )
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
@@ -81,13 +82,15 @@ def check_staying_here(connection: sqlite3.Connection, place: str) -> None:
     check_staying(row[0] if row else None, place)
 
 
-def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id") -> set[bytes]:
-    """Those of *ids* that stand in *column* of *table*."""
+def among(
+    connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id", where: str = ""
+) -> set[bytes]:
+    """Those of *ids* that stand in *column* of *table*, in rows of which *where*, a condition and "AND", is true."""
     found: set[bytes] = set()
     for start in range(0, len(ids), VARIABLES):
         some = ids[start : start + VARIABLES]
         marks = ",".join("?" * len(some))
-        sql = f"SELECT {column} FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - names and marks of ours
+        sql = f"SELECT {column} FROM {table} WHERE {where}{column} IN ({marks})"  # noqa: S608 - names and marks of ours
         found.update(row[0] for row in connection.execute(sql, some).fetchall())
     return found
 
@@ -95,6 +98,7 @@ def among(connection: sqlite3.Connection, table: str, ids: list[bytes], column: 
 _LOOK: Final = """
     SELECT (SELECT data_version FROM pragma_data_version), (SELECT seq FROM ledger ORDER BY seq DESC LIMIT 1),
         (SELECT hash FROM ledger ORDER BY seq DESC LIMIT 1), EXISTS (SELECT 1 FROM tombstone),
+        EXISTS (SELECT 1 FROM record WHERE floating = 1),
         (SELECT max(id) FROM record)"""
 
 
@@ -106,32 +110,16 @@ class Look(NamedTuple):
     head: Head
     """The end of the ledger."""
     has_tombstones: bool
+    has_floating: bool
+    """Whether there are records that may come again with another time."""
     last: int
     """Number of the last record, 0 for none."""
 
 
 def look(connection: sqlite3.Connection) -> Look:
     """What the store is like in this transaction."""
-    version, seq, digest, has_tombstones, last = connection.execute(_LOOK).fetchone()
-    return Look(version, Head(seq=seq, hash=digest) if seq else Head(), bool(has_tombstones), last or 0)
-
-
-def spent_ids(connection: sqlite3.Connection, entries: Sequence[Entry], *, has_tombstones: bool) -> set[bytes]:
-    """Ids of the entries' records that were erased, or are stored under an older key (K09)."""
-    records = [entry for entry in entries if isinstance(entry, Record)]
-    older = [ref for record in records for ref in record.older_ids]
-    spent = among(connection, "record", older) if older else set()
-    if has_tombstones:
-        hashes = {tombstone(ref): ref for ref in (*(record.record_id for record in records), *older)}
-        spent.update(hashes[found] for found in among(connection, "tombstone", list(hashes)))
-    return spent
-
-
-def stored_ids(connection: sqlite3.Connection, entries: Sequence[Entry]) -> set[bytes]:
-    """Ids of the entries' records that are stored now; asked only when an act among the entries may spend them."""
-    if all(isinstance(entry, Record) for entry in entries):
-        return set()
-    return among(connection, "record", [entry.record_id for entry in entries if isinstance(entry, Record)])
+    version, seq, digest, tombstones, floating, last = connection.execute(_LOOK).fetchone()
+    return Look(version, Head(seq=seq, hash=digest) if seq else Head(), bool(tombstones), bool(floating), last or 0)
 
 
 def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: int) -> list[Insert]:
@@ -193,6 +181,7 @@ def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any,
         standing.policy_version,
         record.source_adapter,
         msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
+        None if record.floating is None else 1,
         record.body.decode(),
     )
 

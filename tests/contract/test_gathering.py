@@ -31,7 +31,8 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 def sample(number: int, at: int, *, body: Any = None, **more: Any) -> Record:
     """A sample of a format that tells states, not events."""
     made = record(number=number, at=at, measured=at, body=json.dumps(body or {}).encode())
-    return msgspec.structs.replace(made, **({"counters": ()} | more))
+    floating = () if "interval" in more else None  # parts of an interval may have different times
+    return msgspec.structs.replace(made, floating=floating, **({"counters": ()} | more))
 
 
 def part(value: int, key: str, at: int = START, *, interval: int = 1) -> Record:

@@ -89,14 +89,41 @@ async def test_a_record_can_be_read_as_it_was_written(store: Store) -> None:
     assert b'{"wifi":{"clients":3}}' == found.body
 
 
-async def test_a_redelivery_in_a_later_batch_is_a_duplicate(store: Store) -> None:
-    """QoS 1 delivers at least once; the store keeps it once."""
-    first = await store.commit([record()])
-    second = await store.commit([record(at=LATER)])
+SAID, AGED = record(measured=START), record(at=LATER)
+"""A message that says its time, and one that has that of its arrival; which is which may differ by delivery."""
+DELIVERIES = {
+    "a time of its own": (SAID, msgspec.structs.replace(SAID, received_at=LATER)),
+    "none of its own": (record(at=START), AGED),
+    "its own, which is too old by then": (SAID, msgspec.structs.replace(AGED, floating=(SAID.event_time,))),
+    "its own, which was ahead before": (msgspec.structs.replace(AGED, received_at=START), SAID),
+}
 
-    assert (1, {}) == outcome(first)
-    assert (0, {DropReason.DUPLICATE: 1}) == outcome(second)
-    assert [START] == [found.received_at for found in await readable(store)]
+
+@pytest.mark.parametrize(("first", "second"), DELIVERIES.values(), ids=DELIVERIES)
+async def test_a_redelivery_in_a_later_batch_is_a_duplicate(store: Store, first: Record, second: Record) -> None:
+    """QoS 1 delivers at least once; the store keeps it once, also where the two deliveries have different times."""
+    done = [outcome(await store.commit([one])) for one in (first, second, first)]
+
+    assert [(1, {}), *[(0, {DropReason.DUPLICATE: 1})] * 2] == done
+    assert [first.received_at] == [found.received_at for found in await readable(store)]
+
+
+@pytest.mark.parametrize(("first", "second"), DELIVERIES.values(), ids=DELIVERIES)
+async def test_redeliveries_in_one_batch_are_duplicates(store: Store, first: Record, second: Record) -> None:
+    """However their times differ; the first one counts."""
+    committed = await store.commit([first, second, record(number=2, measured=START), second])
+
+    assert (2, {DropReason.DUPLICATE: 2}) == outcome(committed)
+    assert {1, 2} == set(await numbers(store))
+
+
+@pytest.mark.parametrize(("first", "second"), DELIVERIES.values(), ids=DELIVERIES)
+async def test_what_an_exit_erased_is_not_stored_by_a_redelivery(store: Store, first: Record, second: Record) -> None:
+    """Stored before, and delivered again in the commit of the exit and of the join after it (K09)."""
+    await store.commit([first])
+    await store.commit([second, leave(at=LATER), join(at=LATER + SECOND), second])
+
+    assert [] == await numbers(store)
 
 
 async def test_a_redelivery_in_the_same_batch_is_a_duplicate(store: Store) -> None:
@@ -733,6 +760,21 @@ async def test_an_exit_under_a_new_key_finds_the_records_of_the_old(store: Store
     assert [] == await readable(store)
 
 
+@pytest.mark.parametrize("measured", [START, None], ids=["a time of its own", "none of its own"])
+async def test_a_redelivery_under_a_new_key_is_a_duplicate(store: Store, measured: int | None) -> None:
+    """Its id and its router's pseudonym are others then; what they would be under the older key is looked for (K09)."""
+    first = record(measured=measured)
+    await store.commit([first])
+    renamed = router("a", key="key-2", older=["key-1"])
+    again = msgspec.structs.replace(
+        record(measured=measured, at=LATER, identity=renamed), record_id=ref("newer"), older_ids=(first.record_id,)
+    )
+    rejoined = join(at=LATER, identity=renamed)
+
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(await store.commit([again]))
+    assert (0, {DropReason.DUPLICATE: 1}) == outcome(await store.commit([rejoined, again]))
+
+
 # Reading
 
 
@@ -856,9 +898,7 @@ def histories(draw: st.DrawFn) -> list[Entry]:
         kind = draw(st.sampled_from(["record", "record", "record", "record", "join", "exit", "other"]))
         off = draw(st.sampled_from([0, 0, -HOUR, -MINUTE, -1, 1, 4 * MINUTE]))
         if kind == "record":
-            number = draw(st.integers(1, 8))
-            oldest = now + off - draw(st.sampled_from([0, 0, MINUTE]))
-            entries.append(record(name, number, at=now, measured=now + off, oldest=oldest))
+            entries.append(_report(draw, name, now, now + off))
             continue
         if kind == "other":
             action = draw(st.sampled_from(OTHERS))
@@ -870,6 +910,18 @@ def histories(draw: st.DrawFn) -> list[Entry]:
         else:
             entries.append(leave(name, at=now, event_ref=repeated, only_if_joined=draw(st.booleans())))
     return entries
+
+
+def _report(draw: st.DrawFn, name: str, at: int, guessed: int) -> Record:
+    """One of eight reports of a router. Half of them say a time, which is not believed in every delivery."""
+    number = draw(st.integers(1, 8))
+    said = START + number * 20 * MINUTE if number % 2 else None
+    measured = said if said is not None and draw(st.booleans()) else guessed
+    oldest = measured - draw(st.sampled_from([0, 0, MINUTE]))
+    made = record(name, number, at=at, measured=measured, oldest=oldest)
+    if measured == said:
+        return made
+    return msgspec.structs.replace(made, floating=() if said is None else (said // MINUTE * MINUTE,))
 
 
 def batches(entries: Sequence[Entry], cuts: set[int]) -> list[list[Entry]]:

@@ -39,6 +39,7 @@ from support import (
 
 import collector.model
 from collector.fields.clean import Tally
+from collector.formats.report import rfc3339
 from collector.model import Accepted, Action, Channel, Dropped, DropReason, Message, Record, Region, Report, Sealed
 from collector.pipeline import judge, process
 
@@ -473,6 +474,18 @@ def test_a_clock_that_is_not_set_is_replaced_by_the_age_that_uptimes_give(value:
 
     assert reason_of(without_uptimes) in {"clock_invalid", "too_old", "future"}
     assert RECEIVED_AT - HOUR == kept(with_uptimes).measured_at
+    assert kept(with_uptimes).floating is not None, "delivered again it would have another time"
+
+
+def test_a_clock_that_is_off_is_remembered_with_the_record() -> None:
+    """So that a delivery in which it is believed is known to be the same; a message whose time counts has but one."""
+    uptimes = {"uptime_at_event_seconds": 1000, "uptime_at_send_seconds": 4600}
+    ahead = RECEIVED_AT + 24 * HOUR
+
+    assert None is kept().floating
+    assert None is kept(minimal_document(**uptimes)).floating
+    assert (ahead // MINUTE * MINUTE,) == kept(minimal_document(time=rfc3339(ahead), **uptimes)).floating
+    assert () == kept({k: v for k, v in minimal_document(**uptimes).items() if k != "time"}).floating
 
 
 def test_a_router_without_a_clock_may_leave_out_the_time() -> None:

@@ -24,9 +24,10 @@ from collector.model import Action, DropReason, Region
 from collector.stores import sqlite_schema as engine
 from collector.stores import sqlite_scrub
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import ERASED
+from collector.stores.rows import ERASED, ROUTER_COLUMNS
 from collector.stores.sqlite import SQLiteStore
-from collector.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS, SCHEMA_VERSION
+from collector.stores.sqlite_migrations import MIGRATIONS
+from collector.stores.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
 from collector.stores.writer import Writer
 
 RULES = ConsentRules()
@@ -170,6 +171,14 @@ async def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
 
 # Its schema
 
+BEFORE = {
+    "meta": "name, value",
+    "ledger": "seq, device_ref, event_ref, hash, entry",
+    "router": ROUTER_COLUMNS,
+    "record": "id, record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, body",
+}
+"""What a store of the second schema has, by table."""
+
 
 async def test_an_empty_file_becomes_a_store(path: Path) -> None:
     """All migrations run; the file says what it is, of which schema and which region."""
@@ -178,6 +187,30 @@ async def test_an_empty_file_becomes_a_store(path: Path) -> None:
         assert APPLICATION_ID == pragma(store, "application_id")
         assert SCHEMA_VERSION == len(MIGRATIONS) == pragma(store, "user_version")
         assert [("region", "germany")] == store._all("SELECT name, value FROM meta")
+
+
+async def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
+    """With all that is in it; whatever time a redelivery has, it is a duplicate of what was stored then."""
+    older = path.with_name("older.db")
+    async with opened(older) as store:
+        await store.commit([record("a", number) for number in range(50)])
+        ledger = await store.ledger()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as made:
+        for number, script in enumerate(MIGRATIONS[:2], start=1):
+            made.executescript(script)
+            made.execute(f"PRAGMA user_version = {number}")
+        made.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        made.execute("ATTACH ? AS newer", (str(older),))
+        for table, columns in BEFORE.items():
+            made.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
+    async with opened(path) as store:
+        again = await store.commit([record("a", 1), record("a", 2, at=LATER), record("a", 99, measured=LATER)])
+
+        assert (1, {DropReason.DUPLICATE: 2}) == (again.stored, dict(again.dropped))
+        assert ledger == await store.ledger()
+        assert [99, *reversed(range(50))] == await numbers(store, "a")
+        await store.commit([leave("a", at=LATER)])
+    assert b"uptime_seconds" not in raw(path)
 
 
 async def test_a_store_from_the_future_is_refused(path: Path) -> None:

@@ -254,7 +254,7 @@ def test_an_index_that_lost_a_router_is_found(path: Path) -> None:
 
 def _record_of(other: sqlite3.Connection, name: str, *, consent_seq: int, received_at: int) -> None:
     """A record that no collector wrote."""
-    sql = """INSERT INTO record SELECT NULL, ?, id, ?, ?, ?, '2020-03-14', 'report-v1', NULL, '{}'
+    sql = """INSERT INTO record SELECT NULL, ?, id, ?, ?, ?, '2020-03-14', 'report-v1', NULL, NULL, '{}'
         FROM router WHERE device_ref = ?"""
     new = ref("forged", name)
     assert other.execute(sql, (new, received_at, received_at, consent_seq, router(name).device_ref)).rowcount == 1

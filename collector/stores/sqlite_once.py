@@ -1,0 +1,93 @@
+"""Which records a SQLite store has already, so that each is stored once (D7).
+
+Rule 1: a record is known by its router, its time and its id; the one index that finds a router's records holds these.
+Rule 2: a record of which another delivery may have another time (`Record.floating`) is known by its id alone, in an
+        index of its own; so a record is looked for in both wherever one of the two deliveries may be such.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from collector.model import Entry, Record
+from collector.stores.plan import Insert
+from collector.stores.rows import tombstone
+from collector.stores.sqlite_rows import VARIABLES, Look, among
+
+_KEYS_AT_ONCE: Final = VARIABLES // 3
+_THESE: Final = """
+    WITH key (router_id, event_time, record_id) AS (VALUES {})
+    SELECT record_id FROM key CROSS JOIN record USING (router_id, event_time, record_id)"""
+"""A join, for SQLite looks through the whole index for pairs that are `IN` some values."""
+Key = tuple[int, int, bytes]
+"""Number of the router, time, id of the record."""
+
+
+def spent_ids(
+    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+) -> set[bytes]:
+    """Ids of the entries' records that were erased, or are stored under an older key (K09) or with another time.
+
+    *ids* are the numbers of the routers concerned.
+    """
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    older = [ref for record in records for ref in record.older_ids]
+    spent = _stored(connection, records, ids, older=True) if older else set()
+    if seen.has_floating:
+        # One that floats itself finds another that does by the index, when it is inserted.
+        spent |= floating(connection, [*(record.record_id for record in records if record.floating is None), *older])
+    if moving := [record for record in records if record.floating]:
+        spent |= _stored(connection, moving, ids)
+    if seen.has_tombstones:
+        hashes = {tombstone(ref): ref for ref in (*(record.record_id for record in records), *older)}
+        spent.update(hashes[found] for found in among(connection, "tombstone", list(hashes)))
+    return spent
+
+
+def stored_ids(
+    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+) -> set[bytes]:
+    """Ids of the entries' records that are stored now; asked only when an act among the entries may spend them."""
+    if all(isinstance(entry, Record) for entry in entries):
+        return set()
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    stored = _stored(connection, records, ids)
+    return stored | floating(connection, [record.record_id for record in records]) if seen.has_floating else stored
+
+
+def first_of(inserts: list[Insert]) -> list[Insert]:
+    """The inserts without those that come twice with different times, which no index would find."""
+    if all(insert.record.floating is None for insert in inserts):
+        return inserts
+    first: dict[bytes, Insert] = {}
+    for insert in inserts:
+        first.setdefault(insert.record.record_id, insert)
+    return list(first.values())
+
+
+def floating(connection: sqlite3.Connection, ids: Sequence[bytes]) -> set[bytes]:
+    """Those of *ids* that are stored and float."""
+    return among(connection, "record", list(ids), where="floating = 1 AND ")
+
+
+def _stored(
+    connection: sqlite3.Connection, records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False
+) -> set[bytes]:
+    keys = [key for record in records for key in _keys(record, ids, record.older_ids if older else (record.record_id,))]
+    found: set[bytes] = set()
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[start : start + _KEYS_AT_ONCE]
+        marks = ",".join(["(?,?,?)"] * len(some))
+        values = [value for key in some for value in key]
+        found.update(row[0] for row in connection.execute(_THESE.format(marks), values))
+    return found
+
+
+def _keys(record: Record, ids: Mapping[bytes, int], record_ids: Iterable[bytes]) -> Iterator[Key]:
+    """Under which a record may be stored: of its router by any key, at any time that is known."""
+    identity = record.identity
+    for record_id in record_ids:
+        for ref in (identity.device_ref, *identity.older):
+            if ref in ids:
+                for time in (record.event_time, *(record.floating or ())):
+                    yield ids[ref], time, record_id
