@@ -13,10 +13,10 @@ from rich.text import Text
 
 from collector.cli.common import config_option, out, say, settings_of
 from collector.cli.diagnosing import Duration
-from collector.diagnosis.case import number
 from collector.diagnosis.document import survey_document
 from collector.diagnosis.fleet import Alarm
 from collector.diagnosis.groups import Kind
+from collector.diagnosis.sentences import number
 from collector.diagnosis.watching import FAULTS
 from collector.lookup import rfc3339
 from collector.surveying import Surveyed, survey_fleet

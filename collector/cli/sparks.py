@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from collector.diagnosis.case import number
 from collector.diagnosis.history import MINUTE, History
 from collector.diagnosis.network import DISCONNECT, RESTART
+from collector.diagnosis.sentences import number
 from collector.diagnosis.spells import increments
 
 BLOCKS: Final = "▁▂▃▄▅▆▇█"

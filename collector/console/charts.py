@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from collector.console.texts import Texts
 from collector.console.views import RouterView, SeriesView
 from collector.derive import text_of
-from collector.diagnosis.marks import MarkKind
+from collector.diagnosis.marks import Mark, MarkKind
+from collector.diagnosis.sentences import Word
 from collector.diagnosis.series import Line
 
 _KILO: Final = 1000
@@ -31,6 +32,9 @@ _DASHES: Final[Sequence[list[int]]] = ([], [6, 3], [2, 3], [8, 3, 2, 3])
 _LANES: Final = {
     MarkKind.DISCONNECT: "tick", MarkKind.RESTART: "up", MarkKind.EVENT: "up", MarkKind.SESSION: "dot",
     MarkKind.SOFTWARE: "tick",
+}  # fmt: skip
+_VOCABULARIES: Final = {
+    MarkKind.DISCONNECT: "disconnect_cause", MarkKind.RESTART: "reboot_reason", MarkKind.EVENT: "event",
 }  # fmt: skip
 _MARGIN: Final = 50
 """The part of the time that is shown before the first sample."""
@@ -53,7 +57,7 @@ def chart_of(view: RouterView, texts: Texts) -> dict[str, Any]:
         "lanes": [
             {"title": texts.say(f"mark.{kind}"), "shape": shape, "marks": marks}
             for kind, shape in _LANES.items()
-            if (marks := _marks(series, kind))
+            if (marks := _marks(series, kind, texts))
         ],
         "findings": [
             {
@@ -69,8 +73,18 @@ def chart_of(view: RouterView, texts: Texts) -> dict[str, Any]:
     }
 
 
-def _marks(series: SeriesView, kind: MarkKind) -> list[dict[str, Any]]:
-    return [{"at": mark.time, "count": mark.count, "text": mark.text} for mark in series.marks if mark.kind is kind]
+def _marks(series: SeriesView, kind: MarkKind, texts: Texts) -> list[dict[str, Any]]:
+    marks = [mark for mark in series.marks if mark.kind is kind]
+    return [{"at": mark.time, "count": mark.count, "text": _mark_text(mark, texts)} for mark in marks]
+
+
+def _mark_text(mark: Mark, texts: Texts) -> str:
+    """A mark's first word is of a vocabulary; a code may follow it."""
+    vocabulary = _VOCABULARIES.get(mark.kind)
+    if vocabulary is None:
+        return mark.text
+    word, _, code = mark.text.partition(" ")
+    return f"{texts.tell(Word(vocabulary, word))} {code}".rstrip()
 
 
 def _panel(name: str, lines: Sequence[Line], texts: Texts) -> dict[str, Any]:
@@ -129,7 +143,7 @@ def table_of(view: RouterView, texts: Texts) -> Table:
     length = max(1, -(-(series.until - series.since) // _LINES_OF_TABLE))
     begins = range(series.since, series.until, length)
     columns = [_column(line, texts) for line in series.lines]
-    kinds = [kind for kind in _LANES if _marks(series, kind)]
+    kinds = [kind for kind in _LANES if any(mark.kind is kind for mark in series.marks)]
     stretches = [_places(series.times, begin, begin + length) for begin in begins]
     lines = []
     for begin, places in zip(begins, stretches, strict=True):

@@ -18,10 +18,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from collector.access.nouns import TABLE, Right, Session
+from collector.console.evidence import evidence_of
 from collector.console.others import group_key, others_of
 from collector.console.texts import LANGUAGES, RuleTexts, Texts, chosen, texts_of
 from collector.derive import text_of
 from collector.diagnosis.document import ComparedDocument, FindingDocument
+from collector.diagnosis.sentences import Word
 
 LANGUAGE_COOKIE: Final = "ueip_language"
 THEME_COOKIE: Final = "ueip_theme"
@@ -91,6 +93,9 @@ def page(template: str, texts: Texts, look: Look, **context: Any) -> str:
     """The text of a page."""
     words = {
         "t": texts.say,
+        "tell": texts.tell,
+        "word": lambda of, name: texts.tell(Word(of, name)),
+        "evidence": partial(evidence_of, texts),
         "rule": partial(_rule, texts),
         "length_of": partial(length, texts),
         "measure": partial(_measure, texts),

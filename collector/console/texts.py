@@ -1,23 +1,26 @@
 """The texts of the pages in every language: data files, one a language, and which of them a reader gets.
 
 Rule 1: every language has the same keys and the same {places}; so none is half translated (tests check it).
-Rule 2: what rules, timeline and records say as prose or names stays English, and is marked as such in the page.
+Rule 2: what findings and timelines say comes in parts (`diagnosis.sentences`) and is told by the language's own texts
+        and words. What stays as it is are names: of versions, codes, and in English of fields.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from math import floor, log10
 from typing import Any, Final, NamedTuple
 
 from collector.diagnosis.judging import checked_rules
+from collector.diagnosis.sentences import Tongue, Value, english_texts, flat
 
 LANGUAGES: Final = ("en", "zh-Hans", "de")
 """In the order they are offered in; the first is what nobody asked for otherwise."""
 _BY_TAG: Final = {"en": "en", "de": "de", "zh": "zh-Hans"}
 _MOST_TAGS: Final = 20
 _MOST_PLACES: Final = 6
+_EXACT_PLACES: Final = 3
 
 
 class RuleTexts(NamedTuple):
@@ -29,7 +32,11 @@ class RuleTexts(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """One language. `called` is its own name; `decimal` and `group` stand in its numbers."""
+    """One language. `called` is its own name; `decimal` and `group` stand in its numbers.
+
+    `sentences` are what findings and timelines say, `words` the vocabularies in them; `fields` are the names of values
+    in evidence. English has neither `words` nor `fields`: there, names are what programs and the catalogue call them.
+    """
 
     language: str
     called: str
@@ -37,6 +44,9 @@ class Texts(NamedTuple):
     group: str
     texts: Mapping[str, str]
     rules: Mapping[str, RuleTexts]
+    sentences: Mapping[str, str]
+    words: Mapping[str, Mapping[str, str]]
+    fields: Mapping[str, str]
 
     def say(self, key: str, **values: object) -> str:
         """The text of a key, with its places filled.
@@ -53,7 +63,18 @@ class Texts(NamedTuple):
             places = 0
         else:
             places = 1 if size >= 1 else min(_MOST_PLACES, max(2, -floor(log10(size))))
-        text = f"{value:,.{places}f}".replace("-", "\N{MINUS SIGN}")
+        return self._written(f"{value:,.{places}f}")
+
+    def exact(self, value: float) -> str:
+        """A number with all its digits, to three places."""
+        return self._written(f"{round(value, _EXACT_PLACES):,}")
+
+    def tell(self, value: Value) -> str:
+        """A sentence of a finding or a timeline, or a word of one."""
+        return Tongue(self.sentences, self.words, self.number).tell(value)
+
+    def _written(self, text: str) -> str:
+        text = text.replace("-", "\N{MINUS SIGN}")
         return text.translate({ord(","): self.group, ord("."): self.decimal})
 
 
@@ -63,27 +84,31 @@ def texts_of(language: str) -> Texts:
     folder = files("collector.console") / "texts"
     file = tomllib.loads((folder / f"{language}.toml").read_text("utf-8"))
     rules = {rule.id: RuleTexts(rule.title, tuple(rule.next), rule.version) for rule in checked_rules().all.values()}
+    sentences, words, fields = english_texts(), {}, {}
     if language != LANGUAGES[0]:
-        translated = tomllib.loads((folder / "rules" / f"{language}.toml").read_text("utf-8"))
+        translated = _translated("rules", language)
         rules |= {
             name: RuleTexts(rule["title"], tuple(rule["next"]), rule["version"]) for name, rule in translated.items()
         }
+        told = _translated("sentences", language)
+        words, fields = told.pop("words") | {"state": file["texts"]["consent"]}, told.pop("fields")
+        sentences = dict(flat(told))
     return Texts(
         language=file["language"],
         called=file["called"],
         decimal=file["decimal"],
         group=file["group"],
-        texts=dict(_flat(file["texts"])),
+        texts=dict(flat(file["texts"])),
         rules=rules,
+        sentences=sentences,
+        words=words,
+        fields=fields,
     )
 
 
-def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in table.items():
-        if isinstance(value, str):
-            yield before + name, value
-        else:
-            yield from _flat(value, f"{before}{name}.")
+def _translated(what: str, language: str) -> dict[str, Any]:
+    file = files("collector.console") / "texts" / what / f"{language}.toml"
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def chosen(preferred: str | None, accepted: str) -> Texts:

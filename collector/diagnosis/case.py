@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise, takewhile
 from statistics import median
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from collector.diagnosis.history import HOUR, Event, History, Sample
 from collector.diagnosis.nouns import Found, Severity
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Listed, Said, Value, Word, say
 from collector.diagnosis.spells import Mark, Spell, burst, share_spell
 
 T = TypeVar("T")
+NOT_TOLD: Final = Word("absent", "not told")
 _SPARE: Final = 1.25
 """How many times its samples a rule waits for, since some are lost."""
 _SHOWN: Final = 5
@@ -55,7 +57,7 @@ def much(case: Case, marks: Sequence[Mark[T]], weight: str, hours: str = "hours"
 def found_samples(
     case: Case,
     spell: Spell[Sample],
-    summary: str,
+    said: Said,
     *names: str,
     needed: str = "samples",
     severity: Severity | None = None,
@@ -64,7 +66,7 @@ def found_samples(
     return Found(
         since=spell.since,
         until=spell.until,
-        summary=summary,
+        said=said,
         observations=len(spell.marks),
         needed=case.rule[needed],
         evidence=tuple(mark.what.evidence(*names) for mark in telling(spell.marks)),
@@ -72,13 +74,13 @@ def found_samples(
     )
 
 
-def found_events(case: Case, spell: Spell[Event], summary: str, *names: str, needed: str = "count") -> Found:
+def found_events(case: Case, spell: Spell[Event], said: Said, *names: str, needed: str = "count") -> Found:
     """What a spell of events comes to; *names* are their members that count."""
     cells = Counter(mark.what.details["cell_ref"] for mark in spell.marks if "cell_ref" in mark.what.details)
     return Found(
         since=spell.since,
         until=spell.until,
-        summary=summary,
+        said=said,
         observations=len(spell.marks),
         needed=case.rule[needed],
         evidence=tuple(mark.what.evidence(*names) for mark in telling(spell.marks)),
@@ -87,13 +89,13 @@ def found_events(case: Case, spell: Spell[Event], summary: str, *names: str, nee
 
 
 def standing(
-    case: Case, judged: Iterable[tuple[Sample, bool]], summary: Callable[[Sample], str], *names: str
+    case: Case, judged: Iterable[tuple[Sample, bool]], said: Callable[[Sample], Said], *names: str
 ) -> Found | None:
     """What is so in the newest samples without a break, as settings are; None while it is so in too few of them."""
     run = trailing(judged)
     if len(run) < case.rule["samples"]:
         return None
-    return found_samples(case, lasting(run), summary(run[-1]), *names)
+    return found_samples(case, lasting(run), said(run[-1]), *names)
 
 
 def trailing(judged: Iterable[tuple[Sample, bool]]) -> list[Sample]:
@@ -115,17 +117,19 @@ def telling(marks: Sequence[T]) -> Sequence[T]:
     return [marks[round(number * step)] for number in range(_SHOWN)]
 
 
-def counted(what: Iterable[str]) -> str:
-    """How often each was there, the most frequent first, in words."""
-    return ", ".join(f"{name} {count}" for name, count in Counter(what).most_common())
+def counted(what: Iterable[Word | str]) -> Listed:
+    """How often each was there, the most frequent first."""
+    return Listed("comma", [say("part.counted", what=one, n=count) for one, count in Counter(what).most_common()])
+
+
+def codes_told(codes: Iterable[Any], absent: Word = NOT_TOLD) -> Listed | Word:
+    """How often each code was there; None is one that was not told, *absent* the word for it."""
+    told = Counter(absent if code is None else str(code) for code in codes)
+    items: list[Value] = [say("part.counted_code", code=code, n=count) for code, count in told.most_common()]
+    return Listed("comma", items) if items else absent
 
 
 def per_day(spell: Spell[Event], now: int) -> float:
     """How many events a day, over the spell's length and a day at least."""
     length = (now if spell.until is None else spell.until) - spell.since
     return len(spell.marks) / max(1.0, length / (24 * HOUR))
-
-
-def number(value: float) -> str:
-    """A number as people read it."""
-    return f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"  # noqa: PLR2004 - two digits

@@ -16,6 +16,7 @@ from collector.diagnosis.fleet import Alarm, StandsOut
 from collector.diagnosis.history import History
 from collector.diagnosis.likeness import sentence
 from collector.diagnosis.nouns import Compared, Confidence, Evidence, Finding, Severity
+from collector.diagnosis.sentences import Said
 from collector.diagnosis.timeline import Entry, Kind
 from collector.model import Region, Sealed
 
@@ -51,7 +52,10 @@ class CellDocument(Sealed, frozen=True):
 
 
 class FindingDocument(Sealed, frozen=True):
-    """A fault. `until` is null while it lasts; `observations` are the samples or events it rests on."""
+    """A fault. `until` is null while it lasts; `observations` are the samples or events it rests on.
+
+    `said` is `summary` in parts, for other languages: the id of a text and what stands in its places.
+    """
 
     rule: str
     rule_version: int
@@ -61,6 +65,7 @@ class FindingDocument(Sealed, frozen=True):
     since: str
     until: str | None
     summary: str
+    said: Said
     observations: int
     evidence: list[EvidenceDocument]
     compared: list[ComparedDocument]
@@ -69,12 +74,16 @@ class FindingDocument(Sealed, frozen=True):
 
 
 class EntryDocument(Sealed, frozen=True):
-    """One thing that happened; `until` is null for what took no time."""
+    """One thing that happened; `until` is null for what took no time.
+
+    `said` is `text` in parts, for other languages.
+    """
 
     time: str
     until: str | None
     kind: Kind
     text: str
+    said: Said
 
 
 class AboutDocument(Sealed, frozen=True):
@@ -128,7 +137,9 @@ def document(
         more_records=cut_off,
         last_received_at=_text(last),
         findings=[_finding(finding) for finding in findings],
-        timeline=[EntryDocument(text_of(e.at), _text(e.until), e.kind, e.text) for e in entries[-MOST_ENTRIES:]],
+        timeline=[
+            EntryDocument(text_of(e.at), _text(e.until), e.kind, e.text, e.said) for e in entries[-MOST_ENTRIES:]
+        ],
         about=AboutDocument(
             model=history.latest("router", "model_name"),
             software=history.latest("router", "software_version"),
@@ -150,6 +161,7 @@ def _finding(finding: Finding) -> FindingDocument:
         since=text_of(finding.since),
         until=_text(finding.until),
         summary=finding.summary,
+        said=finding.said,
         observations=finding.observations,
         evidence=[_evidence(evidence) for evidence in finding.evidence],
         compared=[ComparedDocument(**asdict(c), sentence=sentence(c)) for c in finding.compared],

@@ -147,7 +147,7 @@ def _finding(rule: Rule, found: Found) -> Finding:
         severity=found.severity or rule.severity,
         since=found.since,
         until=found.until,
-        summary=found.summary,
+        said=found.said,
         confidence=_confidence(found),
         observations=found.observations,
         evidence=found.evidence,

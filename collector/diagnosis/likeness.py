@@ -12,12 +12,13 @@ from typing import Any, Final, NamedTuple
 import orjson
 from msgspec.structs import replace
 
-from collector.diagnosis.case import Case, number
+from collector.diagnosis.case import Case
 from collector.diagnosis.history import HOUR, History, moment_of
 from collector.diagnosis.judging import CODE
 from collector.diagnosis.network import DISCONNECT
 from collector.diagnosis.nouns import Compared, Finding, OnCell
 from collector.diagnosis.rules import Rule, Rules
+from collector.diagnosis.sentences import number
 from collector.diagnosis.signal import TECHNOLOGIES
 from collector.stores import StoredRecord
 

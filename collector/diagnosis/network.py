@@ -4,20 +4,22 @@ from bisect import bisect_right
 from typing import Final
 
 from collector.diagnosis.case import (
+    NOT_TOLD,
     Case,
     at_least,
+    codes_told,
     counted,
     found_events,
     found_samples,
     mostly,
     much,
-    number,
     per_day,
     standing,
 )
 from collector.diagnosis.history import DAY, MINUTE, Event, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Word, say
 from collector.diagnosis.spells import Mark
 
 DISCONNECT: Final = "wan_unexpected_disconnect"
@@ -33,10 +35,11 @@ def attach_refused(case: Case) -> Found | None:
     spell = at_least(case, refused)
     if spell is None:
         return None
-    kinds = counted(_refusal(case, mark.what) for mark in spell.marks)
-    codes = counted(str(mark.what.details.get("nas_cause_code", "none")) for mark in spell.marks)
-    summary = f"refused {len(spell.marks)} times; about: {kinds}; causes: {codes}"
-    return found_events(case, spell, summary, "disconnect_cause", "nas_cause_code")
+    kinds = counted(Word("refusal", _refusal(case, mark.what)) for mark in spell.marks)
+    causes = (mark.what.details.get("nas_cause_code") for mark in spell.marks)
+    codes = codes_told(causes, absent=Word("absent", "none"))
+    said = say("finding.attach_refused", n=len(spell.marks), kinds=kinds, codes=codes)
+    return found_events(case, spell, said, "disconnect_cause", "nas_cause_code")
 
 
 def _refusal(case: Case, event: Event) -> str:
@@ -54,9 +57,11 @@ def registration_lost(case: Case) -> Found | None:
     spell = mostly(case, marks)
     if spell is None:
         return None
-    states = counted(mark.what.get("network", "wan_connection_state") for mark in spell.marks)
-    summary = f"no service in {len(spell.marks)} of {spell.seen} samples ({states})"
-    return found_samples(case, spell, summary, "network.wan_connection_state", "network.rat", "signal.rsrp_dbm")
+    states = counted(
+        Word("wan_connection_state", mark.what.get("network", "wan_connection_state")) for mark in spell.marks
+    )
+    said = say("finding.registration_lost", n=len(spell.marks), seen=spell.seen, states=states)
+    return found_samples(case, spell, said, "network.wan_connection_state", "network.rat", "signal.rsrp_dbm")
 
 
 def disconnects_frequent(case: Case) -> Found | None:
@@ -66,12 +71,14 @@ def disconnects_frequent(case: Case) -> Found | None:
     if spell is None:
         return None if case.history.of_kind(DISCONNECT) else _counted_by_router(case)
     events = [mark.what for mark in spell.marks]
-    summary = (
-        f"{number(per_day(spell, case.history.now))} disconnects a day; "
-        f"causes: {counted(event.details.get('disconnect_cause', 'not told') for event in events)}; "
-        f"before them: {counted(_before(case, event) for event in events)}"
+    causes = (event.details.get("disconnect_cause") for event in events)
+    said = say(
+        "finding.disconnects_frequent",
+        rate=per_day(spell, case.history.now),
+        causes=counted(NOT_TOLD if cause is None else Word("disconnect_cause", cause) for cause in causes),
+        before=counted(Word("before", _before(case, event)) for event in events),
     )
-    return found_events(case, spell, summary, "disconnect_cause", "nas_cause_code")
+    return found_events(case, spell, said, "disconnect_cause", "nas_cause_code")
 
 
 def own_disconnects(history: History, after_restart: int) -> list[Event]:
@@ -115,15 +122,15 @@ def _counted_by_router(case: Case) -> Found | None:
     if spell is None:
         return None
     most = max(mark.weight for mark in spell.marks)
-    summary, name = f"{number(most)} disconnects a day by its own count", "network.wan_disconnects_day"
-    return found_samples(case, spell, summary, name, needed="count")
+    said = say("finding.disconnects_counted", rate=most)
+    return found_samples(case, spell, said, "network.wan_disconnects_day", needed="count")
 
 
 def addresses_overlap(case: Case) -> Found | None:
     """Nothing gets through."""
     readings = case.history.readings("network", "lan_wan_subnet_overlap")
     name = "network.lan_wan_subnet_overlap"
-    return standing(case, readings, lambda _: "the LAN and the network before the router use the same addresses", name)
+    return standing(case, readings, lambda _: say("finding.addresses_overlap"), name)
 
 
 def disconnects_a_day(history: History, rule: Rule) -> float | None:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
+from collector.diagnosis.sentences import Said, english
 from collector.model import Sealed
 
 
@@ -40,7 +41,8 @@ class Found(Sealed, frozen=True):
 
     since: int
     until: int | None
-    summary: str
+    said: Said
+    """What was measured, in parts."""
     observations: int
     needed: float
     evidence: tuple[Evidence, ...]
@@ -83,7 +85,7 @@ class Finding(Sealed, frozen=True):
     severity: Severity
     since: int
     until: int | None
-    summary: str
+    said: Said
     confidence: Confidence
     observations: int
     evidence: tuple[Evidence, ...]
@@ -91,3 +93,8 @@ class Finding(Sealed, frozen=True):
     cell: str | None = None
     compared: tuple[Compared, ...] = ()
     on_cell: OnCell | None = None
+
+    @property
+    def summary(self) -> str:
+        """What was measured, in English."""
+        return english(self.said)

@@ -2,10 +2,11 @@
 
 from statistics import median
 
-from collector.diagnosis.case import Case, found_samples, lasting, mostly, number, trailing
+from collector.diagnosis.case import Case, found_samples, lasting, mostly, trailing
 from collector.diagnosis.history import HOUR, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import say
 from collector.diagnosis.spells import Mark, Spell
 
 
@@ -17,9 +18,9 @@ def worn(case: Case) -> Found | None:
     rate = median(mark.weight for mark in readings)
     if rate < case.rule["percent_per_hour"]:
         return None
-    summary = f"it loses {number(rate)} % an hour off the charger: empty in {number(100 / rate)} h"
+    said = say("finding.battery_worn", rate=rate, hours=100 / rate)
     names = ("power.battery_discharge_percent_per_hour", "power.battery_percent", "power.battery_voltage_mv")
-    return found_samples(case, Spell(readings, len(readings), lasts=True), summary, *names)
+    return found_samples(case, Spell(readings, len(readings), lasts=True), said, *names)
 
 
 def _discharges(history: History) -> list[Mark[Sample]]:
@@ -45,8 +46,8 @@ def hot(case: Case) -> Found | None:
     if spell is None:
         return None
     highest = max(mark.what.get("power", "battery_temperature_celsius") for mark in spell.marks)
-    summary = f"too hot in {len(spell.marks)} of {spell.seen} samples, {number(highest)} Celsius at most"
-    return found_samples(case, spell, summary, "power.battery_temperature_celsius", "power.battery_charging")
+    said = say("finding.battery_hot", n=len(spell.marks), seen=spell.seen, highest=highest)
+    return found_samples(case, spell, said, "power.battery_temperature_celsius", "power.battery_charging")
 
 
 def temperature(history: History, _: Rule) -> float | None:
@@ -61,9 +62,9 @@ def long_charge(case: Case) -> Found | None:
     run = trailing((s, _is_kept_full(s, full)) for s, _ in case.history.readings("power", "battery_percent"))
     if len(run) < case.rule["samples"] or run[-1].at - run[0].at < case.rule["hours"] * HOUR:
         return None
-    summary = f"full and on the charger for {number((run[-1].at - run[0].at) / (24 * HOUR))} days, not protected"
+    said = say("finding.battery_long_charge", days=(run[-1].at - run[0].at) / (24 * HOUR))
     names = ("power.battery_percent", "power.battery_charging", "power.battery_long_charge_mode")
-    return found_samples(case, lasting(run), summary, *names)
+    return found_samples(case, lasting(run), said, *names)
 
 
 def _is_kept_full(sample: Sample, percent: float) -> bool:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Final
 
-from collector.diagnosis.case import Case, Judge, at_least, counted, found_events, number, per_day
+from collector.diagnosis.case import Case, Judge, at_least, counted, found_events, per_day
 from collector.diagnosis.history import DAY, Event, History
 from collector.diagnosis.network import RESTART
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Said, Word, say
+from collector.diagnosis.spells import Spell
 
 WATCHDOG: Final = frozenset({"watchdog"})
 CRASH: Final = frozenset({"kernel_panic", "out_of_memory"})
@@ -25,12 +27,17 @@ def restarts(reasons: frozenset[str | None]) -> Judge:
         spell = at_least(case, _of_reason(case.history, case.rule, reasons))
         if spell is None:
             return None
-        told = counted(str(mark.what.details.get("reboot_reason", "unknown")) for mark in spell.marks)
-        rate, ran = number(per_day(spell, case.history.now)), _ran_for(case.history, spell.marks[-1].what)
-        summary = f"{rate} restarts a day: {told}{ran}"
-        return found_events(case, spell, summary, "reboot_reason", "watchdog_reboots_total")
+        return found_events(case, spell, _said(case.history, spell), "reboot_reason", "watchdog_reboots_total")
 
     return judge
+
+
+def _said(history: History, spell: Spell[Event]) -> Said:
+    told = counted(Word("reboot_reason", mark.what.details.get("reboot_reason", "unknown")) for mark in spell.marks)
+    rate, hours = per_day(spell, history.now), _ran_for(history, spell.marks[-1].what)
+    if hours is None:
+        return say("finding.restarts", rate=rate, reasons=told)
+    return say("finding.restarts_ran", rate=rate, reasons=told, hours=hours)
 
 
 def restarts_a_day(reasons: frozenset[str | None]) -> Callable[[History, Rule], float | None]:
@@ -59,8 +66,8 @@ def _ran_empty(history: History, event: Event, percent: float) -> bool:
     return bool(level - rate * (event.at - sample.at) / 3_600_000 <= percent)
 
 
-def _ran_for(history: History, last: Event) -> str:
-    """How long it ran before the last restart, where the last sample before that tells."""
+def _ran_for(history: History, last: Event) -> float | None:
+    """How many hours it ran before the last restart, where the last sample before that tells."""
     sample = history.before(last.at - 1, DAY)
     uptime = sample.get("router", "uptime_seconds") if sample else None
-    return "" if uptime is None else f"; it had run for {number(uptime / 3600)} h before the last restart"
+    return None if uptime is None else uptime / 3600

@@ -3,10 +3,11 @@
 from statistics import median
 from typing import Any, Final, NamedTuple
 
-from collector.diagnosis.case import Case, found_samples, mostly, number
+from collector.diagnosis.case import Case, found_samples, mostly
 from collector.diagnosis.history import Sample
 from collector.diagnosis.nouns import Found, Severity
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Listed, Said, Value, Word, say
 from collector.diagnosis.spells import Mark, Spell
 
 
@@ -41,10 +42,10 @@ def weak(case: Case) -> Found | None:
     )
     if spell is None:
         return None
-    clean = _is_clean(rule, spell)
-    words = "but clean: it still carries traffic" if clean else "and of poor quality"
-    severity = Severity.MINOR if clean else None
-    return found_samples(case, spell, f"{_told(spell)}; weak, {words}", *_FIELDS, severity=severity)
+    if _is_clean(rule, spell):
+        said = say("finding.signal_weak_clean", **_measured(spell))
+        return found_samples(case, spell, said, *_FIELDS, severity=Severity.MINOR)
+    return found_samples(case, spell, say("finding.signal_weak_poor", **_measured(spell)), *_FIELDS)
 
 
 def interfered(case: Case) -> Found | None:
@@ -61,7 +62,7 @@ def interfered(case: Case) -> Found | None:
     spell = mostly(case, marks)
     if spell is None:
         return None
-    return found_samples(case, spell, f"{_told(spell)}: strong enough, and yet of poor quality", *_FIELDS)
+    return found_samples(case, spell, say("finding.signal_interfered", **_measured(spell)), *_FIELDS)
 
 
 def _levels(case: Case) -> list[tuple[Sample, _Technology, float]]:
@@ -83,18 +84,23 @@ def _is_clean(rule: Rule, spell: Spell[Sample]) -> bool:
     return False
 
 
-def _told(spell: Spell[Sample]) -> str:
+def _measured(spell: Spell[Sample]) -> dict[str, Value]:
     """The medians of what was measured while it was bad."""
     names = {"rsrp_dbm": "RSRP", "rscp_dbm": "RSCP", "sinr_db": "SINR", "rsrq_db": "RSRQ", "ecno_db": "Ec/No"}
     if not _values(spell, "rsrp_dbm") and not _values(spell, "rscp_dbm"):
         names = {"rssi_dbm": "RSSI", **names}
-    found = [
-        f"{title} {number(median(values))} {'dBm' if name.endswith('dbm') else 'dB'}"
-        for name, title in names.items()
-        if (values := _values(spell, name))
+    found: list[Value] = [
+        _level(name, title, median(values)) for name, title in names.items() if (values := _values(spell, name))
     ]
-    rats = sorted({mark.what.get("network", "rat") for mark in spell.marks})
-    return f"median {', '.join(found)} on {' and '.join(rats)}, {len(spell.marks)} of {spell.seen} samples"
+    rats: list[Value] = [Word("rat", rat) for rat in sorted({mark.what.get("network", "rat") for mark in spell.marks})]
+    technologies = Listed("and", rats)
+    return {"levels": Listed("comma", found), "technologies": technologies, "n": len(spell.marks), "seen": spell.seen}
+
+
+def _level(name: str, title: str, value: float) -> Said:
+    if name.endswith("dbm"):
+        return say("part.level", name=title, level=value)
+    return say("part.quality", name=title, level=value)
 
 
 def _values(spell: Spell[Sample], name: str) -> list[Any]:

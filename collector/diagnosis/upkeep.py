@@ -8,21 +8,23 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from collector.diagnosis.case import (
+    NOT_TOLD,
     Case,
     at_least,
+    codes_told,
     counted,
     found_events,
     found_samples,
     lasting,
     mostly,
     much,
-    number,
     telling,
     trailing,
 )
 from collector.diagnosis.history import DAY, HOUR, Event, History, Sample
 from collector.diagnosis.nouns import Evidence, Found, Severity
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Word, say
 from collector.diagnosis.spells import Mark, Spell
 
 _AVAILABLE: Final = "available_software_version"
@@ -40,7 +42,7 @@ def data_limit_reached(case: Case) -> Found | None:
     known = [(sample, value) for sample, value in used if value is not None]
     renewed = next((later[0].at for earlier, later in pairwise(known) if later[1] < earlier[1]), None)
     spell = Spell([Mark(event.at, 1.0, event) for event in told], len(told), lasts=True)
-    found = found_events(case, spell, "the month's data is used up", "data_alert_percent")
+    found = found_events(case, spell, say("finding.data_limit_reached"), "data_alert_percent")
     return replace(found, since=last.at, until=renewed, certain=True)
 
 
@@ -54,9 +56,14 @@ def software_old(case: Case) -> Found | None:
     if len(run) < case.rule["samples"] or run[-1].at - run[0].at < case.rule["days"] * DAY:
         return None
     automatic = {True: "on", False: "off"}.get(case.history.latest("settings", "auto_update_check_enabled"), "unknown")
-    summary = f"runs {current}, offered {offers[-1][1]}; automatic search for updates: {automatic}"
+    said = say(
+        "finding.software_old",
+        current=str(current),
+        offered=str(offers[-1][1]),
+        automatic=Word("automatic", automatic),
+    )
     names = ("router.software_version", f"settings.{_AVAILABLE}", f"event.{_AVAILABLE}")
-    return found_samples(case, lasting(run), summary, *names)
+    return found_samples(case, lasting(run), said, *names)
 
 
 def _offer(sample: Sample, current: Any) -> Any:
@@ -78,9 +85,9 @@ def acs_flapping(case: Case) -> Found | None:
     hours = max(1.0, ((spell.until or case.history.now) - spell.since) / HOUR)
     length = median(mark.what.get("session", "acs_session_seconds") for mark in spell.marks)
     names = ("session.acs_session_start_time", "session.acs_session_seconds", "session.acs_session_seconds_total")
-    summary = f"{number(sessions / hours)} sessions an hour, {number(length)} s long by median"
+    said = say("finding.acs_flapping", rate=sessions / hours, seconds=length)
     evidence = tuple(mark.what.evidence(*names) for mark in telling(spell.marks))
-    return Found(spell.since, spell.until, summary, round(sessions), rule["sessions"], evidence)
+    return Found(spell.since, spell.until, said, round(sessions), rule["sessions"], evidence)
 
 
 def _sessions(history: History, short: float) -> list[Mark[Sample]]:
@@ -133,10 +140,12 @@ def abnormal_codes(case: Case) -> Found | None:
 
 
 def _codes(case: Case, spell: Spell[Event], needed: str) -> Found:
-    codes = counted(str(mark.what.details.get("fault_code", "not told")) for mark in spell.marks)
-    parts = counted(str(mark.what.details.get("fault_component", "not told")) for mark in spell.marks)
+    codes = codes_told(mark.what.details.get("fault_code") for mark in spell.marks)
+    parts = (mark.what.details.get("fault_component") for mark in spell.marks)
+    components = counted(NOT_TOLD if part is None else Word("fault_component", part) for part in parts)
     names = ("fault_code", "fault_component", "fault_severity", "fault_count")
-    return found_events(case, spell, f"codes: {codes}; components: {parts}", *names, needed=needed)
+    said = say("finding.abnormal_codes", codes=codes, components=components)
+    return found_events(case, spell, said, *names, needed=needed)
 
 
 def _with_severity(found: Found, severity: Severity) -> Found:
@@ -165,12 +174,13 @@ def clock_wrong(case: Case) -> Found | None:
     if highest - lowest > rule["spread_seconds"]:
         return None
     off = median(offs)
-    words = f"{number(abs(off) / 60)} minutes {'behind' if off > 0 else 'ahead'}"
+    minutes = abs(off) / 60
+    said = say("finding.clock_behind", minutes=minutes) if off > 0 else say("finding.clock_ahead", minutes=minutes)
     evidence = tuple(
         Evidence(mark.what.record_id, mark.what.at, {"received_after_seconds": round(late[mark.what.record_id])})
         for mark in telling(spell.marks)
     )
-    return Found(spell.since, spell.until, words, len(spell.marks), rule["samples"], evidence)
+    return Found(spell.since, spell.until, said, len(spell.marks), rule["samples"], evidence)
 
 
 def data_stopped(case: Case) -> Found | None:
@@ -186,7 +196,5 @@ def data_stopped(case: Case) -> Found | None:
     if history.now - last < least:
         return None
     evidence = tuple(s.evidence("router.uptime_seconds", "power.battery_percent") for s in history.samples[-1:])
-    summary = (
-        f"silent for {number((history.now - last) / HOUR)} h; its longest silence before was {number(longest / HOUR)} h"
-    )
-    return Found(last, None, summary, round((history.now - last) / HOUR), least / HOUR, evidence)
+    said = say("finding.data_stopped", hours=(history.now - last) / HOUR, longest=longest / HOUR)
+    return Found(last, None, said, round((history.now - last) / HOUR), least / HOUR, evidence)

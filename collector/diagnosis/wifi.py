@@ -1,22 +1,23 @@
 """Wi-Fi: driver errors, coverage, passwords and encryption, crowded and badly set bands."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from collector.diagnosis.case import (
     Case,
     at_least,
-    counted,
+    codes_told,
     found_events,
     found_samples,
     mostly,
     much,
-    number,
     standing,
     telling,
 )
 from collector.diagnosis.history import HOUR, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
+from collector.diagnosis.sentences import Listed, Said, Value, Word, say
 from collector.diagnosis.spells import Mark, increments
 
 _BANDS: Final = ("2g", "5g")
@@ -35,13 +36,14 @@ def driver_errors(case: Case) -> Found | None:
         return _driver_events(case)
     errors = sum(mark.weight for mark in spell.marks)
     hours = max(1.0, ((spell.until or case.history.now) - spell.since) / HOUR)
-    codes = counted(str(c) for m in spell.marks if (c := m.what.get("wifi", "wifi_driver_error_code")) is not None)
+    known = (mark.what.get("wifi", "wifi_driver_error_code") for mark in spell.marks)
+    codes = codes_told(code for code in known if code is not None)
     names = ("wifi.wifi_driver_errors_total", "wifi.wifi_driver_error_code", "wifi.wifi_station_count")
     told = [mark for mark in spell.marks if mark.weight]
     return Found(
         since=spell.since,
         until=spell.until,
-        summary=f"{number(errors / hours)} driver errors an hour; codes by samples: {codes or 'not told'}",
+        said=say("finding.wifi_driver_errors", rate=errors / hours, codes=codes),
         observations=round(errors),
         needed=rule["errors"],
         evidence=tuple(mark.what.evidence(*names) for mark in telling(told)),
@@ -52,9 +54,9 @@ def _driver_events(case: Case) -> Found | None:
     spell = at_least(case, case.history.of_kind("wifi_driver_error"), "events", "event_hours")
     if spell is None:
         return None
-    codes = counted(str(mark.what.details.get("wifi_driver_error_code", "not told")) for mark in spell.marks)
-    summary = f"{len(spell.marks)} driver errors told; codes: {codes}"
-    return found_events(case, spell, summary, "wifi_driver_error_code", needed="events")
+    codes = codes_told(mark.what.details.get("wifi_driver_error_code") for mark in spell.marks)
+    said = say("finding.wifi_driver_events", n=len(spell.marks), codes=codes)
+    return found_events(case, spell, said, "wifi_driver_error_code", needed="events")
 
 
 def _new_errors(history: History) -> list[Mark[Sample]]:
@@ -73,8 +75,9 @@ def short_range(case: Case) -> Found | None:
     spell = at_least(case, case.history.of_kind("wifi_short_range"), "events", "event_hours")
     if spell is not None:
         mode = case.history.latest("wifi", "wifi_coverage_mode")
-        summary = f"the router told so {len(spell.marks)} times; its coverage is set to {mode or 'an unknown value'}"
-        return found_events(case, spell, summary, needed="events")
+        told = Word("wifi_coverage_mode", mode) if mode else Word("absent", "an unknown value")
+        said = say("finding.wifi_short_range_told", n=len(spell.marks), mode=told)
+        return found_events(case, spell, said, needed="events")
     rule = case.rule
     readings = case.history.readings("wifi", "wifi_station_rssi_dbm_min")
     marks = [
@@ -84,10 +87,10 @@ def short_range(case: Case) -> Found | None:
     weak = mostly(case, marks)
     if weak is None:
         return None
-    limit = number(rule["station_rssi_dbm"])
-    summary = f"the weakest station at {limit} dBm or less in {len(weak.marks)} of {weak.seen} samples"
+    limit = rule["station_rssi_dbm"]
+    said = say("finding.wifi_short_range_seen", limit=limit, n=len(weak.marks), seen=weak.seen)
     names = ("wifi.wifi_station_rssi_dbm_min", "wifi.wifi_coverage_mode", "wifi.wifi_tx_power_percent")
-    return found_samples(case, weak, summary, *names)
+    return found_samples(case, weak, said, *names)
 
 
 def _is_set_low(sample: Sample, rule: Rule) -> bool:
@@ -99,15 +102,23 @@ def _is_set_low(sample: Sample, rule: Rule) -> bool:
 
 def password_weak(case: Case) -> Found | None:
     """Of the router's own network; a guest network may be open."""
-    return _setting(case, "wifi_password_strength", _WEAK, "password")
+    return _setting(case, "wifi_password_strength", _WEAK, _password)
 
 
 def security_old(case: Case) -> Found | None:
     """None, WEP or WPA."""
-    return _setting(case, "wifi_security_mode", _BROKEN, "encryption")
+    return _setting(case, "wifi_security_mode", _BROKEN, _encryption)
 
 
-def _setting(case: Case, name: str, bad: frozenset[str], what: str) -> Found | None:
+def _password(band: Word, strength: Word) -> Said:
+    return say("part.password", band=band, strength=strength)
+
+
+def _encryption(band: Word, mode: Word) -> Said:
+    return say("part.encryption", band=band, mode=mode)
+
+
+def _setting(case: Case, name: str, bad: frozenset[str], told: Callable[[Word, Word], Said]) -> Found | None:
     """A setting of a band that is on."""
 
     def wrong(sample: Sample) -> dict[str, Any]:
@@ -117,11 +128,11 @@ def _setting(case: Case, name: str, bad: frozenset[str], what: str) -> Found | N
     samples = [s for s in case.history.samples if any(s.get("wifi", f"{name}_{band}") is not None for band in _BANDS)]
     fields = tuple(f"wifi.{name}_{band}" for band in _BANDS)
 
-    def summary(sample: Sample) -> str:
-        told = [f"{_title(band)}: {what} {value}" for band, value in wrong(sample).items()]
-        return ", ".join(told)
+    def said(sample: Sample) -> Said:
+        bands: list[Value] = [told(_title(band), Word(name, value)) for band, value in wrong(sample).items()]
+        return say("finding.wifi_setting", bands=Listed("comma", bands))
 
-    return standing(case, ((sample, bool(wrong(sample))) for sample in samples), summary, *fields)
+    return standing(case, ((sample, bool(wrong(sample))) for sample in samples), said, *fields)
 
 
 def crowded(case: Case) -> Found | None:
@@ -134,9 +145,9 @@ def crowded(case: Case) -> Found | None:
     spell = mostly(case, marks)
     if spell is None:
         return None
-    summary = f"at its limit of stations in {len(spell.marks)} of {spell.seen} samples"
+    said = say("finding.wifi_crowded", n=len(spell.marks), seen=spell.seen)
     fields = tuple(f"wifi.wifi_{name}_{band}" for band in _BANDS for name in ("station_count", "max_stations"))
-    return found_samples(case, spell, summary, *fields)
+    return found_samples(case, spell, said, *fields)
 
 
 def _occupied(sample: Sample, band: str) -> float | None:
@@ -147,18 +158,22 @@ def _occupied(sample: Sample, band: str) -> float | None:
 def badly_set(case: Case) -> Found | None:
     """The 2.4 GHz channel."""
 
-    def wrong(sample: Sample) -> list[str]:
+    def wrong(sample: Sample) -> list[Value]:
         if not _is_on(sample, "2g"):
             return []
         width, channel = sample.get("wifi", "wifi_bandwidth_2g_mhz"), sample.get("wifi", "wifi_channel_2g")
         return [
-            *([f"{width} MHz wide"] if width is not None and width > case.rule["bandwidth_mhz"] else []),
-            *([f"channel {channel}"] if channel is not None and channel not in _USUAL_CHANNELS else []),
+            *([say("part.width", mhz=width)] if width is not None and width > case.rule["bandwidth_mhz"] else []),
+            *([say("part.channel", number=channel)] if channel is not None and channel not in _USUAL_CHANNELS else []),
         ]
 
     samples = [sample for sample in case.history.samples if sample.get("wifi", "wifi_channel_2g") is not None]
     names = ("wifi.wifi_channel_2g", "wifi.wifi_bandwidth_2g_mhz")
-    return standing(case, ((s, bool(wrong(s))) for s in samples), lambda s: f"2.4 GHz: {', '.join(wrong(s))}", *names)
+
+    def said(sample: Sample) -> Said:
+        return say("finding.wifi_badly_set", faults=Listed("comma", wrong(sample)))
+
+    return standing(case, ((sample, bool(wrong(sample))) for sample in samples), said, *names)
 
 
 def _is_on(sample: Sample, band: str) -> bool:
@@ -166,5 +181,5 @@ def _is_on(sample: Sample, band: str) -> bool:
     return wifi.get("wifi_enabled", True) is not False and wifi.get(f"wifi_enabled_{band}", True) is not False
 
 
-def _title(band: str) -> str:
-    return "2.4 GHz" if band == "2g" else "5 GHz"
+def _title(band: str) -> Word:
+    return Word("band", "2.4 GHz" if band == "2g" else "5 GHz")

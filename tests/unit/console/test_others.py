@@ -5,6 +5,7 @@ import pytest
 from collector.console.others import Others, Word, others_of
 from collector.diagnosis.document import CellDocument, ComparedDocument, FindingDocument
 from collector.diagnosis.nouns import Confidence, Severity
+from collector.diagnosis.sentences import say
 
 SAME = "same model and software"
 OTHER = "same model, other software"
@@ -18,7 +19,7 @@ def compared(group: str, own: float, median: float, *, as_much: int = 0, unit: s
 def finding(*groups: ComparedDocument, cell: CellDocument | None = None) -> FindingDocument:
     return FindingDocument(
         "disconnects_frequent", 1, "Frequent disconnects", Severity.MAJOR, Confidence.HIGH, "2026-11-09T00:00:00Z",
-        None, "", 20, [], list(groups), cell, [],
+        None, "", say("finding.data_limit_reached"), 20, [], list(groups), cell, [],
     )  # fmt: skip
 
 
