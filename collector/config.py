@@ -140,7 +140,7 @@ class WriterSettings(Section):
     """How records are gathered for a commit."""
 
     linger_milliseconds: Annotated[float, Field(ge=0, le=1000)] = Field(
-        default=5.0, description="How long an idle writer waits for company; 0 for the least delay."
+        default=5.0, description="How long a batch waits for company, at least; 0 for the least delay."
     )
     max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Rows of one commit.")
 

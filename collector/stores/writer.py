@@ -4,7 +4,8 @@ Rule 1: nothing is settled before its commit returned, or before it is in the sp
         with the same entries.
 Rule 2: an exit does not queue: it goes with the next commit, and what waits of its router goes with it, before it.
         Whether it is a new exit or an old one that came again, and so what is dropped, the ledger says.
-Rule 3: a batch grows while the writer is busy; an idle writer waits no longer than the linger.
+Rule 3: a batch grows while the writer is busy, and for as long again, within bounds: what a commit costs whatever its
+        size is then never more than half of the time. An idle writer waits no longer than the linger.
 Rule 4: two tasks share the work: one asks the store and may have to wait for it; the other watches it, and shelters
         what waits once the patience has ended.
 """
@@ -33,6 +34,8 @@ from collector.stores.spool import Spool
 
 _CLOSING_SECONDS: Final = 2.0
 _TICK_AWAY: Final = 0.02
+_LONGEST_REST: Final = 0.03
+"""Seconds, however long the commit before took: so much later may a record be stored for a store that is slow."""
 _ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two looks at what waits while the store is away; what comes together shares a write."""
 
@@ -78,6 +81,7 @@ class Writer:
         )  # fmt: skip
         self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
         self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._stopped = asyncio.Event()
         self._turn = asyncio.Lock()
         self._asked_again = float("-inf")
@@ -100,6 +104,7 @@ class Writer:
         self._queue.add(Item(event, token, size))
         self._metrics.in_flight_bytes += size
         self._work.set()
+        self._hurry.set()
 
     def renewed(self) -> None:
         """There is a new connection: what was left with the broker comes again."""
@@ -146,6 +151,7 @@ class Writer:
         """Begin nothing new."""
         self._stopped.set()
         self._work.set()
+        self._hurry.set()
 
     async def close(self) -> None:
         """Let go of store and spool, unless they hang."""
@@ -163,7 +169,10 @@ class Writer:
             await self._some_work()
             if self._stopped.is_set():
                 return
+            began = time.perf_counter()
             well = await self.step()
+            if well and self._queue.queued:
+                await self._grow(max(self._linger, min(time.perf_counter() - began, _LONGEST_REST)))
             fresh = not self._committing.wants_news() or await self._committing.refresh()
             # A store that has to be opened anew is so at once: that lets go of a file that is not the right one.
             if not well or (not fresh and self._health.is_open):
@@ -196,8 +205,16 @@ class Writer:
                 await self._work.wait()
         except TimeoutError:
             return
-        if self._linger and not self._queue.urgent and len(self._queue.queued) < self._most:
-            await asyncio.sleep(self._linger)
+        await self._grow(self._linger)
+
+    async def _grow(self, seconds: float) -> None:
+        """Let a batch grow; neither a full one nor what closes the gate waits for that."""
+        if not self._linger or self._queue.urgent or self._stopped.is_set() or len(self._queue.queued) >= self._most:
+            return
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     async def _wait(self, seconds: float) -> None:
         """Wait, but not for the end."""

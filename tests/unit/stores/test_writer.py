@@ -548,6 +548,49 @@ async def test_company_is_waited_for_no_longer_than_the_linger() -> None:
     assert full < 0.25
 
 
+async def test_a_batch_grows_for_as_long_again_as_a_commit_took() -> None:
+    """What comes in the moments after a commit shares the next one with what came during it."""
+    b = bench(linger=1, batch=5)
+    b.store.open_gate.clear()
+    running = asyncio.create_task(b.writer.run())
+    b.put(record(number=0))
+    await b.store.began.wait()
+    b.put(record(number=1))
+    await asyncio.sleep(0.1)
+    b.store.open_gate.set()
+    await until(lambda: len(b.store.commits) == 1)
+    b.put(record(number=2))
+    await until(lambda: len(b.store.commits) == 2)
+    b.writer.stop()
+    await running
+
+    assert [[0], [1, 2]] == b.wrote
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_an_exit_does_not_wait_while_a_batch_grows(busy: bool) -> None:
+    """Neither in the linger nor after a commit."""
+    b = bench()
+    b.writer._linger = 600
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.metrics.store_up[HERE])
+    if busy:
+        b.store.open_gate.clear()
+        b.put(leave("y", at=LATER))
+        await b.store.began.wait()
+    b.put(record(number=1))
+    b.store.open_gate.set()
+    await asyncio.sleep(0.05)
+    before = b.wrote
+    b.put(leave("z", at=LATER))
+    await until(lambda: len(b.store.commits) > len(before))
+    b.writer.stop()
+    await running
+
+    assert before == [[Action.EXIT]] * busy
+    assert [*before, [Action.EXIT, 1]] == b.wrote
+
+
 async def test_a_batch_grows_while_the_writer_is_busy() -> None:
     """What arrives during a commit goes into the next one, all of it."""
     b = bench()
