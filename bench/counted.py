@@ -164,6 +164,8 @@ class PostgresStores:
 
     async def _find(self, region: Region) -> None:
         connection = await self._server.connect(self._server.settings(region).database)
+        # Planned while the table is empty, which would be read through for every look once it is not.
+        await connection.execute("SET enable_seqscan = off")
         statement, pending = await connection.prepare(_FOUND), self._pending[region]
         while not self._closed:
             await asyncio.sleep(self._pause)
