@@ -29,6 +29,8 @@ VERSION: Final = "/api/v1"
 CSRF: Final = "X-CSRF-Token"
 SINCE: Final = r"^[1-9][0-9]{0,3}[mhd]$"
 BEFORE: Final = r"^[1-9][0-9]{0,17}$"
+IDENTIFIER: Final = r"[\x20-\x7e]{4,64}"
+_UNLIKE: Final = "identifier: expected 4 to 64 printable characters; region: a region's name or none"
 _JSON: Final = "application/json"
 _UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": DAY}
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -105,9 +107,21 @@ def before_of(request: Request) -> int | None:
     return None if text is None else int(text)
 
 
+def identifier_of(text: str) -> str:
+    """What is looked up, without the blanks around it.
+
+    Raises:
+        Invalid: nothing that is read out from a router is like it.
+    """
+    identifier = text.strip()
+    if not re.fullmatch(IDENTIFIER, identifier):
+        raise Invalid(_UNLIKE)
+    return identifier
+
+
 async def _lookup(console: Console, request: Request, session: Session) -> views.LookupView:
     body = await _body(request, LookupBody)
-    return await console.reader.lookup(session, body.identifier.strip(), body.region)
+    return await console.reader.lookup(session, identifier_of(body.identifier), body.region)
 
 
 async def _router(console: Console, request: Request, session: Session) -> Document:
@@ -259,6 +273,6 @@ async def _body(request: Request, model: type[LookupBody]) -> LookupBody:
     try:
         return msgspec.json.decode(await request.body(), type=model)
     except msgspec.ValidationError:
-        raise Invalid("identifier: expected 4 to 64 printable characters; region: a region's name or none") from None
+        raise Invalid(_UNLIKE) from None
     except msgspec.DecodeError:
         raise Invalid("body: expected one JSON object in UTF-8") from None

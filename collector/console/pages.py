@@ -14,11 +14,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from collector.access.nouns import TABLE, Right, Session
-from collector.console.api import window_of
+from collector.console.api import identifier_of, window_of
 from collector.console.app import Console
 from collector.console.browser import after_of
 from collector.console.charts import chart_of, table_of
-from collector.console.failures import Failure, NotThere
+from collector.console.failures import Failure, Invalid, NotThere
 from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, back_to, places_of, render, texts_for
 from collector.console.texts import LANGUAGES
@@ -116,7 +116,11 @@ class ConsolePages:
         form = await self._console.sign_in.check(request, session)
         window = form.get("since", "7d")
         query = f"?since={window}" if window in _WINDOWS else ""
-        found = await self._console.reader.lookup(session, form.get("identifier", "").strip())
+        try:
+            identifier = identifier_of(form.get("identifier", ""))
+        except Invalid:
+            return self._lookup_page(request, session, "invalid", 400)
+        found = await self._console.reader.lookup(session, identifier)
         if not found.routers:
             return self._lookup_page(request, session, "unknown", 404)
         if len(found.routers) == 1:

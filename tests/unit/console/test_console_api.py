@@ -184,6 +184,8 @@ async def test_groups_under_ten_are_not_shown(visit: Visit) -> None:
         (b'{"identifier":"ZTEAB0A123456"}', "text/plain", 400),
         (b"identifier=ZTEAB0A123456", "application/json", 400),
         (b'{"identifier":"x"}', "application/json", 400),
+        (b'{"identifier":"  abc  "}', "application/json", 400),
+        (b'{"identifier":"ZTE\\u00e94711"}', "application/json", 400),
         (b'{"identifier":"ZTE-kanarie","more":1}', "application/json", 400),
         (b'{"identifier":5}', "application/json", 400),
         (b'{"identifier":"ZTE-kanarie","region":"mars"}', "application/json", 400),

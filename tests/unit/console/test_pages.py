@@ -99,6 +99,22 @@ async def test_what_is_not_known_is_said_and_not_repeated(visit: Visit) -> None:
     assert "Not there" in handle.text
 
 
+UNLIKE = ["", "   ", "abc", "  abc  ", "Z" * 65, "ZTE\u00e9471", "\uff3a\uff34\uff25\uff11\uff12", "ZTE\n4711"]
+"""Too short, too long, or of signs that no label has."""
+
+
+@pytest.mark.parametrize("identifier", UNLIKE)
+async def test_what_is_like_no_identifier_is_not_looked_up(visit: Visit, identifier: str) -> None:
+    """By the same measure as the API's: it is said, and neither asked of a store nor written down nor repeated."""
+    async with browser(visit, "engineer") as client:
+        answer = await client.post("/lookup", data=form(visit, "engineer", identifier=identifier))
+
+    assert answer.status_code == 400
+    assert "This is no serial number" in answer.text
+    assert len(identifier) < 8 or identifier not in answer.text
+    assert visit.audited() == []
+
+
 async def test_a_form_with_very_many_fields_is_no_form(visit: Visit) -> None:
     """Nor is it a fault of ours."""
     async with browser(visit, "engineer") as client:

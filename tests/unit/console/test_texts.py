@@ -36,7 +36,7 @@ MADE: Mapping[str, AbstractSet[str]] = {
     "theme": {"system", "light", "dark"},
     "sign_in": {"wrong", "locked", "failed", "expired", "signed_out"},
     "reason": {"invalid", "over"},
-    "lookup": {"unknown", "away"},
+    "lookup": {"unknown", "invalid", "away"},
     "error": {
         f"{fault}.{part}" for fault in {*FAULTS_OF_PAGES.values(), "fault"} for part in ("title", "what", "next")
     },
