@@ -169,11 +169,10 @@ def clock_wrong(case: Case) -> Found | None:
     if spell is None:
         return None
     offs = [late[mark.what.record_id] for mark in spell.marks]
-    lowest, *_, highest = quantiles(offs, n=10)
-    # A backlog is off by less and less; a wrong clock by the same amount.
-    if highest - lowest > rule["spread_seconds"]:
+    off, lowest = median(offs), quantiles(offs, n=10)[0]
+    # A backlog is off by less and less, a wrong clock by the same amount; what waited only ever adds to that.
+    if off - lowest > rule["spread_seconds"]:
         return None
-    off = median(offs)
     minutes = abs(off) / 60
     said = say("finding.clock_behind", minutes=minutes) if off > 0 else say("finding.clock_ahead", minutes=minutes)
     evidence = tuple(

@@ -13,11 +13,19 @@ from collector.simulator.uplink import stamp
 Report = dict[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time that a report tells of: from the turn before it to its own."""
+
+    since: datetime
+    until: datetime
+
+
 def _nothing(_router: Router, _rng: Random) -> None:
     """Change nothing at the onset."""
 
 
-def _no_more(_router: Router, _report: Report, _now: datetime, _rng: Random) -> None:
+def _no_more(_router: Router, _report: Report, _span: Span, _rng: Random) -> None:
     """Change nothing in a report."""
 
 
@@ -27,7 +35,7 @@ class Ailment:
 
     name: str
     begin: Callable[[Router, Random], None] = _nothing
-    show: Callable[[Router, Report, datetime, Random], None] = _no_more
+    show: Callable[[Router, Report, Span, Random], None] = _no_more
     from_the_start: bool = False
     """A setting or an age rather than something that happens."""
     needs_battery: bool = False
@@ -41,13 +49,19 @@ def _group(report: Report, name: str) -> dict[str, object]:
     return group
 
 
-def _tell(report: Report, now: datetime, rng: Random, rate_an_hour: float, event: Event) -> None:
-    """Add an event with some chance; a report tells of a quarter of an hour."""
-    if rng.random() < rate_an_hour / 4:
-        at = now - timedelta(seconds=rng.randrange(5, 800))
-        events = report.setdefault("events", [])
-        assert isinstance(events, list)
-        events.append({"event": event["event"], "time": stamp(at), **event})
+def _tell(report: Report, span: Span, rng: Random, rate_an_hour: float, event: Callable[[], Event]) -> list[datetime]:
+    """Add what happened in the time that the report tells of, at a rate that no report changes; returns when."""
+    events = report.setdefault("events", [])
+    assert isinstance(events, list)
+    times = []
+    at = span.since + timedelta(hours=rng.expovariate(rate_an_hour))
+    while at < span.until:
+        times.append(at)
+        events.append({"time": stamp(at), **event()})
+        at += timedelta(hours=rng.expovariate(rate_an_hour))
+    if not events:
+        del report["events"]
+    return times
 
 
 def _weak(router: Router, rng: Random) -> None:
@@ -59,13 +73,15 @@ def _interfered(router: Router, rng: Random) -> None:
     router.radio.interference_db = rng.uniform(26, 34)
 
 
-def _refused(_router: Router, report: Report, now: datetime, rng: Random) -> None:
-    cause, code = rng.choice((("authentication_failure", 20), ("network_detach", 7), ("network_detach", 15)))
-    disconnect: Event = {"event": "wan_unexpected_disconnect", "disconnect_cause": cause, "nas_cause_code": code}
-    _tell(report, now, rng, 0.5, disconnect)
+def _refused(_router: Router, report: Report, span: Span, rng: Random) -> None:
+    def disconnect() -> Event:
+        cause, code = rng.choice((("authentication_failure", 20), ("network_detach", 7), ("network_detach", 15)))
+        return {"event": "wan_unexpected_disconnect", "disconnect_cause": cause, "nas_cause_code": code}
+
+    _tell(report, span, rng, 0.5, disconnect)
 
 
-def _unregistered(_router: Router, report: Report, _now: datetime, rng: Random) -> None:
+def _unregistered(_router: Router, report: Report, _span: Span, rng: Random) -> None:
     if rng.random() < 0.8:
         _group(report, "network")["wan_connection_state"] = rng.choice(("no_service", "no_service", "limited"))
 
@@ -74,20 +90,18 @@ def _disconnects(router: Router, rng: Random) -> None:
     router.rates = replace(router.rates, disconnect=rng.uniform(0.35, 2.0))
 
 
-def _restarting(*reasons: str, rate: float) -> Callable[[Router, Report, datetime, Random], None]:
-    def show(router: Router, report: Report, now: datetime, rng: Random) -> None:
-        before = len(_events(report))
-        _tell(report, now, rng, rate, {"event": "unexpected_reboot", "reboot_reason": rng.choice(reasons)})
-        if len(_events(report)) > before:
-            router.booted = now
+def restarting(*reasons: str, rate: float) -> Callable[[Router, Report, Span, Random], None]:
+    """Restarts for one of these reasons, *rate* an hour."""
+
+    def show(router: Router, report: Report, span: Span, rng: Random) -> None:
+        def restart() -> Event:
+            return {"event": "unexpected_reboot", "reboot_reason": rng.choice(reasons)}
+
+        if times := _tell(report, span, rng, rate, restart):
+            router.booted = times[-1]
+            _group(report, "router")["uptime_seconds"] = int((span.until - times[-1]).total_seconds())
 
     return show
-
-
-def _events(report: Report) -> list[object]:
-    events = report.get("events", [])
-    assert isinstance(events, list)
-    return events
 
 
 def _bad_driver(router: Router, _rng: Random) -> None:
@@ -123,13 +137,13 @@ def _worn(router: Router, rng: Random) -> None:
     router.battery.drain = rng.uniform(32.0, 46.0)
 
 
-def _hot(_router: Router, report: Report, _now: datetime, rng: Random) -> None:
+def _hot(_router: Router, report: Report, _span: Span, rng: Random) -> None:
     power = _group(report, "power")
     if power:
         power["battery_temperature_celsius"] = round(rng.gauss(60, 1.5), 1)
 
 
-def _kept_full(_router: Router, report: Report, _now: datetime, rng: Random) -> None:
+def _kept_full(_router: Router, report: Report, _span: Span, rng: Random) -> None:
     power = _group(report, "power")
     if power:
         power |= {"battery_percent": rng.choice((99, 100)), "battery_discharge_percent_per_hour": 0.0}
@@ -145,7 +159,8 @@ def _outdated(router: Router, _rng: Random) -> None:
     router.rates = replace(router.rates, outdated=0.1)
 
 
-def _flapping(_router: Router, report: Report, now: datetime, rng: Random) -> None:
+def _flapping(_router: Router, report: Report, span: Span, rng: Random) -> None:
+    now = span.until
     session = _group(report, "session")
     session.clear()
     sessions = int(now.timestamp() // 150)  # every two and a half minutes
@@ -157,9 +172,9 @@ def _flapping(_router: Router, report: Report, now: datetime, rng: Random) -> No
     }
 
 
-def _codes(_router: Router, report: Report, now: datetime, rng: Random) -> None:
+def _codes(_router: Router, report: Report, span: Span, rng: Random) -> None:
     code: Event = {"event": "abnormal_data", "fault_code": "FLASH-ECC-1", "fault_component": "system"}
-    _tell(report, now, rng, 0.5, code | {"fault_severity": "major", "fault_count": rng.randint(1, 9)})
+    _tell(report, span, rng, 0.5, lambda: code | {"fault_severity": "major", "fault_count": rng.randint(1, 9)})
 
 
 def _overlap(router: Router, _rng: Random) -> None:
@@ -182,11 +197,11 @@ AILMENTS = (
     Ailment("registration_lost", show=_unregistered),
     Ailment("disconnects_frequent", _disconnects),
     Ailment("addresses_overlap", _overlap),
-    Ailment("restarts_watchdog", show=_restarting("watchdog", rate=0.25)),
-    Ailment("restarts_crash", show=_restarting("kernel_panic", "out_of_memory", rate=0.12)),
-    Ailment("restarts_power", show=_restarting("power_loss", rate=0.35)),
-    Ailment("restarts_thermal", show=_restarting("overheat", rate=0.12)),
-    Ailment("restarts_unexplained", show=_restarting("unknown", rate=0.35)),
+    Ailment("restarts_watchdog", show=restarting("watchdog", rate=0.25)),
+    Ailment("restarts_crash", show=restarting("kernel_panic", "out_of_memory", rate=0.12)),
+    Ailment("restarts_power", show=restarting("power_loss", rate=0.35)),
+    Ailment("restarts_thermal", show=restarting("overheat", rate=0.12)),
+    Ailment("restarts_unexplained", show=restarting("unknown", rate=0.35)),
     Ailment("wifi_driver_errors", _bad_driver),
     Ailment("wifi_short_range", _small_range),
     Ailment("wifi_password_weak", _weak_password, from_the_start=True),

@@ -75,8 +75,8 @@ class Life:
         """Whether what it measures has to wait."""
         return _within(self.outage, now)
 
-    def disturb(self, report: Report, now: datetime) -> None:
-        """Put what happens to healthy routers into *report*."""
+    def disturb(self, report: Report, since: datetime, now: datetime) -> None:
+        """Put what happens to healthy routers from *since* to *now* into *report*."""
         signal, wifi = _group(report, "signal"), _group(report, "wifi")
         if self.rng.random() < _OUTLIER_CHANCE and signal:
             signal.update(rsrp_dbm=-140, rsrq_db=-19.5, sinr_db=-20.0)
@@ -84,19 +84,19 @@ class Life:
             wifi["wifi_station_rssi_dbm_min"] = -94
         if self.garden_dbm is not None and "wifi_station_rssi_dbm_min" in wifi:
             wifi["wifi_station_rssi_dbm_min"] = self.garden_dbm
-        self._tell_mishaps(report, now)
+        self._tell_mishaps(report, since, now)
         if _within(self.guests, now) and wifi:
             wifi.update(wifi_station_count=30, wifi_station_count_2g=10, wifi_station_count_5g=20)
         if self.rng.random() < _LOST_CHANCE:
             for group in ("signal", "power", "session"):
                 report.pop(group, None)
 
-    def _tell_mishaps(self, report: Report, now: datetime) -> None:
+    def _tell_mishaps(self, report: Report, since: datetime, now: datetime) -> None:
         due = [(at, event) for at, event in self.mishaps if at < now]
         self.mishaps = [(at, event) for at, event in self.mishaps if at >= now]
         for at, event in due:
-            # One that lies before the last report happened while the router was off, and did not.
-            if now - at < timedelta(minutes=30):
+            # One that lies before the last turn happened while the router was off, and did not.
+            if at >= since:
                 events = report.setdefault("events", [])
                 assert isinstance(events, list)
                 events.append({**event, "time": stamp(at)})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from collector.simulator.ailments import AILMENTS, Ailment
+from collector.simulator.ailments import AILMENTS, Ailment, Span
 from collector.simulator.faults import Rates
 from collector.simulator.fleet import POLICY_VERSION
 from collector.simulator.identity import Identity
@@ -50,6 +50,8 @@ class Patient:
     rng: Random
     ailment: Ailment | None
     onset: datetime
+    turned: datetime
+    """When it had its last turn."""
     number: int = 0
     waiting: list[tuple[datetime, dict[str, object]]] = field(default_factory=list)
     ill: bool = False
@@ -61,6 +63,7 @@ class Patient:
 
     def turn(self, now: datetime) -> Iterator[Delivery]:
         """Live until *now*, and send what it sends."""
+        span, self.turned = Span(self.turned, now), now
         self._fall_ill(now)
         if self.life.is_off(now):
             # Nothing runs in a router that is off; it starts when it is switched on again.
@@ -70,9 +73,9 @@ class Patient:
         self.life.update(self.router, now)
         self.router.advance(now)
         report = self.router.report(now)
-        self.life.disturb(report, now)
+        self.life.disturb(report, span.since, now)
         if self.ill and self.ailment is not None:
-            self.ailment.show(self.router, report, now, self.rng)
+            self.ailment.show(self.router, report, span, self.rng)
             if self.ailment.silences:
                 return
         self.waiting.append((now, report))
@@ -145,7 +148,7 @@ class Ward:
         onset = self._start + timedelta(hours=rng.uniform(*_SETTLED_HOURS))
         if ailment is not None and ailment.from_the_start:
             onset = self._start
-        return Patient(build.identity.serial, router, life, rng, ailment, onset)
+        return Patient(build.identity.serial, router, life, rng, ailment, onset, self._start)
 
 
 def _make_healthy(router: Router, life: Life, rng: Random) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from random import Random
 from string import Formatter
 from typing import Any
 
@@ -28,7 +29,8 @@ from collector.diagnosis.sentences import WORDS_OF_FIELDS, Listed, Said, Value, 
 from collector.diagnosis.series import lines_of
 from collector.diagnosis.timeline import Entry, Kind, timeline
 from collector.model import Action, Channel, Region
-from collector.simulator.ailments import AILMENTS, Ailment
+from collector.simulator.ailments import AILMENTS, Ailment, Report, Span
+from collector.simulator.router import Router
 from collector.simulator.ward import Ward
 
 START = datetime(2026, 11, 9, tzinfo=UTC)
@@ -100,15 +102,15 @@ def everything(number: int) -> Ailment:
     """All faults in one router, but for those that hide the others; every third is left out, to let others show."""
     some = [one for one in AILMENTS if not one.silences and not one.clock_error]
 
-    def begin(router: Any, rng: Any) -> None:
+    def begin(router: Router, rng: Random) -> None:
         for place, one in enumerate(some):
             if place % 3 != number:
                 one.begin(router, rng)
 
-    def show(router: Any, report: Any, now: datetime, rng: Any) -> None:
+    def show(router: Router, report: Report, span: Span, rng: Random) -> None:
         for place, one in enumerate(some):
             if place % 3 != number:
-                one.show(router, report, now, rng)
+                one.show(router, report, span, rng)
 
     return Ailment("everything", begin, show, needs_battery=True)
 

@@ -388,6 +388,20 @@ def test_a_clock_is_wrong_by_the_same_amount_report_after_report() -> None:
     assert found(backlog) == {}
 
 
+@pytest.mark.parametrize("step", [5 * MINUTE, 20 * MINUTE, HOUR])
+def test_an_outage_hides_no_wrong_clock(step: int) -> None:
+    """What waited comes later still; the rest is as late as ever."""
+
+    def told(wrong: int) -> History:
+        back = NOW - 30 * HOUR
+        times = range(NOW - 60 * HOUR, NOW, step)
+        waited = [back - at if back - 14 * HOUR < at < back else 0 for at in times]
+        return History([_late(n, at, wrong + waited[n]) for n, at in enumerate(times)], since=SINCE, now=NOW)
+
+    assert found(told(40 * MINUTE))["clock_wrong"].summary == "40 minutes behind"
+    assert found(told(5000)) == {}
+
+
 def _late(number: int, at: int, late: int) -> Any:
     from patients import stored  # noqa: PLC0415 - beside its only use
 

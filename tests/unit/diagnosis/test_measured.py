@@ -23,10 +23,7 @@ DAYS = 7
 STEP = timedelta(minutes=20)
 EACH = 20
 """Routers with each fault."""
-SEEN_BY_SAMPLES = (
-    "signal_weak", "signal_interfered", "registration_lost", "wifi_short_range", "wifi_crowded", "battery_hot",
-    "clock_wrong", "acs_flapping",
-)  # fmt: skip
+HOURLY = timedelta(hours=1)
 HEALTHY_SEEDS = range(9001, 9013)
 HEALTHY = 24
 """Healthy routers of each seed: together over two thousand router-days."""
@@ -65,13 +62,13 @@ def test_a_planted_fault_is_found(ailment: Ailment) -> None:
     assert sorted(late)[len(late) // 2] < 1.5
 
 
-@pytest.mark.parametrize("name", SEEN_BY_SAMPLES)
-def test_a_fault_of_a_router_that_reports_every_hour_is_found(name: str) -> None:
-    """What is judged by samples needs as many of them, and waits for them."""
-    [ailment] = [ailment for ailment in AILMENTS if ailment.name == name]
-    patients = examined(Ward(healthy=0, each=8, seed=8101, start=START, ailments=(ailment,)), timedelta(hours=1))
+@pytest.mark.parametrize("ailment", AILMENTS, ids=lambda ailment: ailment.name)
+def test_a_fault_of_a_router_that_reports_every_hour_is_found(ailment: Ailment) -> None:
+    """As often as of others: what is judged by samples waits for them, and events come with their times."""
+    patients = examined(Ward(healthy=0, each=EACH, seed=8311, start=START, ailments=(ailment,)), HOURLY)
+    seen = sum(ailment.name in findings for _, findings in patients)
 
-    assert all(name in findings for _, findings in patients)
+    assert seen >= 0.95 * len(patients), f"found in {seen} of {len(patients)}"
 
 
 def test_healthy_routers_that_report_every_five_minutes_are_left_alone() -> None:
@@ -85,11 +82,12 @@ def test_healthy_routers_that_report_every_five_minutes_are_left_alone() -> None
     assert [] == findings
 
 
-def test_healthy_routers_are_left_alone() -> None:
+@pytest.mark.parametrize("step", [STEP, HOURLY], ids=["20 minutes", "1 hour"])
+def test_healthy_routers_are_left_alone(step: timedelta) -> None:
     """At most one finding in a thousand healthy router-days, of all rules together."""
     findings: list[str] = []
     for seed in HEALTHY_SEEDS:
-        for _, healthy in examined(Ward(healthy=HEALTHY, each=0, seed=seed, start=START)):
+        for _, healthy in examined(Ward(healthy=HEALTHY, each=0, seed=seed, start=START), step):
             findings += healthy
     router_days = len(HEALTHY_SEEDS) * HEALTHY * DAYS
 

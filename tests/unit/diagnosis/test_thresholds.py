@@ -104,9 +104,9 @@ def sessions(count: float = 60, length: float = 4, seconds: float = 3) -> Histor
 
 
 def clock(spread: float) -> History:
-    """A clock that is off by half an hour, give or take so many seconds."""
+    """A clock that is off by half an hour, by up to so many seconds less or more."""
     records = [
-        stored(n, at, UP, late=round((1800 + (n % 10 - 4.5) / 4 * spread / 2) * 1000))
+        stored(n, at, UP, late=round((1800 + (n % 10 - 4.5) / 4 * spread) * 1000))
         for n, at in enumerate(every())
     ]  # fmt: skip
     return History(records, since=SINCE, now=NOW)
