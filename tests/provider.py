@@ -41,7 +41,7 @@ class OwnProvider:
             Route("/keys", self._keys),
             Route("/token", self._token, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), port=0, log_level="critical", lifespan="off")
+        config = uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 

@@ -28,7 +28,7 @@ def collector(settings: Settings, metrics: Metrics) -> Iterator[Settings]:
         bound.bind(("127.0.0.1", 0))
         bound.listen()  # so that who asks before the server runs waits for it
         app = make_app(metrics.registry, lambda: {"broker": READY, "germany": "closed"})
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
         thread.start()
         port = bound.getsockname()[1]
