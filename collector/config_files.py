@@ -12,15 +12,20 @@ from collector.pseudonym import KEY_BYTES
 if TYPE_CHECKING:
     from collector.config import BrokerSettings, Settings
     from collector.config_access import OidcSettings
+    from collector.config_clickhouse import ClickHouseSettings
     from collector.config_console import ConsoleSettings
     from collector.config_http import ApiSettings
     from collector.config_postgres import PostgresSettings
+    from collector.config_regions import RegionSettings
 
 TOKEN_BYTES: Final = 32
 """The shortest secret that opens the API."""
+_DRIVERS: Final = {"postgresql": "asyncpg", "clickhouse": "clickhouse_connect"}
+_EXTRAS: Final = {"asyncpg": "postgres", "clickhouse_connect": "clickhouse"}
+"""What to install for a driver."""
 
 
-def tls_context(peer: "BrokerSettings | PostgresSettings") -> ssl.SSLContext | None:
+def tls_context(peer: "BrokerSettings | PostgresSettings | ClickHouseSettings") -> ssl.SSLContext | None:
     """TLS 1.2 or newer with a verified peer (O78), or None for one on this machine without TLS.
 
     Raises:
@@ -61,14 +66,21 @@ def _named_file_faults(settings: "Settings") -> list[str]:
     if settings.api.enabled:
         faults += _api_faults(settings.api)
     for region in settings.regions.enabled:
-        for file in settings.regions.of(region).key_files:
-            faults += _key_faults(region, file, settings.regions.of(region).store)
-        if (database := settings.regions.of(region).postgresql) is not None:
-            faults += database_faults(f"regions.{region}.postgresql", database)
+        faults += _region_faults(region, settings.regions.of(region))
     return faults
 
 
-def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings") -> list[str]:
+def _region_faults(region: Region, own: "RegionSettings") -> list[str]:
+    faults = []
+    for file in own.key_files:
+        faults += _key_faults(region, file, own.store)
+    for name, driver in _DRIVERS.items():
+        if (database := getattr(own, name)) is not None:
+            faults += database_faults(f"regions.{region}.{name}", database, driver)
+    return faults
+
+
+def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings | ClickHouseSettings") -> list[str]:
     if faults := _unreadable(section, peer, "ca_file", "cert_file", "key_file"):
         return faults
     try:
@@ -81,14 +93,16 @@ def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings") -> list
     return []
 
 
-def database_faults(section: str, database: "PostgresSettings") -> list[str]:
+def database_faults(
+    section: str, database: "PostgresSettings | ClickHouseSettings", driver: str = "asyncpg"
+) -> list[str]:
     """What is wrong with the files that the settings of a database name, and with what they need."""
     faults = _unreadable(section, database, "password_file")
     secret = database.password_file
     if secret is not None and not faults and (mode := secret.stat().st_mode & 0o777) & 0o077:
         faults.append(f"{section}.password_file: {secret}: found mode {mode:o}, expected 600. Run: chmod 600 {secret}")
-    if find_spec("asyncpg") is None:
-        faults.append(f"{section}: found no asyncpg to talk to it. {how_to_install('postgres')}")
+    if find_spec(driver) is None:
+        faults.append(f"{section}: found no {driver} to talk to it. {how_to_install(_EXTRAS[driver])}")
     return [*faults, *_tls_faults(section, database)]
 
 
@@ -241,12 +255,16 @@ def _retention_faults(settings: "Settings") -> list[str]:
 def _shared_faults(settings: "Settings") -> list[str]:
     """Two regions must share no store, no spool and no key, or their records could meet (D18)."""
     faults, stores, spools, keys = [], dict[Any, Region](), dict[Any, Region](), dict[bytes, Region]()
+    records = dict[Any, Region]()
     for region in settings.regions.enabled:
         own = settings.regions.of(region)
         for what, places, place in (
             ("store", stores, own.store or (own.postgresql and own.postgresql.server)),
+            ("clickhouse database", records, own.clickhouse and own.clickhouse.server),
             ("spool folder", spools, own.spool_folder),
         ):
+            if place is None:
+                continue
             other = places.setdefault(place.resolve() if isinstance(place, Path) else place, region)
             if other is not region:
                 setting = f"regions.{region}.{what.partition(' ')[0]}"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from collector.config_clickhouse import ClickHouseSettings
 from collector.config_http import File, Section
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
@@ -38,6 +39,12 @@ class RegionSettings(Section):
         json_schema_extra={"commented": True},
     )
 
+    clickhouse: ClickHouseSettings | None = Field(
+        default=None,
+        description="The ClickHouse database of the region's records, for large fleets; the ledger is in PostgreSQL.",
+        json_schema_extra={"commented": True},
+    )
+
     @property
     def file(self) -> Path:
         """The SQLite file of a region that has one."""
@@ -56,6 +63,11 @@ class RegionSettings(Section):
             raise ValueError(f"store: found {found} of store and postgresql, expected one of them. Choose where it is")
         if self.postgresql is not None and self.spool is None:
             raise ValueError("spool: found none, expected a folder beside PostgreSQL. Set it")
+        if self.clickhouse is not None and self.postgresql is None:
+            raise ValueError(
+                "clickhouse: found no postgresql beside it, expected one: a region's ledger needs transactions, and "
+                "ClickHouse has none. Add a section postgresql, and remove store"
+            )
         return self
 
 

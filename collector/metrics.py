@@ -167,6 +167,15 @@ ERASED_BYTES: Final = Declared(
     "Time since the oldest erasure whose bytes may still be in the store's files; 0 for none.",
     ("region",),
 )
+PURGES_WAITING: Final = Declared(
+    "collector_purges_waiting",
+    "gauge",
+    "Acts whose records are still being erased from ClickHouse, or looked for once more; nobody can read them.",
+    ("region",),
+)
+PURGE_OLDEST: Final = Declared(
+    "collector_purge_oldest_seconds", "gauge", "Time since the oldest of them was received; 0 for none.", ("region",)
+)
 RETAINED_CLEARED: Final = Declared(
     "collector_retained_cleared_total",
     "counter",
@@ -178,7 +187,8 @@ DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     EXPIRED, COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
     *SPOOL_DECLARED, CLOCK_BEHIND, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST,
-    API_ANSWERS, RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES,
+    API_ANSWERS, RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES, PURGES_WAITING,
+    PURGE_OLDEST,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -229,6 +239,7 @@ class Metrics:
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
         self.exits_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
+        self.purges_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.window: Callable[[LinkName], tuple[int, int]] = lambda _: (0, 0)
         """The places of a connection's window, and how many of them are taken by messages left with the broker."""
         self._regions = regions
@@ -282,4 +293,7 @@ class Metrics:
         yield gauge(EXITS_WAITING, {(region,): count for region, (count, _) in waiting.items()})
         yield gauge(EXIT_OLDEST, {(region,): seconds for region, (_, seconds) in waiting.items()})
         yield gauge(ERASED_BYTES, {(region,): ask() for region, ask in self.erased_bytes_seconds.items()})
+        purging = {region: ask() for region, ask in self.purges_waiting.items()}
+        yield gauge(PURGES_WAITING, {(region,): count for region, (count, _) in purging.items()})
+        yield gauge(PURGE_OLDEST, {(region,): seconds for region, (_, seconds) in purging.items()})
         yield counter(RETAINED_CLEARED, {(answer,): self.retained_cleared[answer] for answer in CLEARING_ANSWERS})

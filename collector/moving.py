@@ -61,6 +61,11 @@ class Pair(Sealed, frozen=True):
         for name, settings in zip(self.names, (self.source, self.target), strict=True):
             if self.region not in settings.regions.enabled:
                 yield f"{name}: regions.enabled: found no {self.region}, expected it in both configurations"
+            elif settings.regions.of(self.region).clickhouse is not None:
+                yield (
+                    f"{name}: regions.{self.region}.clickhouse: found records in ClickHouse, expected store, or "
+                    f"postgresql alone: those cannot be moved yet"
+                )
 
     def _faults(self) -> Iterator[str]:
         here = f"{self.names[1]}: regions.{self.region}"

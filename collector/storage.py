@@ -49,6 +49,10 @@ def place_of(settings: Settings, region: Region) -> Place:
     if own.postgresql is None:
         return SQLitePlace(own.file, region, key_ids, settings.regions.witness_of(region))
     # Here, and not above: whoever has no such store need not have its driver.
+    if own.clickhouse is not None:
+        from collector.stores.clickhouse_place import ClickHousePlace  # noqa: PLC0415
+
+        return ClickHousePlace(own.postgresql, own.clickhouse, region, key_ids, settings.comes_again_milliseconds)
     from collector.stores.postgres_place import PostgresPlace  # noqa: PLC0415
 
     return PostgresPlace(own.postgresql, region, key_ids, settings.comes_again_milliseconds)

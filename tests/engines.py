@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Literal
@@ -19,16 +20,30 @@ from collector.stores.postgres_end import PostgresEnd
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 
-Engine = Literal["memory", "sqlite", "postgresql"]
+Engine = Literal["memory", "sqlite", "postgresql", "clickhouse"]
 HAS_POSTGRESQL: Final = binaries() is not None
 needs_postgresql: Final = pytest.mark.skipif(
     not HAS_POSTGRESQL, reason="PostgreSQL 15 or newer is not installed (apt-get install postgresql)"
 )
-ENGINES: Final = ("memory", "sqlite", pytest.param("postgresql", marks=needs_postgresql))
+HAS_CLICKHOUSE: Final = HAS_POSTGRESQL and find_spec("chdb") is not None
+needs_clickhouse: Final = pytest.mark.skipif(
+    not HAS_CLICKHOUSE, reason="chdb cannot be had on this platform, or PostgreSQL 15 is not installed for the ledger"
+)
+ENGINES: Final = (
+    "memory",
+    "sqlite",
+    pytest.param("postgresql", marks=needs_postgresql),
+    pytest.param("clickhouse", marks=needs_clickhouse),
+)
 """For `parametrize`."""
 LASTING: Final = ENGINES[1:]
 """Those whose content outlives the process."""
-HERE_NOW: Final[tuple[Engine, ...]] = ("memory", "sqlite", "postgresql") if HAS_POSTGRESQL else ("memory", "sqlite")
+HERE_NOW: Final[tuple[Engine, ...]] = (
+    "memory",
+    "sqlite",
+    *(("postgresql",) if HAS_POSTGRESQL else ()),
+    *(("clickhouse",) if HAS_CLICKHOUSE else ()),
+)
 """Those that can be used on this machine."""
 
 
@@ -38,7 +53,12 @@ def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
         return MemoryStore(Region.GERMANY, rules)
     if engine == "sqlite":
         return SQLiteStore(path, Region.GERMANY, rules)
-    return DATABASES.store(path, rules)
+    if engine == "postgresql":
+        return DATABASES.store(path, rules)
+    # Here, and not above: where there is no chdb, nothing of this is needed.
+    from clickhouse import RECORDS  # noqa: PLC0415
+
+    return RECORDS.store(path, rules)
 
 
 async def memories(store: Store) -> int:
@@ -52,6 +72,10 @@ async def memories(store: Store) -> int:
 
 def let_go(folder: Path) -> None:
     """The stores that paths in *folder* stand for are not needed any more."""
+    if HAS_CLICKHOUSE:
+        from clickhouse import RECORDS  # noqa: PLC0415
+
+        RECORDS.let_go(folder)
     DATABASES.let_go(folder)
 
 

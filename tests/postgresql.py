@@ -239,6 +239,10 @@ class Databases:
         shared().make(name)
         return name
 
+    def in_folder(self, folder: Path) -> list[str]:
+        """The databases that stand for paths in *folder*."""
+        return [name for path, name in self._of.items() if path.is_relative_to(folder)]
+
     def let_go(self, folder: Path) -> None:
         """Whatever stands for paths in *folder* is not needed any more."""
         for path in [path for path in self._of if path.is_relative_to(folder)]:

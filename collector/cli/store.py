@@ -1,22 +1,28 @@
 """`ueip store`: makes a region's database ready, or shows what that would do; moves a store to another engine."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from collector.cli.common import config_option, say, settings_of
 from collector.cli.moving import migrate_command
+from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
+from collector.config_regions import RegionSettings
 from collector.errors import CollectorError
 from collector.model import Region
 
+_clickhouse_admin = click.option(
+    "--clickhouse-admin", default="default", show_default=True, help="Who does ClickHouse's part, where there is one."
+)
 _region = click.option("--region", type=click.Choice([r.value for r in Region]), required=True, help="The region.")
 
 
 @click.group()
 def store() -> None:
-    """Make the PostgreSQL databases of regions ready for them; move a region's store to another engine."""
+    """Make the databases of regions ready for them; move a region's store to another engine."""
 
 
 store.add_command(migrate_command)
@@ -26,49 +32,99 @@ store.add_command(migrate_command)
 @config_option
 @_region
 @click.option("--admin", default="postgres", show_default=True, help="Who makes it: a superuser of the server.")
+@_clickhouse_admin
 @click.option("--print", "show", is_flag=True, help="Only print the SQL, for somebody else to run in one transaction.")
-def init_command(config: Path | None, region: str, admin: str, *, show: bool) -> None:
+def init_command(config: Path | None, region: str, admin: str, clickhouse_admin: str, *, show: bool) -> None:
     """Make the region's database ready: roles, schema, grants; or bring an older one up. What is there is kept.
 
-    The database itself must exist (createdb). The password of --admin comes from PGPASSWORD or ~/.pgpass. Whoever the
-    collector signs in as is then made a member of the role that is named at the end.
+    The PostgreSQL database itself must exist (createdb). The password of --admin comes from PGPASSWORD or ~/.pgpass,
+    that of --clickhouse-admin from CLICKHOUSE_PASSWORD. Whoever the collector signs in as is then made a member of the
+    role that is named at the end.
     """
-    from collector.stores.postgres_schema import SCHEMA_VERSION, role  # noqa: PLC0415 - its driver is an extra
-    from collector.stores.postgres_setup import prepare, script  # noqa: PLC0415
-
     here = Region(region)
-    database = _database(config, here)
+    own = _own(config, here)
+    database = _database(own)
     if show:
-        click.echo("\n".join(("BEGIN;", *script(here, database.database), "COMMIT;")))
+        click.echo("\n".join(_sql(own, here)))
         return
+    from collector.stores.postgres_schema import SCHEMA_VERSION  # noqa: PLC0415 - its driver is an extra
+    from collector.stores.postgres_setup import prepare  # noqa: PLC0415
+
     found = asyncio.run(prepare(database.model_copy(update={"password_file": None}), here, admin))
     said = "made ready" if not found else "up to date" if found == SCHEMA_VERSION else f"brought up from {found}"
     say(f"{here}: {said}, schema version {SCHEMA_VERSION}", style="green")
-    names = ", ".join(role(here, name) for name in ("writer", "reader", "rights"))
-    say(f"roles: {names}. Let the collector sign in with: GRANT {role(here, 'writer')} TO {database.user};")
+    _tell_roles(here, "", f"GRANT {{writer}} TO {database.user};")
+    if own.clickhouse is not None:
+        _init_clickhouse(own, here, admin, clickhouse_admin)
+
+
+def _init_clickhouse(own: RegionSettings, region: Region, admin: str, clickhouse_admin: str) -> None:
+    from collector.stores.clickhouse_setup import prepare  # noqa: PLC0415 - its driver is an extra
+
+    assert own.clickhouse is not None
+    ledger = _database(own).model_copy(update={"password_file": None})
+    there = asyncio.run(prepare(ledger, _as(own.clickhouse, clickhouse_admin), region, admin))
+    say(f"{region}: ClickHouse {'up to date' if there else 'made ready'}", style="green")
+    _tell_roles(region, "of ClickHouse, ", f"GRANT {{writer}} TO {own.clickhouse.user}")
+
+
+def _tell_roles(region: Region, where: str, grant: str) -> None:
+    from collector.stores.postgres_schema import role  # noqa: PLC0415
+
+    names = {name: role(region, name) for name in ("writer", "reader", "rights")}
+    say(f"roles: {where}{', '.join(names.values())}. Let the collector sign in with: {grant.format_map(names)}")
+
+
+def _sql(own: RegionSettings, region: Region) -> Iterator[str]:
+    """What `init` would run."""
+    from collector.stores.postgres_setup import script  # noqa: PLC0415 - its driver is an extra
+
+    yield from ("BEGIN;", *script(region, _database(own).database), "COMMIT;")
+    if own.clickhouse is not None:
+        from collector.stores.clickhouse_setup import both  # noqa: PLC0415 - its driver is an extra
+
+        yield from both(own.clickhouse, region)
 
 
 @store.command("tidy")
 @config_option
 @_region
 @click.option("--admin", default="postgres", show_default=True, help="Who does it: owner of the tables or superuser.")
-def tidy_command(config: Path | None, region: str, admin: str) -> None:
+@_clickhouse_admin
+def tidy_command(config: Path | None, region: str, admin: str, clickhouse_admin: str) -> None:
     """Take the bytes of erased records out of the database's files: to be run once a day, at a quiet hour.
 
     The months that were erased from are written anew (VACUUM FULL); commits into them wait, and messages wait in the
-    spool. The password of --admin comes from PGPASSWORD or ~/.pgpass.
+    spool. Those of ClickHouse are written anew beside commits. The password of --admin comes from PGPASSWORD or
+    ~/.pgpass, that of --clickhouse-admin from CLICKHOUSE_PASSWORD.
     """
     from collector.stores.postgres_tidy import tidy  # noqa: PLC0415 - its driver is an extra
 
-    here = Region(region)
-    database = _database(config, here).model_copy(update={"password_file": None})
-    done = asyncio.run(tidy(database, here, admin))
+    here, done = Region(region), list[str]()
+    own = _own(config, here)
+    database = _database(own).model_copy(update={"password_file": None})
+    if own.clickhouse is not None:
+        from collector.stores.clickhouse_tidy import tidy as tidy_clickhouse  # noqa: PLC0415 - its driver is an extra
+
+        done = asyncio.run(tidy_clickhouse(database, _as(own.clickhouse, clickhouse_admin), here, admin))
+    done += asyncio.run(tidy(database, here, admin))
     say(f"{here}: written anew: {', '.join(done)}" if done else f"{here}: nothing was erased since")
 
 
-def _database(config: Path | None, region: Region) -> PostgresSettings:
+def _own(config: Path | None, region: Region) -> RegionSettings:
+    """The settings of a region with a database."""
     settings = settings_of(config)
     own = settings.regions.of(region) if region in settings.regions.enabled else None
     if own is None or own.postgresql is None:
         raise CollectorError(f"regions.{region}: found no database, expected a section [regions.{region}.postgresql]")
+    return own
+
+
+def _database(own: RegionSettings) -> PostgresSettings:
+    assert own.postgresql is not None
     return own.postgresql
+
+
+def _as(records: ClickHouseSettings, admin: str) -> ClickHouseSettings:
+    """The settings of whoever makes the tables; the password comes from the environment."""
+    return records.model_copy(update={"user": admin, "password_file": None})

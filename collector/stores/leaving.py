@@ -14,7 +14,7 @@ from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Region
 from collector.stores import Store
-from collector.stores.rows import ERASED
+from collector.stores.rows import ERASED, PURGING
 
 Key = tuple[bytes, bytes | None, int]
 
@@ -34,8 +34,10 @@ class Leaving:
         self._now = now
         self._since: dict[Key, float] = {}
         self._bytes_since: float | None = None
+        self._purging: tuple[int, float] | None = None
         metrics.exits_waiting[region] = self.waiting
         metrics.erased_bytes_seconds[region] = self.bytes_seconds
+        metrics.purges_waiting[region] = self.purging
 
     def begun(self, act: ConsentEvent) -> None:
         """An act waits to be carried out."""
@@ -62,10 +64,16 @@ class Leaving:
         with suppress(StoreUnavailable):
             noted = await store.noted(ERASED)
             self._bytes_since = int(noted.split()[0]) / 1000 if noted else None
+            told = await store.noted(PURGING)
+            self._purging = (int(told.split()[0]), int(told.split()[1]) / 1000) if told else None
 
     def bytes_seconds(self) -> float:
         """How long ago the oldest erasure was whose bytes may still be in the files; 0 for none."""
         return 0.0 if self._bytes_since is None else max(0.0, self._now() - self._bytes_since)
+
+    def purging(self) -> tuple[int, float]:
+        """Acts whose records are still being erased: how many, and how many seconds ago the oldest was received."""
+        return (0, 0.0) if self._purging is None else (self._purging[0], max(0.0, self._now() - self._purging[1]))
 
     def waiting(self) -> tuple[int, float]:
         """How many wait, and how many seconds the oldest has."""

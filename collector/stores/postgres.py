@@ -29,7 +29,7 @@ from collector.stores.staying import MOVE, check_staying
 
 LOOK_BACK: Final = 8 * 86_400_000
 """A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
-_TOMBSTONE_LIFE: Final = 90 * 86_400_000
+TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
@@ -137,7 +137,7 @@ class PostgresStore(PostgresReader):
         async with session.turn():
             await session.run(BEGIN_ALONE)
             await make_ahead(session, now)
-            await session.do("DELETE FROM ueip.tombstone WHERE erased_at < $1", now - _TOMBSTONE_LIFE)
+            await session.do("DELETE FROM ueip.tombstone WHERE erased_at < $1", now - TOMBSTONE_LIFE)
             await session.run("COMMIT")
 
     async def purge(self) -> Purged:
@@ -156,8 +156,11 @@ class PostgresStore(PostgresReader):
                 found = followed(self._head, entries)
             except ValueError as error:
                 raise Damaged(str(error)) from error
-            erased = await append_again(session, found, entries, self._terms.consent, now_ms()) if found else 0
+            erased = await self._append_again(session, found, entries) if found else 0
             await self._finish(session)
             if found:
                 self._head = Head(seq=found[-1].seq, hash=found[-1].hash)
             return erased
+
+    async def _append_again(self, session: Session, found: list[LedgerEntry], texts: Sequence[str]) -> int:
+        return await append_again(session, found, texts, self._terms.consent, now_ms())

@@ -64,7 +64,7 @@ class Transaction:
         begun, rules = self._begun, self._terms.consent
         acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
         records = [entry for entry in entries if isinstance(entry, Record)]
-        session, ids = self._session, [record.record_id for record in records] if acts else []
+        ids = [record.record_id for record in records] if acts else []
         return make_plan(
             entries,
             region=self._terms.region,
@@ -73,7 +73,7 @@ class Transaction:
             standings={ref: row.standing for ref, row in begun.rows.items()},
             seen_events=await self._seen_events(acts),
             spent_ids=await self._spent_ids(records),
-            stored_ids=await among(session, "record", ids),
+            stored_ids=await self._stored(ids),
             listed=await self._listed(entries) if rules.listed_only else None,
             newest=await self._newest() if acts else 0,
         )
@@ -141,6 +141,10 @@ class Transaction:
         mine = await inserted(self._session, list(first), span.first)
         return [one for record_id, one in first.items() if record_id in mine]
 
+    async def _stored(self, record_ids: Sequence[bytes]) -> set[bytes]:
+        """Those of *record_ids* that are stored."""
+        return await among(self._session, "record", record_ids)
+
     async def _seen_events(self, acts: Sequence[ConsentEvent]) -> set[bytes]:
         refs = [ref for act in acts if act.event_ref for ref in (act.event_ref, *act.older_event_refs)]
         return await among(self._session, "ledger", refs, "event_ref")
@@ -148,7 +152,7 @@ class Transaction:
     async def _spent_ids(self, records: Sequence[Record]) -> set[bytes]:
         """Ids of the records that were erased, or are stored under an older key (K09)."""
         older = [ref for record in records for ref in record.older_ids]
-        spent = await among(self._session, "record", older)
+        spent = await self._stored(older)
         marked = {ref for ref, row in self._begun.rows.items() if row.buried or row.standing.erased_until}
         if marked:
             some = [r for r in records if not marked.isdisjoint((r.identity.device_ref, *r.identity.older))]

@@ -8,12 +8,12 @@ from collector.stores.gathering import Gathered, gather
 from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
-_MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
+MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
 _BEGUN: Final = "SELECT record_id, body FROM ueip.record WHERE record_id = ANY($1::bytea[])"
 _UPDATE: Final = """
     UPDATE ueip.record r SET body = new.body FROM unnest($1::bytea[], $2::text[]) AS new(record_id, body)
     WHERE r.record_id = new.record_id"""
-_REMEMBER: Final = """
+REMEMBER: Final = """
     INSERT INTO ueip.memory SELECT * FROM unnest($1::bigint[], $2::bytea[])
     ON CONFLICT (router_id) DO UPDATE SET state = excluded.state"""
 
@@ -25,7 +25,7 @@ async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, 
     """
     refs = {ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
-    memories = {refs[row[0]]: decode(row[1]) for row in await session.rows(_MEMORIES, list(refs))}
+    memories = {refs[row[0]]: decode(row[1]) for row in await session.rows(MEMORIES, list(refs))}
     begun = {row[0]: row[1].encode() for row in await session.rows(_BEGUN, parts)} if parts else {}
     made = gather(inserts, memories, begun)
     if made.updates:
@@ -33,5 +33,5 @@ async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, 
         await session.do(_UPDATE, list(made.updates), bodies)
     if made.memories:
         states = [encode(memory) for memory in made.memories.values()]
-        await session.do(_REMEMBER, [ids[ref] for ref in made.memories], states)
+        await session.do(REMEMBER, [ids[ref] for ref in made.memories], states)
     return made

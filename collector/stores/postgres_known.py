@@ -70,17 +70,18 @@ class KnownRouters:
                 self._rows[row[0]] = Known(row[-3], standing_of(row), row[-2], row[-1])
         return {ref: self._rows[ref] for ref in refs if ref in self._rows}
 
-    async def make_findable(self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int]) -> None:
-        """Write the other names of routers that they do not have yet."""
+    async def make_findable(self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int]) -> bool:
+        """Write the other names of routers that they do not have yet; whether there were any."""
         missing = dict[tuple[bytes, Names], bytes]()
         for insert in self._named.lacking(inserts):
             lookup, known = insert.record.lookup, self._rows.get(insert.standing.device_ref)
             digest = digest_of(lookup)
             if lookup and (known is None or known.names != digest):
                 missing[insert.standing.device_ref, lookup] = digest
-        if missing:
-            rows = [(ref, kind, ids[of]) for of, lookup in missing for kind, ref in lookup]
-            await index(session, rows, {ids[of]: digest for (of, _), digest in missing.items()})
+        if not missing:
+            return False
+        rows = [(ref, kind, ids[of]) for of, lookup in missing for kind, ref in lookup]
+        return await index(session, rows, {ids[of]: digest for (of, _), digest in missing.items()})
 
     def found(self, inserts: Iterable[Insert]) -> None:
         """These were written, durably, and can be found."""

@@ -61,13 +61,16 @@ class PostgresPlace:
     def verify(self, expected: Expected) -> Verified:
         """As `Place.verify`."""
         try:
-            return self._ask(lambda session: verify(session, self.region, expected))
+            return self._ask(lambda session: self._verify(session, expected))
         except StoreUnavailable as error:
             if error.cause is not Cause.CORRUPT:
                 raise
             found = Verified(self.region)
             found.fault(str(error))
             return found
+
+    async def _verify(self, session: Session, expected: Expected) -> Verified:
+        return await verify(session, self.region, expected)
 
     def head(self) -> Head:
         """As `Place.head`."""

@@ -20,7 +20,7 @@ from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, on_cell
 from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
-_TIMES: Final = "times"
+TIMES: Final = "times"
 """The note of up to which entry and record times were found wrong."""
 KNOWN: Final = "SELECT DISTINCT key_id, CASE WHEN state = 'joined' THEN policy_version END FROM ueip.router"
 
@@ -139,7 +139,7 @@ class PostgresReader:
         session = self._open
         async with session.turn():
             row = await session.row("SELECT (SELECT max(seq) FROM ueip.ledger), (SELECT max(id) FROM ueip.record)")
-            await note(session, _TIMES, f"{row[0] or 0}:{row[1] or 0}")
+            await note(session, TIMES, f"{row[0] or 0}:{row[1] or 0}")
             await self._times(session)
 
     @property
@@ -170,7 +170,7 @@ class PostgresReader:
         check_staying(await noted(session, MOVE), f"the database of {self.region}")
 
     async def _times(self, session: Session) -> int:
-        found = await session.row("SELECT value FROM ueip.note WHERE name = $1", _TIMES)
+        found = await session.row("SELECT value FROM ueip.note WHERE name = $1", TIMES)
         try:
             seq, record_id = map(int, found[0].split(":")) if found else (0, 0)
         except ValueError:

@@ -246,10 +246,11 @@ async def inserted(session: Session, record_ids: Sequence[bytes], since: int) ->
     return {row[0] for row in await session.rows(_MINE, record_ids, since)}
 
 
-async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> None:
-    """Make routers findable by other names; *names* are what is noted of the names of each."""
+async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> bool:
+    """Make routers findable by other names; *names* are what is noted of the names of each. Whether any was new."""
     new = {row[0] for row in await session.rows(_LOOKUP, *_columns(rows))}
     await session.do(_NAMED, *_columns([(router_id, named, router_id in new) for router_id, named in names.items()]))
+    return bool(new)
 
 
 async def among(session: Session, table: str, ids: Sequence[bytes], column: str = "record_id") -> set[bytes]:

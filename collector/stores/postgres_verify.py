@@ -32,17 +32,15 @@ _RECORDS: Final = f"""
     FROM ueip.router w JOIN ueip.record r ON r.router_id = w.id
     WHERE w.id > $1 AND w.id <= $2 GROUP BY w.id, r.consent_seq"""  # noqa: S608 - columns are ours
 _WIDTH: Final = len(ROUTER_COLUMNS.split(","))
-_ORPHANS: Final = (
-    (
-        """SELECT count(DISTINCT device_ref) FROM ueip.ledger l
-            WHERE NOT EXISTS (SELECT FROM ueip.router w WHERE w.device_ref = l.device_ref)""",
-        "the ledger knows {} routers that the standings do not",
-    ),
-    (
-        "SELECT count(*) FROM ueip.record r WHERE NOT EXISTS (SELECT FROM ueip.router w WHERE w.id = r.router_id)",
-        "{} records are of no router that the store knows",
-    ),
-)
+_UNKNOWN: Final = """
+    SELECT count(DISTINCT device_ref) FROM ueip.ledger l
+    WHERE NOT EXISTS (SELECT FROM ueip.router w WHERE w.device_ref = l.device_ref)"""
+_STRAYS: Final = """
+    SELECT count(*) FROM ueip.record r WHERE NOT EXISTS (SELECT FROM ueip.router w WHERE w.id = r.router_id)"""
+STRAYS: Final = "{} records are of no router that the store knows"
+TWICE: Final = "{} records are stored twice"
+SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""Begins a look as of one moment."""
 _TWICE: Final = """
     SELECT coalesce(sum(number - 1), 0) FROM
         (SELECT count(*) AS number FROM ueip.record GROUP BY record_id HAVING count(*) > 1) AS found"""
@@ -51,22 +49,28 @@ _TWICE: Final = """
 async def verify(session: Session, region: Region, expected: Expected) -> Verified:
     """Verify the store that *session* is connected to, all of it."""
     found = Verified(region)
-    await session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    await session.run(SNAPSHOT)
+    await verify_ledger(session, found, expected)
+    await _records(session, found, expected)
+    if number := (await session.row(_STRAYS))[0]:
+        found.fault(STRAYS.format(number))
+    if number := (await session.row(_TWICE))[0]:
+        found.fault(TWICE.format(number))
+    await session.run("ROLLBACK")
+    return found
+
+
+async def verify_ledger(session: Session, found: Verified, expected: Expected) -> None:
+    """Verify the chain, the standings made from it, and what is kept beside records."""
     following = Following(found, expected)
     async for row in _pages(session, _ENTRIES, 0):
         following.entry(Row(*row))
     following.end()
     async for row in _pages(session, _ROUTERS, -1):
         found.standing(row, None if row[-2] is None else (row[-2],))
-    await _records(session, found, expected)
-    for sql, sentence in _ORPHANS:
-        if number := (await session.row(sql))[0]:
-            found.fault(sentence.format(number))
-    if number := (await session.row(_TWICE))[0]:
-        found.fault(f"{number} records are stored twice")
+    if number := (await session.row(_UNKNOWN))[0]:
+        found.fault(f"the ledger knows {number} routers that the standings do not")
     await _leftovers(session, found, expected)
-    await session.run("ROLLBACK")
-    return found
 
 
 async def _pages(session: Session, sql: str, last: int) -> AsyncIterator[Any]:

@@ -19,6 +19,9 @@ ROUTER_COLUMNS: Final = (
 ERASED: Final = "erased"
 """The name of the note on erasures whose bytes may still be in the store's files; it begins with the oldest's time."""
 
+PURGING: Final = "purging"
+"""The name of what a store tells of acts whose records are still being erased: how many, and the oldest's time."""
+
 
 class Damaged(Exception):
     """Rows that no code of ours wrote: the store is not as the collector left it."""

@@ -16,6 +16,8 @@ from collector.metrics import (
     LEDGER_ENTRIES,
     OLDEST,
     PAUSED,
+    PURGE_OLDEST,
+    PURGES_WAITING,
     RECEIVED,
     SILENCE,
     STORE_CLOSED,
@@ -31,7 +33,7 @@ _MOST: Final = frozenset(
     metric.name
     for metric in (
         PAUSED, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG, SPOOL_OLDEST, CLOCK_BEHIND, SILENCE, WINDOW, WINDOW_LEFT,
-        OLDEST, EXIT_OLDEST, ERASED_BYTES,
+        OLDEST, EXIT_OLDEST, ERASED_BYTES, PURGES_WAITING, PURGE_OLDEST,
     )
 )  # fmt: skip
 """Of these the largest of the workers' is shown."""

@@ -17,7 +17,8 @@ FLOORS = (
     ("config_access",),
     ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
-    ("config_regions", "config_console", "access"),
+    ("config_clickhouse", "config_console", "access"),
+    ("config_regions",),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),
     ("straight", "diagnosis"),
@@ -74,6 +75,19 @@ def test_two_modules_import_the_driver_of_postgresql() -> None:
     without = "import sys; sys.modules['asyncpg'] = None; import collector.cli, collector.service"
 
     assert importers == {"stores/postgres_session.py", "stores/postgres_faults.py"}
+    assert subprocess.run([sys.executable, "-c", without], check=False).returncode == 0
+
+
+def test_two_modules_import_the_driver_of_clickhouse() -> None:
+    """As above."""
+    importers = {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(name.partition(".")[0] in {"clickhouse_connect", "chdb", "urllib3"} for name in imports_of(path))
+    }
+    without = "import sys; sys.modules['clickhouse_connect'] = None; import collector.cli, collector.service"
+
+    assert importers == {"stores/clickhouse_session.py", "stores/clickhouse_faults.py"}
     assert subprocess.run([sys.executable, "-c", without], check=False).returncode == 0
 
 

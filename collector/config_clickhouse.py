@@ -1,0 +1,52 @@
+"""Settings of the ClickHouse database that a region's records are in, beside the PostgreSQL database of its ledger."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from collector.config_http import File, Section, is_loopback
+from collector.config_postgres import Name, Server
+
+
+class ClickHouseSettings(Section):
+    """Where a region's records are, for large fleets; its ledger stays in PostgreSQL. Made by `ueip store init`."""
+
+    host: Annotated[str, StringConstraints(min_length=1)] = Field(
+        default="127.0.0.1", description="Name or address of the server, or of what balances between several."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8123, description="Its port for HTTP; with TLS usually 8443."
+    )
+    database: Name = Field(description="The region's own database on it.")
+    user: Name = Field(description="The user to sign in as, with the region's writer role.")
+    password_file: File | None = Field(
+        default=None, description="File with the password on its first line; CLICKHOUSE_PASSWORD when absent."
+    )
+    tls: bool = Field(default=False, description="Speak TLS. Required unless the server is on this machine.")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    cert_file: File | None = Field(default=None, description="The collector's own certificate (PEM).")
+    key_file: File | None = Field(default=None, description="Its private key (PEM).")
+    cluster: Name | None = Field(
+        default=None,
+        description="Name of the cluster (`remote_servers`): records are replicated within its shards, and one "
+        "router's are all on one shard. One server alone when absent.",
+    )
+    patience_seconds: Annotated[float, Field(ge=1, le=15)] = Field(
+        default=10.0, description="A write or a read that takes longer is given up, and the commit is made again."
+    )
+
+    @property
+    def server(self) -> Server:
+        """Which database this is."""
+        return Server(self.host, self.port, self.database)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.tls and not is_loopback(self.host):
+            raise ValueError(
+                f"host: found '{self.host}' without TLS, expected tls = true for a server on another machine (O78). "
+                f"Set tls = true, the port for it and, for a private authority, ca_file."
+            )
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
+        return self

@@ -1,0 +1,177 @@
+"""One step of a commit to a store whose records are in ClickHouse: what is asked and written in one transaction of the
+ledger's database, and beside it.
+
+Rule 1: a transaction either writes the ledger or lets records in, not both: records are written while the transaction
+        that let them in is open and the consent behind them is durable.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
+
+from collector.derive import decode, encode
+from collector.errors import StoreUnavailable
+from collector.model import DropReason, Entry, Record
+from collector.stores.clickhouse_rows import Bound, Table, all_but, any_of, record_row, with_body
+from collector.stores.gathering import Gathered, gather, needs_gathering, parted
+from collector.stores.plan import Committed, Insert, Plan
+from collector.stores.postgres_commit import Begun, Terms, Transaction
+from collector.stores.postgres_gathering import MEMORIES, REMEMBER
+from collector.stores.postgres_known import KnownRouters
+from collector.stores.postgres_rows import bury, forget
+from collector.stores.postgres_session import Session
+from collector.stores.rows import tombstone
+
+_BODY: Final = -1
+_BURIED: Final = "UPDATE ueip.router SET buried = true, names = NULL WHERE id = ANY($1::bigint[])"
+_UNNAME: Final = "DELETE FROM ueip.lookup WHERE router_id = ANY($1::bigint[])"
+
+
+class Kept(NamedTuple):
+    """What became of the records of a plan."""
+
+    new: list[Insert]
+    joined: list[Insert]
+    """Parts that found their record."""
+
+
+class Step(Transaction):
+    """A transaction of the ledger's database that has begun."""
+
+    def __init__(
+        self, session: Session, table: Table, terms: Terms, known: KnownRouters, begun: Begun, *, now: int
+    ) -> None:
+        super().__init__(session, terms, known, begun, now=now)
+        self.trouble: StoreUnavailable | None = None
+        """Why the records could not be asked what an act erases; told once the ledger has the act."""
+        self.named: list[Insert] = []
+        """Those whose names were written, as far as they were not known."""
+        self._table = table
+        self._there: set[bytes] = set()
+
+    async def plan(self, entries: Sequence[Entry]) -> Plan:
+        """As `Transaction.plan`."""
+        records = [entry for entry in entries if isinstance(entry, Record)]
+        if records:
+            wanted = [((r.identity.device_ref, *r.identity.older), (r.record_id, *r.older_ids)) for r in records]
+            since = min(record.received_at for record in records) - self._terms.look_back
+            self._there = await self._table.present(wanted, since)
+        return await super().plan(entries)
+
+    def has_to_be_alone(self, plan: Plan) -> bool:
+        """Whether others must not be at work meanwhile: as in PostgreSQL alone, but for months."""
+        return bool(plan.appends or plan.erase or plan.bury) or needs_gathering(plan.inserts)
+
+    async def write_ledger(self, plan: Plan) -> Committed | None:
+        """Write what the plan says of consents, and the new names of routers; None if there is nothing of it."""
+        changed = await self._append(plan)
+        erased = await self._bury(plan)
+        self.named = [one for one in once(plan.inserts) if one.record.record_id not in self._there]
+        named = await self._known.make_findable(self._session, self.named, self._ids)
+        if not (plan.appends or plan.erase or plan.bury or named):
+            return None
+        told = [*plan.unchanged, *changed]
+        return Committed(0, plan.dropped, plan.results, erased, told, Counter(), plan.decided, plan.numbers)
+
+    async def _bury(self, plan: Plan) -> int:
+        """Bury what is going to be deleted once the ledger has it; how many records that are."""
+        await forget(self._session, [self._ids[ref] for ref in parted(plan.appends)])
+        await bury(self._session, [tombstone(record_id) for record_id in plan.bury], self._now)
+        ended = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
+        bounds = [Bound(ref, ended[ref].seq, until) for ref, until in plan.erase if ref in self._ids]
+        self.erased = {self._ids[bound.device_ref] for bound in bounds}
+        if not bounds:
+            return 0
+        try:
+            return len(await bury_doomed(self._session, self._table, bounds, self._ids, self._now))
+        except StoreUnavailable as error:
+            # Of ClickHouse: the owner's act does not wait for it. What is there is found and buried by the purge.
+            self.trouble = error
+            await unname(self._session, bounds, self._ids, set())
+            return 0
+
+    async def keep(self, plan: Plan) -> Kept:
+        """Write the plan's records; of a duplicate nothing is written (D7)."""
+        inserts, joined, rows = plan.inserts, list[Insert](), list[Sequence[object]]()
+        if needs_gathering(inserts):
+            begun = await self._begun_samples(inserts)
+            made = await self._gathered(inserts, {record_id: row[_BODY].encode() for record_id, row in begun.items()})
+            inserts, joined = made.inserts, made.joined
+            bodies = {record_id: one.record.body for record_id, one in made.updates.items()}
+            rows = [with_body(begun[record_id], self._begun.number, body) for record_id, body in bodies.items()]
+        new = [one for one in once(inserts) if one.record.record_id not in self._there]
+        if len(inserts) > len(new):
+            plan.dropped[DropReason.DUPLICATE] += len(inserts) - len(new)
+        rows += [record_row(self._begun.number + place, one) for place, one in enumerate(new)]
+        if rows:
+            await self._table.insert(rows)
+        return Kept(new, joined)
+
+    async def _begun_samples(self, inserts: Iterable[Insert]) -> dict[bytes, Sequence[str]]:
+        parts = [i for i in inserts if i.record.interval is not None]
+        refs, ids = {i.standing.device_ref for i in parts}, {i.record.record_id for i in parts}
+        return await self._table.rows_of(refs, ids) if parts else {}
+
+    async def _gathered(self, inserts: list[Insert], begun: dict[bytes, bytes]) -> Gathered:
+        """As `postgres_gathering.gathered`, of bodies that are in ClickHouse.
+
+        What is remembered is written when the records are: made again, it comes to the same.
+        """
+        refs = {
+            self._ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None
+        }
+        memories = {refs[row[0]]: decode(row[1]) for row in await self._session.rows(MEMORIES, list(refs))}
+        made = gather(inserts, memories, begun)
+        if made.memories:
+            states = [encode(memory) for memory in made.memories.values()]
+            await self._session.do(REMEMBER, [self._ids[ref] for ref in made.memories], states)
+        return made
+
+    async def _stored(self, record_ids: Sequence[bytes]) -> set[bytes]:
+        return self._there.intersection(record_ids)
+
+
+async def bury_doomed(
+    session: Session, table: Table, bounds: Sequence[Bound], ids: Mapping[bytes, int], now: int
+) -> set[bytes]:
+    """Bury the records that acts erase, and let go of what finds a router with the last of them; their ids."""
+    doomed = await table.ids(any_of(bounds))
+    await unname(session, bounds, ids, await table.routers(all_but(bounds)))
+    await bury(session, [tombstone(record_id) for record_id in doomed], now)
+    return doomed
+
+
+async def unname(session: Session, bounds: Sequence[Bound], ids: Mapping[bytes, int], kept: AbstractSet[bytes]) -> None:
+    """Let go of what finds routers, but for those of which records are *kept*, and of what is remembered of all."""
+    routers = [ids[bound.device_ref] for bound in bounds]
+    await forget(session, routers)
+    await session.do(_BURIED, routers)
+    await session.do(_UNNAME, [ids[bound.device_ref] for bound in bounds if bound.device_ref not in kept])
+
+
+def once(inserts: Iterable[Insert]) -> list[Insert]:
+    """The first of each record id."""
+    first: dict[bytes, Insert] = {}
+    for one in inserts:
+        first.setdefault(one.record.record_id, one)
+    return list(first.values())
+
+
+def overtaken(plan: Plan, entries: Sequence[Entry]) -> int:
+    """Where *entries* have to be parted, because an act among them leaves records that came before it, and under
+    another standing than its own: a hold, for one. 0 for nowhere.
+    """
+    last = {s.device_ref: s.seq for s in (entry.standing() for entry in plan.appends)}
+    early = {
+        one.record.record_id: one.standing.device_ref
+        for one in plan.inserts
+        if last.get(one.standing.device_ref, one.standing.seq) != one.standing.seq
+    }
+    refs = set[bytes]()
+    for place, entry in enumerate(entries if early else ()):
+        if isinstance(entry, Record):
+            refs.update((entry.identity.device_ref, *entry.identity.older) if entry.record_id in early else ())
+        elif not refs.isdisjoint((entry.identity.device_ref, *entry.identity.older)):
+            return place
+    return 0

@@ -1,0 +1,126 @@
+"""Deletes from ClickHouse what is past its time, and what the ledger says should not be there (O30, catalogue 4.5).
+
+Rule 1: a month that is past its time as a whole is dropped, files and all; of the others rows are deleted.
+Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
+Rule 3: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
+Rule 4: with each sweep, all routers that ever left are looked up: a backup of ClickHouse that was restored, or a write
+        that waited for longer than any should, brings nothing back for good.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from collector.consent.acts import EXITS, LEFT
+from collector.stores.clickhouse_purge import erase
+from collector.stores.clickhouse_rows import MONTH, Bound, Table, some
+from collector.stores.clickhouse_text import listed
+from collector.stores.postgres_partitions import Month
+from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased
+from collector.stores.postgres_session import Session
+from collector.stores.retention import DAY, expired_until
+from collector.stores.rows import ROUTER_COLUMNS, standing_of
+
+REACH: Final = 7 * DAY
+"""How far beyond the oldest record one sweep may go, in milliseconds."""
+_PAGE: Final = 1000
+_ONCE: Final = 100
+_HELD: Final = "SELECT device_ref FROM ueip.router WHERE holds <> ''"
+_LEAVERS: Final = f"""
+    SELECT {ROUTER_COLUMNS}, id, (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l
+        WHERE l.device_ref = router.device_ref AND l.entry::json->>'state' = ANY($2::text[]))
+    FROM ueip.router WHERE id > $1 AND holds = '' AND (buried OR state <> 'joined' OR erased_until > 0)
+    ORDER BY id LIMIT {_PAGE}"""  # noqa: S608 - words of ours
+_REMAINS: Final = f"""
+    SELECT w.device_ref, w.id, w.state FROM ueip.router w WHERE w.id > $1 AND (
+        EXISTS (SELECT FROM ueip.memory m WHERE m.router_id = w.id)
+        OR (w.state <> 'joined' AND EXISTS (SELECT FROM ueip.lookup l WHERE l.router_id = w.id)))
+    ORDER BY w.id LIMIT {_PAGE}"""  # noqa: S608 - a number of ours
+_LEFTOVERS: Final = (
+    "DELETE FROM ueip.memory WHERE router_id = ANY($1::bigint[])",
+    # One that has joined stays findable: what it sends next is found under the same entries.
+    """WITH gone AS (
+            DELETE FROM ueip.lookup l USING ueip.router w
+            WHERE l.router_id = ANY($1::bigint[]) AND w.id = l.router_id AND w.state <> 'joined' RETURNING l.router_id)
+        UPDATE ueip.router SET names = NULL WHERE id IN (SELECT router_id FROM gone)""",
+)
+
+
+class Sweep:
+    """What is done once a day with the records of a region."""
+
+    def __init__(self, retention: int, *, erase_on_exit: bool) -> None:
+        self._retention = retention
+        self._ending = [state.value for state in LEFT if erase_on_exit or state not in EXITS]
+
+    async def run(self, session: Session, table: Table, now: int) -> int:
+        """All of it; how many records were deleted because they were past their time."""
+        async with session.turn():
+            held = [row[0] for row in await session.rows(_HELD)]
+        gone = await self._expire(session, table, held, now)
+        if gone:
+            await self._leftovers(session, table)
+        await self._overtaken(session, table, now)
+        return gone
+
+    async def _expire(self, session: Session, table: Table, held: Sequence[bytes], now: int) -> int:
+        free = f"device_ref NOT IN {listed(held)}" if held else "true"
+        oldest, expired = await table.oldest(free), expired_until(self._retention)
+        if oldest is None or oldest > expired:
+            return 0
+        until = min(oldest + REACH, expired)
+        condition, gone = f"{free} AND received_at <= {until}", 0
+        for month, number in await table.by_month(condition):
+            whole = Month.of(_first_of(month)).end <= until + 1
+            if whole and not (held and await table.by_month(f"received_at <= {until} AND NOT ({free})")):
+                await table.drop_month(month)
+            else:
+                async with session.turn():
+                    await session.run(BEGIN_BESIDE)
+                    await note_erased(session, {f"{MONTH}{month}"}, now)
+                    await session.run("COMMIT")
+                await table.delete(condition)
+            gone += number
+        return gone
+
+    async def _leftovers(self, session: Session, table: Table) -> None:
+        """What found a router that left goes with its last record, and what its next sample would be compared with."""
+        last = -1
+        while rows := await _page(session, _REMAINS, last):
+            last = rows[-1][1]
+            there = await table.routers(f"device_ref IN {listed(row[0] for row in rows)}")
+            gone = [row[1] for row in rows if row[0] not in there]
+            async with session.turn():
+                await session.run(BEGIN_BESIDE)
+                for sql in _LEFTOVERS:
+                    await session.do(sql, gone)
+                await session.run("COMMIT")
+
+    async def _overtaken(self, session: Session, table: Table, now: int) -> None:
+        """Erase what is there of routers that left, or of before an erasure."""
+        last = -1
+        while rows := await _page(session, _LEAVERS, last, self._ending):
+            last = rows[-1][-2]
+            bounds = [bound for row in rows for bound in _bounds(row)]
+            for part in some(bounds, _ONCE):
+                while await erase(session, table, part, now):
+                    pass
+
+
+def _bounds(row: Any) -> list[Bound]:
+    """What must not be there of a router: from before it left, and from before it was erased on request."""
+    standing, left_at = standing_of(row), row[-1]
+    found = [Bound(standing.device_ref, left_at)] if left_at else []
+    if standing.erased_until:
+        found.append(Bound(standing.device_ref, standing.seq + 1, standing.erased_until))
+    return found
+
+
+async def _page(session: Session, sql: str, last: int, *more: Any) -> Sequence[Any]:
+    async with session.turn():
+        return await session.rows(sql, last, *more)
+
+
+def _first_of(month: int) -> int:
+    """The first millisecond of a month (yyyymm)."""
+    return int(datetime(month // 100, month % 100, 1, tzinfo=UTC).timestamp()) * 1000

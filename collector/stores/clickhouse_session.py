@@ -1,0 +1,134 @@
+"""Connections to the ClickHouse database of a region's records. Beside `clickhouse_faults`, the driver's only importer.
+
+Rule 1: what is asked of a session is done in order, on a thread of its own; the collector's loop waits for none of it.
+Rule 2: nothing takes longer than the settings allow, here and on the server: what was asked for is over by then.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from collector.config_clickhouse import ClickHouseSettings
+from collector.errors import StoreUnavailable
+from collector.model import Region
+from collector.stores.clickhouse_faults import TROUBLES, refused
+from collector.stores.worker import Worker
+
+T = TypeVar("T")
+Dial = Callable[[ClickHouseSettings], Client]
+"""Makes a connection; `dial` does, to a server."""
+_CONNECT_SECONDS: Final = 5
+_CLOSE_SECONDS: Final = 2.0
+_PATIENT: Final = 3600.0
+_LARGEST_STATEMENT: Final = 4 << 20
+"""Bytes; a thousand pseudonyms and a thousand record ids are 130,000."""
+
+
+def dial(settings: ClickHouseSettings) -> Client:
+    """A connection to the server of *settings*.
+
+    Raises:
+        ClickHouseError, OSError, UnicodeDecodeError: there is none to be had.
+    """
+    tls = {"ca_cert": settings.ca_file, "client_cert": settings.cert_file, "client_cert_key": settings.key_file}
+    more: dict[str, Any] = {name: str(file) for name, file in tls.items() if file is not None}
+    return clickhouse_connect.get_client(
+        interface="https" if settings.tls else "http", host=settings.host, port=settings.port,
+        username=settings.user, password=password_of(settings),
+        connect_timeout=_CONNECT_SECONDS, send_receive_timeout=int(settings.patience_seconds) + 1, query_retries=0,
+        autogenerate_session_id=False, client_name="ueip", dedicated_pool=True, settings=limits(settings), **more,
+    )  # fmt: skip
+
+
+def limits(settings: ClickHouseSettings) -> dict[str, Any]:
+    """What a connection asks of the server for whatever is asked on it."""
+    return {"max_execution_time": int(settings.patience_seconds), "max_query_size": _LARGEST_STATEMENT}
+
+
+def password_of(settings: ClickHouseSettings) -> str:
+    """The first line of the password's file; that of the environment without one.
+
+    Raises:
+        OSError, UnicodeDecodeError: the file cannot be read.
+    """
+    if settings.password_file is None:
+        return os.environ.get("CLICKHOUSE_PASSWORD", "")
+    return settings.password_file.read_text("utf-8").partition("\n")[0].rstrip("\r")
+
+
+class Records:
+    """A connection, made with the first question."""
+
+    def __init__(
+        self, settings: ClickHouseSettings, region: Region, dialled: Dial = dial, *, patient: bool = False
+    ) -> None:
+        """A *patient* one lets a statement take its time."""
+        self.settings = settings.model_copy(update={"patience_seconds": _PATIENT}) if patient else settings
+        self._region = region
+        self._dial = dialled
+        self._worker = Worker(f"records-{region}")
+        self._client: Client | None = None
+
+    async def rows(self, sql: str) -> Sequence[Any]:
+        """The rows of a query."""
+        return await self._do(lambda client: client.query(sql).result_rows)
+
+    async def row(self, sql: str) -> Any:
+        """The first row of a query, or None."""
+        return next(iter(await self.rows(sql)), None)
+
+    async def do(self, sql: str, **settings: Any) -> None:
+        """Run a statement that gives no rows; *settings* are the server's, for this statement."""
+        await self._do(lambda client: client.command(sql, settings=settings))
+
+    async def insert(
+        self, table: str, columns: dict[str, str], values: Sequence[Sequence[Any]], **settings: Any
+    ) -> None:
+        """Write rows, given by columns; *columns* are their names and types."""
+        database = self.settings.database
+
+        def insert(client: Client) -> None:
+            client.insert(
+                table, values, database=database, column_names=list(columns), column_type_names=list(columns.values()),
+                column_oriented=True, settings=settings,
+            )  # fmt: skip
+
+        await self._do(insert)
+
+    async def close(self) -> None:
+        """Hang up, once what is being asked is done; a question that takes long is left behind."""
+        hung_up = self._worker.call(self._hang_up)
+        self._worker.stop()
+        await asyncio.wait([hung_up], timeout=_CLOSE_SECONDS)
+
+    async def _do(self, work: Callable[[Client], T]) -> T:
+        """Let *work* ask; troubles come out as ours.
+
+        Raises:
+            StoreUnavailable: what was asked was not done, or nobody can tell.
+        """
+        return await self._worker.call(self._ask, work)
+
+    def _ask(self, work: Callable[[Client], T]) -> T:
+        try:
+            if self._client is None:
+                self._client = self._dial(self.settings)
+            return work(self._client)
+        except (*TROUBLES, ValueError) as error:
+            trouble = refused(error, self._region)
+        self._hang_up()
+        raise trouble from None
+
+    def _hang_up(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+def not_open(region: Region) -> StoreUnavailable:
+    """Nothing can be asked of records before their store is opened."""
+    return StoreUnavailable(f"the store of {region} is not open")

@@ -1,0 +1,66 @@
+"""Makes a ClickHouse database ready for a region's records, and lets the ledger know of it. See `ueip store init`.
+
+Rule 1: what is there is left as it is; run again, it repeats the grants.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+from collector.config_clickhouse import ClickHouseSettings
+from collector.config_postgres import PostgresSettings
+from collector.model import Region
+from collector.stores.clickhouse_rows import Table
+from collector.stores.clickhouse_schema import MARK, check_about, grants, script
+from collector.stores.clickhouse_session import Dial, Records, dial
+from collector.stores.postgres_rows import note, noted
+from collector.stores.postgres_session import Session
+
+
+def new_mark() -> str:
+    """What ties records and ledger together, so that neither is taken for those of another."""
+    return secrets.token_hex(16)
+
+
+async def prepare(
+    ledger: PostgresSettings,
+    records: ClickHouseSettings,
+    region: Region,
+    admin: str,
+    dialled: Dial = dial,
+    *,
+    with_grants: bool = True,
+) -> bool:
+    """Make the tables of *records*, signed in to the ledger's database as *admin*; whether they were there.
+
+    Raises:
+        StoreUnavailable: a server did not answer, or who signed in may not.
+        StoreUnusable: they are another region's, or of another ledger.
+    """
+    session, connection = (
+        await Session.connect(ledger, region, user=admin),
+        Records(records, region, dialled, patient=True),
+    )
+    try:
+        async with session.turn():
+            mark = await noted(session, MARK)
+        there = await Table(connection).comment()
+        if there is not None:
+            check_about(there, region, mark)
+        made = mark or new_mark()
+        async with session.turn():
+            await note(session, MARK, made)  # first: tables that no ledger knows of would be taken for another's
+        for statement in (*script(records, region, made), *(grants(records, region) if with_grants else ())):
+            await connection.do(statement)
+    finally:
+        await connection.close()
+        await session.close()
+    return there is not None
+
+
+def both(records: ClickHouseSettings, region: Region) -> Iterator[str]:
+    """What makes an empty database ready, for somebody else to run: on PostgreSQL, and on ClickHouse."""
+    mark = new_mark()
+    yield "-- And in the same database of PostgreSQL:"
+    yield f"INSERT INTO ueip.note VALUES ('{MARK}', '{mark}') ON CONFLICT DO NOTHING;"  # noqa: S608 - words of ours
+    yield "-- On ClickHouse, if that has made the note; else with the mark that is in it:"
+    yield from (f"{statement};" for statement in (*script(records, region, mark), *grants(records, region)))
