@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
-from engines import let_go, needs_postgresql
-from grounds import IN_DATABASE, IN_FILE, Ground
+from engines import let_go, needs_clickhouse, needs_postgresql
+from grounds import Ground, ground_of
 from stepping import START, Race
 
 from collector.acks import NO_TOKEN
@@ -19,13 +19,17 @@ class Open(Protocol):
     def __call__(self, **options: Any) -> Awaitable[Race]: ...
 
 
-GROUNDS: Final = ("file", pytest.param("database", marks=needs_postgresql))
+GROUNDS: Final = (
+    "file",
+    pytest.param("database", marks=needs_postgresql),
+    pytest.param("clickhouse", marks=needs_clickhouse),
+)
 
 
 @pytest.fixture(params=GROUNDS)
 def ground(request: pytest.FixtureRequest) -> Ground:
-    """Where the store is: in a file, or in a database."""
-    return IN_FILE if request.param == "file" else IN_DATABASE
+    """Where the store is: in a file, in a database, or in two."""
+    return ground_of(request.param)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class Stepped(Store, Protocol):
         ...
 
 
-class _Stops:
+class Stops:
     """Where a commit stops, of any engine."""
 
     def __init__(self, *args: Any) -> None:
@@ -87,7 +87,7 @@ class _Stops:
         self._go_on_inside.set()
 
 
-class SteppedStore(_Stops, SQLiteStore):
+class SteppedStore(Stops, SQLiteStore):
     """In a file."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
@@ -115,7 +115,7 @@ class SteppedStore(_Stops, SQLiteStore):
         self._connection = self._hidden
 
 
-class SteppedPostgres(_Stops, PostgresStore):
+class SteppedPostgres(Stops, PostgresStore):
     """In a database."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
@@ -273,3 +273,13 @@ class InDatabase:
 
 IN_FILE: Final = InFile()
 IN_DATABASE: Final = InDatabase()
+
+
+def ground_of(name: Literal["file", "database", "clickhouse"]) -> Ground:
+    """The ground of this name."""
+    if name == "clickhouse":
+        # Here, and not above: where there is no chdb, nothing of this is needed.
+        from clickhouse_ground import IN_CLICKHOUSE  # noqa: PLC0415
+
+        return IN_CLICKHOUSE
+    return IN_FILE if name == "file" else IN_DATABASE

@@ -1,0 +1,514 @@
+"""What the store with records in ClickHouse promises beyond the contract: purges, lost answers, two halves that fit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse
+from postgresql import ADMIN, DATABASES, elsewhere, shared
+from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router
+
+from collector.config_clickhouse import ClickHouseSettings
+from collector.errors import Cause, StoreUnavailable, StoreUnusable
+from collector.model import Action, DropReason, Entry, Region
+from collector.stores.plan import Committed, ConsentRules
+from collector.stores.postgres_partitions import Month
+from collector.stores.postgres_reading import now_ms
+from collector.stores.retention import DAY
+from collector.stores.rows import ERASED, PURGING
+
+if HAS_CLICKHOUSE:
+    from clickhouse import RECORDS, Settling, ask, in_process, tell
+    from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+    from collector.stores import clickhouse_purge
+    from collector.stores.clickhouse import ClickHouseStore
+    from collector.stores.clickhouse_faults import refused
+    from collector.stores.clickhouse_place import ClickHousePlace
+    from collector.stores.clickhouse_purge import PURGED
+    from collector.stores.clickhouse_rows import Table
+    from collector.stores.clickhouse_schema import About, grants, script
+    from collector.stores.clickhouse_session import Records
+    from collector.stores.clickhouse_setup import prepare
+    from collector.stores.clickhouse_tidy import tidy
+    from collector.stores.verified import Expected, Verified
+
+pytestmark = needs_clickhouse
+RULES = ConsentRules()
+HERE = Region.GERMANY
+LATER = START + HOUR
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """What the databases of the test stand for."""
+    yield tmp_path / "store"
+    let_go(tmp_path)
+
+
+@pytest.fixture
+async def another(path: Path) -> AsyncIterator[Open]:
+    """Opens stores of one region, as collectors on several machines do."""
+    made: list[ClickHouseStore] = []
+
+    async def opened(user: str = "germany_writer", rules: ConsentRules = RULES, dialled: Any = None) -> ClickHouseStore:
+        settings = DATABASES.settings(path, user)
+        store = Settling(settings, RECORDS.settings(path), HERE, rules, dialled=dialled or in_process)
+        store.sweep_waits = 60.0
+        made.append(store)
+        await store.open()
+        return store
+
+    yield opened
+    for store in made:
+        await store.close()
+
+
+@pytest.fixture
+async def store(another: Open) -> "Settling":
+    """An open store."""
+    made: Settling = await another()
+    return made
+
+
+def rows(path: Path) -> list[tuple[bytes, bytes, int]]:
+    """What lies in the table, told to anybody or not: routers, ids and the numbers of consents."""
+    return [(a, b, c) for a, b, c in ask(f"SELECT device_ref, record_id, consent_seq FROM {RECORDS.at(path)}.record")]
+
+
+def write(path: Path, name: str = "a", number: int = 9, *, consent_seq: int = 1, at: int = START) -> None:
+    """A row is written past the store, as a write does that was let in earlier and arrives now."""
+    one = record(name, number, at=at)
+    values = [one.identity.device_ref.hex(), one.record_id.hex(), str(-at), "1", str(at), str(at), str(consent_seq)]
+    device, record_id, *more = values
+    tell(
+        f"INSERT INTO {RECORDS.at(path)}.record VALUES (unhex('{device}'), unhex('{record_id}'), {', '.join(more)}, "
+        "'2020-03-14', 'report-v1', '', '{}')"
+    )
+
+
+async def carried_out(store: "Settling") -> None:
+    """Everything that is due was looked for, however long that takes on this machine."""
+    async with asyncio.timeout(60):
+        while await store.noted(PURGING) is not None:
+            await store.changes(0)
+            await store.settled()
+            await asyncio.sleep(0.02)
+
+
+# Exits
+
+
+async def test_an_exit_deletes_the_rows_and_buries_their_ids(path: Path, store: "Settling") -> None:
+    """What comes again is a duplicate of what was erased, also for who has joined anew."""
+    await store.commit([record(number=1), record(number=2), record("b", 1)])
+    committed = await store.commit([leave(at=LATER)])
+    left = rows(path)
+    await store.commit([join(at=LATER + HOUR)])
+    again = await store.commit([record(number=1, at=LATER + 2 * HOUR, measured=LATER + 2 * HOUR)])
+
+    assert 2 == committed.erased
+    assert [router("b").device_ref] == [row[0] for row in left]
+    assert {DropReason.DUPLICATE: 1} == dict(again.dropped)
+
+
+async def test_a_write_that_an_exit_overtook_is_gone_with_the_second_look(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is shown to nobody meanwhile; whoever opens the store next goes on where the last one was."""
+    store = await another()
+    await store.commit([record(number=1)])
+    await store.commit([leave(at=LATER)])
+    write(path)
+    waiting, hidden = await store.noted(PURGING), await numbers(store)
+    await store.close()
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    later = await another()
+    await carried_out(later)
+
+    assert ([], []) == (hidden, rows(path))
+    assert f"1 {LATER}" == waiting
+    assert "2" == await later.noted(PURGED)
+
+
+async def test_what_a_router_sends_after_it_came_back_is_not_taken_for_what_it_left(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second look goes by the consent that let a record in, not by the router."""
+    store = await another()
+    await store.commit([record(number=1)])
+    await store.commit([leave(at=LATER)])
+    await store.commit([join(at=LATER + HOUR), record(number=2, at=LATER + 2 * HOUR, measured=LATER + 2 * HOUR)])
+    write(path, number=9)
+    await store.close()
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    later = await another()
+    await carried_out(later)
+
+    assert [2] == await numbers(later)
+    assert [record(number=2).record_id] == [row[1] for row in rows(path)]
+
+
+@pytest.mark.parametrize("action", [Action.EXIT, Action.ERASE])
+async def test_a_write_that_waited_for_longer_than_any_should_goes_with_the_next_sweep(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch, action: Action
+) -> None:
+    """As does what a restored backup of ClickHouse brought back (K31); of others nothing goes."""
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    await store.commit([record(number=1), record("b", 1)])
+    await store.commit([act(action, at=LATER)])
+    await carried_out(store)
+    write(path, number=1)
+    hidden = await numbers(store)
+    purged = await store.purge()
+
+    assert ([], (0, False)) == (hidden, purged)
+    assert [router("b").device_ref] == [row[0] for row in rows(path)]
+
+
+async def test_a_sweep_leaves_what_a_hold_keeps_and_what_an_exit_may_keep(path: Path, another: Open) -> None:
+    """A hold over an exit, and `on_exit = "keep"`."""
+    store = await another(rules=ConsentRules(erase_on_exit=False))
+    await store.commit([record("a", 1), record("b", 1), record("c", 1)])
+    await store.commit([act(Action.HOLD, "a", at=LATER, reference="CASE-1"), leave("b", at=LATER)])
+    await store.commit([act(Action.VOID, "a", at=LATER + 1), act(Action.VOID, "c", at=LATER + 1)])
+    await store.purge()
+
+    assert sorted(router(name).device_ref for name in "ab") == sorted(row[0] for row in rows(path))
+
+
+async def test_a_row_under_no_consent_of_its_router_is_told_to_nobody(path: Path, store: "Settling") -> None:
+    """Neither under one that the ledger lost, nor under another router's."""
+    await store.commit([record("a", 1), record("b", 1)])
+    write(path, "a", 7, consent_seq=2)
+    write(path, "a", 8, consent_seq=99)
+
+    assert [1] == await numbers(store)
+
+
+class Away:
+    """ClickHouse that does not answer from a question on: before it has done what it is asked, or after."""
+
+    def __init__(self) -> None:
+        self.answers = 1 << 30
+        self.late = False
+        self.asked = 0
+
+    def __call__(self, settings: ClickHouseSettings) -> Any:
+        """A connection to it."""
+        if self.asked >= self.answers:
+            raise OperationalError("no connection to ch.example.net as c4n4ry")
+        return Asked(in_process(settings), self)
+
+
+class Asked:
+    """A connection whose questions are counted."""
+
+    def __init__(self, client: Any, away: Away) -> None:
+        self._client = client
+        self._away = away
+        self.close = client.close
+
+    def __getattr__(self, name: str) -> Any:
+        does = getattr(self._client, name)
+
+        def done(*args: Any, **more: Any) -> Any:
+            self._away.asked += 1
+            lost = self._away.asked > self._away.answers
+            found = does(*args, **more) if not lost or self._away.late else None
+            if lost:
+                raise OperationalError("lost ch.example.net c4n4ry")
+            return found
+
+        return done
+
+
+STEPS: Sequence[Sequence[Entry]] = (
+    [record("a", 1), record("b", 1)],
+    [record("a", 2, at=START + MINUTE), record("b", 1, at=START + MINUTE)],
+    [leave("a", at=LATER, event_ref=ref("exit")), record("b", 2, at=LATER)],
+    [act(Action.ERASE, "b", at=LATER + MINUTE)],
+    [join("a", at=LATER + HOUR), record("a", 3, at=LATER + HOUR, measured=LATER + HOUR)],
+)
+
+
+async def insisting(store: "Settling", away: Away, entries: Sequence[Entry]) -> Committed:
+    """Commit as a writer does, again and again; ClickHouse is back after the first time."""
+    told = None
+    try:
+        return await store.commit(entries)
+    except StoreUnavailable as error:
+        told = error
+    away.answers = 1 << 30
+    committed = await store.commit(entries)
+    assert (Cause.NOT_ANSWERING, False) == (told.cause, "c4n4ry" in str(told))
+    return committed
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["nothing was done", "the answer was lost"])
+@pytest.mark.parametrize("answers", range(0, 24, 3))
+async def test_clickhouse_that_goes_away_at_any_question_loses_nothing_and_keeps_nothing(
+    path: Path, another: Open, answers: int, *, late: bool
+) -> None:
+    """What is made again is there once, and what was ended is not there."""
+    away = Away()
+    away.late = late
+    store = await another(dialled=away)
+    away.asked, away.answers = 0, answers
+    for entries in STEPS:
+        await insisting(store, away, entries)
+    await store.purge()
+    await store.changes(0)
+    await store.settled()
+    found = {row[1] for row in rows(path)}
+
+    assert [3] == await numbers(store)
+    assert [] == await numbers(store, "b")
+    assert {record("a", 3).record_id} == found
+    assert [Action.JOIN, Action.EXIT, Action.JOIN] == [e.action for e in await store.ledger(router("a").device_ref)]
+
+
+async def test_an_exit_while_clickhouse_is_away_is_in_the_ledger_at_once(path: Path, another: Open) -> None:
+    """Other collectors know of it; it is not acknowledged, and its purge is done when ClickHouse is back."""
+    away = Away()
+    store, other = await another(dialled=away), await another()
+    await store.commit([record(number=1)])
+    away.asked = away.answers = 0
+    with pytest.raises(StoreUnavailable):
+        await store.commit([leave(at=LATER)])
+    known = [standing.state.value for standing in await other.closed()]
+    refused_there = await other.commit([record(number=2, at=LATER + MINUTE)])
+    away.answers = 1 << 30
+    await store.commit([leave(at=LATER)])
+    await other.settled()
+
+    assert ["exited"] == known
+    assert {DropReason.WITHDRAWN: 1} == dict(refused_there.dropped)
+    assert [] == rows(path)
+
+
+async def test_a_write_whose_lock_was_lost_is_found_by_the_exit_that_overtook_it(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of the ledger ends the connection while the row is on its way to ClickHouse."""
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    store, other = await another(), await another()
+    await store.commit([record(number=1)])
+    insert = Table.insert
+
+    async def overtaken(table: "Table", made: Any) -> None:
+        monkeypatch.setattr(Table, "insert", insert)
+        shared().ask("postgres", "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        await other.commit([leave(at=LATER)])
+        await insert(table, made)
+
+    monkeypatch.setattr(Table, "insert", overtaken)
+    with pytest.raises(StoreUnavailable):
+        await store.commit([record(number=2, at=START + MINUTE)])
+    hidden = await numbers(other)
+    await other.purge()
+    await store.open()
+    again = await store.commit([record(number=2, at=START + MINUTE)])
+
+    assert [] == hidden
+    assert [] == rows(path)
+    assert {DropReason.WITHDRAWN: 1} == dict(again.dropped)
+
+
+# The two halves
+
+
+async def test_made_ready_twice_it_is_as_once(path: Path, store: "Settling") -> None:
+    """What is there is kept."""
+    await store.commit([record(number=1)])
+    ledger, records = DATABASES.settings(path, ADMIN), RECORDS.settings(path)
+    there = await prepare(ledger, records, HERE, ADMIN, in_process, with_grants=False)
+
+    assert there
+    assert [1] == await numbers(store)
+
+
+@pytest.mark.parametrize(
+    ("comment", "told", "cause"),
+    [
+        ("a table", "found another program's table", Cause.WRONG_STORE),
+        (About("china", 1, "0" * 32).text(), "found those of region china", Cause.WRONG_STORE),
+        (About("germany", 1, "0" * 32).text(), "found records of another ledger", Cause.WRONG_STORE),
+        (About("germany", 9, "0" * 32).text(), "found schema version 9, expected 1", Cause.NEWER_SCHEMA),
+        (About("germany", 0, "0" * 32).text(), "Run: ueip store init", Cause.OLDER_SCHEMA),
+    ]
+    if HAS_CLICKHOUSE
+    else [],
+)
+async def test_records_that_are_not_of_this_store_are_refused(
+    path: Path, another: Open, comment: str, told: str, cause: Cause
+) -> None:
+    """So that halves of different stores are never put together."""
+    name = RECORDS.at(path)
+    [(before,)] = ask(f"SELECT comment FROM system.tables WHERE database = '{name}' AND name = 'record'")
+    tell(f"ALTER TABLE {name}.record MODIFY COMMENT '{comment}'")
+    try:
+        with pytest.raises(StoreUnusable, match=told) as refusal:
+            await another()
+    finally:
+        tell(f"ALTER TABLE {name}.record MODIFY COMMENT '{before}'")
+
+    assert cause is refusal.value.cause
+
+
+async def test_a_database_without_records_is_refused_until_it_is_made_ready(path: Path) -> None:
+    """The collector makes nothing itself."""
+    records = ClickHouseSettings(database="nothing_there", user="default")
+    store = ClickHouseStore(DATABASES.settings(path), records, HERE, RULES, dialled=in_process)
+    with pytest.raises(StoreUnusable, match="Make it ready with: ueip store init"):
+        await store.open()
+    await store.close()
+
+
+def test_a_cluster_gets_replicas_and_shards_by_router() -> None:
+    """What only servers can run; the names of the settings are in it, quoted."""
+    settings = ClickHouseSettings(database="de", user="x", cluster="fleet")
+    made = "\n".join([*script(settings, HERE, "0" * 32), *grants(settings, HERE)])
+
+    assert "CREATE TABLE IF NOT EXISTS `de`.record_local ON CLUSTER `fleet` (" in made
+    assert "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/de/record', '{replica}', version)" in made
+    assert "ENGINE = Distributed('fleet', 'de', 'record_local', sipHash64(device_ref))" in made
+    assert "fsync_after_insert = 1" in made
+    assert "GRANT ON CLUSTER `fleet` CLUSTER ON *.* TO ueip_germany_writer, ueip_germany_rights" in made
+
+
+async def test_on_a_cluster_what_deletes_runs_on_every_server_and_what_is_written_waits_for_a_quorum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the statements; that servers do so is theirs to show."""
+    said: list[tuple[Any, ...]] = []
+
+    async def do(_: Any, sql: str, **settings: Any) -> None:
+        said.append((sql, settings))
+
+    async def insert(_: Any, table: str, *more: Any, **settings: Any) -> None:
+        said.append((table, settings))
+
+    monkeypatch.setattr(Records, "do", do)
+    monkeypatch.setattr(Records, "insert", insert)
+    table = Table(Records(ClickHouseSettings(database="de", user="x", cluster="fleet"), HERE))
+    await table.delete("true")
+    await table.drop_month(202601)
+    await table.write_anew(202601)
+    await table.insert([(1,)])
+
+    assert [
+        "DELETE FROM `de`.record_local ON CLUSTER `fleet` WHERE true",
+        "ALTER TABLE `de`.record_local ON CLUSTER `fleet` DROP PARTITION 202601",
+        "ALTER TABLE `de`.record_local ON CLUSTER `fleet` APPLY DELETED MASK IN PARTITION 202601",
+        "record",
+    ] == [sql for sql, _ in said]
+    assert {"insert_quorum": "auto", "distributed_foreground_insert": 1, "async_insert": 0}.items() <= said[-1][
+        1
+    ].items()
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (243, Cause.DISK_FULL),
+        (242, Cause.READ_ONLY),
+        (516, Cause.NO_ACCESS),
+        (60, Cause.CORRUPT),
+        (None, Cause.NOT_ANSWERING),
+    ],
+)
+def test_a_trouble_has_one_cause_and_tells_nothing_of_the_server(code: int | None, cause: Cause) -> None:
+    """Its words may name hosts, users and values."""
+    told = refused(DatabaseError("Code: at ch.example.net for c4n4ry", code=code), HERE)
+
+    assert cause is told.cause
+    assert "c4n4ry" not in str(told)
+    assert "example" not in str(told)
+
+
+# Looked after
+
+
+async def test_tidying_takes_the_deleted_rows_out_of_the_parts(path: Path, store: "Settling") -> None:
+    """And lets go of the note, which the metric goes by."""
+    await store.commit([record("a", 1), record("b", 1)])
+    await store.commit([leave("a", at=LATER)])
+    noted = await store.noted(ERASED)
+    masked = f"""SELECT sum(has_lightweight_delete) FROM system.parts
+        WHERE active AND database = '{RECORDS.at(path)}' AND table = 'record'"""
+    before = ask(masked)
+    done = await tidy(DATABASES.settings(path, ADMIN), RECORDS.settings(path), HERE, ADMIN, in_process)
+
+    assert noted is not None
+    assert ["records_202511"] == done
+    assert (1, 0) == (before[0][0], ask(masked)[0][0])
+    assert 1 == len(rows(path))
+
+
+def verified(path: Path) -> "Verified":
+    """What `ueip ledger verify` finds, by a role that can only read, outside any loop."""
+    settings = DATABASES.settings(path, "germany_reader")
+    place = ClickHousePlace(settings, RECORDS.settings(path), HERE, (), 0, in_process)
+
+    async def asked() -> "Verified":
+        return await asyncio.to_thread(place.verify, Expected())
+
+    return elsewhere(asked())
+
+
+async def test_a_store_is_as_the_collector_left_it(path: Path, store: "Settling") -> None:
+    """All of it is counted; what is just being erased is told of nobody."""
+    await store.commit([record("a", 1), record("b", 1), record("c", 1), record("c", 2)])
+    await store.commit([leave("a", at=LATER), act(Action.ERASE, "b", at=LATER)])
+    write(path, "a", 9)
+    found = verified(path)
+
+    assert [] == found.faults
+    assert (5, 3, 2, 2) == (found.entries, found.routers, found.joined, found.records)
+
+
+async def test_what_no_collector_wrote_is_found(path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a router that nobody knows, under another's consent, and of one that left."""
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    await store.commit([record("a", 1), record("b", 1)])
+    await store.commit([leave("a", at=LATER)])
+    await carried_out(store)
+    write(path, "a", 9)
+    write(path, "b", 9, consent_seq=1)
+    write(path, "z", 9)
+    faults = verified(path).faults
+
+    assert ["1 records are of no router that the store knows"] == [f for f in faults if "no router" in f]
+    assert 1 == sum("were not erased by entry 3" in fault for fault in faults)
+    assert 1 == sum("name entry 1 as their consent" in fault for fault in faults)
+
+
+async def test_a_month_that_is_past_its_time_is_dropped_as_a_whole(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a hold keeps something of it; of a month that is not, rows are deleted."""
+    dropped: list[int] = []
+    drop = Table.drop_month
+
+    async def seen(table: "Table", month: int) -> None:
+        dropped.append(month)
+        await drop(table, month)
+
+    monkeypatch.setattr(Table, "drop_month", seen)
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    end = Month.of(now_ms() - 100 * DAY).end
+    entries = [record("a", n, at=at) for n, at in enumerate((end - 2, end - 1, end + 1, now_ms() - DAY))]
+    await store.commit([*entries, record("b", 1, at=end - 1)])
+    await store.commit([act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")])
+    held, kept = await store.purge(), [row[0] for row in rows(path)]
+    await store.commit([act(Action.RELEASE, "b", at=now_ms() - DAY, reference="CASE-1")])
+    released = await store.purge()
+
+    assert (3, 1) == (held.erased, released.erased)
+    assert {router("a").device_ref, router("b").device_ref} == set(kept)
+    assert 1 == len(dropped)
+    assert 1 == len(rows(path))
