@@ -37,9 +37,19 @@ def _folder() -> str:
     return folder
 
 
+_UNUSED: Final[dict[int, list[Client]]] = {}
+"""Connections that were hung up, by the seconds that a question may take: making one takes as long as ten questions."""
+
+
 def in_process(settings: ClickHouseSettings) -> Client:
     """A connection to this process's own engine, whatever server *settings* name."""
-    return clickhouse_connect.get_client(interface="chdb", path=_folder(), settings=limits(settings))
+    asked = limits(settings)
+    unused = _UNUSED.setdefault(asked["max_execution_time"], [])
+    if unused:
+        return unused.pop()
+    client = clickhouse_connect.get_client(interface="chdb", path=_folder(), settings=asked)
+    client.close = lambda: unused.append(client)  # type: ignore[method-assign]
+    return client
 
 
 def ask(sql: str) -> list[tuple[Any, ...]]:

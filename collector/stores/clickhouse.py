@@ -20,7 +20,7 @@ from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnavailable
 from collector.model import ConsentEvent, Entry, Record, Region
 from collector.stores import Router, StoredRecord
-from collector.stores.clickhouse_commit import Step, bury_doomed, overtaken
+from collector.stores.clickhouse_commit import Left, Step, bury_doomed
 from collector.stores.clickhouse_reading import find_routers, on_cell, records_of
 from collector.stores.clickhouse_rows import Bound, Table
 from collector.stores.clickhouse_schema import MARK, check_about
@@ -147,46 +147,43 @@ class ClickHouseStore(PostgresStore):
 
     async def _rounds(self, session: Session, entries: Sequence[Entry]) -> Committed:
         """Round by round: what the ledger has to say, and once that is durable what it lets in."""
-        total, parts = _nothing(), [entries]
+        total, left = _nothing(), Left(entries)
         alone = self._was_alone or any(isinstance(entry, ConsentEvent) for entry in entries)
         self._was_alone = False
-        for _ in range(_ROUNDS + len(entries)):
-            done = await self._round(session, parts[0], alone=alone)
-            alone = done is None or len(parts) > 1
-            if done is not None:
-                _add(total, done.committed)
-                parts[:1] = done.left
-            if not parts:
+        for _ in range(_ROUNDS):
+            done = await self._round(session, left, alone=alone)
+            alone = done is None
+            if done is None:
+                continue
+            _add(total, done.committed)
+            if done.left is None:
                 break
+            left = done.left
         else:
             raise StoreUnavailable(f"the store of {self.region}: the ledger changed again and again", Cause.LOCKED)
         if not any(isinstance(entry, Record) for entry in entries):
             await self._table.ping()  # a store is back with the first commit it takes: also one of nothing but acts
         return total
 
-    async def _round(self, session: Session, entries: Sequence[Entry], *, alone: bool) -> "_Round | None":
+    async def _round(self, session: Session, left: Left, *, alone: bool) -> "_Round | None":
         """One transaction; None, and nothing was written, if it has to be done alone."""
         await session.run(BEGIN_ALONE if alone else BEGIN_BESIDE)
-        begun = await self._begin(session, refs_of(entries))
+        begun = await self._begin(session, refs_of(left.entries))
         work = Step(session, self._table, self._terms, self._known, begun, now=now_ms())
-        plan = await work.plan(entries)
+        plan = await work.plan_of(left)
         if work.has_to_be_alone(plan):
             self._was_alone = True
             if not alone:
                 await session.run("ROLLBACK")
                 return None
-        if cut := overtaken(plan, entries):
-            await session.run("ROLLBACK")
-            return _Round(_nothing(), [entries[:cut], entries[cut:]])
         told = await work.write_ledger(plan)
         if told is None:
-            return _Round(await self._keep(session, work, plan), [])
+            return _Round(await self._keep(session, work, plan), None)
         await self._finish(session)
         self._wrote(work, plan, work.named)
         if work.trouble is not None:
             raise work.trouble
-        left = [insert.record for insert in plan.inserts]
-        return _Round(told, [left] if left else [])
+        return _Round(told, work.left_of(plan))
 
     async def _keep(self, session: Session, work: Step, plan: Plan) -> Committed:
         kept = await work.keep(plan)
@@ -222,7 +219,7 @@ class ClickHouseStore(PostgresStore):
         ids = {ref: router_id for ref, (router_id, _) in rows.items()}
         await forget(session, [ids[ref] for ref in parted(found)])
         bounds = [Bound(ref, ended[ref].seq, until) for ref, until in erased_by(found, self._terms.consent)]
-        return len(await bury_doomed(session, self._table, bounds, ids, now_ms())) if bounds else 0
+        return await bury_doomed(session, self._table, bounds, ids, now_ms()) if bounds else 0
 
     async def _check(self, session: Session) -> None:
         await super()._check(session)
@@ -247,10 +244,10 @@ class ClickHouseStore(PostgresStore):
 
 
 class _Round(NamedTuple):
-    """What one transaction did, and what is left to be done, in this order."""
+    """What one transaction did, and what is left to be done."""
 
     committed: Committed
-    left: list[Sequence[Entry]]
+    left: Left | None
 
 
 def _nothing() -> Committed:

@@ -8,6 +8,7 @@ Rule 1: a transaction either writes the ledger or lets records in, not both: rec
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from collector.derive import decode, encode
@@ -19,7 +20,7 @@ from collector.stores.plan import Committed, Insert, Plan
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_gathering import MEMORIES, REMEMBER
 from collector.stores.postgres_known import KnownRouters
-from collector.stores.postgres_rows import bury, forget
+from collector.stores.postgres_rows import among, bury, forget
 from collector.stores.postgres_session import Session
 from collector.stores.rows import tombstone
 
@@ -36,6 +37,23 @@ class Kept(NamedTuple):
     """Parts that found their record."""
 
 
+class Early(NamedTuple):
+    """A record that an act of its own commit has followed."""
+
+    insert: Insert
+    """As it was let in: under the standing before the act, which is not the last one."""
+    seq: int
+    """The number of the entry that was the last of its router once the commit had written the ledger."""
+
+
+class Left(NamedTuple):
+    """What of a commit is still to be done, in this order; those let in early are among the entries."""
+
+    entries: Sequence[Entry]
+    early: Mapping[int, Early] = MappingProxyType({})
+    """By the place among the entries."""
+
+
 class Step(Transaction):
     """A transaction of the ledger's database that has begun."""
 
@@ -50,14 +68,44 @@ class Step(Transaction):
         self._table = table
         self._there: set[bytes] = set()
 
-    async def plan(self, entries: Sequence[Entry]) -> Plan:
-        """As `Transaction.plan`."""
-        records = [entry for entry in entries if isinstance(entry, Record)]
+    async def plan_of(self, left: Left) -> Plan:
+        """As `Transaction.plan`; what was let in early stays let in as it was, unless its router's acts go on."""
+        records = [entry for entry in left.entries if isinstance(entry, Record)]
         if records:
             wanted = [((r.identity.device_ref, *r.identity.older), (r.record_id, *r.older_ids)) for r in records]
             since = min(record.received_at for record in records) - self._terms.look_back
             self._there = await self._table.present(wanted, since)
-        return await super().plan(entries)
+        if not left.early:
+            return await self.plan(left.entries)
+        still = await self._still_let_in(left.early)
+        plan = await self.plan([entry for place, entry in enumerate(left.entries) if place not in still])
+        places = {record.record_id: place for place, record in reversed([*enumerate(records)])}
+        # Of one that came twice the first counts, and what was let in early came before the act.
+        plan.inserts = sorted([*still.values(), *plan.inserts], key=lambda one: places[one.record.record_id])
+        return plan
+
+    async def _still_let_in(self, early: Mapping[int, Early]) -> dict[int, Insert]:
+        rows, there = self._begun.rows, self._there
+        mine = {
+            place: insert
+            for place, (insert, seq) in early.items()
+            if rows[insert.standing.device_ref].standing.seq == seq and there.isdisjoint(insert.record.older_ids)
+        }
+        if not self._terms.consent.listed_only:
+            return mine
+        listed = await self._listed([insert.record for insert in mine.values()])
+        return {place: one for place, one in mine.items() if not listed.isdisjoint(_refs(one.record))}
+
+    def left_of(self, plan: Plan) -> Left | None:
+        """What is to be done of *plan* once the ledger has its part."""
+        last = {ref: row.standing.seq for ref, row in self._begun.rows.items()}
+        last.update((after.device_ref, after.seq) for after in (entry.standing() for entry in plan.appends))
+        early = {
+            place: Early(one, last[one.standing.device_ref])
+            for place, one in enumerate(plan.inserts)
+            if last[one.standing.device_ref] != one.standing.seq
+        }
+        return Left([one.record for one in plan.inserts], early) if plan.inserts else None
 
     def has_to_be_alone(self, plan: Plan) -> bool:
         """Whether others must not be at work meanwhile: as in PostgreSQL alone, but for months."""
@@ -77,14 +125,19 @@ class Step(Transaction):
     async def _bury(self, plan: Plan) -> int:
         """Bury what is going to be deleted once the ledger has it; how many records that are."""
         await forget(self._session, [self._ids[ref] for ref in parted(plan.appends)])
+        number = await self._bury_stored(plan)
+        # After those that are counted: one that was delivered again may be taken back here, and stored as well.
         await bury(self._session, [tombstone(record_id) for record_id in plan.bury], self._now)
+        return number
+
+    async def _bury_stored(self, plan: Plan) -> int:
         ended = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
         bounds = [Bound(ref, ended[ref].seq, until) for ref, until in plan.erase if ref in self._ids]
         self.erased = {self._ids[bound.device_ref] for bound in bounds}
         if not bounds:
             return 0
         try:
-            return len(await bury_doomed(self._session, self._table, bounds, self._ids, self._now))
+            return await bury_doomed(self._session, self._table, bounds, self._ids, self._now)
         except StoreUnavailable as error:
             # Of ClickHouse: the owner's act does not wait for it. What is there is found and buried by the purge.
             self.trouble = error
@@ -134,12 +187,16 @@ class Step(Transaction):
 
 async def bury_doomed(
     session: Session, table: Table, bounds: Sequence[Bound], ids: Mapping[bytes, int], now: int
-) -> set[bytes]:
-    """Bury the records that acts erase, and let go of what finds a router with the last of them; their ids."""
-    doomed = await table.ids(any_of(bounds))
+) -> int:
+    """Bury the records that acts erase, and let go of what finds a router with the last of them; how many there were.
+
+    Those that an earlier act has buried, and that wait to be deleted, are not told again.
+    """
+    doomed = [tombstone(record_id) for record_id in await table.ids(any_of(bounds))]
     await unname(session, bounds, ids, await table.routers(all_but(bounds)))
-    await bury(session, [tombstone(record_id) for record_id in doomed], now)
-    return doomed
+    buried = await among(session, "tombstone", doomed)
+    await bury(session, doomed, now)
+    return len(doomed) - len(buried)
 
 
 async def unname(session: Session, bounds: Sequence[Bound], ids: Mapping[bytes, int], kept: AbstractSet[bytes]) -> None:
@@ -158,20 +215,5 @@ def once(inserts: Iterable[Insert]) -> list[Insert]:
     return list(first.values())
 
 
-def overtaken(plan: Plan, entries: Sequence[Entry]) -> int:
-    """Where *entries* have to be parted, because an act among them leaves records that came before it, and under
-    another standing than its own: a hold, for one. 0 for nowhere.
-    """
-    last = {s.device_ref: s.seq for s in (entry.standing() for entry in plan.appends)}
-    early = {
-        one.record.record_id: one.standing.device_ref
-        for one in plan.inserts
-        if last.get(one.standing.device_ref, one.standing.seq) != one.standing.seq
-    }
-    refs = set[bytes]()
-    for place, entry in enumerate(entries if early else ()):
-        if isinstance(entry, Record):
-            refs.update((entry.identity.device_ref, *entry.identity.older) if entry.record_id in early else ())
-        elif not refs.isdisjoint((entry.identity.device_ref, *entry.identity.older)):
-            return place
-    return 0
+def _refs(record: Record) -> tuple[bytes, ...]:
+    return record.identity.device_ref, *record.identity.older

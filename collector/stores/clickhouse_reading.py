@@ -29,7 +29,7 @@ _CONSENTS: Final = """
     SELECT seq, device_ref, entry::json->>'consent_id' FROM ueip.ledger WHERE seq = ANY($1::bigint[])"""
 
 
-class Allowed(NamedTuple):
+class Tellable(NamedTuple):
     """What the ledger lets be told of a router."""
 
     standing: Standing
@@ -46,10 +46,10 @@ class Allowed(NamedTuple):
         return joined and row[6] > self.left_at and row[5] > self.erased_until
 
 
-async def allowed(session: Session, refs: Iterable[bytes]) -> dict[bytes, Allowed]:
+async def tellable(session: Session, refs: Iterable[bytes]) -> dict[bytes, Tellable]:
     """What may be told of these routers now."""
     rows = await session.rows(_BY_REF, list(refs))
-    return {row[0]: Allowed(standing_of(row), row[-1]) for row in rows}
+    return {row[0]: Tellable(standing_of(row), row[-1]) for row in rows}
 
 
 async def find_routers(session: Session, table: Table, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
@@ -58,12 +58,12 @@ async def find_routers(session: Session, table: Table, refs: Sequence[tuple[str,
     named = [(ref, kind) for kind, ref in refs if kind != "router"]
     async with session.turn():
         rows = await session.rows(_BY_NAME, own, [ref for ref, _ in named], [kind for _, kind in named])
-    found = [Allowed(standing_of(row), row[-1]) for row in rows]
+    found = [Tellable(standing_of(row), row[-1]) for row in rows]
     groups = await table.counted(_countable(found, expired)) if found else []
     return [_router(one, [group for group in groups if group.device_ref == one.standing.device_ref]) for one in found]
 
 
-def _countable(routers: Iterable[Allowed], expired: int) -> str:
+def _countable(routers: Iterable[Tellable], expired: int) -> str:
     return " OR ".join(
         f"(device_ref = {octets(one.standing.device_ref)} AND consent_seq > {one.left_at} "
         f"AND received_at > {max(one.erased_until, expired)})"
@@ -71,7 +71,7 @@ def _countable(routers: Iterable[Allowed], expired: int) -> str:
     )
 
 
-def _router(one: Allowed, groups: Sequence[Any]) -> Router:
+def _router(one: Tellable, groups: Sequence[Any]) -> Router:
     return Router(
         standing=one.standing,
         records=sum(group.number for group in groups),
@@ -85,7 +85,7 @@ async def records_of(
 ) -> list[StoredRecord]:
     """The newest records of a router that may be told, newest first."""
     async with session.turn():
-        before = (await allowed(session, [device_ref])).get(device_ref)
+        before = (await tellable(session, [device_ref])).get(device_ref)
     if before is None or before.standing.state is not State.JOINED:
         return []
     bound = Bound(device_ref, before.left_at, before.erased_until)
@@ -106,7 +106,7 @@ async def _told(session: Session, rows: Sequence[Any]) -> list[StoredRecord]:
     if not rows:
         return []
     async with session.turn():
-        now = await allowed(session, {row[0] for row in rows})
+        now = await tellable(session, {row[0] for row in rows})
         consents = await _consents(session, {row[6] for row in rows})
     told = [row for row in rows if row[0] in now and now[row[0]].has(row) and (row[0], row[6]) in consents]
     names = {seq: consent_id for (_, seq), consent_id in consents.items()}

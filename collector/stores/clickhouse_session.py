@@ -27,6 +27,12 @@ _PATIENT: Final = 3600.0
 _LARGEST_STATEMENT: Final = 4 << 20
 """Bytes; a thousand pseudonyms and a thousand record ids are 130,000."""
 
+FRESH: Final = {
+    "max_replica_delay_for_distributed_queries": 20,
+    "fallback_to_stale_replicas_for_distributed_queries": 0,
+}
+"""A replica that lags by so many seconds is asked nothing: an exit's second look must not miss what it lacks."""
+
 
 def dial(settings: ClickHouseSettings) -> Client:
     """A connection to the server of *settings*.
@@ -46,7 +52,8 @@ def dial(settings: ClickHouseSettings) -> Client:
 
 def limits(settings: ClickHouseSettings) -> dict[str, Any]:
     """What a connection asks of the server for whatever is asked on it."""
-    return {"max_execution_time": int(settings.patience_seconds), "max_query_size": _LARGEST_STATEMENT}
+    fresh = FRESH if settings.cluster else {}
+    return {"max_execution_time": int(settings.patience_seconds), "max_query_size": _LARGEST_STATEMENT, **fresh}
 
 
 def password_of(settings: ClickHouseSettings) -> str:

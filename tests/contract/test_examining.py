@@ -31,6 +31,8 @@ START: Final = datetime(2026, 11, 9, tzinfo=UTC)
 DAYS: Final = 3
 NOW: Final = milliseconds(START + timedelta(days=DAYS))
 STEP: Final = timedelta(minutes=45)
+EVERY: Final[dict[str, int]] = {"clickhouse": 3}
+"""Of which routers a document is asked for, where a read takes longest: each compares its router with fifty others."""
 
 
 @cache
@@ -65,10 +67,10 @@ async def filled(engine: Engine, path: Path) -> Store:
     return store
 
 
-async def told(store: Store) -> list[Any]:
-    """The documents of every router, and of the fleet."""
+async def told(store: Store, every: int) -> list[Any]:
+    """The documents of every router, or of every third, say, and of the fleet."""
     documents: list[Any] = []
-    for records in sent():
+    for records in sent()[::every]:
         [router] = await store.find([("router", records[0].identity.device_ref)])
         found = Found(region=store.region, router=router, records=[])
         examined = await examination._examined(store, found, checked_rules(), NOW - DAYS * DAY, NOW)
@@ -103,7 +105,7 @@ def told_by(engine: Engine, folder: Path) -> list[Any]:
 
     async def fill_and_tell() -> list[Any]:
         store = await filled(engine, folder / "store.db")
-        documents = await told(store)
+        documents = await told(store, EVERY.get(engine, 1))
         await store.close()
         let_go(folder)
         return documents
@@ -122,7 +124,9 @@ def test_every_engine_gives_the_same_diagnosis_and_the_same_survey(
     engine: Engine, plain: list[Any], tmp_path: Path
 ) -> None:
     """To the last value, with comparisons, cells, consent and the routers that may not be read."""
-    assert plain == told_by(engine, tmp_path)
+    *routers, survey = plain
+
+    assert [*routers[:: EVERY.get(engine, 1)], survey] == told_by(engine, tmp_path)
 
 
 def test_there_is_something_to_compare(plain: list[Any]) -> None:

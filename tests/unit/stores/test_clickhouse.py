@@ -30,7 +30,7 @@ if HAS_CLICKHOUSE:
     from collector.stores.clickhouse_purge import PURGED
     from collector.stores.clickhouse_rows import Table
     from collector.stores.clickhouse_schema import About, grants, script
-    from collector.stores.clickhouse_session import Records
+    from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
     from collector.stores.clickhouse_tidy import tidy
     from collector.stores.verified import Expected, Verified
@@ -113,6 +113,47 @@ async def test_an_exit_deletes_the_rows_and_buries_their_ids(path: Path, store: 
     assert 2 == committed.erased
     assert [router("b").device_ref] == [row[0] for row in left]
     assert {DropReason.DUPLICATE: 1} == dict(again.dropped)
+
+
+async def test_an_act_between_records_of_one_commit_leaves_those_before_it_as_they_were_let_in(
+    path: Path, store: "Settling"
+) -> None:
+    """Written after the ledger, under the consent that was there before the act: a hold keeps them over the exit."""
+    hold = act(Action.HOLD, "a", at=LATER, reference="CASE-1")
+    committed = await store.commit([record("a", 1), record("b", 1), hold, leave("a", at=LATER), leave("b", at=LATER)])
+
+    assert (1, 0, {DropReason.WITHDRAWN: 1}) == (committed.stored, committed.erased, dict(committed.dropped))
+    assert [(router("a").device_ref, record("a", 1).record_id, 1)] == rows(path)
+
+
+async def test_an_exit_by_another_between_the_ledger_and_the_records_ends_what_was_let_in_early(
+    path: Path, another: Open
+) -> None:
+    """What a commit has decided holds as long as the router's last entry is the commit's own."""
+    store, other = await another(), await another()
+    asks = store._round
+
+    async def asked(session: Any, left: Any, *, alone: bool) -> Any:
+        if left.early:
+            await other.commit([act(Action.RELEASE, at=LATER + 1, reference="CASE-1"), leave(at=LATER + 1)])
+        return await asks(session, left, alone=alone)
+
+    store._round = asked
+    committed = await store.commit([record(), act(Action.HOLD, at=LATER, reference="CASE-1")])
+    await other.settled()
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == (committed.stored, dict(committed.dropped))
+    assert [] == rows(path)
+
+
+async def test_what_an_earlier_act_has_buried_is_not_counted_as_erased_by_the_next(store: "Settling") -> None:
+    """Though its rows are still there, since nobody has come to delete them."""
+    store._keep_up = lambda session: None  # type: ignore[method-assign]
+    await store.commit([record(number=1), record(number=2)])
+    first = await store.commit([act(Action.ERASE, at=LATER)])
+    second = await store.commit([leave(at=LATER + 1)])
+
+    assert (2, 0) == (first.erased, second.erased)
 
 
 async def test_a_write_that_an_exit_overtook_is_gone_with_the_second_look(
@@ -378,6 +419,24 @@ def test_a_cluster_gets_replicas_and_shards_by_router() -> None:
     assert "ENGINE = Distributed('fleet', 'de', 'record_local', sipHash64(device_ref))" in made
     assert "fsync_after_insert = 1" in made
     assert "GRANT ON CLUSTER `fleet` CLUSTER ON *.* TO ueip_germany_writer, ueip_germany_rights" in made
+
+
+def test_every_statement_for_a_cluster_is_one_that_the_engine_can_read() -> None:
+    """Keepers and other servers are not to be had in a process; the parser is."""
+    settings = ClickHouseSettings(database="de", user="x", cluster="fleet")
+    for statement in (*script(settings, HERE, "0" * 32), *grants(settings, HERE)):
+        assert ask(f"EXPLAIN AST {statement}")
+
+
+def test_on_a_cluster_a_replica_that_lags_is_asked_nothing() -> None:
+    """Less than an exit's second look comes after the last write that it can have overtaken."""
+    one, many = (limits(ClickHouseSettings(database="de", user="x", cluster=name)) for name in (None, "fleet"))
+    [patience] = [m.le for m in ClickHouseSettings.model_fields["patience_seconds"].metadata if hasattr(m, "le")]
+    known = {name for (name,) in ask("SELECT name FROM system.settings")}
+
+    assert many.keys() <= known
+    assert many.keys() - one.keys() == FRESH.keys()
+    assert FRESH["max_replica_delay_for_distributed_queries"] < clickhouse_purge.LONGEST_WRITE - patience
 
 
 async def test_on_a_cluster_what_deletes_runs_on_every_server_and_what_is_written_waits_for_a_quorum(
