@@ -29,7 +29,7 @@ HAS_CHDB: Final = find_spec("chdb") is not None
 
 
 @functools.cache
-def _folder() -> str:
+def folder() -> str:
     # In memory where that can be: what is proven here are processes that die, not machines that lose power.
     memory = Path("/dev/shm")
     folder = tempfile.mkdtemp(prefix="ueip-chdb-", dir=memory if memory.is_dir() else None)
@@ -47,7 +47,7 @@ def in_process(settings: ClickHouseSettings) -> Client:
     unused = _UNUSED.setdefault(asked["max_execution_time"], [])
     if unused:
         return unused.pop()
-    client = clickhouse_connect.get_client(interface="chdb", path=_folder(), settings=asked)
+    client = clickhouse_connect.get_client(interface="chdb", path=folder(), settings=asked)
     client.close = lambda: unused.append(client)  # type: ignore[method-assign]
     return client
 
@@ -64,7 +64,7 @@ def tell(sql: str) -> None:
 
 @functools.cache
 def _asking() -> Client:
-    return clickhouse_connect.get_client(interface="chdb", path=_folder())
+    return clickhouse_connect.get_client(interface="chdb", path=folder())
 
 
 class ClickHouses:

@@ -32,7 +32,7 @@ class ClickHousePlace(PostgresPlace):
     ) -> None:
         """*look_back* is how long after it was stored a record may be delivered again, in milliseconds."""
         super().__init__(ledger, region, key_ids, look_back)
-        self.setting = f"regions.{region}.clickhouse"
+        self.setting = f"regions.{region}.postgresql and clickhouse"
         self._records = records
         self._dial = dialled
 

@@ -5,12 +5,15 @@ Rule 2: nothing takes longer than the settings allow, here and on the server: wh
 """
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3 import PoolManager
 
 from collector.config_clickhouse import ClickHouseSettings
 from collector.errors import StoreUnavailable
@@ -40,14 +43,28 @@ def dial(settings: ClickHouseSettings) -> Client:
     Raises:
         ClickHouseError, OSError, UnicodeDecodeError: there is none to be had.
     """
-    tls = {"ca_cert": settings.ca_file, "client_cert": settings.cert_file, "client_cert_key": settings.key_file}
-    more: dict[str, Any] = {name: str(file) for name, file in tls.items() if file is not None}
+    files = (settings.ca_file, settings.cert_file, settings.key_file)
+    password = password_of(settings)
     return clickhouse_connect.get_client(
         interface="https" if settings.tls else "http", host=settings.host, port=settings.port,
-        username=settings.user, password=password_of(settings),
+        username=settings.user, password=password,
+        # The driver names the certificate to it; with a password as well, the server asks for both.
+        client_cert=settings.cert_file and str(settings.cert_file), tls_mode="strict" if password else "mutual",
         connect_timeout=_CONNECT_SECONDS, send_receive_timeout=int(settings.patience_seconds) + 1, query_retries=0,
-        autogenerate_session_id=False, client_name="ueip", dedicated_pool=True, settings=limits(settings), **more,
+        autogenerate_session_id=False, client_name="ueip", settings=limits(settings),
+        pool_mgr=_ways(*(str(file) if file else None for file in files)),
     )  # fmt: skip
+
+
+@functools.cache
+def _ways(authority: str | None, certificate: str | None, key: str | None) -> PoolManager:
+    """What makes connections to servers with these files.
+
+    Ours, and not the driver's: that goes by `http_proxy` and the like, and would give records and password to a proxy.
+    """
+    made = get_pool_manager(ca_cert=authority, client_cert=certificate, client_cert_key=key)
+    assert isinstance(made, PoolManager)
+    return made
 
 
 def limits(settings: ClickHouseSettings) -> dict[str, Any]:
