@@ -6,8 +6,11 @@ Rule 1: what the two configurations must have in common is looked at before anyt
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from collector.config import Settings, read_keys
+from collector.config_postgres import Server
+from collector.config_regions import RegionSettings
 from collector.consent.acts import EXITS, LEFT
 from collector.errors import Cause, DataFault, StoreUnusable
 from collector.model import Region, Sealed
@@ -61,17 +64,11 @@ class Pair(Sealed, frozen=True):
         for name, settings in zip(self.names, (self.source, self.target), strict=True):
             if self.region not in settings.regions.enabled:
                 yield f"{name}: regions.enabled: found no {self.region}, expected it in both configurations"
-            elif settings.regions.of(self.region).clickhouse is not None:
-                yield (
-                    f"{name}: regions.{self.region}.clickhouse: found records in ClickHouse, expected store, or "
-                    f"postgresql alone: those cannot be moved yet"
-                )
 
     def _faults(self) -> Iterator[str]:
         here = f"{self.names[1]}: regions.{self.region}"
         old, new = (settings.regions.of(self.region) for settings in (self.source, self.target))
-        places = [own.store or (own.postgresql and own.postgresql.server) for own in (old, new)]
-        if places[0] == places[1]:
+        if _places(old) & _places(new):
             yield f"{here}: found the store of {self.names[0]}, expected another one. Name where it is to be moved to"
         lost = {key.key_id for key in read_keys(old)} - {key.key_id for key in read_keys(new)}
         if lost:
@@ -86,6 +83,12 @@ class Pair(Sealed, frozen=True):
         if kept[0] != kept[1]:
             files = [witness_of(settings, self.region).path for settings in (self.source, self.target)]
             yield f"{here}.witness: found {files[1]}, expected what {files[0]} holds. Name that file, or copy it there"
+
+
+def _places(own: RegionSettings) -> set[Path | Server]:
+    """Where a region's store is, all of it."""
+    databases = [database for database in (own.postgresql, own.clickhouse) if database is not None]
+    return {database.server for database in databases} if databases else {own.file}
 
 
 def _kept(settings: Settings, region: Region) -> Kept | str | None:

@@ -5,7 +5,6 @@ from functools import partial
 from msgspec.structs import replace
 
 from collector.config import Settings, read_keys
-from collector.errors import CollectorError
 from collector.model import Region
 from collector.rules import consent_rules
 from collector.stores import Store
@@ -59,21 +58,20 @@ def place_of(settings: Settings, region: Region) -> Place:
 
 
 def end_of(settings: Settings, region: Region, *, admin: str, anew: bool) -> End:
-    """The store of an enabled region as one end of a move, signed in to as *admin* where one does; *anew* of a target.
-
-    Raises:
-        CollectorError: stores of that engine cannot be moved.
-    """
+    """The store of an enabled region as one end of a move; *admin* signs in to PostgreSQL, *anew* is a target's."""
     own, rules = settings.regions.of(region), consent_rules(settings)
     key_ids = [key.key_id for key in read_keys(own)]
-    if own.store is not None:
-        return SQLiteEnd(own.store, region, key_ids, rules, None if anew else settings.regions.witness_of(region))
     if own.postgresql is None:
-        raise CollectorError(f"regions.{region}: found a store of another engine, expected store or postgresql")
-    from collector.stores.postgres_end import PostgresEnd  # noqa: PLC0415 - as above
-
+        return SQLiteEnd(own.file, region, key_ids, rules, None if anew else settings.regions.witness_of(region))
     # The password that the settings name is the collector's, not that of whoever signs in here.
-    return PostgresEnd(own.postgresql.model_copy(update={"password_file": None}), region, key_ids, rules, admin)
+    database = own.postgresql.model_copy(update={"password_file": None})
+    if own.clickhouse is not None:
+        from collector.stores.clickhouse_end import ClickHouseEnd  # noqa: PLC0415 - as above
+
+        return ClickHouseEnd(database, own.clickhouse, region, key_ids, rules, admin)
+    from collector.stores.postgres_end import PostgresEnd  # noqa: PLC0415
+
+    return PostgresEnd(database, region, key_ids, rules, admin)
 
 
 def witness_of(settings: Settings, region: Region) -> Witness:

@@ -93,6 +93,13 @@ def end(engine: Engine, path: Path, rules: ConsentRules, *, source: bool = False
     """The store that `make` makes for *path*, as one end of a move; not opened yet."""
     if engine == "sqlite":
         return SQLiteEnd(path, Region.GERMANY, (), rules, path.with_name("no.witness") if source else None)
-    assert engine == "postgresql", "what is in memory goes nowhere"
     settings = DATABASES.settings(path, ADMIN, password_file=None)
+    if engine == "clickhouse":
+        from clickhouse import RECORDS, in_process  # noqa: PLC0415
+
+        from collector.stores.clickhouse_end import ClickHouseEnd  # noqa: PLC0415
+
+        records = RECORDS.settings(path)
+        return ClickHouseEnd(settings, records, Region.GERMANY, (), rules, ADMIN, in_process)
+    assert engine == "postgresql", "what is in memory goes nowhere"
     return PostgresEnd(settings, Region.GERMANY, (), rules, ADMIN)

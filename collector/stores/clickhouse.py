@@ -100,6 +100,8 @@ class ClickHouseStore(PostgresStore):
         """As `Store.purge`."""
         session = self._open
         assert self._upkeep is not None
+        async with session.turn():
+            await self._check_staying(session)
         return await self._upkeep.purge(session)
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:

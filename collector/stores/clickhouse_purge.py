@@ -99,6 +99,11 @@ class Purges:
                 self._pending[seq] = one._replace(due=one.since + LONGEST_WRITE)
 
 
+def write_may_arrive(since: float, now: float) -> float:
+    """For how many seconds more a write may arrive that was let in before a time."""
+    return max(0.0, since + LONGEST_WRITE - now)
+
+
 async def unfinished(session: Session) -> tuple[int, list[LedgerEntry]]:
     """The entry up to which all was done, and those after it that may erase."""
     row = await session.row("SELECT value FROM ueip.note WHERE name = $1", PURGED)

@@ -60,7 +60,7 @@ class Sweep:
         gone = await self._expire(session, table, held, now)
         if gone:
             await self._leftovers(session, table)
-        await self._overtaken(session, table, now)
+        await self.overtaken(session, table, now)
         return gone
 
     async def _expire(self, session: Session, table: Table, held: Sequence[bytes], now: int) -> int:
@@ -96,7 +96,7 @@ class Sweep:
                     await session.do(sql, gone)
                 await session.run("COMMIT")
 
-    async def _overtaken(self, session: Session, table: Table, now: int) -> None:
+    async def overtaken(self, session: Session, table: Table, now: int) -> None:
         """Erase what is there of routers that left, or of before an erasure."""
         last = -1
         while rows := await _page(session, _LEAVERS, last, self._ending):

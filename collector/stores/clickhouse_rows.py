@@ -135,13 +135,40 @@ class Table:
             ORDER BY device_ref, consent_seq"""  # noqa: S608
         return [Group(*row) for row in await self._records.rows(sql)]
 
-    async def page(self, after: bytes) -> list[Group]:
-        """Records by router and consent, of routers above a pseudonym, in their order."""
+    async def refs(self, after: bytes) -> list[bytes]:
+        """The next routers with records above a pseudonym, in their order."""
         beyond = f"device_ref > {octets(after)}" if after else "true"
         sql = f"""SELECT DISTINCT device_ref FROM {self.names.record} WHERE {beyond}
             ORDER BY device_ref LIMIT {AT_ONCE}"""  # noqa: S608
-        refs = [row[0] for row in await self._records.rows(sql)]
+        return [row[0] for row in await self._records.rows(sql)]
+
+    async def page(self, after: bytes) -> list[Group]:
+        """Records by router and consent, of routers above a pseudonym, in their order."""
+        refs = await self.refs(after)
         return await self.counted(f"device_ref IN {listed(refs)}") if refs else []
+
+    async def stored_after(self, number: int, record_id: bytes, most: int) -> Sequence[Any]:
+        """The rows behind a number, and of that number behind an id, in the order of both; `COLUMNS` wide."""
+        sql = f"""SELECT {", ".join(COLUMNS)} FROM {self.names.record} FINAL
+            WHERE number >= {number} AND (number > {number} OR record_id > {octets(record_id)})
+            ORDER BY number, record_id LIMIT {most}"""  # noqa: S608
+        return await self._records.rows(sql)
+
+    async def stored_before(self, number: int, most: int) -> Sequence[Any]:
+        """Number, id, router and time of receipt of the rows up to a number, the last first."""
+        sql = f"""SELECT number, record_id, device_ref, received_at FROM {self.names.record} FINAL
+            WHERE number <= {number} ORDER BY number DESC, record_id DESC LIMIT {most}"""  # noqa: S608
+        return await self._records.rows(sql)
+
+    async def number_of(self, record_id: bytes) -> int:
+        """The number of a record; 0 if it is not there."""
+        sql = f"SELECT number FROM {self.names.record} FINAL WHERE record_id = {octets(record_id)}"  # noqa: S608
+        row = await self._records.row(sql)
+        return row[0] if row else 0
+
+    async def number(self) -> int:
+        """How many records there are."""
+        return int((await self._records.row(f"SELECT count() FROM {self.names.record} FINAL"))[0])  # noqa: S608
 
     async def twice(self) -> int:
         """How many records have the id of another one."""

@@ -115,6 +115,11 @@ class End(Protocol):
         """Where it is, for people."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many rows it is best written at a time, at least; pages are put together until there are as many."""
+        ...
+
     async def open(self) -> None:
         """Connect. A target that can be made is made; a source must be there.
 

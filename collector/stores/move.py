@@ -14,7 +14,7 @@ from typing import Final
 
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
-from collector.stores.ends import End, Kept, Progress, Sums, Table, progress_note
+from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
 from collector.stores.guard import NOTE
 from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
 from collector.stores.witness import end_of
@@ -118,13 +118,23 @@ class Move:
         while True:
             self._report(table, progress.sums.number)
             async with _at("source"):
-                page = await self.source.read(table, progress.after, self._kept)
+                page = await self._read(table, progress.after)
             if page is None:
                 return
             now = Progress(page.last, progress.sums.with_(page.rows))
             async with _at("target"):
                 await self.target.write(table, page.rows, progress, now)
             progress = now
+
+    async def _read(self, table: Table, after: Row) -> Page | None:
+        """The next pages of the source, as many as the target takes at once."""
+        page = await self.source.read(table, after, self._kept)
+        while page is not None and len(page.rows) < self.target.at_once:
+            more = await self.source.read(table, page.last, self._kept)
+            if more is None:
+                break
+            page = Page([*page.rows, *more.rows], more.last)
+        return page
 
     async def _progress(self, table: Table) -> Progress:
         async with _at("target"):

@@ -57,6 +57,7 @@ class PostgresEnd:
     ) -> None:
         """*admin* is who signs in: owner of the tables or superuser; the writer may not write the registry."""
         self.region = region
+        self.at_once = 1
         self.place = f"the database of {region}"
         self._settings = settings
         self._key_ids = key_ids
@@ -136,10 +137,11 @@ class PostgresEnd:
             await session.run(BEGIN_ALONE)
             await self._note(session, progress_note(table), now.text(), None if before == Progress() else before.text())
             if rows:
-                check_written(table, await self._write(session, table, rows), rows)
+                check_written(table, await self._write(session, table, rows, before), rows)
             await session.run("COMMIT")
 
-    async def _write(self, session: Session, table: Table, rows: Sequence[Row]) -> int:
+    async def _write(self, session: Session, table: Table, rows: Sequence[Row], before: Progress) -> int:  # noqa: ARG002
+        """Write rows in the transaction that notes it, *before* as in `write`; how many found their router."""
         if table is not Table.RECORDS:
             return await session.do(_WRITE[table], *(list(column) for column in zip(*rows, strict=True)))
         for start in {Month.of(row[_RECEIVED_AT]).start for row in rows}:

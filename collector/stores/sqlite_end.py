@@ -41,6 +41,7 @@ class SQLiteEnd:
     ) -> None:
         """A source names its *witness*, which tells whether there was a store; a target is made where there is none."""
         self.region = region
+        self.at_once = 1
         self.place = str(path)
         self._path = path
         self._key_ids = key_ids

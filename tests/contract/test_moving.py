@@ -11,7 +11,17 @@ from typing import Any, Final, cast
 
 import msgspec
 import pytest
-from engines import HAS_POSTGRESQL, Engine, end, let_go, make, memories, needs_postgresql, place
+from engines import (
+    HAS_CLICKHOUSE,
+    HERE_NOW,
+    Engine,
+    end,
+    let_go,
+    make,
+    memories,
+    needs_postgresql,
+    place,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgresql import DATABASES, shared
@@ -32,11 +42,12 @@ LATER = START + HOUR
 RULES: Final = ConsentRules()
 ALL_LEFT: Final = tuple(state.value for state in LEFT)
 Pair = tuple[Engine, Engine]
-WAYS: Final[list[Pair]] = (
-    [("sqlite", "postgresql"), ("postgresql", "sqlite")] if HAS_POSTGRESQL else [("sqlite", "sqlite")]
-)
-"""Each engine once as the source and once as the target."""
-HERE_NOW: Final[list[Pair]] = [*WAYS, ("sqlite", "sqlite"), ("postgresql", "postgresql")][: 4 if HAS_POSTGRESQL else 1]
+LASTING: Final = HERE_NOW[1:]
+WAYS: Final[list[Pair]] = [pair for other in LASTING[1:] for pair in ((LASTING[0], other), (other, LASTING[0]))] or [
+    ("sqlite", "sqlite")
+]
+"""Each engine as the source and as the target."""
+ALL: Final[list[Pair]] = [(one, other) for one in LASTING for other in LASTING]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +55,12 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a few rows are several pages."""
     monkeypatch.setattr(move_rows, "PAGE", 3)
     monkeypatch.setattr(move, "_ENTRIES", 2)
+    if HAS_CLICKHOUSE:
+        from collector.stores import clickhouse_end, clickhouse_purge  # noqa: PLC0415 - its driver is an extra
+
+        monkeypatch.setattr(clickhouse_end, "_AT_ONCE", 5)
+        monkeypatch.setattr(clickhouse_end, "_PAGES", 2)
+        monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
 
 
 @pytest.fixture
@@ -140,7 +157,7 @@ def long_histories(draw: st.DrawFn) -> list[Entry]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(long_histories(), long_histories(), st.sets(st.integers(1, 23)), st.sampled_from(HERE_NOW))
+@given(long_histories(), long_histories(), st.sets(st.integers(1, 23)), st.sampled_from(ALL))
 def test_any_store_means_the_same_after_a_move(
     before: list[Entry], after: list[Entry], cuts: set[int], pair: Pair
 ) -> None:
@@ -347,7 +364,8 @@ async def test_what_was_committed_beside_the_beginning_of_a_move_is_moved(pair: 
     assert {Cause.MOVING, Cause.MOVED} >= {*refused}
     assert {name: [1] for name in expected} == {name: await numbers(target, name) for name in expected}
     assert left.isdisjoint(router(name).device_ref.hex() for name in expected)
-    assert len(ledger) == len(expected) + 2 * len(left)
+    # In ClickHouse a join is durable before the first record is, and the mark may come between the two of a commit.
+    assert len(ledger) - len(expected) - 2 * len(left) in range(3 if pair[0] == "clickhouse" else 1)
     await closed(target, *writers)
 
 
@@ -534,11 +552,16 @@ async def test_a_move_that_is_given_up_by_somebody_else_does_not_end(pair: Pair,
 def tamper(site: Site, sql: str) -> None:
     """Change the target behind the move's back."""
     path = site.folder / "1.db"
-    if site.pair[1] == "postgresql":
+    if site.pair[1] == "clickhouse" and "record" in sql:
+        from clickhouse import RECORDS, tell  # noqa: PLC0415
+
+        table = f"{RECORDS.at(path)}.record"
+        tell(f"ALTER TABLE {table} UPDATE body = '{{}}' WHERE number = 1 SETTINGS mutations_sync = 2")
+    elif site.pair[1] != "sqlite":
         shared().ask(DATABASES.at(path), re.sub(r"(UPDATE|FROM) ", r"\1 ueip.", sql), "SELECT 1")
-        return
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute(sql)
+    else:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute(sql)
 
 
 @pytest.mark.parametrize("pair", WAYS)

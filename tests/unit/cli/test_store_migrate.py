@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 from click.testing import CliRunner
-from engines import let_go, needs_postgresql
+from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, needs_postgresql
 from postgresql import DATABASES, PASSWORD, shared
 from records import HOUR, START, act, join, record
 
@@ -25,6 +25,12 @@ from collector.pseudonym import Pseudonymiser
 from collector.registry import Entry
 from collector.storage import open_registry, open_store
 from collector.stores.sqlite_schema import connect
+
+if HAS_CLICKHOUSE:
+    from clickhouse import RECORDS
+    from clickhouse_http import served
+
+    from collector.stores import clickhouse_purge
 
 HERE: Final = Region.GERMANY
 SERIAL, LEFT, HELD = "ZTE1024300012", "ZTE1024300013", "ZTE1024300014"
@@ -73,6 +79,18 @@ def site(made: Path, tmp_path: Path) -> Iterator[Path]:
     """A copy of it."""
     yield shutil.copytree(made, tmp_path / "site")
     let_go(tmp_path)
+
+
+@pytest.fixture
+def clickhouse(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The section that puts the German records into ClickHouse, beside a ledger in a database."""
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)  # nobody writes here meanwhile
+    with served(site) as server:
+        settings = server.settings(RECORDS.at(site / "new"))
+        own = {"port": settings.port, "database": settings.database, "user": settings.user}
+        own |= {"password_file": str(settings.password_file)}
+        lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in own.items())
+        yield f"\n[regions.germany.clickhouse]\n{lines}\n"
 
 
 def to_file(site: Path) -> Path:
@@ -124,8 +142,24 @@ def told(config: Path) -> list[Any]:
 @pytest.mark.parametrize("way", [to_file, pytest.param(to_database, marks=needs_postgresql)])
 def test_every_command_says_the_same_of_a_store_that_was_moved(site: Path, way: Any) -> None:
     """`find`, `ledger show`, `verify`, `head` and `registry show`, whoever is asked about; and back again."""
+    _says_the_same(site, way(site))
+
+
+@needs_clickhouse
+def test_every_command_says_the_same_of_a_store_whose_records_were_moved_to_clickhouse(
+    site: Path, clickhouse: str
+) -> None:
+    """There and back again, over HTTP; and never into, or out of, a database that both name."""
+    plain = to_database(site).rename(site / "plain.toml")
+    beside = _written(site, plain.read_text() + clickhouse)
+    same = run("store", "migrate", "--from", str(plain), "--to", str(beside), "--region", HERE.value)
+
+    assert "regions.germany: found the store of" in same.err
+    _says_the_same(site, beside)
+
+
+def _says_the_same(site: Path, new: Path) -> None:
     before = told(site / "collector.toml")
-    new = way(site)
     done = migrate(site, new)
 
     assert 0 == done.code, done.err
