@@ -1,6 +1,7 @@
 """Keeps a survey of each region's fleet, made anew now and then in a process of its own."""
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Final
 import msgspec
 
 from collector.config import Settings
-from collector.console.views import FleetView
+from collector.console.surveyor import FAILED
+from collector.console.views import FleetView, SurveyFailure, SurveyFault
 from collector.derive import text_of
 from collector.diagnosis.document import SurveyDocument
 from collector.diagnosis.history import DAY
@@ -22,6 +24,7 @@ AGAIN_SECONDS: Final = 60.0
 """After one that failed."""
 LONGEST_SECONDS: Final = 1800.0
 WINDOW: Final = 14 * DAY
+COMMAND: Final = (sys.executable, "-m", "collector.console.surveyor")
 _decoder: Final[msgspec.json.Decoder[SurveyDocument | None]] = msgspec.json.Decoder(SurveyDocument | None)
 
 
@@ -33,7 +36,11 @@ class _Made(Sealed, frozen=True):
 
 
 class SurveyFailed(Exception):
-    """The process that surveys came to no answer."""
+    """The process that surveys came to no answer; `failure` says why."""
+
+    def __init__(self, fault: SurveyFault, detail: str = "") -> None:
+        super().__init__(fault.value)
+        self.failure = SurveyFailure(fault, detail)
 
 
 class FleetKeeper:
@@ -43,7 +50,7 @@ class FleetKeeper:
         self._settings = settings
         self._clock = clock or (lambda: int(time.time() * 1000))
         self._made: dict[Region, _Made] = {}
-        self._failed: set[Region] = set()
+        self._failed: dict[Region, SurveyFailure] = {}
 
     def view(self, region: Region, now: int) -> FleetView:
         """What is known of the fleet of a region."""
@@ -54,6 +61,7 @@ class FleetKeeper:
             made_at=text_of(made.at) if made else None,
             age_seconds=max(0, (now - made.at) // 1000) if made else None,
             survey=made.survey if made else None,
+            failure=self._failed.get(region),
         )
 
     async def run(self) -> None:
@@ -68,13 +76,18 @@ class FleetKeeper:
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
                 survey = await survey_apart(self._settings, region)
-        except (SurveyFailed, TimeoutError, OSError) as error:
-            LOG.warning("survey_failed", region=region, error=type(error).__name__)
-            self._failed.add(region)
-            return False
+        except SurveyFailed as error:
+            return self._note(region, error.failure)
+        except TimeoutError:
+            return self._note(region, SurveyFailure(SurveyFault.TOO_LONG))
         self._made[region] = _Made(self._clock(), survey)
-        self._failed.discard(region)
+        self._failed.pop(region, None)
         return True
+
+    def _note(self, region: Region, failure: SurveyFailure) -> bool:
+        LOG.warning("survey_failed", region=region, fault=failure.fault, detail=failure.detail or None)
+        self._failed[region] = failure
+        return False
 
 
 async def survey_apart(settings: Settings, region: Region) -> SurveyDocument | None:
@@ -83,9 +96,7 @@ async def survey_apart(settings: Settings, region: Region) -> SurveyDocument | N
     Raises:
         SurveyFailed: it came to no answer.
     """
-    command = [sys.executable, "-m", "collector.console.surveyor", region.value, str(WINDOW)]
-    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=nothing)
+    process = await _started(region)
     try:
         told, _ = await process.communicate(settings.model_dump_json().encode())
     finally:
@@ -93,8 +104,29 @@ async def survey_apart(settings: Settings, region: Region) -> SurveyDocument | N
             process.kill()
             await process.wait()
     if process.returncode:
-        raise SurveyFailed
+        raise _why(process.returncode, told)
     try:
         return _decoder.decode(told)
     except msgspec.DecodeError:
-        raise SurveyFailed from None
+        raise SurveyFailed(SurveyFault.CRASHED, "no answer") from None
+
+
+async def _started(region: Region) -> asyncio.subprocess.Process:
+    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+    try:
+        return await asyncio.create_subprocess_exec(
+            *COMMAND, region.value, str(WINDOW), stdin=pipe, stdout=pipe, stderr=nothing
+        )
+    except OSError as error:
+        raise SurveyFailed(SurveyFault.NOT_STARTED, error.strerror or type(error).__name__) from None
+
+
+def _why(code: int, told: bytes) -> SurveyFailed:
+    """What became of the process, by its exit code and, where it could still speak, its own word."""
+    if code < 0:
+        return SurveyFailed(SurveyFault.ENDED, signal.Signals(-code).name)
+    try:
+        failure = msgspec.json.decode(told, type=SurveyFailure) if code == FAILED else None
+    except msgspec.DecodeError:
+        failure = None
+    return SurveyFailed(failure.fault, failure.detail) if failure else SurveyFailed(SurveyFault.CRASHED, f"exit {code}")

@@ -4,6 +4,7 @@ Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; mem
 Rule 2: times that are texts are RFC 3339 in UTC; those of the axis of charts are seconds since 1970-01-01 UTC.
 """
 
+from enum import StrEnum
 from typing import Literal
 
 from collector.diagnosis.document import Document, SurveyDocument
@@ -81,11 +82,34 @@ class ConsentView(Sealed, frozen=True):
     entries: list[ConsentEntry]
 
 
+class SurveyFault(StrEnum):
+    """Why a survey came to no answer."""
+
+    STORE = "store"
+    INSTALLATION = "installation"
+    TOO_LONG = "too_long"
+    NOT_STARTED = "not_started"
+    ENDED = "ended"
+    CRASHED = "crashed"
+
+
+class SurveyFailure(Sealed, frozen=True):
+    """Why a survey came to no answer, and more of it.
+
+    `detail` is why a store is closed, in the words of /readyz; the signal that ended its process; or the kind of an
+    error and its place. It quotes nothing that is stored, and is empty where there is no more to say.
+    """
+
+    fault: SurveyFault
+    detail: str = ""
+
+
 class FleetView(Sealed, frozen=True):
     """What stands out in the fleet of a region, as it was found at `made_at`, `age_seconds` ago.
 
     A survey takes minutes of a large fleet, so it is made beforehand: `state` is `making` while there is none yet,
-    `failed` when the last attempt failed (`survey` is the one before, if there is one) and `ready` otherwise.
+    `failed` when the last attempt failed (`survey` is the one before, if there is one) and `ready` otherwise. Of one
+    that failed `failure` says why.
     """
 
     region: Region
@@ -93,6 +117,7 @@ class FleetView(Sealed, frozen=True):
     made_at: str | None
     age_seconds: int | None
     survey: SurveyDocument | None
+    failure: SurveyFailure | None = None
 
 
 class StoreHealth(Sealed, frozen=True):

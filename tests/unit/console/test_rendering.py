@@ -65,7 +65,9 @@ def fleet() -> list[views.FleetView]:
     quiet = msgspec.structs.replace(made, region=Region.CHINA, alarms=[])
     return [
         views.FleetView(Region.GERMANY, "ready", made.until, 5, made),
-        views.FleetView(Region.CHINA, "failed", made.until, 5, quiet),
+        views.FleetView(
+            Region.CHINA, "failed", made.until, 5, quiet, views.SurveyFailure(views.SurveyFault.STORE, "disk full")
+        ),
         views.FleetView(Region.HONG_KONG, "making", None, None, None),
     ]
 

@@ -17,6 +17,7 @@ from collector.console.others import Word, group_key
 from collector.console.pages import FAULTS as FAULTS_OF_PAGES
 from collector.console.rendering import PLACES, slug
 from collector.console.texts import LANGUAGES, Texts, chosen, texts_of
+from collector.console.views import SurveyFault
 from collector.diagnosis.groups import Kind as AlarmKind
 from collector.diagnosis.judging import CODE, checked_rules
 from collector.diagnosis.likeness import GROUPS
@@ -51,7 +52,7 @@ MADE: Mapping[str, AbstractSet[str]] = {
     "line": {"downlink", "uplink"},
     "mark": set(MarkKind),
     "kind": set(Kind),
-    "fleet": set(AlarmKind) | {f"fault_{slug(fault)}" for fault in FAULTS},
+    "fleet": set(AlarmKind) | {f"fault_{slug(fault)}" for fault in FAULTS} | {f"why_{fault}" for fault in SurveyFault},
     "length": {"day", "hour", "minute"},
 }
 """Keys that templates put together of a beginning and a word: the words there are."""
@@ -62,7 +63,7 @@ def asked_for() -> set[str]:
     sources = [*(ROOT / "templates").glob("*.html"), *ROOT.glob("*.py")]
     text = "\n".join(path.read_text("utf-8") for path in sources)
     whole = set(re.findall(r"""\b(?:t|say)\(["']([a-z_]+(?:\.[a-z_]+)*)["'](?!\s*~)""", text))
-    begun = set(re.findall(r"""\b(?:t|say)\(f?["']([a-z_]+)\.(?:fault_)?(?:\{|["']\s*~)""", text))
+    begun = set(re.findall(r"""\b(?:t|say)\(f?["']([a-z_]+)\.(?:fault_|why_)?(?:\{|["']\s*~)""", text))
 
     assert begun == set(MADE)
     return whole | {f"{begin}.{word}" for begin, words in MADE.items() for word in words}

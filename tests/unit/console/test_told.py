@@ -28,6 +28,7 @@ from collector.diagnosis.judging import checked_rules, diagnose
 from collector.diagnosis.sentences import WORDS_OF_FIELDS, Listed, Said, Value, Word, say
 from collector.diagnosis.series import lines_of
 from collector.diagnosis.timeline import Entry, Kind, timeline
+from collector.errors import Cause
 from collector.model import Action, Channel, Region
 from collector.simulator.ailments import AILMENTS, Ailment, Report, Span
 from collector.simulator.router import Router
@@ -45,6 +46,7 @@ OWN_WORDS: Mapping[str, AbstractSet[str]] = {
     "action": set(Action),
     "channel": set(Channel),
     "state": {state.value for state in State},
+    "cause": {*Cause, "not made yet"},
 }
 """The vocabularies that no field of the catalogue enumerates."""
 
