@@ -4,7 +4,7 @@ Rule 1: an entry that closes the gate does not queue: it goes with the next batc
         with it, before it.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -53,7 +53,8 @@ class Queue:
     def __init__(self) -> None:
         self.urgent: list[Item] = []
         self.queued: deque[Item] = deque()
-        self.waiting: Counter[bytes] = Counter()
+        self.waiting: dict[bytes, int] = {}
+        """How much of each router is queued. No `Counter`: that asks Python for each key that it does not have."""
 
     def __len__(self) -> int:
         return len(self.urgent) + len(self.queued)
@@ -63,7 +64,7 @@ class Queue:
         ref = item.entry.identity.device_ref
         if takes_its_turn(item.entry):
             self.queued.append(item)
-            self.waiting[ref] += 1
+            self.waiting[ref] = self.waiting.get(ref, 0) + 1
         else:
             self.urgent += self.take_of(ref)
             self.urgent.append(item)
@@ -93,8 +94,7 @@ class Queue:
 
     def take_of(self, ref: bytes) -> list[Item]:
         """What is queued of one router."""
-        if not self.waiting[ref]:
-            del self.waiting[ref]
+        if ref not in self.waiting:
             return []
         mine = [item for item in self.queued if item.entry.identity.device_ref == ref]
         self.queued = deque(item for item in self.queued if item.entry.identity.device_ref != ref)
@@ -119,16 +119,18 @@ class Queue:
         queued = [item for item in queued if item.entry.identity.device_ref not in leaving]
         self.urgent = [*urgent, *first, *came]
         self.queued.extendleft(reversed(queued))
-        self.waiting.update(item.entry.identity.device_ref for item in queued)
+        for item in queued:
+            ref = item.entry.identity.device_ref
+            self.waiting[ref] = self.waiting.get(ref, 0) + 1
 
     def _forget(self, items: Iterable[Item]) -> None:
         waiting = self.waiting
         for item in items:
             ref = item.entry.identity.device_ref
-            if waiting[ref] == 1:
-                del waiting[ref]
+            if left := waiting[ref] - 1:
+                waiting[ref] = left
             else:
-                waiting[ref] -= 1
+                del waiting[ref]
 
 
 def refs_of(identity: Identity) -> tuple[bytes, ...]:

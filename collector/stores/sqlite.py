@@ -58,6 +58,8 @@ class SQLiteStore(StoreFile):
         super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
         self._named = WrittenNames(_REMEMBERED)
+        self._nameless: list[Insert] = []
+        """Of the last commit, those whose routers were given names."""
         self._known: dict[bytes, tuple[int, Standing]] = {}
         self._known_version = -1
         self._scrubber = Scrubber()
@@ -125,7 +127,7 @@ class SQLiteStore(StoreFile):
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        self._named.add(plan.inserts)
+        self._named.add(self._nameless)
         self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         self._end = plan.head.seq
         if plan.erase:
@@ -186,7 +188,7 @@ class SQLiteStore(StoreFile):
         if stored < len(new):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)
-        self._index(new, ids)
+        self._nameless = self._index(new, ids)
         told = [*plan.unchanged, *changed]
         stored, removed = stored + len(made.joined), removed_from([*new, *made.joined])
         return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
@@ -212,9 +214,10 @@ class SQLiteStore(StoreFile):
                 position += size
         return stored
 
-    def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> None:
-        """Make the routers findable. What was written under the same consent before is there already."""
+    def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> list[Insert]:
+        """Make the routers findable. What was written under the same consent before is there already; the others."""
         missing = self._named.lacking(inserts)
         rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
         if rows:
             self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
+        return missing

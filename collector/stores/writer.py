@@ -89,8 +89,9 @@ class Writer:
 
     def submit(self, record: Record, token: Settling, size: int) -> None:
         """Take a record; *token* is completed once it is stored, spooled or dropped."""
-        self._queue.queued.append(Item(record, token, size))
-        self._queue.waiting[record.identity.device_ref] += 1
+        queue, ref = self._queue, record.identity.device_ref
+        queue.queued.append(Item(record, token, size))
+        queue.waiting[ref] = queue.waiting.get(ref, 0) + 1
         self._work.set()
 
     def submit_event(self, event: ConsentEvent, token: Settling, size: int = 0) -> None:
@@ -118,8 +119,8 @@ class Writer:
 
     def _has_waiting(self, ref: bytes) -> bool:
         under_way = self._committing.under_way
-        if self._queue.waiting[ref] or under_way is None or under_way.sheltered:
-            return bool(self._queue.waiting[ref])
+        if ref in self._queue.waiting or under_way is None or under_way.sheltered:
+            return ref in self._queue.waiting
         return any(item.entry.identity.device_ref == ref for item in under_way.items)
 
     @property
