@@ -111,7 +111,8 @@ class Pseudonymiser:
             ("imei", normal_imei(imei) if imei else None),
             ("mac", normal_mac(mac) if mac else None),
         )
-        return tuple(dict.fromkeys((kind, self._current.ref(kind, value)) for kind, value in found if value))
+        named = dict.fromkeys((kind, value) for kind, value in found if value)
+        return tuple([(kind, self._current.ref(kind, value)) for kind, value in named])
 
     def uncached_ref(self, namespace: str, value: str) -> bytes:
         """As `ref`, for values that never come twice, such as message ids."""
