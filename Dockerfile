@@ -7,7 +7,7 @@ COPY schemas ./schemas
 COPY config ./config
 # The environment has no pip: the final image needs none.
 RUN python3 -m venv --without-pip /opt/ueip \
- && python3 -m pip --python /opt/ueip/bin/python install --no-cache-dir --constraint constraints.txt '.[postgres,console]'
+ && python3 -m pip --python /opt/ueip/bin/python install --no-cache-dir --constraint constraints.txt '.[postgres,clickhouse,console]'
 
 FROM python:3.11-slim
 COPY --from=build /opt/ueip /opt/ueip

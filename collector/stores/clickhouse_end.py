@@ -32,9 +32,9 @@ from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, Damaged, standing_of
 from collector.stores.staying import MOVE
 
-_PAGES: Final = 25
+_PAGES: Final = 10
 """Pages that are read at a time: each reading looks at the numbers of all records."""
-_AT_ONCE: Final = 50_000
+_AT_ONCE: Final = 20_000
 """Rows of one insert: each makes a part of the table."""
 _CONDITIONS: Final = 100
 _HERE: Final = {name: place for place, name in enumerate(COLUMNS)}

@@ -70,7 +70,12 @@ def _ways(authority: str | None, certificate: str | None, key: str | None) -> Po
 def limits(settings: ClickHouseSettings) -> dict[str, Any]:
     """What a connection asks of the server for whatever is asked on it."""
     fresh = FRESH if settings.cluster else {}
-    return {"max_execution_time": int(settings.patience_seconds), "max_query_size": _LARGEST_STATEMENT, **fresh}
+    return {
+        "max_execution_time": int(settings.patience_seconds),
+        "max_query_size": _LARGEST_STATEMENT,
+        "log_queries": 0,  # statements name pseudonyms, and the server's log of them would outlive their records
+        **fresh,
+    }
 
 
 def password_of(settings: ClickHouseSettings) -> str:

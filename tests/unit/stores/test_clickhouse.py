@@ -421,6 +421,15 @@ def test_a_cluster_gets_replicas_and_shards_by_router() -> None:
     assert "GRANT ON CLUSTER `fleet` CLUSTER ON *.* TO ueip_germany_writer, ueip_germany_rights" in made
 
 
+def test_the_server_is_asked_to_keep_no_statement(path: Path) -> None:
+    """They name pseudonyms; its log of queries would outlive the records."""
+    client = in_process(RECORDS.settings(path))
+    [[kept]] = client.query("SELECT getSetting('log_queries')").result_rows
+    client.close()
+
+    assert not kept
+
+
 def test_every_statement_for_a_cluster_is_one_that_the_engine_can_read() -> None:
     """Keepers and other servers are not to be had in a process; the parser is."""
     settings = ClickHouseSettings(database="de", user="x", cluster="fleet")
