@@ -116,7 +116,7 @@ class Step(Transaction):
         changed = await self._append(plan)
         erased = await self._bury(plan)
         self.named = [one for one in once(plan.inserts) if one.record.record_id not in self._there]
-        named = await self._known.make_findable(self._session, self.named, self._ids)
+        named = await self._known.make_findable(self._session, self.named, self._ids, plan.erase)
         if not (plan.appends or plan.erase or plan.bury or named):
             return None
         told = [*plan.unchanged, *changed]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from collector.stores.plan import Insert
+from collector.stores.plan import Erasure, Insert
 
 Names = tuple[tuple[str, bytes], ...]
 _VARIANTS: Final = 8
@@ -20,6 +20,13 @@ class WrittenNames:
     def clear(self) -> None:
         """Forget all; what is written again is there already."""
         self._written.clear()
+
+    def forget(self, inserts: Iterable[Insert], erased: Iterable[Erasure]) -> None:
+        """What is *erased* in the commit of these took names with it, of consents that have let in some of them too."""
+        if refs := {device_ref for device_ref, _ in erased}:
+            for insert in inserts:
+                if insert.standing.device_ref in refs:
+                    self._written.pop(insert.standing.seq, None)
 
     def lacking(self, inserts: Iterable[Insert]) -> list[Insert]:
         """Those whose router may not have all its names yet."""

@@ -96,7 +96,7 @@ class Transaction:
         new = await self._insert(inserts) if inserts else []
         if len(new) < len(inserts):
             plan.dropped[DropReason.DUPLICATE] += len(inserts) - len(new)
-        await self._known.make_findable(self._session, new, self._ids)
+        await self._known.make_findable(self._session, new, self._ids, plan.erase)
         told, removed = [*plan.unchanged, *changed], removed_from([*new, *joined])
         done = Committed(
             len(new) + len(joined), plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers

@@ -12,7 +12,7 @@ from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import Standing
 from collector.model import Action
 from collector.stores.named import Names, WrittenNames
-from collector.stores.plan import Insert
+from collector.stores.plan import Erasure, Insert
 from collector.stores.postgres_rows import index
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
@@ -70,13 +70,17 @@ class KnownRouters:
                 self._rows[row[0]] = Known(row[-3], standing_of(row), row[-2], row[-1])
         return {ref: self._rows[ref] for ref in refs if ref in self._rows}
 
-    async def make_findable(self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int]) -> bool:
-        """Write the other names of routers that they do not have yet; whether there were any."""
+    async def make_findable(
+        self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int], erased: Sequence[Erasure]
+    ) -> bool:
+        """Write the other names of routers that they do not have yet, or not any more; whether there were any."""
         missing = dict[tuple[bytes, Names], bytes]()
+        self._named.forget(inserts, erased)
+        nameless = {device_ref for device_ref, _ in erased}
         for insert in self._named.lacking(inserts):
             lookup, known = insert.record.lookup, self._rows.get(insert.standing.device_ref)
             digest = digest_of(lookup)
-            if lookup and (known is None or known.names != digest):
+            if lookup and (known is None or known.names != digest or insert.standing.device_ref in nameless):
                 missing[insert.standing.device_ref, lookup] = digest
         if not missing:
             return False

@@ -17,7 +17,7 @@ from collector.stores.retention import Purged
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, ledger_row, router_row, standing_of
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
-from collector.stores.sqlite_once import first_of, spent_ids, stored_ids
+from collector.stores.sqlite_once import first_of, spent_ids, stored_at_another_time, stored_ids
 from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
@@ -121,7 +121,7 @@ class SQLiteStore(StoreFile):
                 listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
                 newest=newest_of(db, self._wrong_times) if acts else 0,
             )
-            committed = self._write(plan, ids, seen.last)
+            committed = self._write(plan, ids, seen.last, stored_at_another_time(db, entries, ids, seen))
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -171,8 +171,8 @@ class SQLiteStore(StoreFile):
         )
         return {row[0] for row in found if row}
 
-    def _write(self, plan: Plan, ids: dict[bytes, int], last: int) -> Committed:
-        """Write what is planned. *last* is the number of the last record before."""
+    def _write(self, plan: Plan, ids: dict[bytes, int], last: int, stored_so: set[bytes]) -> Committed:
+        """Write what is planned. *last* is the number of the last record before, *stored_so* as in `first_of`."""
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)
@@ -184,10 +184,11 @@ class SQLiteStore(StoreFile):
             last = look(self._db).last  # the number of an erased record may be given again
         made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
-        stored = self._insert(first_of(new), ids)
+        stored = self._insert(first_of(new, stored_so), ids)
         if stored < len(new):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)
+        self._named.forget(new, plan.erase)
         self._nameless = self._index(new, ids)
         told = [*plan.unchanged, *changed]
         stored, removed = stored + len(made.joined), removed_from([*new, *made.joined])

@@ -7,6 +7,7 @@ Rule 2: a record of which another delivery may have another time (`Record.floati
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from collector.model import Entry, Record
@@ -26,18 +27,15 @@ Key = tuple[int, int, bytes]
 def spent_ids(
     connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the entries' records that were erased, or are stored under an older key (K09) or with another time.
+    """Ids of the entries' records that were erased, or are stored under an older key (K09).
 
     *ids* are the numbers of the routers concerned.
     """
     records = [entry for entry in entries if isinstance(entry, Record)]
     older = [ref for record in records for ref in record.older_ids]
     spent = _stored(connection, records, ids, older=True) if older else set()
-    if seen.has_floating:
-        # One that floats itself finds another that does by the index, when it is inserted.
-        spent |= floating(connection, [*(record.record_id for record in records if record.floating is None), *older])
-    if moving := [record for record in records if record.floating]:
-        spent |= _stored(connection, moving, ids)
+    if seen.has_floating and older:
+        spent |= floating(connection, older)
     if seen.has_tombstones:
         hashes = {tombstone(ref): ref for ref in (*(record.record_id for record in records), *older)}
         spent.update(hashes[found] for found in among(connection, "tombstone", list(hashes)))
@@ -55,14 +53,27 @@ def stored_ids(
     return stored | floating(connection, [record.record_id for record in records]) if seen.has_floating else stored
 
 
-def first_of(inserts: list[Insert]) -> list[Insert]:
-    """The inserts without those that come twice with different times, which no index would find."""
-    if all(insert.record.floating is None for insert in inserts):
+def stored_at_another_time(
+    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+) -> set[bytes]:
+    """Ids of the entries' records that are stored and that no index would find when they are inserted."""
+    records = [entry for entry in entries if isinstance(entry, Record)]
+    # One that floats itself finds another that does by the index.
+    fixed = [record.record_id for record in records if record.floating is None] if seen.has_floating else []
+    found = floating(connection, fixed) if fixed else set()
+    if moving := [record for record in records if record.floating]:
+        found |= _stored(connection, moving, ids)
+    return found
+
+
+def first_of(inserts: list[Insert], stored: AbstractSet[bytes]) -> list[Insert]:
+    """The inserts without those that come twice with different times, or are *stored* so, which no index would find."""
+    if not stored and all(insert.record.floating is None for insert in inserts):
         return inserts
     first: dict[bytes, Insert] = {}
     for insert in inserts:
         first.setdefault(insert.record.record_id, insert)
-    return list(first.values())
+    return [insert for record_id, insert in first.items() if record_id not in stored]
 
 
 def floating(connection: sqlite3.Connection, ids: Sequence[bytes]) -> set[bytes]:

@@ -126,6 +126,18 @@ async def test_what_an_exit_erased_is_not_stored_by_a_redelivery(store: Store, f
     assert [] == await numbers(store)
 
 
+@pytest.mark.parametrize(("first", "second"), DELIVERIES.values(), ids=DELIVERIES)
+async def test_a_redelivery_that_an_exit_overtakes_is_counted_as_any_other(
+    store: Store, first: Record, second: Record
+) -> None:
+    """As withdrawn, and not as a duplicate, however their times differ and whatever finds the one that is stored."""
+    await store.commit([first])
+    committed = await store.commit([second, leave(at=LATER)])
+
+    assert (0, {DropReason.WITHDRAWN: 1}) == outcome(committed)
+    assert 1 == committed.erased
+
+
 async def test_a_redelivery_in_the_same_batch_is_a_duplicate(store: Store) -> None:
     """Also when the broker resends while the writer is busy."""
     committed = await store.commit([record(number=1), record(number=1), record(number=2)])
@@ -644,6 +656,16 @@ async def test_an_erasure_takes_back_what_its_own_batch_was_to_write(store: Stor
 
     assert (1, {DropReason.ERASED: 2, DropReason.DUPLICATE: 1}) == outcome(committed)
     assert [3] == await numbers(store)
+
+
+async def test_a_record_that_an_erasure_of_its_commit_leaves_can_be_found(store: Store) -> None:
+    """What is erased is the last that was there before, and takes the router's names with it."""
+    await store.commit([record(number=1)])
+    committed = await store.commit([record(number=2, at=LATER), act(Action.ERASE, at=START)])
+    [found] = await store.find([("serial", ref("serial", "a"))])
+
+    assert (1, 1) == (committed.stored, committed.erased)
+    assert (1, [2]) == (found.records, await numbers(store))
 
 
 async def test_an_erased_router_is_found_by_what_it_sends_later(store: Store) -> None:
