@@ -149,7 +149,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--linger-ms", type=float, help="writer.linger_milliseconds; as shipped when not given")
     parser.add_argument("--batch-rows", type=int, help="writer.max_batch_rows; as shipped when not given")
     parser.add_argument(
-        "--backlog", type=int, default=10_000, help="saturated: messages under way (default: %(default)s)"
+        "--backlog", type=int, default=30_000, help="saturated: messages under way (default: %(default)s)"
     )
     parser.add_argument("--warm-up", type=int, default=20_000, help="messages before (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where installations are made, to measure another disk")

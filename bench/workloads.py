@@ -13,7 +13,7 @@ from yardstick import Yardstick
 
 from collector.broker import LocalBroker
 
-_BACKLOG: Final = 10_000
+_BACKLOG: Final = 30_000
 _PACES: Final = (10_000, 30_000)
 _STORES: Final = {"SQLite": Installation("sqlite"), "PostgreSQL": Installation("postgresql")}
 CPU: Final[tuple[str, ...]] = ("broker", "publisher", "database", "probes")
