@@ -176,8 +176,10 @@ def build_record(consented: Consented, rules: Rules) -> Record:
 
 def _floating(report: Report, event_time: int) -> tuple[int, ...] | None:
     """Under which other times the record may be stored: where its time does not follow from the message alone."""
+    if report.interval is not None:
+        return ()  # of the messages that make one record, each has a time
     said = None if report.arrived or report.time is None else report.time // 60_000 * 60_000
-    if said == event_time // 60_000 * 60_000 and report.interval is None:
+    if said == event_time // 60_000 * 60_000:
         return None
     return () if said is None else (said,)
 
