@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from collector.config import Settings, load_settings
+from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.errors import DataFault
@@ -31,6 +32,8 @@ def models(settings: BaseModel) -> list[tuple[BaseModel, str]]:
         value = getattr(settings, name)
         if name == "postgresql":
             value = PostgresSettings(database="a", user="a")
+        if name == "clickhouse":
+            value = ClickHouseSettings(database="a", user="a")
         if name == "sources":
             value = SourceSettings(name="a", topic="a/+", format="usp", router_level=2)
         found += models(value) if isinstance(value, BaseModel) else [(settings, name)]
@@ -105,5 +108,5 @@ def test_sections_are_in_the_order_of_the_models() -> None:
     names = [section.name for section in sections()]
 
     assert "broker" == names[0]
-    shown = [name for name in names if name.startswith("regions") and not name.endswith("postgresql")]
+    shown = [name for name in names if name.startswith("regions") and not name.endswith(("postgresql", "clickhouse"))]
     assert ["regions", *(f"regions.{region}" for region in Region)] == shown
