@@ -57,7 +57,7 @@ class BrokerSettings(Section):
         default=604_800, description="How long the broker keeps messages for a collector that is away."
     )
     receive_maximum: Annotated[int, Field(ge=10, le=65535)] = Field(
-        default=2000, description="Messages the broker may have under way, unacknowledged (MQTT 5, 3.1.2.11.3)."
+        default=10_000, description="Messages the broker may have under way, unacknowledged (MQTT 5, 3.1.2.11.3)."
     )
     max_packet_bytes: Annotated[int, Field(ge=65_536)] = Field(
         default=16_777_216, description="Larger packets are not taken from the broker at all."

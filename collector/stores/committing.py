@@ -106,11 +106,14 @@ class Committing:
             self._page = b""
         self._seq = seq
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether all is well: nothing has to be written but what comes."""
+        return not (self._spool.records or self._health.is_away or self._singly or self._outage.acts)
+
     def ordinary(self) -> Batch | None:
         """What is to be committed now while all is well; None if something else has to be looked at first."""
-        if self._spool.records or self._health.is_away or self._singly or self._outage.acts or not self._queue:
-            return None
-        return self._queue.take_some(self._most)
+        return self._queue.take_some(self._most) if self._queue and self.is_ordinary else None
 
     async def next(self) -> Batch | None:
         """What is to be committed now; None if there is nothing."""

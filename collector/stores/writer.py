@@ -4,8 +4,7 @@ Rule 1: nothing is settled before its commit returned, or before it is in the sp
         with the same entries.
 Rule 2: an exit does not queue: it goes with the next commit, and what waits of its router goes with it, before it.
         Whether it is a new exit or an old one that came again, and so what is dropped, the ledger says.
-Rule 3: a batch grows while the writer is busy, and for as long again, within bounds: what a commit costs whatever its
-        size is then never more than half of the time. An idle writer waits no longer than the linger.
+Rule 3: a batch grows while the writer is busy, and a while longer (`Growing`).
 Rule 4: two tasks share the work: one asks the store and may have to wait for it; the other watches it, and shelters
         what waits once the patience has ended.
 """
@@ -25,6 +24,7 @@ from collector.model import ConsentEvent, Record
 from collector.stores import Store
 from collector.stores.committing import REFRESH_SECONDS, Committing
 from collector.stores.door import Door
+from collector.stores.growing import Growing
 from collector.stores.health import Health
 from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes
@@ -34,8 +34,6 @@ from collector.stores.spool import Spool
 
 _CLOSING_SECONDS: Final = 2.0
 _TICK_AWAY: Final = 0.02
-_LONGEST_REST: Final = 0.03
-"""Seconds, however long the commit before took: so much later may a record be stored for a store that is slow."""
 _ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two looks at what waits while the store is away; what comes together shares a write."""
 
@@ -55,22 +53,23 @@ class Writer:
         settled: Callable[[], None] = lambda: None,
         left: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         """*settled* is called after messages left the memory, *left* when one was left with the broker, *back* when
-        those can be taken. Without a *spool*, all that a store cannot take is left there. *joins_by_flag* says that a
-        router may join by a report (D3, mode flag).
+        those can be taken; *behind* says whether more comes than is read. Without a *spool*, all that a store cannot
+        take is left there. *joins_by_flag* says that a router may join by a report (D3, mode flag).
         """
         self.store = store
         self.region = store.region
         self.spool = spool = spool or Spool(None, self.region)
         self.guarded = False
         """Whether `door` has to be asked before a report is handed over; acts ask by themselves."""
-        self._linger = settings.linger_milliseconds / 1000
         self._most = settings.max_batch_rows
         self._metrics = metrics
         self._left = left
         self._told_back = back
         self._queue = Queue()
+        self._growing = Growing(self._queue, settings, behind)
         self._health = Health(self.region, metrics, spool.after_seconds)
         self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag, known_routers=spool.known_routers)
         self._outcomes = Outcomes(self.region, metrics, settled)
@@ -81,7 +80,6 @@ class Writer:
         )  # fmt: skip
         self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
         self._work = asyncio.Event()
-        self._hurry = asyncio.Event()
         self._stopped = asyncio.Event()
         self._turn = asyncio.Lock()
         self._asked_again = float("-inf")
@@ -105,7 +103,7 @@ class Writer:
         self._queue.add(Item(event, token, size))
         self._metrics.in_flight_bytes += size
         self._work.set()
-        self._hurry.set()
+        self._growing.hurry()
 
     def renewed(self) -> None:
         """There is a new connection: what was left with the broker comes again."""
@@ -152,7 +150,7 @@ class Writer:
         """Begin nothing new."""
         self._stopped.set()
         self._work.set()
-        self._hurry.set()
+        self._growing.stop()
 
     async def close(self) -> None:
         """Let go of store and spool, unless they hang."""
@@ -172,8 +170,9 @@ class Writer:
                 return
             began = time.perf_counter()
             well = await self.step()
-            if well and self._queue.queued:
-                await self._grow(max(self._linger, min(time.perf_counter() - began, _LONGEST_REST)))
+            # What was spooled, and what is written singly, waits for no company.
+            if well and self._committing.is_ordinary:
+                await self._growing.after(time.perf_counter() - began)
             fresh = not self._committing.wants_news() or await self._committing.refresh()
             # A store that has to be opened anew is so at once: that lets go of a file that is not the right one.
             if not well or (not fresh and self._health.is_open):
@@ -206,16 +205,7 @@ class Writer:
                 await self._work.wait()
         except TimeoutError:
             return
-        await self._grow(self._linger)
-
-    async def _grow(self, seconds: float) -> None:
-        """Let a batch grow; neither a full one nor what closes the gate waits for that."""
-        if not self._linger or self._queue.urgent or self._stopped.is_set() or len(self._queue.queued) >= self._most:
-            return
-        self._hurry.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._hurry.wait()
+        await self._growing.before_first()
 
     async def _wait(self, seconds: float) -> None:
         """Wait, but not for the end."""

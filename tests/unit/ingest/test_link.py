@@ -546,7 +546,7 @@ async def test_what_was_left_is_asked_for_when_it_can_be_taken(
 ) -> None:
     """If there is nothing, no connection is given up for it."""
     monkeypatch.setattr("collector.ingest.window._SHORTEST_LIFE", 0)
-    running = start()
+    running = start(receive_maximum=2000)
     await running.connected()
     nothing = running.link.ask_again()
     broker.publish(1)

@@ -418,6 +418,27 @@ async def test_a_record_that_cannot_be_written_does_not_stop_the_others() -> Non
     assert (0, 0) == b.flight
 
 
+async def test_what_is_written_singly_does_not_rest_in_between() -> None:
+    """A batch of thousands would take minutes."""
+    b, rests = bench(linger=0.001), []
+
+    async def rest(took: float) -> None:
+        rests.append(b.writer._committing._singly)
+
+    b.writer._growing.after = rest  # type: ignore[method-assign]
+    entries = [record(number=number) for number in range(5)]
+    b.store.poison = entries[2]
+    b.put(*entries)
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.flight == (0, 0))
+    b.writer.stop()
+    await running
+
+    assert [[0], [1], [3], [4]] == b.wrote
+    assert rests
+    assert not any(rests)
+
+
 async def test_an_exit_that_cannot_be_written_is_kept_waiting() -> None:
     """What an owner wants is not dropped for a bug of ours."""
     b = bench()
@@ -571,7 +592,7 @@ async def test_a_batch_grows_for_as_long_again_as_a_commit_took() -> None:
 async def test_an_exit_does_not_wait_while_a_batch_grows(busy: bool) -> None:
     """Neither in the linger nor after a commit."""
     b = bench()
-    b.writer._linger = 600
+    b.writer._growing._linger = 600
     running = asyncio.create_task(b.writer.run())
     await until(lambda: b.metrics.store_up[HERE])
     if busy:
