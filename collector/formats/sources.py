@@ -73,12 +73,13 @@ class Source(Sealed, frozen=True):
         if router is None:
             return DropReason.UNKNOWN_TOPIC
         time = self._time(reading, message)
+        arrived = reading.time is None and time is not None
         # Events are dated by the sample, also by one whose time is that of its arrival.
         tree, counters, parts = self.translator.translate(replace(reading, time=time), tally)
         network = tree.network
         return Report(
             router=router,
-            format=self.format if reading.time is not None or time is None else f"{self.format}+arrival",
+            format=f"{self.format}+arrival" if arrived else self.format,
             message_id=self._key(reading, message, time),
             schema_version=1,
             flag=reading.flag,
@@ -94,7 +95,7 @@ class Source(Sealed, frozen=True):
             counters=counters,
             parts=parts,
             interval=(time or 0) // self.interval if reading.partial else None,
-            arrived=reading.time is None,
+            arrived=arrived,
         )
 
     def _named(self, reading: Reading, message: Message) -> str | None:
