@@ -117,6 +117,7 @@ class SQLiteEnd:
 
     async def number_of(self, record_id: bytes) -> int:
         """As `End.number_of`."""
+        # Every record that `write` has put here floats (`_WRITE`), so the index of those that do finds any of them.
         return self._one("SELECT id FROM record WHERE floating = 1 AND record_id = ?", record_id) or 0
 
     async def settle(self) -> None:
