@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clickhouse import RECORDS, Settling, ask, in_process, tell
-from grounds import HERE, InDatabase, Seen, Stepped, Stops
+from grounds import HERE, InDatabase, Seen, Stepped, StopsInSession, ask_at_begin
 from postgresql import DATABASES
 
 from collector.config import Settings
@@ -14,8 +14,6 @@ from collector.rules import consent_rules
 from collector.stores import Store
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import LOOK_BACK
-from collector.stores.postgres_rows import BEGIN_ALONE
-from collector.stores.postgres_session import Session
 
 
 def made(kind: type[Settling], path: Path, rules: ConsentRules, user: str = "germany_writer") -> Settling:
@@ -24,25 +22,13 @@ def made(kind: type[Settling], path: Path, rules: ConsentRules, user: str = "ger
     return kind(DATABASES.settings(path, user), records, HERE, rules, dialled=in_process)
 
 
-class SteppedClickHouse(Stops, Settling):
+class SteppedClickHouse(StopsInSession, Settling):
     """In a database of each."""
 
     def __init__(self, path: Path, settings: Settings) -> None:
         records = RECORDS.settings(path)
         ledger, rules = DATABASES.settings(path), consent_rules(settings)
         super().__init__(ledger, records, HERE, rules, (), LOOK_BACK, in_process)
-
-    async def _finish(self, session: Session) -> None:
-        await self._stop("inside")
-        await super()._finish(session)
-
-    def hide(self) -> None:
-        """As `Stepped.hide`."""
-        self._session, self._hidden = None, self._session
-
-    def show(self) -> None:
-        """As `Stepped.show`."""
-        self._session = self._hidden
 
 
 class InClickHouse(InDatabase):
@@ -75,15 +61,7 @@ class InClickHouse(InDatabase):
         """As `Ground.commanded`."""
         store = made(Settling, path, consent_rules(settings), "germany_rights")
         await store.open()
-        session: Any = store._session
-        run = session.run
-
-        async def asked(sql: str) -> None:
-            if sql == BEGIN_ALONE:
-                asks()
-            await run(sql)
-
-        session.run = asked
+        ask_at_begin(store, asks)
         return store
 
     @asynccontextmanager

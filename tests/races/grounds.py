@@ -115,15 +115,14 @@ class SteppedStore(Stops, SQLiteStore):
         self._connection = self._hidden
 
 
-class SteppedPostgres(Stops, PostgresStore):
-    """In a database."""
+class StopsInSession(Stops):
+    """Where a commit stops, of a store that is behind a session with a database."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        super().__init__(DATABASES.settings(path), HERE, consent_rules(settings))
+    _session: Session | None
 
     async def _finish(self, session: Session) -> None:
         await self._stop("inside")
-        await super()._finish(session)
+        await super()._finish(session)  # type: ignore[misc]
 
     def hide(self) -> None:
         """As `Stepped.hide`."""
@@ -132,6 +131,26 @@ class SteppedPostgres(Stops, PostgresStore):
     def show(self) -> None:
         """As `Stepped.show`."""
         self._session = self._hidden
+
+
+class SteppedPostgres(StopsInSession, PostgresStore):
+    """In a database."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        super().__init__(DATABASES.settings(path), HERE, consent_rules(settings))
+
+
+def ask_at_begin(store: Any, asks: Callable[[], None]) -> None:
+    """Have *asks* called whenever the store begins a transaction that is alone."""
+    session = store._session
+    run = session.run
+
+    async def asked(sql: str) -> None:
+        if sql == BEGIN_ALONE:
+            asks()
+        await run(sql)
+
+    session.run = asked
 
 
 class Ground(Protocol):
@@ -246,15 +265,7 @@ class InDatabase:
         """As `Ground.commanded`."""
         store = PostgresStore(DATABASES.settings(path, "germany_rights"), HERE, consent_rules(settings))
         await store.open()
-        session: Any = store._session
-        run = session.run
-
-        async def asked(sql: str) -> None:
-            if sql == BEGIN_ALONE:
-                asks()
-            await run(sql)
-
-        session.run = asked
+        ask_at_begin(store, asks)
         return store
 
     @asynccontextmanager
