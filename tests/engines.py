@@ -1,11 +1,11 @@
 """Stores of every engine, for suites that hold all of them to the same promises."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import pytest
 from postgresql import ADMIN, DATABASES, binaries
@@ -20,6 +20,7 @@ from collector.stores.postgres_end import PostgresEnd
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 
+S = TypeVar("S", bound=Store)
 Engine = Literal["memory", "sqlite", "postgresql", "clickhouse"]
 HAS_POSTGRESQL: Final = binaries() is not None
 needs_postgresql: Final = pytest.mark.skipif(
@@ -87,6 +88,22 @@ def place() -> Iterator[Path]:
             yield Path(folder)
         finally:
             let_go(Path(folder))
+
+
+@asynccontextmanager
+async def opened(make: Callable[..., S]) -> AsyncIterator[Callable[..., Awaitable[S]]]:
+    """Opens stores that *make* makes, as collectors on several machines do; they are closed at the end of the block."""
+    made: list[S] = []
+
+    async def another(*args: object, **options: object) -> S:
+        store = make(*args, **options)
+        made.append(store)
+        await store.open()
+        return store
+
+    yield another
+    for store in made:
+        await store.close()
 
 
 def end(engine: Engine, path: Path, rules: ConsentRules, *, source: bool = False) -> End:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse
+from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, opened
 from postgresql import ADMIN, DATABASES, elsewhere, shared
 from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router
 
@@ -52,19 +52,15 @@ def path(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 async def another(path: Path) -> AsyncIterator[Open]:
     """Opens stores of one region, as collectors on several machines do."""
-    made: list[ClickHouseStore] = []
 
-    async def opened(user: str = "germany_writer", rules: ConsentRules = RULES, dialled: Any = None) -> ClickHouseStore:
+    def make(user: str = "germany_writer", rules: ConsentRules = RULES, dialled: Any = None) -> ClickHouseStore:
         settings = DATABASES.settings(path, user)
         store = Settling(settings, RECORDS.settings(path), HERE, rules, dialled=dialled or in_process)
         store.sweep_waits = 60.0
-        made.append(store)
-        await store.open()
         return store
 
-    yield opened
-    for store in made:
-        await store.close()
+    async with opened(make) as another:
+        yield another
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from engines import needs_postgresql
+from engines import needs_postgresql, opened
 from postgresql import ADMIN, DATABASES, PASSWORD, elsewhere, shared
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, record, ref, router
 
@@ -48,17 +48,12 @@ Open = Callable[..., Any]
 @pytest.fixture
 async def another(path: Path) -> AsyncIterator[Open]:
     """Opens stores of one database, as collectors on several machines do."""
-    made: list[PostgresStore] = []
 
-    async def opened(user: str = "germany_writer", rules: ConsentRules = RULES, **more: Any) -> PostgresStore:
-        store = PostgresStore(DATABASES.settings(path, user, **more), HERE, rules)
-        made.append(store)
-        await store.open()
-        return store
+    def make(user: str = "germany_writer", rules: ConsentRules = RULES, **more: Any) -> PostgresStore:
+        return PostgresStore(DATABASES.settings(path, user, **more), HERE, rules)
 
-    yield opened
-    for store in made:
-        await store.close()
+    async with opened(make) as another:
+        yield another
 
 
 @pytest.fixture
