@@ -100,14 +100,14 @@ def tidy_command(config: Path | None, region: str, admin: str, clickhouse_admin:
     """
     from collector.stores.postgres_tidy import tidy  # noqa: PLC0415 - its driver is an extra
 
-    here, done = Region(region), list[str]()
+    here, beside = Region(region), None
     own = _own(config, here)
     database = _database(own).model_copy(update={"password_file": None})
     if own.clickhouse is not None:
-        from collector.stores.clickhouse_tidy import tidy as tidy_clickhouse  # noqa: PLC0415 - its driver is an extra
+        from collector.stores.clickhouse_tidy import months_of  # noqa: PLC0415 - its driver is an extra
 
-        done = asyncio.run(tidy_clickhouse(database, _as(own.clickhouse, clickhouse_admin), here, admin))
-    done += asyncio.run(tidy(database, here, admin))
+        beside = months_of(_as(own.clickhouse, clickhouse_admin), here)
+    done = asyncio.run(tidy(database, here, admin, beside))
     say(f"{here}: written anew: {', '.join(done)}" if done else f"{here}: nothing was erased since")
 
 

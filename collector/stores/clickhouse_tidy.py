@@ -5,37 +5,33 @@ that were replaced are removed by the server some minutes later (`old_parts_life
 """
 
 from collector.config_clickhouse import ClickHouseSettings
-from collector.config_postgres import PostgresSettings
 from collector.model import Region
 from collector.stores.clickhouse_rows import MONTH, Table
+from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
-from collector.stores.postgres_reading import check_kind
-from collector.stores.postgres_rows import Erased, noted
+from collector.stores.postgres_rows import noted
 from collector.stores.postgres_session import Session
-from collector.stores.rows import ERASED
+from collector.stores.postgres_tidy import Beside
 
 
-async def tidy(
-    ledger: PostgresSettings, records: ClickHouseSettings, region: Region, admin: str, dialled: Dial = dial
-) -> list[str]:
-    """Write anew what erasures have left bytes in, as far as it is ClickHouse's; which months that were.
-
-    Before `postgres_tidy.tidy`, which lets go of the note that both go by.
+def months_of(records: ClickHouseSettings, region: Region, dialled: Dial = dial) -> Beside:
+    """What writes anew the months in *records* that erasures have left bytes in; beside `postgres_tidy.tidy`.
 
     Raises:
-        StoreUnavailable: a server did not answer, or who signed in may not.
-        StoreUnusable: it is no store of the region.
+        StoreUnavailable: the server did not answer, or who signed in may not.
+        StoreUnusable: they are no records of the region, or another ledger's.
     """
-    session = await Session.connect(ledger, region, user=admin, patient=True)
-    connection = Records(records, region, dialled, patient=True)
-    try:
-        async with session.turn():
-            await check_kind(session, region)
-            text = await noted(session, ERASED)
-        months = sorted(name for name in Erased.noted(text).tables if name.startswith(MONTH))
-        for name in months:
-            await Table(connection).write_anew(int(name.removeprefix(MONTH)))
-    finally:
-        await connection.close()
-        await session.close()
-    return months
+
+    async def write_anew(session: Session, erased_from: frozenset[str]) -> list[str]:
+        connection = Records(records, region, dialled, patient=True)
+        try:
+            table = Table(connection)
+            check_about(await table.comment(), region, await noted(session, MARK))
+            months = sorted(name for name in erased_from if name.startswith(MONTH))
+            for name in months:
+                await table.write_anew(int(name.removeprefix(MONTH)))
+        finally:
+            await connection.close()
+        return months
+
+    return write_anew

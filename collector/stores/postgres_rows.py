@@ -21,11 +21,13 @@ from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, router_row
 _LOCK: Final = 0x55454950  # "UEIP"
 # Every statement sees what was committed when it began, whatever the server's default is: what is read after the lock
 # was waited for must be as of then.
-_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-BEGIN_BESIDE: Final = f"{_BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN_BESIDE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
 """A transaction beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
-BEGIN_ALONE: Final = f"{_BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
+BEGIN_ALONE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
 """A transaction alone in its region."""
+_NOTING: Final = f"SELECT pg_advisory_xact_lock({_LOCK + 1})"
+"""Until its transaction ends nobody else changes the note of what was erased."""
 
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
@@ -147,9 +149,9 @@ class Erased(NamedTuple):
     tables: frozenset[str] = frozenset()
 
     @classmethod
-    def noted(cls, text: str | None) -> "Erased":
+    def noted(cls, text: str) -> "Erased":
         """What was noted."""
-        oldest, newest, *tables = (text or "0 0").split()
+        oldest, newest, *tables = text.split()
         return cls(int(oldest), int(newest), frozenset(tables))
 
     def text(self) -> str:
@@ -168,9 +170,16 @@ async def note(session: Session, name: str, value: str) -> None:
     await session.do(_NOTE, name, value)
 
 
+async def noted_erased(session: Session) -> Erased | None:
+    """The note of what was erased; it stays as it is for the rest of the transaction, but for who asked."""
+    await session.rows(_NOTING)
+    text = await noted(session, ERASED)
+    return None if text is None else Erased.noted(text)
+
+
 async def note_erased(session: Session, tables: set[str], now: int) -> None:
     """Note that rows of these tables were erased, whose bytes are still in the files."""
-    before = Erased.noted(await noted(session, ERASED))
+    before = await noted_erased(session) or Erased()
     await note(session, ERASED, Erased(before.oldest or now, now, before.tables | tables).text())
 
 

@@ -2,8 +2,12 @@
 
 PostgreSQL only marks a deleted row; its bytes stay in the file, also after a plain VACUUM, and in the write-ahead log
 until that is cut off. What the server's operator keeps of that log, archives and standbys, is beyond this.
+
+Rule 1: what is erased while this is under way is done the next time: it is noted apart from what is done now.
+Rule 2: the note of what is done now is let go of at the end, so that whoever breaks off does it again.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -11,19 +15,24 @@ from collector.config_postgres import PostgresSettings
 from collector.errors import StoreUnavailable
 from collector.model import Region
 from collector.stores.postgres_reading import check_kind
-from collector.stores.postgres_rows import Erased, noted
+from collector.stores.postgres_rows import BEGIN, Erased, note, noted, noted_erased
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ERASED
 
 _ALWAYS: Final = ("ueip.lookup", "ueip.memory")
 """Tables that every erasure may have left something in."""
 _THERE: Final = "SELECT to_regclass($1) IS NOT NULL"
+_REMOVE: Final = "DELETE FROM ueip.note WHERE name = $1"
+TIDYING: Final = "tidying"
+"""The note of the tables that are being written anew."""
+Beside = Callable[[Session, frozenset[str]], Awaitable[list[str]]]
+"""Writes anew what of these tables is no table of this database; which those were."""
 
 
-async def tidy(settings: PostgresSettings, region: Region, admin: str) -> list[str]:
+async def tidy(settings: PostgresSettings, region: Region, admin: str, beside: Beside | None = None) -> list[str]:
     """Write anew what erasures have left bytes in, signed in as *admin*; which tables that were.
 
-    Commits into such a table wait meanwhile, and their messages in the spool.
+    Commits into such a table wait meanwhile, and their messages in the spool. *beside* has its turn first.
 
     Raises:
         StoreUnavailable: the server did not answer, or *admin* may not.
@@ -33,20 +42,50 @@ async def tidy(settings: PostgresSettings, region: Region, admin: str) -> list[s
     try:
         async with session.turn():
             await check_kind(session, region)
-            text = await noted(session, ERASED)
-            if text is None:
+            begun = await _begin(session)
+            if begun is None:
                 return []
-            tables = [*_ALWAYS, *sorted(Erased.noted(text).tables)]
-            # A month may have been dropped as a whole since.
-            done = [table for table in tables if (await session.row(_THERE, table))[0]]
-            for table in done:
-                await session.run(f"VACUUM (FULL) {table}")
-            # Unless somebody erased meanwhile: that is another note.
-            await session.do("DELETE FROM ueip.note WHERE name = $1 AND value = $2", ERASED, text)
+            done = [] if beside is None else await beside(session, begun.tables)
+            done += await _write_anew(session, begun.tables)
+            await _end(session, begun)
         await _cut_log(session)
         return done
     finally:
         await session.close()
+
+
+async def _begin(session: Session) -> Erased | None:
+    """What is to be done now, noted apart; None if nothing was erased."""
+    await session.run(BEGIN)
+    erased = await noted_erased(session)
+    if erased is not None:
+        broken_off = (await noted(session, TIDYING) or "").split()
+        erased = erased._replace(tables=erased.tables.union(broken_off))
+        await note(session, TIDYING, " ".join(sorted(erased.tables)))
+        await note(session, ERASED, erased._replace(tables=frozenset()).text())
+    await session.run("COMMIT")
+    return erased
+
+
+async def _write_anew(session: Session, erased_from: frozenset[str]) -> list[str]:
+    tables = [*_ALWAYS, *sorted(erased_from)]
+    # A month may have been dropped as a whole since.
+    there = [table for table in tables if (await session.row(_THERE, table))[0]]
+    for table in there:
+        await session.run(f"VACUUM (FULL) {table}")
+    return there
+
+
+async def _end(session: Session, begun: Erased) -> None:
+    """Let go of what was done; what was erased meanwhile is younger than all of that."""
+    await session.run(BEGIN)
+    erased = await noted_erased(session)
+    await session.do(_REMOVE, TIDYING)
+    if erased is None or erased == begun._replace(tables=frozenset()):
+        await session.do(_REMOVE, ERASED)
+    else:
+        await note(session, ERASED, erased._replace(oldest=begun.newest).text())
+    await session.run("COMMIT")
 
 
 async def _cut_log(session: Session) -> None:

@@ -16,6 +16,7 @@ from collector.model import Action, DropReason, Entry, Region
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_reading import now_ms
+from collector.stores.postgres_tidy import tidy
 from collector.stores.retention import DAY
 from collector.stores.rows import ERASED, PURGING
 
@@ -32,7 +33,7 @@ if HAS_CLICKHOUSE:
     from collector.stores.clickhouse_schema import About, grants, script
     from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
-    from collector.stores.clickhouse_tidy import tidy
+    from collector.stores.clickhouse_tidy import months_of
     from collector.stores.verified import Expected, Verified
 
 pytestmark = needs_clickhouse
@@ -505,12 +506,26 @@ async def test_tidying_takes_the_deleted_rows_out_of_the_parts(path: Path, store
     masked = f"""SELECT sum(has_lightweight_delete) FROM system.parts
         WHERE active AND database = '{RECORDS.at(path)}' AND table = 'record'"""
     before = ask(masked)
-    done = await tidy(DATABASES.settings(path, ADMIN), RECORDS.settings(path), HERE, ADMIN, in_process)
+    beside = months_of(RECORDS.settings(path), HERE, in_process)
+    done = await tidy(DATABASES.settings(path, ADMIN), HERE, ADMIN, beside)
 
     assert noted is not None
-    assert ["records_202511"] == done
+    assert await store.noted(ERASED) is None
+    assert ["records_202511", "ueip.lookup", "ueip.memory"] == done
     assert (1, 0) == (before[0][0], ask(masked)[0][0])
     assert 1 == len(rows(path))
+
+
+async def test_tidying_leaves_the_records_of_another_ledger_alone(path: Path, store: "Settling") -> None:
+    """And the note with them: somebody has to correct the settings, and do it again."""
+    await store.commit([record("a", 1)])
+    await store.commit([leave("a", at=LATER)])
+    other = path.with_name("other")
+    beside = months_of(RECORDS.settings(other), HERE, in_process)
+    with pytest.raises(StoreUnusable, match="found records of another ledger"):
+        await tidy(DATABASES.settings(path, ADMIN), HERE, ADMIN, beside)
+
+    assert await store.noted(ERASED) is not None
 
 
 def verified(path: Path) -> "Verified":

@@ -21,10 +21,12 @@ from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_faults import refused
 from collector.stores.postgres_partitions import CURRENT, Month
 from collector.stores.postgres_reading import now_ms
+from collector.stores.postgres_rows import BEGIN_BESIDE, Erased, note_erased
 from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
-from collector.stores.rows import Damaged
+from collector.stores.postgres_tidy import tidy
+from collector.stores.rows import ERASED, Damaged
 
 pytestmark = needs_postgresql
 RULES = ConsentRules()
@@ -911,3 +913,85 @@ def test_the_server_can_be_asked_from_inside_a_loop() -> None:
         return 1
 
     assert 1 == elsewhere(asked())
+
+
+# Erased bytes
+
+
+async def erased(store: PostgresStore) -> Erased | None:
+    """What is noted of erasures whose bytes may still be in files."""
+    text = await store.noted(ERASED)
+    return None if text is None else Erased.noted(text)
+
+
+async def test_erasures_of_two_collectors_at_the_same_time_are_both_noted(path: Path, store: PostgresStore) -> None:
+    """Though both found no note when they began."""
+    settings = DATABASES.settings(path, "germany_writer")
+    first, second = [await Session.connect(settings, HERE) for _ in range(2)]
+
+    async def noted_by_the_second() -> None:
+        await note_erased(second, {"ueip.record_2025_12"}, LATER)
+        await second.run("COMMIT")
+
+    for session in (first, second):
+        await session.run(BEGIN_BESIDE)
+    await note_erased(first, {"ueip.record_2025_11"}, START)
+    beside = asyncio.create_task(noted_by_the_second())
+    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(20):
+        while not beside.done():
+            [waits] = await store._open.row(asked)
+            if waits:
+                break
+            await asyncio.sleep(0.01)
+    await first.run("COMMIT")
+    await beside
+    for session in (first, second):
+        await session.close()
+
+    assert Erased(START, LATER, frozenset({"ueip.record_2025_11", "ueip.record_2025_12"})) == await erased(store)
+
+
+async def test_what_is_erased_while_it_is_tidied_is_tidied_the_next_time(path: Path, store: PostgresStore) -> None:
+    """And that alone; the age of what is left is counted from what was done."""
+    settings = DATABASES.settings(path, ADMIN)
+    await store.commit([record("a", 1), record("b", 1, at=DECEMBER)])
+    await store.commit([leave("a", at=LATER)])
+    before = await erased(store)
+
+    async def left(_: Session, tables: frozenset[str]) -> list[str]:
+        await store.commit([leave("b", at=DECEMBER + HOUR)])
+        return [f"beside {', '.join(tables)}"]
+
+    done = await tidy(settings, HERE, ADMIN, left)
+    meanwhile = await erased(store)
+    again = await tidy(settings, HERE, ADMIN)
+
+    assert before is not None
+    assert meanwhile is not None
+    assert ["beside ueip.record_2025_11", "ueip.lookup", "ueip.memory", "ueip.record_2025_11"] == done
+    assert (before.newest, {"ueip.record_2025_12"}) == (meanwhile.oldest, set(meanwhile.tables))
+    assert ["ueip.lookup", "ueip.memory", "ueip.record_2025_12"] == again
+    assert await erased(store) is None
+
+
+async def test_tidying_that_broke_off_is_done_again_as_a_whole(path: Path, store: PostgresStore) -> None:
+    """The note is let go of at the end."""
+    settings = DATABASES.settings(path, ADMIN)
+    await store.commit([record("a", 1)])
+    await store.commit([leave("a", at=LATER)])
+    before = await erased(store)
+
+    async def lost(_: Session, tables: frozenset[str]) -> list[str]:
+        raise StoreUnavailable("as in a test")
+
+    with pytest.raises(StoreUnavailable):
+        await tidy(settings, HERE, ADMIN, lost)
+    after = await erased(store)
+    done = await tidy(settings, HERE, ADMIN)
+
+    assert before is not None
+    assert after is not None
+    assert (before.oldest, before.newest) == (after.oldest, after.newest)
+    assert "ueip.record_2025_11" in done
+    assert await erased(store) is None
