@@ -69,19 +69,20 @@ class Sweep:
         if oldest is None or oldest > expired:
             return 0
         until = min(oldest + REACH, expired)
-        condition, gone = f"{free} AND received_at <= {until}", 0
-        for month, number in await table.by_month(condition):
-            whole = Month.of(_first_of(month)).end <= until + 1
-            if whole and not (held and await table.by_month(f"received_at <= {until} AND NOT ({free})")):
-                await table.drop_month(month)
-            else:
-                async with session.turn():
-                    await session.run(BEGIN_BESIDE)
-                    await note_erased(session, {f"{MONTH}{month}"}, now)
-                    await session.run("COMMIT")
-                await table.delete(condition)
-            gone += number
-        return gone
+        condition = f"{free} AND received_at <= {until}"
+        found = dict(await table.by_month(condition))
+        kept = bool(held) and bool(await table.by_month(f"received_at <= {until} AND NOT ({free})"))
+        whole = [month for month in found if not kept and Month.of(_first_of(month)).end <= until + 1]
+        for month in whole:
+            await table.drop_month(month)
+        if parts := found.keys() - set(whole):
+            async with session.turn():
+                await session.run(BEGIN_BESIDE)
+                # All of them before any row goes: who deletes and dies leaves no bytes that nobody knows of.
+                await note_erased(session, {f"{MONTH}{month}" for month in parts}, now)
+                await session.run("COMMIT")
+            await table.delete(condition)
+        return sum(found.values())
 
     async def _leftovers(self, session: Session, table: Table) -> None:
         """What found a router that left goes with its last record, and what its next sample would be compared with."""

@@ -16,6 +16,7 @@ from collector.model import Action, DropReason, Entry, Region
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_reading import now_ms
+from collector.stores.postgres_rows import Erased
 from collector.stores.postgres_tidy import tidy
 from collector.stores.retention import DAY
 from collector.stores.rows import ERASED, PURGING
@@ -591,3 +592,27 @@ async def test_a_month_that_is_past_its_time_is_dropped_as_a_whole(
     assert {router("a").device_ref, router("b").device_ref} == set(kept)
     assert 1 == len(dropped)
     assert 1 == len(rows(path))
+
+
+async def test_a_sweep_that_breaks_off_after_it_deleted_has_noted_every_month_that_it_deleted_from(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes of each are still in the files, and tidying goes by the note."""
+    delete = Table.delete
+
+    async def lost(table: "Table", condition: str) -> None:
+        await delete(table, condition)
+        raise StoreUnavailable("as in a test")
+
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    first = Month.of(now_ms() - 100 * DAY)
+    await store.commit([record("a", 1, at=first.end - 1), record("a", 2, at=first.end + 1), record("b", 1)])
+    await store.commit([record("b", 2, at=first.end - 1)])
+    await store.commit([act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")])
+    monkeypatch.setattr(Table, "delete", lost)
+    with pytest.raises(StoreUnavailable):
+        await store.purge()
+    noted = Erased.noted(await store.noted(ERASED))
+
+    assert 2 == len(noted.tables)
+    assert {router("b").device_ref} == {row[0] for row in rows(path)}
