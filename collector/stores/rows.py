@@ -63,26 +63,21 @@ def standing_of(row: Any) -> Standing:
     Raises:
         Damaged: no collector wrote it; the gate must not guess at what it says.
     """
-    if tuple(map(type, row[:10])) != _STANDING_TYPES or row[2] not in _STATES:
+    state = _STATES.get(row[2])
+    if state is None or tuple(map(type, row[:10])) != _STANDING_TYPES:
         raise Damaged("what is noted of a router's standing cannot be read")
+    # By position: the columns stand in the order of the fields.
     return Standing(
-        device_ref=row[0],
-        key_id=row[1],
-        state=State(row[2]),
-        seq=row[3],
-        consent_id=row[4],
-        generation=row[5],
-        effective_at=row[6],
-        policy_version=row[7],
-        storage_regions=tuple(row[8].split(",")) if row[8] else (),
-        attested=bool(row[9]),
-        holds=tuple(row[10].split(",")) if row[10] else (),
-        beneath=State(row[11]) if row[11] else None,
-        erased_until=row[12],
-    )
+        row[0], row[1], state, row[3], row[4], row[5], row[6], row[7],
+        tuple(row[8].split(",")) if row[8] else (),
+        bool(row[9]),
+        tuple(row[10].split(",")) if row[10] else (),
+        State(row[11]) if row[11] else None,
+        row[12],
+    )  # fmt: skip
 
 
-_STATES: Final = frozenset(state.value for state in State)
+_STATES: Final = {state.value: state for state in State}
 
 
 def router_row(standing: Standing) -> tuple[Any, ...]:

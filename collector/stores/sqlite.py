@@ -6,24 +6,23 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.gathering import parted
-from collector.stores.named import WrittenNames
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
-from collector.stores.rows import ROUTER_COLUMNS, decode_entry, ledger_row, router_row, standing_of
+from collector.stores.rows import decode_entry, ledger_row, router_row
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
+from collector.stores.sqlite_known import KnownRouters
 from collector.stores.sqlite_once import first_of, spent_ids, stored_at_another_time, stored_ids
 from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
     INSERT_SIZES,
     UPSERT_ROUTER,
-    VARIABLES,
     among,
     bury,
     check_staying_here,
@@ -39,8 +38,6 @@ from collector.stores.sqlite_schema import check_schema
 from collector.stores.sqlite_scrub import Scrubber, note_erasure
 
 T = TypeVar("T")
-_REMEMBERED: Final = 32_768
-"""Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 
 
 class SQLiteStore(StoreFile):
@@ -57,11 +54,7 @@ class SQLiteStore(StoreFile):
         """As `StoreFile`; *rules* say how its ledger is kept."""
         super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
-        self._named = WrittenNames(_REMEMBERED)
-        self._nameless: list[Insert] = []
-        """Of the last commit, those whose routers were given names."""
-        self._known: dict[bytes, tuple[int, Standing]] = {}
-        self._known_version = -1
+        self._known = KnownRouters()
         self._scrubber = Scrubber()
         self._sweep = Sweep(rules.retention)
 
@@ -83,13 +76,8 @@ class SQLiteStore(StoreFile):
 
     def _open(self) -> None:
         super()._open()
-        self._forget()
+        self._known.forget()
         self._scrubber.opened()
-
-    def _forget(self) -> None:
-        """What is remembered of rows is no longer what is there."""
-        self._known_version = -1
-        self._named.clear()
 
     def _changes(self, after: int) -> list[Standing]:
         """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
@@ -124,11 +112,10 @@ class SQLiteStore(StoreFile):
             committed = self._write(plan, ids, seen.last, stored_at_another_time(db, entries, ids, seen))
             db.execute("COMMIT")
         except BaseException:
+            self._known.forget()
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        self._named.add(self._nameless)
-        self._known.update((s.device_ref, (ids[s.device_ref], s)) for s in committed.standings)
         self._end = plan.head.seq
         if plan.erase:
             self._scrubber.scrub(db)
@@ -136,33 +123,18 @@ class SQLiteStore(StoreFile):
         return committed
 
     def _restore(self, entries: Sequence[str]) -> int:
-        self._forget()
+        self._known.forget()
         check_staying_here(self._db, str(self.path))
         erased = restore(self._db, entries, self._rules)
         self._scrubber.scrub(self._db)
         return erased
 
     def _standings(self, refs: set[bytes], version: int) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
-        """What the ledger says, as of this transaction: the answer that decides (K15).
-
-        What this connection read or wrote before still holds, unless another one has committed since; that is what
-        `data_version` tells, and inside an immediate transaction nobody can.
-        """
-        if version != self._known_version or len(self._known) > _REMEMBERED:
+        """What the ledger says, as of this transaction: the answer that decides (K15). With the routers' numbers."""
+        if not self._known.is_of(version):
             check_staying_here(self._db, str(self.path))
-            self._known.clear()
-            self._known_version = version
-        known = self._known
-        self._read_standings([ref for ref in refs if ref not in known])
-        found = {ref: known[ref] for ref in refs if ref in known}
-        return {ref: id_ for ref, (id_, _) in found.items()}, {ref: standing for ref, (_, standing) in found.items()}
-
-    def _read_standings(self, wanted: list[bytes]) -> None:
-        for start in range(0, len(wanted), VARIABLES):
-            some = wanted[start : start + VARIABLES]
-            marks = ",".join("?" * len(some))
-            sql = f"SELECT {ROUTER_COLUMNS}, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
-            self._known.update((row[0], (row[-1], standing_of(row))) for row in self._db.execute(sql, some).fetchall())
+        found = self._known.read(self._db, refs)
+        return {ref: row.id for ref, row in found.items()}, {ref: row.standing for ref, row in found.items()}
 
     def _seen_events(self, acts: Sequence[ConsentEvent]) -> set[bytes]:
         refs = [ref for act in acts if act.event_ref for ref in (act.event_ref, *act.older_event_refs)]
@@ -188,8 +160,7 @@ class SQLiteStore(StoreFile):
         if stored < len(new):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)
-        self._named.forget(new, plan.erase)
-        self._nameless = self._index(new, ids)
+        self._known.make_findable(self._db, new)
         told = [*plan.unchanged, *changed]
         stored, removed = stored + len(made.joined), removed_from([*new, *made.joined])
         return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
@@ -202,6 +173,7 @@ class SQLiteStore(StoreFile):
         changed = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
         for standing in changed.values():
             ids[standing.device_ref] = self._db.execute(UPSERT_ROUTER, router_row(standing)).fetchone()[0]
+            self._known.wrote(ids[standing.device_ref], standing)
         return list(changed.values())
 
     def _insert(self, inserts: list[Insert], ids: dict[bytes, int]) -> int:
@@ -214,11 +186,3 @@ class SQLiteStore(StoreFile):
                 stored += self._db.execute(insert_records(size), tuple(chain.from_iterable(rows))).rowcount
                 position += size
         return stored
-
-    def _index(self, inserts: list[Insert], ids: dict[bytes, int]) -> list[Insert]:
-        """Make the routers findable. What was written under the same consent before is there already; the others."""
-        missing = self._named.lacking(inserts)
-        rows = {(ref, kind, ids[i.standing.device_ref]) for i in missing for kind, ref in i.record.lookup}
-        if rows:
-            self._db.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", rows)
-        return missing

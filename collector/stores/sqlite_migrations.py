@@ -108,4 +108,10 @@ MIGRATIONS: Final = (
     CREATE UNIQUE INDEX record_by_router ON record (router_id, event_time, record_id);
     CREATE UNIQUE INDEX record_floating ON record (record_id) WHERE floating = 1;
     """,
+    """
+    -- What is noted of the names that `lookup` has of a router, so that they need not be written with every report.
+    ALTER TABLE router ADD COLUMN names BLOB;
+    CREATE TRIGGER lookup_loses_names AFTER DELETE ON lookup
+        BEGIN UPDATE router SET names = NULL WHERE id = OLD.router_id; END;
+    """,
 )

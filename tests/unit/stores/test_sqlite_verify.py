@@ -321,7 +321,8 @@ def test_findings_are_counted_and_the_first_are_told(path: Path) -> None:
             sql = "INSERT INTO router SELECT NULL, ?, key_id, state, seq, consent_id, generation, effective_at, "
             other.execute(
                 sql
-                + "policy_version, storage_regions, attested, holds, beneath, erased_until FROM router WHERE id = 1",
+                + "policy_version, storage_regions, attested, holds, beneath, erased_until, names "
+                + "FROM router WHERE id = 1",
                 (ref("x", number),),
             )
     verified = verify(path, HERE, Expected())
