@@ -33,7 +33,8 @@ def _told(texts: Texts, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return texts.tell(Word("truth", str(value).lower()))
     if isinstance(value, int | float):
-        return texts.exact(value)
+        # A code is a name that happens to be of digits; as the summary beside it has it, nothing stands between them.
+        return str(value) if name.endswith("_code") else texts.exact(value)
     vocabulary = re.sub("_(2g|5g)$", "", name)
     words = vocabulary in WORDS_OF_FIELDS or vocabulary == "event"
     return texts.tell(Word(vocabulary, value)) if words else str(value)

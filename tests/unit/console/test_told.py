@@ -258,3 +258,11 @@ def test_values_are_written_with_all_their_digits(language: str, shown: list[str
     assert [f"{one.label} {one.text}" for one in told[:3]] == shown[1:]
     assert (told[3].text, told[3].moment) == ("", text_of(0))
     assert (told[4].label, told[5].text) == (shown[0], "A-1")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_code_of_digits_is_no_number(language: str) -> None:
+    """It is looked up by whoever reads it, as the summary has it."""
+    evidence = EvidenceDocument("ab", text_of(0), {"wifi.wifi_driver_error_code": 4097, "event.nas_cause_code": 15})
+
+    assert [one.text for one in evidence_of(texts_of(language), evidence)] == ["4097", "15"]
