@@ -124,7 +124,8 @@ async def _started(region: Region) -> asyncio.subprocess.Process:
 def _why(code: int, told: bytes) -> SurveyFailed:
     """What became of the process, by its exit code and, where it could still speak, its own word."""
     if code < 0:
-        return SurveyFailed(SurveyFault.ENDED, signal.Signals(-code).name)
+        known = -code in set(signal.Signals)  # those of real time have no names
+        return SurveyFailed(SurveyFault.ENDED, signal.Signals(-code).name if known else f"signal {-code}")
     try:
         failure = msgspec.json.decode(told, type=SurveyFailure) if code == FAILED else None
     except msgspec.DecodeError:

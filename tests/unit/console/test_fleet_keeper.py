@@ -51,6 +51,7 @@ async def test_a_store_that_cannot_be_read_is_a_failed_survey(a_house: House) ->
     ("program", "failure"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", SurveyFailure(SurveyFault.ENDED, "SIGKILL")),
+        ("import os; os.kill(os.getpid(), 40)", SurveyFailure(SurveyFault.ENDED, "signal 40")),
         ("import sys; sys.exit(7)", SurveyFailure(SurveyFault.CRASHED, "exit 7")),
         ("import sys; sys.exit(3)", SurveyFailure(SurveyFault.CRASHED, "exit 3")),
         ("print('what?')", SurveyFailure(SurveyFault.CRASHED, "no answer")),
