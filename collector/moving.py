@@ -202,8 +202,11 @@ def abandon(settings: Settings, region: Region, admin: str) -> None:
     """Give up a move out of the region's store: it takes acts and records again.
 
     Raises:
+        DataFault: the region is not served by these settings.
         StoreUnusable: none is under way.
     """
+    if region not in settings.regions.enabled:
+        raise DataFault([f"regions.enabled: found no {region}, expected it in the configuration that --from names"])
     source = end_of(settings, region, admin=admin, anew=False)
 
     async def gave_up() -> None:

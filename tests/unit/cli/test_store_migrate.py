@@ -313,6 +313,17 @@ def test_a_move_that_was_begun_can_be_given_up(site: Path) -> None:
     assert 0 == run("find", SERIAL, "-c", str(site / "collector.toml")).code
 
 
+def test_a_move_of_a_region_that_is_not_served_cannot_be_given_up(site: Path) -> None:
+    """The wrong configuration was named."""
+    old = site / "collector.toml"
+    enabled = 'enabled = ["china"]'
+    old.write_text(re.sub(r"(?m)^enabled = \[.*$", enabled, old.read_text(), count=1))
+    given_up = migrate(site, old, "--give-up")
+
+    assert enabled in old.read_text()
+    assert (1, True) == (given_up.code, "regions.enabled: found no germany" in given_up.err)
+
+
 def test_a_full_disk_is_told_and_the_move_goes_on_once_there_is_room(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
