@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from collector.config_access import AuditSettings
 from collector.config_console import ConsoleSettings
 from collector.config_files import file_faults
-from collector.config_http import ApiSettings, File, HttpSettings, Section, is_loopback
+from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.data import data_path
 from collector.errors import DataFault
@@ -183,7 +183,7 @@ class Settings(Section):
     audit: AuditSettings = AuditSettings()
     console: ConsoleSettings = ConsoleSettings()
     log: LogSettings = LogSettings()
-    sources: tuple[SourceSettings, ...] = Field(default=(), description="Routers that speak another format than ours.")
+    sources: Several[SourceSettings] = Field(default=(), description="Routers that speak another format than ours.")
 
     @property
     def comes_again_milliseconds(self) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from collector.config_http import File, Section, is_loopback
+from collector.config_http import File, Section, Several, is_loopback
 
 LEAST_PASSWORD: Final = 15
 """Characters, where a password is all there is (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.1)."""
@@ -73,7 +73,7 @@ class OidcSettings(Section):
         description="How browsers reach the console, as in https://console.example; `/sign-in/oidc/callback` below it "
         "is what the provider must know as the redirect address.",
     )
-    scopes: tuple[Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]+$")], ...] = Field(
+    scopes: Several[Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]+$")]] = Field(
         default=("openid", "profile"), description="What is asked for; `openid` must be among them."
     )
     name_claim: Claim = Field(
@@ -96,7 +96,7 @@ class OidcSettings(Section):
         default=None,
         description="A claim with the date until which somebody's training holds; signing in ends with it.",
     )
-    algorithms: tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"], ...] = (
+    algorithms: Several[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]] = (
         Field(default=("RS256", "PS256", "ES256"), description="Signatures of the provider that are taken.")
     )
     ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")

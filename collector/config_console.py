@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from collector.config_access import OidcSettings, SignInSettings
-from collector.config_http import File, Section, is_loopback
+from collector.config_http import File, Section, Several, is_loopback
 
 
 class ConsoleSettings(Section):
@@ -17,7 +17,7 @@ class ConsoleSettings(Section):
     )
     cert_file: File | None = Field(default=None, description="The listener's certificate (PEM); with it, TLS.")
     key_file: File | None = Field(default=None, description="Its private key (PEM).")
-    names: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")], ...] = Field(
+    names: Several[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")]] = Field(
         default=(), description="Names by which browsers reach it, beside the address itself; others are refused."
     )
     sign_in: SignInSettings = SignInSettings()

@@ -2,9 +2,9 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
 
 def _named(path: Path) -> Path:
@@ -14,7 +14,10 @@ def _named(path: Path) -> Path:
     return path
 
 
-File = Annotated[Path, AfterValidator(_named)]
+T = TypeVar("T")
+# What a file has no type of its own for: paths and words of ours are texts there, and what is fixed is a list.
+File = Annotated[Path, AfterValidator(_named), Strict(strict=False)]
+Several = Annotated[tuple[T, ...], Strict(strict=False)]
 
 
 def is_loopback(host: str) -> bool:
@@ -26,9 +29,9 @@ def is_loopback(host: str) -> bool:
 
 
 class Section(BaseModel):
-    """A table of the configuration: unknown settings are faults, and so is what is no number."""
+    """A table of the configuration: unknown settings are faults, and so is a text for a number, or true for one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class HttpSettings(Section):

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, Strict, StringConstraints, model_validator
 
 from collector.config_clickhouse import ClickHouseSettings
-from collector.config_http import File, Section
+from collector.config_http import File, Section, Several
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
 
@@ -17,7 +17,7 @@ class RegionSettings(Section):
     store: File | None = Field(
         default=None, description="The region's SQLite file; none where there is a [regions.<region>.postgresql]."
     )
-    key_files: Annotated[tuple[File, ...], Field(min_length=1)] = Field(
+    key_files: Annotated[Several[File], Field(min_length=1)] = Field(
         description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
     )
     witness: File | None = Field(
@@ -74,10 +74,10 @@ class RegionSettings(Section):
 class RegionsSettings(Section):
     """Which regions are served here, and by which tables."""
 
-    enabled: Annotated[tuple[Region, ...], Field(min_length=1)] = Field(
+    enabled: Annotated[Several[Annotated[Region, Strict(strict=False)]], Field(min_length=1)] = Field(
         default=tuple(Region), description="Records of other regions are dropped (`region_not_here`)."
     )
-    blocked: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")], ...] = Field(
+    blocked: Several[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]] = Field(
         default=(), description="Countries to refuse, beside those the tables name."
     )
     tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")

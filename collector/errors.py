@@ -148,6 +148,14 @@ class BrokerNotInstalled(CollectorError):
     """No Mosquitto was found on this machine; the text says how to install one."""
 
 
+_UNQUOTED = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
+_PLAIN = {
+    **_UNQUOTED, "string_type": "a text", "path_type": "a path", "tuple_type": "a list", "dict_type": "a table",
+    "model_type": "a table",
+}  # fmt: skip
+"""What a setting has to be, by the kind of pydantic's finding that it is something else."""
+
+
 def _sentence(file: str | Path, found: dict[str, Any], names: Any) -> str:
     place = _place(found["loc"], names)
     where = f"{file}: {place}: " if place else f"{file}: "
@@ -158,7 +166,10 @@ def _sentence(file: str | Path, found: dict[str, Any], names: Any) -> str:
         return f"{where}unknown setting. Check the spelling or remove it."
     if found["type"] in {"value_error", "assertion_error"}:
         return f"{where}{message}"
-    return f"{where}found {_shown(found.get('input'))}, expected {_expected(message)}"
+    value = found.get("input")
+    expected = _PLAIN.get(found["type"]) or _expected(message)
+    quoted = ". Remove the quotation marks." if isinstance(value, str) and found["type"] in _UNQUOTED else ""
+    return f"{where}found {_shown(value)}, expected {expected}{quoted}"
 
 
 def _expected(message: str) -> str:

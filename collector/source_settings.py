@@ -17,7 +17,7 @@ OWN: Final = "ueip"
 class SourceSettings(BaseModel):
     """One source: which topics, which format, and what the format does not say."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
         description="What the source is called; part of what tells its records from others."

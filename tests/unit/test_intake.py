@@ -35,7 +35,7 @@ def make_settings() -> Settings:
         region.value: RegionSettings(store=Path(f"{region}.db"), key_files=(Path(f"{region}.key"),), retention_days=365)
         for region in Region
     }
-    return Settings(regions=RegionsSettings(**places))
+    return Settings(regions=RegionsSettings.model_validate(places))
 
 
 SETTINGS = make_settings()

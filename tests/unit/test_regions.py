@@ -489,7 +489,7 @@ CHINA, GERMAN, REST = 'china = ["CN"]', '"AT", "BE", ', '"AE", "AF", '
         ([(REST, '"ARE", "AF", ')], f"countries.hong_kong.entry 1: found 'ARE', {A_COUNTRY}"),
         ([('"202" = ["GR"]', '"202" = ["gr"]')], f"mcc.202.entry 1: found 'gr', {A_COUNTRY}"),
         ([('"202" = ["GR"]', '"2O2" = ["GR"]')], f"mcc.2O2.[key]: found '2O2', {A_CODE}"),
-        ([('"202" = ["GR"]', '"202" = "GR"')], "mcc.202: found 'GR', expected a valid tuple"),
+        ([('"202" = ["GR"]', '"202" = "GR"')], "mcc.202: found 'GR', expected a list"),
         ([('neutral = ["901"]', 'neutral = ["91"]')], f"mcc_special.neutral.entry 1: found '91', {A_CODE}"),
         ([(CHINA, "")], "countries.china: missing. Add it."),
         ([("blocked = []", "blcoked = []")], "blcoked: unknown setting. Check the spelling or remove it."),

@@ -44,13 +44,13 @@ def test_the_example_is_the_defaults() -> None:
     """Nothing in the file differs from what holds without it."""
     found = Settings.model_validate(tomllib.loads(configuration()))
 
-    assert Settings(regions=RegionsSettings(**REGIONS)) == found
+    assert Settings(regions=RegionsSettings.model_validate(REGIONS)) == found
 
 
 def test_every_setting_is_in_the_file_and_on_the_page() -> None:
     """A setting that nobody can find might as well not be there."""
     lines, page = configuration().splitlines(), settings_page()
-    for model, name in models(Settings(regions=RegionsSettings(**REGIONS))):
+    for model, name in models(Settings(regions=RegionsSettings.model_validate(REGIONS))):
         assert any(line.removeprefix("# ").startswith(f"{name} = ") for line in lines), name
         description = type(model).model_fields[name].description
         assert description, name
