@@ -8,6 +8,7 @@ import asyncio
 import functools
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import clickhouse_connect
@@ -27,6 +28,8 @@ Dial = Callable[[ClickHouseSettings], Client]
 _CONNECT_SECONDS: Final = 5
 _CLOSE_SECONDS: Final = 2.0
 _PATIENT: Final = 3600.0
+_MOST_WAYS: Final = 16
+"""More than there are regions, so that only those of certificates of before are let go of."""
 _LARGEST_STATEMENT: Final = 4 << 20
 """Bytes; a thousand pseudonyms and a thousand record ids are 130,000."""
 
@@ -52,16 +55,25 @@ def dial(settings: ClickHouseSettings) -> Client:
         client_cert=settings.cert_file and str(settings.cert_file), tls_mode="strict" if password else "mutual",
         connect_timeout=_CONNECT_SECONDS, send_receive_timeout=int(settings.patience_seconds) + 1, query_retries=0,
         autogenerate_session_id=False, client_name="ueip", settings=limits(settings),
-        pool_mgr=_ways(*(str(file) if file else None for file in files)),
+        pool_mgr=ways(*files),
     )  # fmt: skip
 
 
-@functools.cache
-def _ways(authority: str | None, certificate: str | None, key: str | None) -> PoolManager:
-    """What makes connections to servers with these files.
+def ways(*files: Path | None) -> PoolManager:
+    """What makes connections to servers with these files (authority, certificate, key), as they are now.
 
-    Ours, and not the driver's: that goes by `http_proxy` and the like, and would give records and password to a proxy.
+    Raises:
+        OSError: one of them cannot be read.
     """
+    return _ways(tuple((str(file), file.stat().st_mtime_ns) if file else None for file in files))
+
+
+@functools.lru_cache(_MOST_WAYS)
+def _ways(files: tuple[tuple[str, int] | None, ...]) -> PoolManager:
+    """Ours, and not the driver's: that goes by `http_proxy` and the like, and would give records and password to a
+    proxy. Kept, so that a server that is away for hours piles nothing up; made anew with a certificate that is new.
+    """
+    authority, certificate, key = (file and file[0] for file in files)
     made = get_pool_manager(ca_cert=authority, client_cert=certificate, client_cert_key=key)
     assert isinstance(made, PoolManager)
     return made

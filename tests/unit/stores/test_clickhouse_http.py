@@ -175,4 +175,18 @@ async def test_a_certificate_is_shown_and_a_password_with_it_if_there_is_one(
 
 def test_connections_are_kept_by_the_files_they_are_made_with() -> None:
     """Not by each attempt: one that goes on failing for hours piles nothing up."""
-    assert clickhouse_session._ways(None, None, None) is clickhouse_session._ways(None, None, None)
+    assert clickhouse_session.ways(None, None, None) is clickhouse_session.ways(None, None, None)
+
+
+async def test_an_authority_that_is_renewed_is_trusted_with_the_next_connection(
+    path: Path, secure: "Served", authority: trustme.CA, tmp_path: Path
+) -> None:
+    """Nobody starts the collector again for that."""
+    settings = secure.settings(RECORDS.at(path), tls=True, ca_file=tmp_path / "ca.pem")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    before = await refusal(store_at(path, settings))
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    found = await stored_over(path, settings)
+
+    assert Cause.NOT_ANSWERING is before.cause
+    assert [2, 1] == found
