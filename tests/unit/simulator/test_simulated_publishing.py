@@ -186,7 +186,7 @@ def test_what_the_broker_calls_too_large_is_counted_not_sent(broker: Any) -> Non
     with Publisher(endpoint) as publisher:
         publisher.publish(large)
         publisher.publish(publications(size=1)[0])
-        publisher.wait(10)
+        publisher.wait(60)
 
         assert (2, 1, 1) == (publisher.published, publisher.acknowledged, publisher.refused)
 
