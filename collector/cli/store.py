@@ -53,7 +53,7 @@ def init_command(config: Path | None, region: str, admin: str, clickhouse_admin:
     found = asyncio.run(prepare(database.model_copy(update={"password_file": None}), here, admin))
     said = "made ready" if not found else "up to date" if found == SCHEMA_VERSION else f"brought up from {found}"
     say(f"{here}: {said}, schema version {SCHEMA_VERSION}", style="green")
-    _tell_roles(here, "", f"GRANT {{writer}} TO {database.user};")
+    _tell_roles(here, "", f'GRANT {{writer}} TO "{database.user}";')
     if own.clickhouse is not None:
         _init_clickhouse(own, here, admin, clickhouse_admin)
 
@@ -65,7 +65,7 @@ def _init_clickhouse(own: RegionSettings, region: Region, admin: str, clickhouse
     ledger = _database(own).model_copy(update={"password_file": None})
     there = asyncio.run(prepare(ledger, _as(own.clickhouse, clickhouse_admin), region, admin))
     say(f"{region}: ClickHouse {'up to date' if there else 'made ready'}", style="green")
-    _tell_roles(region, "of ClickHouse, ", f"GRANT {{writer}} TO {own.clickhouse.user}")
+    _tell_roles(region, "of ClickHouse, ", f'GRANT {{writer}} TO "{own.clickhouse.user}"')
 
 
 def _tell_roles(region: Region, where: str, grant: str) -> None:

@@ -5,6 +5,7 @@ The oracle is the publisher, as in `test_crashes`: what the broker acknowledged 
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -171,6 +172,23 @@ def test_what_store_init_would_do_can_be_run_by_somebody_else(site: DatabaseSite
         server.ask("postgres", "DROP DATABASE by_hand WITH (FORCE)", "SELECT 1")
 
     assert (2, 0, 0) == (unready.returncode, printed.returncode, checked.returncode), checked.stderr
+
+
+def test_store_init_says_how_the_collector_is_let_in_whatever_its_name_is(site: DatabaseSite) -> None:
+    """The statement can be run as it stands, also for a name that has to be quoted."""
+    user = "Some.one-else"
+    site.config.write_text(site.config.read_text().replace('user = "germany_writer"', f'user = "{user}"'))
+    site.server.ask("postgres", f'CREATE ROLE "{user}" LOGIN', "SELECT 1")
+    try:
+        done = site.ueip("store", "init", "--region", HERE, "-c", str(site.config))
+        [statement] = re.findall(r"GRANT [^;]*;", done.stderr)
+        [(is_member,)] = site.server.ask(
+            "postgres", statement, f"SELECT pg_has_role('{user}', 'ueip_germany_writer', 'MEMBER')"
+        )
+    finally:
+        site.server.ask("postgres", f'DROP ROLE "{user}"', "SELECT 1")
+
+    assert is_member
 
 
 @contextlib.contextmanager
