@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from collector.model import Region
@@ -60,8 +61,7 @@ class Router:
     templates: tuple[Template, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True, gc=False):
     """What is said of the n-th message of a connection, beside its text."""
 
     router: int

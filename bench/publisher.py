@@ -24,6 +24,8 @@ from payloads import Router, fleet, kind_of, time_text
 _WINDOW: Final = 2000
 """Messages a connection may have unacknowledged."""
 _TICK: Final = 0.001
+_FLOOD_TICK: Final = 0.004
+"""Seconds between two writes of a flood: few large ones, so that the load takes little of the processors itself."""
 _MOST_AT_ONCE: Final = 500
 
 
@@ -101,16 +103,16 @@ class Publisher:
     async def flood(self, seconds: float) -> None:
         """Publish what is allowed until the time is over."""
         end = time.perf_counter() + seconds
-        await self._publish(lambda: self.allowed - self.published, lambda: time.perf_counter() >= end)
+        await self._publish(lambda: self.allowed - self.published, lambda: time.perf_counter() >= end, _FLOOD_TICK)
 
-    async def _publish(self, due: Callable[[], int], done: Callable[[], bool]) -> None:
+    async def _publish(self, due: Callable[[], int], done: Callable[[], bool], tick: float = _TICK) -> None:
         while not done():
             room = min(_WINDOW - connection.open_count for connection in self._connections)
             batch = min(due(), room, _MOST_AT_ONCE)
             if batch > 0:
                 self._send(batch)
             # With much left to do, only a look at the acknowledgements; else the next tick.
-            await asyncio.sleep(0 if batch == _MOST_AT_ONCE else _TICK)
+            await asyncio.sleep(0 if batch == _MOST_AT_ONCE else tick)
         while any(connection.open_count for connection in self._connections):  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(_TICK)
 
