@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 import orjson
 import pytest
-from engines import ENGINES, HERE_NOW, let_go, make, place
+from engines import ENGINES, HERE_NOW, let_go, make, opened, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
@@ -40,18 +40,14 @@ class Open(Protocol):
 @pytest.fixture(params=ENGINES)
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
     """Opens stores of one engine, and closes them afterwards."""
-    made: list[Store] = []
+    paths = (tmp_path / f"{number}.db" for number in count())
+    async with opened(make) as another:
 
-    async def opened(mode: Mode = "flag", *, erase_on_exit: bool = True, retention: int = UNLIMITED) -> Store:
-        rules = ConsentRules(mode=mode, erase_on_exit=erase_on_exit, retention=retention)
-        store = make(request.param, tmp_path / f"{len(made)}.db", rules)
-        made.append(store)
-        await store.open()
-        return store
+        async def open_one(mode: Mode = "flag", *, erase_on_exit: bool = True, retention: int = UNLIMITED) -> Store:
+            rules = ConsentRules(mode=mode, erase_on_exit=erase_on_exit, retention=retention)
+            return await another(request.param, next(paths), rules)
 
-    yield opened
-    for store in made:
-        await store.close()
+        yield open_one
     let_go(tmp_path)
 
 
