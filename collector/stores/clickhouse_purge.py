@@ -125,10 +125,27 @@ async def erase(session: Session, table: Table, bounds: Sequence[Bound], now: in
     ids = await table.ids(condition)
     if ids:
         months = [month for month, _ in await table.by_month(condition)]
-        async with session.turn():
-            await session.run(BEGIN_BESIDE)
-            await bury(session, [tombstone(record_id) for record_id in ids], now)
-            await note_erased(session, {f"{MONTH}{month}" for month in months}, now)
-            await session.run("COMMIT")
-        await table.delete(condition)
+        await delete(session, table, condition, months, now, [tombstone(record_id) for record_id in ids])
     return len(ids)
+
+
+async def delete(
+    session: Session, table: Table, condition: str, months: Iterable[int], now: int, buried: Sequence[bytes] = ()
+) -> None:
+    """Delete what a condition names, and note that it was in these months, whose files still have its bytes.
+
+    Before, so that whoever dies meanwhile leaves none that nobody knows of; and after, for what was tidied meanwhile
+    had them still.
+    """
+    names = {f"{MONTH}{month}" for month in months}
+    await _note(session, names, now, buried)
+    await table.delete(condition)
+    await _note(session, names, now)
+
+
+async def _note(session: Session, names: set[str], now: int, buried: Sequence[bytes] = ()) -> None:
+    async with session.turn():
+        await session.run(BEGIN_BESIDE)
+        await bury(session, buried, now)
+        await note_erased(session, names, now)
+        await session.run("COMMIT")

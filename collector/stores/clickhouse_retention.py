@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.consent.acts import EXITS, LEFT
-from collector.stores.clickhouse_purge import erase
-from collector.stores.clickhouse_rows import MONTH, Bound, Table, some
+from collector.stores.clickhouse_purge import delete, erase
+from collector.stores.clickhouse_rows import Bound, Table, some
 from collector.stores.clickhouse_text import listed
 from collector.stores.postgres_partitions import Month
-from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased
+from collector.stores.postgres_rows import BEGIN_BESIDE
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, expired_until
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
@@ -76,12 +76,7 @@ class Sweep:
         for month in whole:
             await table.drop_month(month)
         if parts := found.keys() - set(whole):
-            async with session.turn():
-                await session.run(BEGIN_BESIDE)
-                # All of them before any row goes: who deletes and dies leaves no bytes that nobody knows of.
-                await note_erased(session, {f"{MONTH}{month}" for month in parts}, now)
-                await session.run("COMMIT")
-            await table.delete(condition)
+            await delete(session, table, condition, parts, now)
         return sum(found.values())
 
     async def _leftovers(self, session: Session, table: Table) -> None:

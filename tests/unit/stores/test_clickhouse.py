@@ -517,6 +517,26 @@ async def test_tidying_takes_the_deleted_rows_out_of_the_parts(path: Path, store
     assert 1 == len(rows(path))
 
 
+async def test_what_is_tidied_before_it_is_deleted_is_tidied_again(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files that were written anew had the rows still."""
+    delete = Table.delete
+
+    async def late(table: "Table", condition: str) -> None:
+        await tidy(DATABASES.settings(path, ADMIN), HERE, ADMIN, months_of(RECORDS.settings(path), HERE, in_process))
+        await delete(table, condition)
+
+    monkeypatch.setattr(Table, "delete", late)
+    await store.commit([record("a", 1)])
+    await store.commit([leave("a", at=LATER)])
+    noted = await store.noted(ERASED)
+
+    assert [] == rows(path)
+    assert noted is not None
+    assert {"records_202511"} == set(Erased.noted(noted).tables)
+
+
 async def test_tidying_leaves_the_records_of_another_ledger_alone(path: Path, store: "Settling") -> None:
     """And the note with them: somebody has to correct the settings, and do it again."""
     await store.commit([record("a", 1)])
