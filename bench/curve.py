@@ -24,12 +24,14 @@ from typing import Final
 
 from crowd import MOST
 from curve_places import ENGINES, Place, Point
+from filled import MONTHS
 from machine import machine
 
 _REPORTS: Final = Path(__file__).with_name("reports")
 _COLUMNS: Final = (
     "store",
     "routers", "records", "process, CPU", "commit, CPU", "both", "database, CPU",
+    "database, log, bytes",
     "commit, wall", "longest commit, ms", "on the disk, MiB",
     "process, instructions",
     "commit, instructions",
@@ -38,16 +40,18 @@ _BYTES_A_RECORD: Final = 800
 """On the disk, with indexes, and with room for the sorting of one."""
 
 
-def by_routers(folder: Path, sizes: Sequence[int], messages: int, store: str) -> Iterator[Point]:
+def by_routers(folder: Path, sizes: Sequence[int], messages: int, store: str, *, checkpoint: bool) -> Iterator[Point]:
     """A point for each size of the fleet, each on a store of its own."""
     for size in sizes:
         here = folder / f"{store}-routers-{size}"
         with Place(here, size, store) as place:
-            yield place.measure(messages)
+            yield place.measure(messages, checkpoint=checkpoint)
         shutil.rmtree(here)
 
 
-def by_records(folder: Path, sizes: Sequence[int], messages: int, store: str, routers: int) -> Iterator[Point]:
+def by_records(
+    folder: Path, sizes: Sequence[int], messages: int, store: str, routers: int, *, months: int, checkpoint: bool
+) -> Iterator[Point]:
     """A point for each size of the store, which grows from one to the next; stops where the disk is full."""
     here, have = folder / f"{store}-records", 0
     with Place(here, routers, store) as place:
@@ -55,9 +59,9 @@ def by_records(folder: Path, sizes: Sequence[int], messages: int, store: str, ro
             if (size - have) * _BYTES_A_RECORD > shutil.disk_usage(folder).free:
                 print(f"stopped before {size:,} records: the disk has no room for them", file=sys.stderr)
                 break
-            place.engine.fill(size)
+            place.engine.fill(size, months)
             have = size
-            yield place.measure(messages)
+            yield place.measure(messages, checkpoint=checkpoint)
     shutil.rmtree(here)
 
 
@@ -84,6 +88,7 @@ def page(document: dict[str, object], curves: dict[str, list[Point]]) -> str:
 def _row(point: Point) -> str:
     costs = (point.process, point.commit_cpu, point.cpu, point.database, point.commit_wall)
     cells = [point.store, f"{point.routers:,}", f"{point.records:,}", *(f"{cost:.1f}" for cost in costs)]
+    cells.insert(-1, str(point.log or ""))
     counted = [str(count or "") for count in (point.process_instructions, point.commit_instructions)]
     return f"| {' | '.join([*cells, f'{point.worst_commit_ms:.0f}', f'{point.mib:,}', *counted])} |"
 
@@ -99,6 +104,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--store", choices=ENGINES, nargs="+", default=["sqlite"], help="(default: %(default)s)")
     parser.add_argument("--messages", type=int, default=50_000, help="a point (default: %(default)s)")
     parser.add_argument("--fleet", type=int, default=10_000, help="routers of the records (default: %(default)s)")
+    parser.add_argument(
+        "--months", type=int, default=MONTHS, help="before this one with records (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--checkpoint", action="store_true", help="of the server before each point, as comes every few minutes"
+    )
     parser.add_argument("--folder", type=Path, help="where stores are made, to measure another disk")
     parser.add_argument("--no-report", action="store_true", help="only print")
     return parser.parse_args()
@@ -114,8 +125,16 @@ def main() -> None:
         here.chmod(0o711)
         for store in given.store:
             runs = {
-                "More routers": by_routers(here, given.routers, given.messages, store),
-                "More records": by_records(here, given.records, given.messages, store, given.fleet),
+                "More routers": by_routers(here, given.routers, given.messages, store, checkpoint=given.checkpoint),
+                "More records": by_records(
+                    here,
+                    given.records,
+                    given.messages,
+                    store,
+                    given.fleet,
+                    months=given.months,
+                    checkpoint=given.checkpoint,
+                ),
             }
             for title, points in runs.items():
                 for point in points:

@@ -36,6 +36,8 @@ class Point:
     commit_cpu: float
     database: float
     """CPU of the server, where there is one."""
+    log: int
+    """Bytes that the server wrote to its log, where there is one; no other work on the machine changes it."""
     commit_wall: float
     worst_commit_ms: float
     mib: int
@@ -62,12 +64,20 @@ class Engine(Protocol):
         """How many records there are."""
         ...
 
-    def fill(self, upto: int) -> None:
-        """Add records in bulk until there are so many."""
+    def fill(self, upto: int, months: int) -> None:
+        """Add records in bulk until there are so many, of this month and so many before it where months lie apart."""
         ...
 
     def server_cpu(self) -> float:
         """CPU seconds of its server so far."""
+        ...
+
+    def log_bytes(self) -> int:
+        """What its server has written to its log so far."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Have its server make a checkpoint: each page is written whole to the log when it is first changed after."""
         ...
 
     def mebibytes(self) -> int:
@@ -101,7 +111,7 @@ class SQLiteEngine:
         """As `Engine.count`."""
         return int(self._store._all("SELECT max(id) FROM record")[0][0])  # noqa: SLF001
 
-    def fill(self, upto: int) -> None:
+    def fill(self, upto: int, months: int) -> None:  # noqa: ARG002
         """As `Engine.fill`."""
         self.close()
         fill_file(self._path, upto)
@@ -110,6 +120,13 @@ class SQLiteEngine:
     def server_cpu(self) -> float:
         """As `Engine.server_cpu`."""
         return 0.0
+
+    def log_bytes(self) -> int:
+        """As `Engine.log_bytes`."""
+        return 0
+
+    def checkpoint(self) -> None:
+        """As `Engine.checkpoint`."""
 
     def mebibytes(self) -> int:
         """As `Engine.mebibytes`."""
@@ -143,13 +160,21 @@ class PostgresEngine:
         """As `Engine.count`."""
         return int(self._do(self._reading.fetchval("SELECT count(*) FROM ueip.record")))
 
-    def fill(self, upto: int) -> None:
+    def fill(self, upto: int, months: int) -> None:
         """As `Engine.fill`."""
-        self._do(fill_months(self._reading, upto))
+        self._do(fill_months(self._reading, upto, months))
 
     def server_cpu(self) -> float:
         """As `Engine.server_cpu`."""
         return cpu_of_family(self._server.pid)
+
+    def log_bytes(self) -> int:
+        """As `Engine.log_bytes`."""
+        return int(self._do(self._reading.fetchval("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn")))
+
+    def checkpoint(self) -> None:
+        """As `Engine.checkpoint`."""
+        self._do(self._reading.execute("CHECKPOINT"))
 
     def mebibytes(self) -> int:
         """As `Engine.mebibytes`."""
@@ -186,18 +211,21 @@ class Place:
     def __exit__(self, *_: object) -> None:
         self.engine.close()
 
-    def measure(self, messages: int) -> Point:
-        """What so many messages cost here."""
+    def measure(self, messages: int, *, checkpoint: bool = False) -> Point:
+        """What so many messages cost here, after a *checkpoint* of the server or as it comes."""
         crowd, engine = self.crowd, self.engine
         # What comes first fills caches, and makes the first splits of the pages that were filled in.
         self._commit(crowd.records(crowd.messages(messages)))
         records, batch = engine.count(), crowd.messages(messages)
+        if checkpoint:
+            engine.checkpoint()
         gc.collect()
         began, first = time.process_time(), self._instructions.now()
         found = crowd.records(batch)
         process, server, second = time.process_time() - began, engine.server_cpu(), self._instructions.now()
+        log = engine.log_bytes()
         cpu, wall, worst = self._commit(found)
-        third = self._instructions.now()
+        third, log = self._instructions.now(), engine.log_bytes() - log
         server = engine.server_cpu() - server
         return Point(
             store=engine.name,
@@ -206,6 +234,7 @@ class Place:
             process=_each(process, messages),
             commit_cpu=_each(cpu, messages),
             database=_each(server, messages),
+            log=round(log / messages),
             commit_wall=_each(wall, messages),
             worst_commit_ms=round(1000 * worst, 1),
             mib=engine.mebibytes(),

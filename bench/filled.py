@@ -21,7 +21,7 @@ from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_schema import role
 
 _DAYS: Final = 150
-_MONTHS: Final = 5
+MONTHS: Final = 5
 """Before this one."""
 _IDS: Final = 1 << 128
 _INSERT: Final = "INSERT INTO record VALUES (NULL, ?, ?, ?, ?, ?, ?, 'report-v1', NULL, NULL, ?)"
@@ -61,8 +61,8 @@ def _rows(number: int, salt: int, routers: list[tuple[int, int, str]], bodies: l
         yield record_id, router_id, when // 60_000 * 60_000, when, seq, version, body
 
 
-async def fill_months(connection: "asyncpg.Connection[asyncpg.Record]", upto: int) -> None:
-    """The same for a PostgreSQL store, signed in as its administrator: months before this one, made and attached.
+async def fill_months(connection: "asyncpg.Connection[asyncpg.Record]", upto: int, months: int = MONTHS) -> None:
+    """The same for a PostgreSQL store, signed in as its administrator: *months* before this one, made and attached.
 
     This month's partition takes its share by plain inserts, as nothing that is in use can be attached.
     """
@@ -71,17 +71,17 @@ async def fill_months(connection: "asyncpg.Connection[asyncpg.Record]", upto: in
     if wanted <= 0:
         return
     now = int(time.time() * 1000)
-    month, each = Month.of(now), wanted // (_MONTHS + 1)
+    month, each = Month.of(now), wanted // (months + 1)
     await _insert(connection, "record", Month(month.start, now), each, have)
-    for number in range(1, _MONTHS + 1):
+    for number in range(1, months + 1):
         month = Month.of(month.start - 1)
         name = f"record_{datetime.fromtimestamp(month.start / 1000, UTC):%Y_%m}"
         if await connection.fetchval("SELECT to_regclass('ueip.' || $1) IS NULL", name):
             await connection.execute(f"CREATE TABLE ueip.{name} (LIKE ueip.record)")
             await _insert(connection, name, month, each, have + number * each)
             await connection.execute(
-                f"CREATE UNIQUE INDEX ON ueip.{name} (record_id); CREATE INDEX ON ueip.{name} (router_id, event_time); "
-                f"CREATE INDEX ON ueip.{name} (id); ALTER TABLE ueip.{name} OWNER TO {role(REGION, 'owner')}; "
+                f"SELECT ueip.index_partition('{name}'); CREATE INDEX ON ueip.{name} (id); "
+                f"ALTER TABLE ueip.{name} OWNER TO {role(REGION, 'owner')}; "
                 f"ALTER TABLE ueip.record ATTACH PARTITION ueip.{name} FOR VALUES FROM ({month.start}) TO ({month.end})"
             )
         else:
@@ -97,7 +97,7 @@ async def _insert(
         f"""
         INSERT INTO ueip.{table}
         SELECT -{first}::bigint - n, decode(md5(({first}::bigint + n)::text), 'hex'), w.id, t.at / 60000 * 60000, t.at,
-            w.seq, w.policy_version, 'report-v1', NULL, b.body
+            w.seq, w.policy_version, 'report-v1', NULL, b.body, false
         FROM generate_series(1, {number}) AS n
         CROSS JOIN LATERAL (SELECT {month.start} + ({month.end} - {month.start}) / {number + 1} * n AS at) AS t
         JOIN (SELECT row_number() OVER () - 1 AS place, id, seq, policy_version FROM ueip.router) AS w

@@ -34,7 +34,16 @@ store.add_command(migrate_command)
 @click.option("--admin", default="postgres", show_default=True, help="Who makes it: a superuser of the server.")
 @_clickhouse_admin
 @click.option("--print", "show", is_flag=True, help="Only print the SQL, for somebody else to run in one transaction.")
-def init_command(config: Path | None, region: str, admin: str, clickhouse_admin: str, *, show: bool) -> None:
+@click.option(
+    "--schema",
+    type=click.IntRange(0),
+    default=0,
+    help="With --print: the schema version that the database has, as SELECT schema FROM ueip.about gives it. "
+    "Without, one that has no store yet.",
+)
+def init_command(
+    config: Path | None, region: str, admin: str, clickhouse_admin: str, *, show: bool, schema: int
+) -> None:
     """Make the region's database ready: roles, schema, grants; or bring an older one up. What is there is kept.
 
     The PostgreSQL database itself must exist (createdb). The password of --admin comes from PGPASSWORD or ~/.pgpass,
@@ -45,7 +54,7 @@ def init_command(config: Path | None, region: str, admin: str, clickhouse_admin:
     own = _own(config, here)
     database = _database(own)
     if show:
-        click.echo("\n".join(_sql(own, here)))
+        click.echo("\n".join(_sql(own, here, schema)))
         return
     from collector.stores.postgres_schema import SCHEMA_VERSION  # noqa: PLC0415 - its driver is an extra
     from collector.stores.postgres_setup import prepare  # noqa: PLC0415
@@ -75,11 +84,14 @@ def _tell_roles(region: Region, where: str, grant: str) -> None:
     say(f"roles: {where}{', '.join(names.values())}. Let the collector sign in with: {grant.format_map(names)}")
 
 
-def _sql(own: RegionSettings, region: Region) -> Iterator[str]:
-    """What `init` would run."""
+def _sql(own: RegionSettings, region: Region, schema: int) -> Iterator[str]:
+    """What `init` would run on a database of schema version *schema*."""
+    from collector.stores.postgres_schema import SCHEMA_VERSION, check_version  # noqa: PLC0415 - its driver is an extra
     from collector.stores.postgres_setup import script  # noqa: PLC0415 - its driver is an extra
 
-    yield from ("BEGIN;", *script(region, _database(own).database), "COMMIT;")
+    if schema > SCHEMA_VERSION:
+        check_version(schema)
+    yield from ("BEGIN;", *script(region, _database(own).database, schema), "COMMIT;")
     if own.clickhouse is not None:
         from collector.stores.clickhouse_setup import both  # noqa: PLC0415 - its driver is an extra
 

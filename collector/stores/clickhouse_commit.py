@@ -17,7 +17,7 @@ from collector.model import DropReason, Entry, Record
 from collector.stores.clickhouse_rows import Bound, Table, all_but, any_of, record_row, with_body
 from collector.stores.gathering import Gathered, gather, needs_gathering, parted
 from collector.stores.plan import Committed, Insert, Plan
-from collector.stores.postgres_commit import Begun, Terms, Transaction
+from collector.stores.postgres_commit import Begun, Terms, Transaction, record_ids
 from collector.stores.postgres_gathering import MEMORIES, REMEMBER
 from collector.stores.postgres_known import KnownRouters
 from collector.stores.postgres_rows import among, bury, forget
@@ -181,8 +181,8 @@ class Step(Transaction):
             await self._session.do(REMEMBER, [self._ids[ref] for ref in made.memories], states)
         return made
 
-    async def _stored(self, record_ids: Sequence[bytes]) -> set[bytes]:
-        return self._there.intersection(record_ids)
+    async def _stored(self, records: Sequence[Record], *, older: bool = False) -> set[bytes]:
+        return self._there.intersection(record_ids(records, older=older))
 
 
 async def bury_doomed(

@@ -1,8 +1,9 @@
 """A region's store in a PostgreSQL database: the writing half, over `postgres_reading`.
 
 Rule 1: a commit that only adds records of routers that have joined runs beside others of its kind, in this process or
-        another; one that appends to the ledger, erases or puts samples together is alone in its region. So an exit
-        waits for the commits under way and erases what they wrote, and whoever comes after it reads that it was (K03).
+        another; one that appends to the ledger, erases, puts samples together or has a record that no index knows
+        again (`postgres_once`) is alone in its region. So an exit waits for the commits under way and erases what they
+        wrote, and whoever comes after it reads that it was (K03).
 """
 
 import time
@@ -18,7 +19,8 @@ from collector.model import ConsentEvent, Entry, Region
 from collector.stores.plan import Committed, ConsentRules, refs_of
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
-from collector.stores.postgres_partitions import CURRENT, Month, make_ahead
+from collector.stores.postgres_once import FLOATING
+from collector.stores.postgres_partitions import CURRENT, Current, make_ahead
 from collector.stores.postgres_reading import PostgresReader, check_kind, now_ms
 from collector.stores.postgres_retention import Sweep
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
@@ -33,10 +35,10 @@ TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
-    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value
-    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = $1 LEFT JOIN ueip.note m ON m.name = '{MOVE}'
-        LEFT JOIN ueip.ledger l ON l.seq >= $2
-    ORDER BY l.seq"""  # noqa: S608 - a name of ours
+    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
+    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = '{CURRENT}' LEFT JOIN ueip.note m ON m.name = '{MOVE}'
+        LEFT JOIN ueip.note f ON f.name = '{FLOATING}' LEFT JOIN ueip.ledger l ON l.seq >= $1
+    ORDER BY l.seq"""  # noqa: S608 - names of ours
 
 
 class PostgresStore(PostgresReader):
@@ -69,7 +71,7 @@ class PostgresStore(PostgresReader):
         session = self._open
         async with session.turn():
             # New routers come in crowds: whoever had to be alone last time is so again, rather than to begin twice.
-            alone = self._was_alone or any(isinstance(entry, ConsentEvent) for entry in entries)
+            alone = self._was_alone or any(isinstance(entry, ConsentEvent) or entry.floating for entry in entries)
             committed = await self._commit(session, entries, alone=alone)
             return committed or await self._alone(session, entries)
 
@@ -96,11 +98,12 @@ class PostgresStore(PostgresReader):
         return committed
 
     async def _begin(self, session: Session, refs: set[bytes]) -> Begun:
-        rows = await session.rows(_BEGUN, CURRENT, self._head.seq)
+        rows = await session.rows(_BEGUN, self._head.seq)
         check_staying(rows[0][5], f"the database of {self.region}")
         self._learn([row[2:] for row in rows if row[2] is not None])
-        month = Month.noted(rows[0][0]) if rows[0][0] else None
-        return Begun(self._head, month, rows[0][1], await self._known.read(session, refs), self._wrong_times)
+        current, floating = Current.noted(rows[0][0]) if rows[0][0] else None, int(rows[0][6] or 0)
+        known = await self._known.read(session, refs)
+        return Begun(self._head, current, rows[0][1], known, self._wrong_times, floating)
 
     async def _finish(self, session: Session) -> None:
         await session.run("COMMIT")

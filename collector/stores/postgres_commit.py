@@ -13,8 +13,9 @@ from collector.stores.gathering import needs_gathering, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, removed_from
 from collector.stores.postgres_gathering import gathered
 from collector.stores.postgres_known import Known, KnownRouters
-from collector.stores.postgres_partitions import Month, span_of, turn_to
-from collector.stores.postgres_rows import among, append, bury, erase, forget, insert, inserted, record_row, upsert
+from collector.stores.postgres_once import FLOATING, Elsewhere, floating, insert, inserted, stored
+from collector.stores.postgres_partitions import Current, Month, Span, span_of, turn_to
+from collector.stores.postgres_rows import among, append, bury, erase, forget, note, record_row, upsert
 from collector.stores.postgres_session import Session
 from collector.stores.rows import decode_entry, tombstone
 
@@ -34,7 +35,7 @@ class Begun(NamedTuple):
     """What a transaction found when it began."""
 
     head: Head
-    month: Month | None
+    current: Current | None
     """The current partition."""
     number: int
     """Of the first record to be written; the others count up from it."""
@@ -42,6 +43,8 @@ class Begun(NamedTuple):
     """The routers concerned."""
     wrong_times: int
     """The times of entries up to this number were found wrong."""
+    floating: int
+    """All records that float were received before this time; 0 where there are none."""
 
 
 class Transaction:
@@ -64,7 +67,6 @@ class Transaction:
         begun, rules = self._begun, self._terms.consent
         acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
         records = [entry for entry in entries if isinstance(entry, Record)]
-        ids = [record.record_id for record in records] if acts else []
         return make_plan(
             entries,
             region=self._terms.region,
@@ -73,17 +75,26 @@ class Transaction:
             standings={ref: row.standing for ref, row in begun.rows.items()},
             seen_events=await self._seen_events(acts),
             spent_ids=await self._spent_ids(records),
-            stored_ids=await self._stored(ids),
+            stored_ids=await self._stored(records) if acts else (),
             listed=await self._listed(entries) if rules.listed_only else None,
             newest=await self._newest() if acts else 0,
         )
 
     def has_to_be_alone(self, plan: Plan) -> bool:
-        """Whether others must not be at work meanwhile: see `PostgresStore` and `postgres_partitions`."""
+        """Whether others must not be at work meanwhile: see `PostgresStore`, `postgres_partitions`, `postgres_once`."""
         if plan.appends or plan.erase or plan.bury or needs_gathering(plan.inserts):
             return True
         span = span_of([insert.record.received_at for insert in plan.inserts])
-        return span is not None and not span.is_within(self._begun.month)
+        if span is not None and not span.is_within(self._begun.current):
+            return True
+        some = _floating(plan.inserts)
+        return any(record.floating for record in some) or self._newly_floating(some) is not None
+
+    def _newly_floating(self, records: Sequence[Record]) -> int | None:
+        """What is to be noted when these, which float, are written; None if that is noted. By months, to be rare."""
+        span = span_of([record.received_at for record in records])
+        until = Month.of(span.last).end if span else 0
+        return until if until > self._begun.floating else None
 
     async def write(self, plan: Plan) -> tuple[Committed, list[Insert]]:
         """Write the plan; what it did, and the records that were new."""
@@ -123,27 +134,45 @@ class Transaction:
 
     async def _insert(self, inserts: list[Insert]) -> list[Insert]:
         """Write records; those of them that were no duplicates. Of a duplicate nothing else is written either (D7)."""
-        first: dict[bytes, Insert] = {}
-        for one in inserts:
-            first.setdefault(one.record.record_id, one)
-        span = span_of([one.record.received_at for one in first.values()])
-        assert span is not None
-        month, elsewhere = self._begun.month, span.elsewhere(self._begun.month, self._terms.look_back)
-        if not span.is_within(month):
-            await turn_to(self._session, span)
+        first = await self._first_of(inserts)
+        span = span_of([one.record.received_at for one in first])
+        if span is None:
+            return []
+        elsewhere = self._elsewhere(span)
+        if not span.is_within(self._begun.current):
+            await turn_to(self._session, span, self._begun.current)
+        if (until := self._newly_floating(_floating(first))) is not None:
+            await note(self._session, FLOATING, str(until))
         number, ids = self._begun.number, self._ids
         rows = [
             record_row(number + place, one.record, one.standing, ids[one.standing.device_ref])
-            for place, one in enumerate(first.values())
+            for place, one in enumerate(first)
         ]
         if await insert(self._session, rows, elsewhere) == len(first):
-            return list(first.values())
-        mine = await inserted(self._session, list(first), span.first)
-        return [one for record_id, one in first.items() if record_id in mine]
+            return first
+        mine = await inserted(self._session, number, len(first), span.first)
+        return [one for place, one in enumerate(first) if number + place in mine]
 
-    async def _stored(self, record_ids: Sequence[bytes]) -> set[bytes]:
-        """Those of *record_ids* that are stored."""
-        return await among(self._session, "record", record_ids)
+    async def _first_of(self, inserts: list[Insert]) -> list[Insert]:
+        """The inserts without those that come twice, or are stored under another time that is known of them."""
+        first: dict[bytes, Insert] = {}
+        for one in inserts:
+            first.setdefault(one.record.record_id, one)
+        moving = [one.record for one in first.values() if one.record.floating]
+        there = await stored(self._session, moving, self._ids) if moving else ()
+        return [one for record_id, one in first.items() if record_id not in there] if there else list(first.values())
+
+    def _elsewhere(self, span: Span) -> Elsewhere:
+        look_back, since = self._terms.look_back, span.since(self._terms.look_back)
+        months = span.elsewhere(self._begun.current, look_back)
+        return Elsewhere(months, since if since < self._begun.floating else None)
+
+    async def _stored(self, records: Sequence[Record], *, older: bool = False) -> set[bytes]:
+        """Ids of the records that are stored, or of those under *older* keys."""
+        found = await stored(self._session, records, self._ids, older=older)
+        if self._begun.floating:
+            found |= await floating(self._session, record_ids(records, older=older))
+        return found
 
     async def _seen_events(self, acts: Sequence[ConsentEvent]) -> set[bytes]:
         refs = [ref for act in acts if act.event_ref for ref in (act.event_ref, *act.older_event_refs)]
@@ -151,8 +180,8 @@ class Transaction:
 
     async def _spent_ids(self, records: Sequence[Record]) -> set[bytes]:
         """Ids of the records that were erased, or are stored under an older key (K09)."""
-        older = [ref for record in records for ref in record.older_ids]
-        spent = await self._stored(older)
+        older = [record for record in records if record.older_ids]
+        spent = await self._stored(older, older=True) if older else set()
         marked = {ref for ref, row in self._begun.rows.items() if row.buried or row.standing.erased_until}
         if marked:
             some = [r for r in records if not marked.isdisjoint((r.identity.device_ref, *r.identity.older))]
@@ -168,3 +197,14 @@ class Transaction:
         """The latest time that the ledger's last entry knows of; 0 if its time was found wrong."""
         row = await self._session.row(_LAST, self._begun.wrong_times)
         return decode_entry(row[0]).newest if row else 0
+
+
+def _floating(inserts: Sequence[Insert]) -> list[Record]:
+    return [one.record for one in inserts if one.record.floating is not None]
+
+
+def record_ids(records: Sequence[Record], *, older: bool) -> list[bytes]:
+    """The ids of records, or those that they would have under *older* keys."""
+    if not older:
+        return [record.record_id for record in records]
+    return [record_id for record in records for record_id in record.older_ids]

@@ -12,7 +12,8 @@ from collector.stores.ends import Kept, Page, Progress, Row, Table, progress_not
 from collector.stores.known import check_known
 from collector.stores.move_rows import Dialect, check_written, page_of
 from collector.stores.plan import ConsentRules
-from collector.stores.postgres_partitions import CURRENT, Month
+from collector.stores.postgres_once import FLOATING
+from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import KNOWN, check_kind, now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, append_again, head_of, note, noted
 from collector.stores.postgres_session import Session, not_open
@@ -27,7 +28,7 @@ _STAGING: Final = """
 _RECORDS: Final = """
     INSERT INTO ueip.record
     SELECT nextval.number + m.place, m.record_id, w.id, m.event_time, m.received_at, m.consent_seq, m.policy_version,
-        m.source_adapter, m.stripped, m.body
+        m.source_adapter, m.stripped, m.body, true
     FROM (SELECT nextval('ueip.record_numbers') AS number) AS nextval, pg_temp.moving m
         JOIN ueip.router w USING (device_ref)"""
 _RECEIVED_AT: Final = Table.RECORDS.columns.index("received_at")
@@ -157,11 +158,12 @@ class PostgresEnd:
 
     async def number_of(self, record_id: bytes) -> int:
         """As `End.number_of`."""
-        return await self._one("SELECT id FROM ueip.record WHERE record_id = $1", record_id) or 0
+        return await self._one("SELECT id FROM ueip.record WHERE floating AND record_id = $1", record_id) or 0
 
     async def settle(self) -> None:
         """As `End.settle`: name the month that commits go on with, and look at the tables for the planner.
 
+        Whether what was moved floats is not known, so all of it is taken for such.
         What the entries erased had not been written yet: no byte of it is in the files.
         """
         newest = await self._one("SELECT max(received_at) FROM ueip.record")
@@ -170,7 +172,9 @@ class PostgresEnd:
             await session.run(BEGIN_ALONE)
             await session.do(_REMOVE, ERASED)
             if newest is not None:
-                await note(session, CURRENT, Month.of(newest).note())
+                month = Month.of(newest)
+                await note(session, CURRENT, Current(month, month.end).note())
+                await note(session, FLOATING, str(month.end))
             await session.run("COMMIT")
             for table in _TABLES:
                 await session.run(f"ANALYZE ueip.{table}")

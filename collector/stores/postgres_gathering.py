@@ -9,10 +9,11 @@ from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
 MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
-_BEGUN: Final = "SELECT record_id, body FROM ueip.record WHERE record_id = ANY($1::bytea[])"
+# Parts float, all of them.
+_BEGUN: Final = "SELECT record_id, body FROM ueip.record WHERE floating AND record_id = ANY($1::bytea[])"
 _UPDATE: Final = """
     UPDATE ueip.record r SET body = new.body FROM unnest($1::bytea[], $2::text[]) AS new(record_id, body)
-    WHERE r.record_id = new.record_id"""
+    WHERE r.floating AND r.record_id = new.record_id"""
 REMEMBER: Final = """
     INSERT INTO ueip.memory SELECT * FROM unnest($1::bigint[], $2::bytea[])
     ON CONFLICT (router_id) DO UPDATE SET state = excluded.state"""

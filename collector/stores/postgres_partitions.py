@@ -31,33 +31,45 @@ class Month(NamedTuple):
         following = (first + timedelta(days=32)).replace(day=1)
         return cls(int(first.timestamp()) * 1000, int(following.timestamp()) * 1000)
 
+
+class Current(NamedTuple):
+    """The month that commits beside each other write into."""
+
+    month: Month
+    latest: int
+    """The end of the last month that ever was the current one: a receipt of before may turn back to an earlier one."""
+
     @classmethod
-    def noted(cls, text: str) -> "Month":
-        """The month of a note."""
-        start, _, end = text.partition(" ")
-        return cls(int(start), int(end))
+    def noted(cls, text: str) -> "Current":
+        """What was noted."""
+        start, end, *latest = map(int, text.split())
+        return cls(Month(start, end), *(latest or [end]))
 
     def note(self) -> str:
         """As it is noted."""
-        return f"{self.start} {self.end}"
+        return " ".join(map(str, (*self.month, self.latest)))
 
 
 class Span(NamedTuple):
-    """The times of receipt of the records of a commit."""
+    """The times of receipt of some records."""
 
     first: int
     last: int
 
-    def is_within(self, month: Month | None) -> bool:
-        """Whether all of them belong into *month*."""
-        return month is not None and month.start <= self.first and self.last < month.end
+    def is_within(self, current: Current | None) -> bool:
+        """Whether all of them belong into the current month."""
+        return current is not None and current.month.start <= self.first and self.last < current.month.end
 
-    def elsewhere(self, month: Month | None, look_back: int) -> tuple[int, int] | None:
-        """Between which times of receipt other partitions than *month* may hold the same records; None if none can."""
+    def elsewhere(self, current: Current | None, look_back: int) -> tuple[int, int] | None:
+        """Between which times of receipt other partitions may hold the same records; None if none can."""
         since = self.first - look_back
-        if month is None or not self.is_within(month):
+        if current is None or not self.is_within(current) or current.latest > current.month.end:
             return since, _FOR_EVER
-        return (since, month.start) if since < month.start else None
+        return (since, current.month.start) if since < current.month.start else None
+
+    def since(self, look_back: int) -> int:
+        """Since when records may be stored that are delivered again among these: all of the first month, at least."""
+        return min(self.first - look_back, Month.of(self.first).start)
 
 
 def span_of(times: Sequence[int]) -> Span | None:
@@ -65,7 +77,7 @@ def span_of(times: Sequence[int]) -> Span | None:
     return Span(min(times), max(times)) if times else None
 
 
-async def turn_to(session: Session, span: Span) -> Month:
+async def turn_to(session: Session, span: Span, before: Current | None) -> None:
     """Make the partitions of *span* where they are missing; the last of them is the current one from here on."""
     month = Month.of(span.first)
     while True:
@@ -73,8 +85,8 @@ async def turn_to(session: Session, span: Span) -> Month:
         if span.last < month.end:
             break
         month = Month.of(month.end)
-    await note(session, CURRENT, month.note())
-    return month
+    latest = max(month.end, before.latest if before else 0)
+    await note(session, CURRENT, Current(month, latest).note())
 
 
 async def make_ahead(session: Session, now: int) -> None:

@@ -81,22 +81,6 @@ _UPSERT_ROUTERS: Final = f"""
 _APPEND: Final = """
     INSERT INTO ueip.ledger SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::text[], $5::text[])"""
 
-_STAGING: Final = """
-    CREATE TEMPORARY TABLE IF NOT EXISTS staging (
-        id bigint, record_id bytea, router_id bigint, event_time bigint, received_at bigint, consent_seq bigint,
-        policy_version text, source_adapter text, stripped text, body text
-    ) ON COMMIT DELETE ROWS"""
-_INSERT: Final = "INSERT INTO ueip.record SELECT * FROM pg_temp.staging ON CONFLICT DO NOTHING"
-# A scalar subquery, so that the planner has no choice but to look each up in the index of each partition concerned.
-_INSERT_NEW: Final = """
-    INSERT INTO ueip.record SELECT * FROM pg_temp.staging AS s
-    WHERE (SELECT r.id FROM ueip.record r
-        WHERE r.record_id = s.record_id AND r.received_at >= $1 AND r.received_at < $2 LIMIT 1) IS NULL
-    ON CONFLICT DO NOTHING"""
-_MINE: Final = """
-    SELECT record_id FROM ueip.record
-    WHERE record_id = ANY($1::bytea[]) AND received_at >= $2 AND xmin = pg_current_xact_id()::xid"""
-
 _ERASE: Final = """
     WITH gone AS (
         DELETE FROM ueip.record r USING unnest($1::bigint[], $2::bigint[]) AS e(router_id, until)
@@ -240,21 +224,6 @@ async def append_again(
     return await erase(session, [(rows[ref][0], until) for ref, until in gone], now) if gone else 0
 
 
-async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: tuple[int, int] | None) -> int:
-    """Insert records, each unless it is stored already; how many were not.
-
-    *elsewhere* are times of receipt between which other partitions have to be looked at too, None for none.
-    """
-    await session.run(_STAGING)
-    await session.copy("staging", rows)
-    return await (session.do(_INSERT) if elsewhere is None else session.do(_INSERT_NEW, *elsewhere))
-
-
-async def inserted(session: Session, record_ids: Sequence[bytes], since: int) -> set[bytes]:
-    """Those of *record_ids* that this transaction has inserted."""
-    return {row[0] for row in await session.rows(_MINE, record_ids, since)}
-
-
 async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> bool:
     """Make routers findable by other names; *names* are what is noted of the names of each. Whether any was new."""
     new = {row[0] for row in await session.rows(_LOOKUP, *_columns(rows))}
@@ -283,4 +252,5 @@ def record_row(number: int, record: Record, standing: Standing, router_id: int) 
         record.source_adapter,
         msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
         record.body.decode(),
+        record.floating is not None,
     )

@@ -154,6 +154,53 @@ MIGRATIONS: Final = (
         generation bigint NOT NULL
     );
     """,
+    r"""
+    -- One index finds the records of a router and keeps each unique, for an index by ids, which are hashes, has a page
+    -- of its own to write for nearly every record. Of a record whose other deliveries may have another time
+    -- (`Record.floating`) the id alone is unique. Whether older records are such nobody knows. No default stays: what
+    -- does not know the column stores nothing. No table is written anew for it.
+    ALTER TABLE ueip.record ADD COLUMN floating boolean NOT NULL DEFAULT true;
+    ALTER TABLE ueip.record ALTER COLUMN floating DROP DEFAULT;
+    DROP INDEX ueip.record_by_router;
+
+    -- Both indexes are the month's own: one of the whole table would have to hold the month too, and so keep nothing
+    -- unique.
+    CREATE FUNCTION ueip.index_partition(name text) RETURNS void
+        LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            EXECUTE format('CREATE UNIQUE INDEX %I ON ueip.%I (router_id, event_time, record_id)',
+                name || '_once', name);
+            EXECUTE format('CREATE UNIQUE INDEX %I ON ueip.%I (record_id) WHERE floating', name || '_floating', name);
+        END $$;
+    DO $$
+        DECLARE
+            name text;
+        BEGIN
+            FOR name IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'ueip.record'::regclass ORDER BY c.relname
+            LOOP
+                EXECUTE format('DROP INDEX ueip.%I', name || '_once');
+                PERFORM ueip.index_partition(name);
+            END LOOP;
+        END $$;
+    INSERT INTO ueip.note SELECT 'floating', max(received_at) + 1 FROM ueip.record HAVING count(*) > 0;
+
+    CREATE OR REPLACE FUNCTION ueip.make_partition(at bigint) RETURNS void
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+        DECLARE
+            first timestamptz := date_trunc('month', to_timestamp(at / 1000), 'UTC');
+            next timestamptz := (first AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+            name text := 'record_' || to_char(first AT TIME ZONE 'UTC', 'YYYY_MM');
+        BEGIN
+            IF to_regclass('ueip.' || quote_ident(name)) IS NOT NULL THEN
+                RETURN;
+            END IF;
+            EXECUTE format('CREATE TABLE ueip.%I (LIKE ueip.record INCLUDING ALL)', name);
+            PERFORM ueip.index_partition(name);
+            EXECUTE format('ALTER TABLE ueip.record ATTACH PARTITION ueip.%I FOR VALUES FROM (%s) TO (%s)', name,
+                (extract(epoch FROM first) * 1000)::bigint, (extract(epoch FROM next) * 1000)::bigint);
+        END $$;
+    """,
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 """The version of a store after all migrations."""

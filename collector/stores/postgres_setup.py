@@ -67,7 +67,8 @@ async def prepare(settings: PostgresSettings, region: Region, admin: str) -> int
         StoreUnavailable: the server did not answer, or *admin* may not.
         StoreUnusable: it is another region's store, or one of a newer schema.
     """
-    session = await Session.connect(settings, region, user=admin)
+    # Patient: an older store has indexes to be made, which takes as long as there are records.
+    session = await Session.connect(settings, region, user=admin, patient=True)
     try:
         async with session.turn():
             await session.run("BEGIN")

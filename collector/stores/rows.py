@@ -1,5 +1,6 @@
 """How a ledger's entries, standings and records lie in the rows of a store that speaks SQL, whichever it is."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import orjson
 
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import Standing, State
+from collector.model import Record
 from collector.stores import StoredRecord
 
 ROUTER_COLUMNS: Final = (
@@ -30,6 +32,24 @@ class Damaged(Exception):
 def tombstone(record_id: bytes) -> bytes:
     """What is kept of an erased record: enough to know its id when it comes again, and not the id."""
     return sha256(b"tombstone" + record_id).digest()[:16]
+
+
+Key = tuple[int, int, bytes]
+"""Number of the router, time, id of the record: by which a store has it once (0032)."""
+
+
+def keys_of(records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False) -> Iterator[Key]:
+    """Under which keys records may be stored: of their routers by any pseudonym, at any time that is known.
+
+    *ids* are the numbers of the routers; *older* asks for the ids that the records would have under older keys instead.
+    """
+    for record in records:
+        identity = record.identity
+        for record_id in record.older_ids if older else (record.record_id,):
+            for ref in (identity.device_ref, *identity.older):
+                if ref in ids:
+                    for time in (record.event_time, *(record.floating or ())):
+                        yield ids[ref], time, record_id
 
 
 def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:

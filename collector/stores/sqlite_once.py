@@ -6,13 +6,13 @@ Rule 2: a record of which another delivery may have another time (`Record.floati
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 from collector.model import Entry, Record
 from collector.stores.plan import Insert
-from collector.stores.rows import tombstone
+from collector.stores.rows import keys_of, tombstone
 from collector.stores.sqlite_rows import VARIABLES, Look, among
 
 _KEYS_AT_ONCE: Final = VARIABLES // 3
@@ -20,8 +20,6 @@ _THESE: Final = """
     WITH key (router_id, event_time, record_id) AS (VALUES {})
     SELECT record_id FROM key CROSS JOIN record USING (router_id, event_time, record_id)"""
 """A join, for SQLite looks through the whole index for pairs that are `IN` some values."""
-Key = tuple[int, int, bytes]
-"""Number of the router, time, id of the record."""
 
 
 def spent_ids(
@@ -84,7 +82,7 @@ def floating(connection: sqlite3.Connection, ids: Sequence[bytes]) -> set[bytes]
 def _stored(
     connection: sqlite3.Connection, records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False
 ) -> set[bytes]:
-    keys = [key for record in records for key in _keys(record, ids, record.older_ids if older else (record.record_id,))]
+    keys = list(keys_of(records, ids, older=older))
     found: set[bytes] = set()
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         some = keys[start : start + _KEYS_AT_ONCE]
@@ -92,13 +90,3 @@ def _stored(
         values = [value for key in some for value in key]
         found.update(row[0] for row in connection.execute(_THESE.format(marks), values))
     return found
-
-
-def _keys(record: Record, ids: Mapping[bytes, int], record_ids: Iterable[bytes]) -> Iterator[Key]:
-    """Under which a record may be stored: of its router by any key, at any time that is known."""
-    identity = record.identity
-    for record_id in record_ids:
-        for ref in (identity.device_ref, *identity.older):
-            if ref in ids:
-                for time in (record.event_time, *(record.floating or ())):
-                    yield ids[ref], time, record_id

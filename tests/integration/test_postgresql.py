@@ -15,6 +15,8 @@ import pytest
 from engines import needs_postgresql
 from postgresql import PASSWORD, Server, new_server
 
+from collector.stores.postgres_schema import SCHEMA_VERSION
+
 from .harness import (
     REGIONS,
     Collector,
@@ -158,7 +160,7 @@ def test_check_config_tells_what_is_wrong_with_a_database(site: DatabaseSite) ->
 
 
 def test_what_store_init_would_do_can_be_run_by_somebody_else(site: DatabaseSite) -> None:
-    """The SQL that it prints makes a store that the collector takes."""
+    """The SQL that it prints makes a store that the collector takes; and for one that is there already, less."""
     server = site.server
     server.ask("postgres", "CREATE DATABASE by_hand", "SELECT 1")
     try:
@@ -167,11 +169,21 @@ def test_what_store_init_would_do_can_be_run_by_somebody_else(site: DatabaseSite
         unready = site.ueip("check-config", "-c", str(site.config))
         printed = site.ueip("store", "init", "--region", HERE, "--print", "-c", str(site.config))
         server.ask("by_hand", printed.stdout, "SELECT 1")
+        again = [
+            site.ueip("store", "init", "--region", HERE, "--print", "--schema", version, "-c", str(site.config))
+            for version in ("1", str(SCHEMA_VERSION), str(SCHEMA_VERSION + 1))
+        ]
+        server.ask("by_hand", again[1].stdout, "SELECT 1")
         checked = site.ueip("check-config", "-c", str(site.config))
     finally:
         server.ask("postgres", "DROP DATABASE by_hand WITH (FORCE)", "SELECT 1")
 
     assert (2, 0, 0) == (unready.returncode, printed.returncode, checked.returncode), checked.stderr
+    assert [(False, True), (False, False)] == [
+        ("CREATE SCHEMA" in done.stdout, "ADD COLUMN floating" in done.stdout) for done in again[:2]
+    ]
+    assert 0 != again[2].returncode
+    assert "expected at most" in again[2].stderr
 
 
 def test_store_init_says_how_the_collector_is_let_in_whatever_its_name_is(site: DatabaseSite) -> None:

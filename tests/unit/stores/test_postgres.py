@@ -19,7 +19,7 @@ from collector.stores import postgres_session
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_faults import refused
-from collector.stores.postgres_partitions import CURRENT, Month
+from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_rows import BEGIN_BESIDE, Erased, note_erased
 from collector.stores.postgres_schema import SCHEMA_VERSION
@@ -154,16 +154,18 @@ FORBIDDEN = {
         "ALTER TABLE ueip.ledger DISABLE TRIGGER ALL",
         "SET session_replication_role = replica",
         "CREATE ROLE mine",
+        "SELECT ueip.index_partition('record')",
         "SET ROLE ueip_germany_owner",
     ),
     "germany_rights": (
-        "INSERT INTO ueip.record VALUES (1, 'a', 1, 1, 1, 1, '', '', NULL, '')",
+        "INSERT INTO ueip.record VALUES (1, 'a', 1, 1, 1, 1, '', '', NULL, '', false)",
         "UPDATE ueip.record SET body = ''",
         "INSERT INTO ueip.lookup VALUES ('a', 'b', 1)",
         "INSERT INTO ueip.memory VALUES (1, 'a')",
         "DELETE FROM ueip.tombstone",
         "DELETE FROM ueip.ledger",
         "SELECT ueip.make_partition(0)",
+        "SELECT ueip.index_partition('record')",
         "UPDATE ueip.about SET schema = 9",
     ),
     "germany_reader": (
@@ -308,7 +310,8 @@ def test_a_month_begins_with_its_first_and_ends_with_the_next(at: int) -> None:
     sql = f"SELECT ({cut.format(at // 1000)})::bigint, ({cut.format(month.end // 1000)})::bigint"
 
     assert [(month.start, month.end)] == shared().ask("postgres", sql)
-    assert month == Month.noted(month.note())
+    assert (month, at) == Current.noted(Current(month, at).note())
+    assert (month, month.end) == Current.noted(f"{month.start} {month.end}"), "as it was noted before"
 
 
 @pytest.mark.parametrize("first", [DECEMBER - MINUTE, DECEMBER + MINUTE])
@@ -346,14 +349,16 @@ async def test_two_collectors_may_turn_the_month_at_once(path: Path, another: Op
 
 
 async def test_the_current_month_is_what_the_last_commit_elsewhere_wrote(path: Path, store: PostgresStore) -> None:
-    """Read by the next one, whoever's it is."""
+    """Read by the next one, whoever's it is; and how far others had come."""
     found = []
     for at in (START, DECEMBER, START + 1, DECEMBER + 1):
         await store.commit([record(number=at % 97, at=at)])
         found.append(await store.noted(CURRENT))
 
-    november, december = Month.of(START).note(), Month.of(DECEMBER).note()
-    assert [november, december, november, december] == found
+    november, december = Month.of(START), Month.of(DECEMBER)
+    ends = (november.end, *[december.end] * 3)
+    turned = [Current(*pair).note() for pair in zip((november, december) * 2, ends, strict=True)]
+    assert turned == found
 
 
 def months_ago(number: int) -> int:

@@ -65,7 +65,7 @@ async def test_a_store_is_as_the_collector_left_it(path: Path, store: PostgresSt
 
 
 TWICE = """INSERT INTO ueip.record SELECT id, record_id, router_id, event_time, received_at + 1, consent_seq,
-    policy_version, source_adapter, stripped, body FROM ueip.record WHERE consent_seq = 5"""
+    policy_version, source_adapter, stripped, body, floating FROM ueip.record WHERE consent_seq = 5"""
 DAMAGE = {
     "UPDATE ueip.ledger SET entry = replace(entry, 'joined', 'exited') WHERE seq = 2": "entry 2 is not what its hash",
     "DELETE FROM ueip.ledger WHERE seq = 3": "entry 4 does not follow: the one before it is 2",
@@ -87,7 +87,7 @@ async def test_a_damage_is_found_and_told_by_numbers(path: Path, store: Postgres
     """One that the triggers and grants would have kept anybody but the administrator from."""
     once = "ALTER TABLE ueip.record_2025_11 DROP CONSTRAINT IF EXISTS nothing"
     if damage is TWICE:
-        once = "DROP INDEX IF EXISTS ueip.record_2025_11_once"
+        once = "DROP INDEX ueip.record_2025_11_once, ueip.record_2025_11_floating"
     try:
         shared().ask(DATABASES.at(path), "SET session_replication_role = replica", once, damage, "SELECT 1")
         found = verified(path)
@@ -95,8 +95,8 @@ async def test_a_damage_is_found_and_told_by_numbers(path: Path, store: Postgres
         shared().ask(
             DATABASES.at(path),
             "DELETE FROM ueip.record",
-            "CREATE UNIQUE INDEX IF NOT EXISTS record_2025_11_once ON ueip.record_2025_11 (record_id)",
-            "SELECT 1",
+            "DROP INDEX IF EXISTS ueip.record_2025_11_once, ueip.record_2025_11_floating",
+            "SELECT ueip.index_partition('record_2025_11')",
         )
 
     assert any(DAMAGE[damage] in fault for fault in found.faults), found.faults
