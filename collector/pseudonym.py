@@ -6,10 +6,11 @@ Rule 3: the first key of a region makes pseudonyms, the others only find what wa
 """
 
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from collector.model import Identity
 
@@ -18,6 +19,7 @@ REF_BYTES: Final = 16
 _BLOCK_BYTES: Final = 64
 _IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+_MAC: Final = re.compile("[0-9a-f]{12}")
 _VALUES: Final = bytes.maketrans(b"0123456789", bytes(range(10)))
 _DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 """Twice a digit, and the digits of that added up."""
@@ -28,15 +30,15 @@ _CACHED: Final = 8_192
 class Key:
     """A secret of 32 bytes with a public id; the secret never shows in a repr."""
 
-    __slots__ = ("_inner", "_outer", "_secret", "key_id")
+    __slots__ = ("_secret", "key_id", "ref_of")
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
             raise ValueError(f"found {len(secret)} bytes, expected {KEY_BYTES}")
         self._secret = secret
         padded = secret.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = sha256(padded.translate(_IPAD))
-        self._outer = sha256(padded.translate(_OPAD))
+        self.ref_of = _hasher(sha256(padded.translate(_IPAD)), sha256(padded.translate(_OPAD)))
+        """The pseudonym of what `named` made of a namespace and a value."""
         self.key_id = sha256(b"ueip key id\0" + secret).hexdigest()[:8]
 
     def __repr__(self) -> str:
@@ -50,33 +52,36 @@ class Key:
 
     def ref(self, namespace: str, value: str) -> bytes:
         """The pseudonym of *value*, 16 bytes; namespaces keep a serial and an IMEI of equal text apart."""
-        # HMAC with both keyed states made beforehand (RFC 2104, 4): half the time of the `hmac` module and, for texts
-        # so short, without giving the interpreter up in between.
-        inner = self._inner.copy()
-        inner.update(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()[:REF_BYTES]
-
-    def suffixed(self, namespace: str, prefix: str) -> Callable[[str], bytes]:
-        """The function that makes the pseudonym of *prefix* and a text behind it, with what they share hashed once."""
-        begun, outer_state = self._inner.copy(), self._outer
-        begun.update(f"{namespace}\0{prefix}".encode("utf-8", "surrogatepass"))
-
-        def ref(suffix: str) -> bytes:
-            inner = begun.copy()
-            inner.update(suffix.encode("utf-8", "surrogatepass"))
-            outer = outer_state.copy()
-            outer.update(inner.digest())
-            return outer.digest()[:REF_BYTES]
-
-        return ref
+        return self.ref_of(f"{namespace}\0{value}".encode("utf-8", "surrogatepass"))  # as `named`, without the call
 
     def derived(self, purpose: str, salt: bytes) -> bytes:
         """A key of 32 bytes for another purpose, which says nothing of this one: HKDF-SHA-256 (RFC 5869)."""
         extracted = hmac.digest(salt, self._secret, "sha256")
         # 2.3, for one block: T(1) = HMAC(PRK, info | 0x01).
         return hmac.digest(extracted, purpose.encode() + b"\x01", "sha256")
+
+
+def _hasher(inner: Any, outer: Any) -> Callable[[bytes], bytes]:
+    """HMAC with both keyed states made beforehand (RFC 2104, 4), as far as pseudonyms take it.
+
+    Half the time of the `hmac` module and, for texts so short, without giving the interpreter up in between.
+    """
+    begun, ending, cut = inner.copy, outer.copy, slice(REF_BYTES)
+
+    def ref_of(text: bytes) -> bytes:
+        within = begun()
+        within.update(text)
+        whole = ending()
+        whole.update(within.digest())
+        ref: bytes = whole.digest()[cut]
+        return ref
+
+    return ref_of
+
+
+def named(namespace: str, value: str) -> bytes:
+    """What the pseudonym of a value in a namespace is the hash of."""
+    return f"{namespace}\0{value}".encode("utf-8", "surrogatepass")
 
 
 class Pseudonymiser:
@@ -87,40 +92,43 @@ class Pseudonymiser:
             raise ValueError("a region needs at least one key")
         self._current, *self._older = keys
         self.key_id = self._current.key_id
-        self.ref = lru_cache(_CACHED)(self._current.ref)
+        self.ref = self._current.ref
+        self.ref_of = self._current.ref_of
         self.text = lru_cache(_CACHED)(self._text)
-        self.identity = lru_cache(_CACHED)(self._identity)
-        self.lookup = lru_cache(_CACHED)(self._lookup)
+        self.identity = lru_cache(_CACHED)(self.identity_anew)
+        self.lookup = lru_cache(_CACHED)(self.lookup_anew)
 
-    def _identity(self, router: str) -> Identity:
-        older = tuple(key.ref("router", router) for key in self._older)
-        return Identity(device_ref=self.ref("router", router), key_id=self.key_id, older=older)
+    def identity_anew(self, router: str) -> Identity:
+        """A router as this region knows it; nothing of it is remembered, as `identity` does."""
+        return Identity(self._current.ref("router", router), self.key_id, self.older_refs("router", router))
 
     def _text(self, namespace: str, value: str) -> str:
         """As `ref`, in the hex that bodies have."""
         return self._current.ref(namespace, value).hex()
 
-    def _lookup(
+    def lookup_anew(
         self, router: str, serial: str | None, imei: str | None, mac: str | None
     ) -> tuple[tuple[str, bytes], ...]:
-        """The entries of the lookup index for a router and what it says of itself: kind and pseudonym."""
-        found = (
-            ("serial", normal_serial(router)),
-            ("imei", normal_imei(router)),
-            ("serial", normal_serial(serial) if serial else None),
-            ("imei", normal_imei(imei) if imei else None),
-            ("mac", normal_mac(mac) if mac else None),
-        )
-        named = dict.fromkeys((kind, value) for kind, value in found if value)
-        return tuple([(kind, self._current.ref(kind, value)) for kind, value in named])
+        """The entries of the lookup index for a router and what it says of itself: kind and pseudonym.
+
+        The one of the MAC address is the last. Nothing is remembered, as `lookup` does.
+        """
+        names = {("serial", normal_serial(router)): None, ("imei", normal_imei(router)): None}
+        if serial and serial != router:
+            names["serial", normal_serial(serial)] = None
+        if imei and imei != router:
+            names["imei", normal_imei(imei)] = None
+        ref = self._current.ref
+        found = tuple([(kind, ref(kind, value)) for kind, value in names if value])
+        return found + self.lookup_of_mac(mac) if mac else found
+
+    def lookup_of_mac(self, mac: str) -> tuple[tuple[str, bytes], ...]:
+        """The entry of a MAC address alone, none if it is no such."""
+        return (("mac", self._current.ref("mac", value)),) if (value := normal_mac(mac)) else ()
 
     def uncached_ref(self, namespace: str, value: str) -> bytes:
         """As `ref`, for values that never come twice, such as message ids."""
         return self._current.ref(namespace, value)
-
-    def suffixed(self, namespace: str, prefix: str) -> Callable[[str], bytes]:
-        """As `uncached_ref`, for values that share a beginning."""
-        return self._current.suffixed(namespace, prefix)
 
     @property
     def has_older(self) -> bool:
@@ -130,6 +138,10 @@ class Pseudonymiser:
     def older_refs(self, namespace: str, value: str) -> tuple[bytes, ...]:
         """The pseudonyms of *value* by the older live keys; none when there is one key."""
         return tuple(key.ref(namespace, value) for key in self._older) if self._older else ()
+
+    def older_refs_of(self, named: bytes) -> tuple[bytes, ...]:
+        """The same of what `named` made of a namespace and a value."""
+        return tuple(key.ref_of(named) for key in self._older)
 
     def all_refs(self, namespace: str, value: str) -> list[bytes]:
         """The pseudonyms of *value* by every live key, the current one first, for looking up old records."""
@@ -160,7 +172,7 @@ def normal_imei(text: str) -> str | None:
 def normal_mac(text: str) -> str | None:
     """A MAC address as 12 lower-case hex digits, whatever separates them, or None."""
     digits = text.replace(":", "").replace("-", "").replace(".", "").lower()
-    return digits if len(digits) == 12 and all(c in "0123456789abcdef" for c in digits) else None  # noqa: PLR2004
+    return digits if _MAC.fullmatch(digits) else None
 
 
 def normal_serial(text: str) -> str:

@@ -1,7 +1,9 @@
 """The straight way of a report: what `process` does, for the messages that come by the million.
 
 A clean report of a router that nothing speaks against is kept, and all that decides on it but the message itself is the
-same each time: its region, its pseudonyms, what finds it. That is worked out once and remembered.
+same each time: its region, its pseudonyms, what finds it. That is worked out once and remembered: what follows from
+where a router is, which is the same for many, apart from what follows from who it is, so that a router is remembered
+once, whatever its reports say beside.
 
 Rule 1: this way only ever keeps. Whatever is not plain goes the long way, which decides: `record` says None.
 Rule 2: both ways make the same record of the same message; the fuzzer holds them against each other.
@@ -9,7 +11,7 @@ Rule 3: nothing that changes while the collector runs is remembered: who left, a
 """
 
 from collections.abc import Callable, Container, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -26,29 +28,44 @@ from collector.formats.report import (
     has_key_twice,
     milliseconds,
     names_another,
-    parse_topic,
+    parse_topic_anew,
     plmns_of_events,
 )
 from collector.model import ConsentedTree, DropReason, Identity, Message, Record, Region, Removal, Sealed
-from collector.pseudonym import Pseudonymiser
+from collector.pseudonym import Pseudonymiser, named
 from collector.regions import RegionMap
 
 _REMEMBERED: Final = 32_768
-"""Routers, or rather what each says of itself, remembered at a time; bounds memory."""
+"""Routers, or rather what each says of itself, remembered at a time; bounds memory, each takes a kilobyte."""
+
+
+_MACS: Final = 16_384
+"""MAC addresses: they are in few reports."""
+_PLACES: Final = 1024
+"""Countries with serving networks."""
+Names = tuple[tuple[str, bytes], ...]
+
+
+class Place(Sealed, frozen=True, gc=False):
+    """What follows from where a router is."""
+
+    region: Region
+    name: str
+    """The region's, as a text: one that hashes at once."""
+    ref_of: Callable[[bytes], bytes]
+    older_refs_of: Callable[[bytes], tuple[bytes, ...]] | None
+    """While there are older live keys."""
+    closed: Container[bytes]
+    around: Surroundings
 
 
 class Known(Sealed, frozen=True, gc=False):
-    """What follows from a router's topic and what it says of itself."""
+    """What follows from a router's topic, serial and IMEI in a region."""
 
-    region: Region
     identity: Identity
-    lookup: tuple[tuple[str, bytes], ...]
-    closed: Container[bytes]
-    record_id: Callable[[str], bytes]
-    """The id of the record of a message, from the message's id."""
-    older_ids: Callable[[str], tuple[bytes, ...]] | None
-    """The same by older live keys, while there are any."""
-    around: Surroundings
+    lookup: Names
+    named: bytes
+    """What the ids of its records are hashes of, without the ids of the messages."""
 
 
 class StraightWay:
@@ -73,7 +90,9 @@ class StraightWay:
         self._products = products
         self._pseudonyms = pseudonyms
         self._closed = closed
+        self._place = lru_cache(_PLACES)(self._find)
         self._known = lru_cache(_REMEMBERED)(self._learn)
+        self._mac = lru_cache(_MACS)(self._named_by_mac)
 
     def record(self, message: Message) -> Record | None:
         """The record of a message that is plainly to be kept; None for one that has to go the long way."""
@@ -83,74 +102,84 @@ class StraightWay:
         if not tree.message_id or (time := tree.time) is UNSET or len(message.topic) > LONGEST_TOPIC:
             return None
         plmn = UNSET if (network := tree.network) is UNSET else network.plmn
-        others = () if (events := tree.events) is UNSET else plmns_of_events(events)
-        known = (
-            self._known(message.topic, tree.country, plmn, others, UNSET, UNSET, UNSET)
-            if (router := tree.router) is UNSET
-            else self._known(message.topic, tree.country, plmn, others, router.serial, router.imei, router.mac)
+        place = (
+            self._place(tree.country, plmn)
+            if (events := tree.events) is UNSET
+            else self._place(tree.country, plmn, plmns_of_events(events))
         )
+        if place is None:
+            return None
+        if (router := tree.router) is UNSET:
+            known, mac = self._known(message.topic, UNSET, UNSET, place.name), UNSET
+        else:
+            known, mac = self._known(message.topic, router.serial, router.imei, place.name), router.mac
         if known is None:
             return None
         ref = known.identity.device_ref
-        consented = consent_at_once(tree, milliseconds(time), message.received_at, ref, known.closed, self._gate)
+        consented = consent_at_once(tree, milliseconds(time), message.received_at, ref, place.closed, self._gate)
         if consented is None:
             return None
-        whole = self._whole if events is UNSET else self._with_events
-        return whole(consented, known, message.payload)
+        when = oldest = consented.event_time
+        stripped: tuple[tuple[Removal, int], ...] = ()
+        if events is UNSET:
+            body = self._body_of_whole(message.payload, tree, place.around)
+        else:
+            body, stripped, oldest = self._with_events(consented, place, message.payload)
+        if body is None:
+            return None
+        named = known.named + tree.message_id.encode()  # which is ASCII, or it were not held
+        return Record(
+            place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,
+            message.received_at, consented.policy_version, FORMAT, body, stripped,
+            known.lookup if mac is UNSET else known.lookup + self._mac(mac, place.name),
+            () if place.older_refs_of is None else place.older_refs_of(named),
+        )  # fmt: skip
 
     @property
     def remembered(self) -> int:
         """Of how many topics, with what was said on them, something is remembered."""
         return self._known.cache_info().currsize
 
-    def _whole(self, consented: ConsentedTree, known: Known, payload: bytes) -> Record | None:
-        """As `build_record`, where nothing was left out and there are no events."""
-        tree, when = consented.tree, consented.event_time
-        body = self._body_of_whole(payload, tree, known.around)
-        if body is None:
-            return None
-        return Record(
-            known.record_id(tree.message_id), known.identity, known.region, when // 60_000 * 60_000, when, when,
-            consented.received_at, consented.policy_version, FORMAT, body, (), known.lookup,
-            () if known.older_ids is None else known.older_ids(tree.message_id),
-        )  # fmt: skip
-
-    def _with_events(self, consented: ConsentedTree, known: Known, payload: bytes) -> Record | None:
-        """As `build_record`, where nothing was left out but events of another time."""
+    def _with_events(
+        self, consented: ConsentedTree, place: Place, payload: bytes
+    ) -> tuple[bytes | None, tuple[tuple[Removal, int], ...], int]:
+        """Body, what was left out, namely events of another time, and the oldest time that is spoken of."""
         tree, when = consented.tree, consented.event_time
         if has_key_twice(payload, tree):
-            return None
+            return None, (), when
         events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
-        body = self._body(tree, events, known.around)
-        return Record(
-            known.record_id(tree.message_id), known.identity, known.region, when // 60_000 * 60_000, when, oldest,
-            consented.received_at, consented.policy_version, FORMAT, body, with_late_events((), late), known.lookup,
-            () if known.older_ids is None else known.older_ids(tree.message_id),
-        )  # fmt: skip
+        return self._body(tree, events, place.around), with_late_events((), late), oldest
 
-    def _learn(
-        self, topic: str, country: Any, plmn: Any, others: tuple[str, ...], serial: Any, imei: Any, mac: Any
-    ) -> Known | None:
-        """What is remembered of a router that says this of itself; None if it has to go the long way.
+    def _find(self, country: Any, plmn: Any, others: tuple[str, ...] = ()) -> Place | None:
+        """What is remembered of a place; None if its routers have to go the long way.
 
-        *plmn* is its serving network, *others* are those of its events.
+        *plmn* is the serving network, *others* are those of a report's events.
         """
-        parsed = parse_topic(topic)
-        if parsed is None or parsed[1] != "report" or names_another(parsed[0], serial, imei):
-            return None
-        region, router = self._regions.route(country or None, (plmn, *others) if plmn else others), parsed[0]
+        region = self._regions.route(country or None, (plmn, *others) if plmn else others)
         if isinstance(region, DropReason) or region not in self._pseudonyms:
             return None
         pseudonyms = self._pseudonyms[region]
-        return Known(
+        return Place(
             region=region,
-            identity=pseudonyms.identity(router),
-            lookup=pseudonyms.lookup(router, serial or None, imei or None, mac or None),
+            name=region.value,
+            ref_of=pseudonyms.ref_of,
+            older_refs_of=pseudonyms.older_refs_of if pseudonyms.has_older else None,
             closed=self._closed[region].refs,
-            record_id=pseudonyms.suffixed("record", f"{router}\0"),
-            older_ids=partial(_older_ids, pseudonyms, router) if pseudonyms.has_older else None,
             around=Surroundings(pseudonyms=pseudonyms, products=self._products, plmn=plmn or None),
         )
+
+    def _learn(self, topic: str, serial: Any, imei: Any, region: str) -> Known | None:
+        """What is remembered of a router that says this of itself; None if it has to go the long way."""
+        parsed = parse_topic_anew(topic)
+        if parsed is None or parsed[1] != "report" or names_another(parsed[0], serial, imei):
+            return None
+        router, pseudonyms = parsed[0], self._pseudonyms[Region(region)]
+        lookup = pseudonyms.lookup_anew(router, serial or None, imei or None, None)
+        return Known(pseudonyms.identity_anew(router), lookup, named("record", f"{router}\0"))
+
+    def _named_by_mac(self, mac: str, region: str) -> Names:
+        """What finds a router beside: the entry of its MAC address, if it is one."""
+        return self._pseudonyms[Region(region)].lookup_of_mac(mac)
 
 
 def timely_events(events: Any, event_time: int, received_at: int, gate: GateRules) -> tuple[list[Any], int, int]:
@@ -170,7 +199,3 @@ def with_late_events(removed: tuple[tuple[Removal, int], ...], late: int) -> tup
     counts = dict(removed)
     counts[Removal.INVALID] = counts.get(Removal.INVALID, 0) + late
     return tuple(sorted(counts.items()))
-
-
-def _older_ids(pseudonyms: Pseudonymiser, router: str, message_id: str) -> tuple[bytes, ...]:
-    return pseudonyms.older_refs("record", f"{router}\0{message_id}")

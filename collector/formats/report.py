@@ -24,6 +24,7 @@ from collector.pseudonym import normal_imei
 SCHEMA_VERSION: Final = 1
 FORMAT: Final = "report-v1"
 ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TOPIC: Final = re.compile(rf"ueip/v1/({ROUTER.pattern})/(report|consent)")
 LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
 """A topic may have 65,535 bytes (MQTT 5, 1.5.4); what is remembered by topics is bounded by this."""
 _encode: Final = msgspec.json.Encoder().encode
@@ -40,15 +41,13 @@ def parse_topic(topic: str) -> tuple[str, str] | None:
     return _parse_topic(topic) if len(topic) <= LONGEST_TOPIC else None
 
 
-@lru_cache(16_384)
-def _parse_topic(topic: str) -> tuple[str, str] | None:
-    parts = topic.split("/")
-    if len(parts) != 4 or parts[0] != "ueip" or parts[1] != "v1":  # noqa: PLR2004 - ueip/v1/<router>/<kind>
-        return None
-    _, _, router, kind = parts
-    if kind not in {"report", "consent"} or not ROUTER.fullmatch(router):
-        return None
-    return router, kind
+def parse_topic_anew(topic: str) -> tuple[str, str] | None:
+    """As `parse_topic`, of a topic that is not too long; nothing is remembered of it."""
+    found = _TOPIC.fullmatch(topic)
+    return None if found is None else (found[1], found[2])
+
+
+_parse_topic: Final = lru_cache(16_384)(parse_topic_anew)
 
 
 def report_topic(router: str) -> str:

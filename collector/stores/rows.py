@@ -1,7 +1,9 @@
 """How a ledger's entries, standings and records lie in the rows of a store that speaks SQL, whichever it is."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -86,10 +88,10 @@ def standing_of(row: Any) -> Standing:
     state = _STATES.get(row[2])
     if state is None or tuple(map(type, row[:10])) != _STANDING_TYPES:
         raise Damaged("what is noted of a router's standing cannot be read")
-    # By position: the columns stand in the order of the fields.
+    # By position: the columns stand in the order of the fields. What many routers share is one object.
     return Standing(
-        row[0], row[1], state, row[3], row[4], row[5], row[6], row[7],
-        tuple(row[8].split(",")) if row[8] else (),
+        row[0], intern(row[1]), state, row[3], row[4], row[5], row[6], intern(row[7]),
+        _listed(row[8]) if row[8] else (),
         bool(row[9]),
         tuple(row[10].split(",")) if row[10] else (),
         State(row[11]) if row[11] else None,
@@ -98,6 +100,11 @@ def standing_of(row: Any) -> Standing:
 
 
 _STATES: Final = {state.value: state for state in State}
+
+
+@lru_cache(256)
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def router_row(standing: Standing) -> tuple[Any, ...]:

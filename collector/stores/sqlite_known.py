@@ -8,6 +8,7 @@ Rule 3: whatever takes a name of a router out of `lookup` takes its `router.name
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -76,7 +77,8 @@ class KnownRouters:
         """The rows of these routers; those that there are."""
         rows = self._rows
         if len(rows) > _REMEMBERED:
-            rows.clear()
+            for ref in list(islice(rows, _REMEMBERED // 2)):  # those that were read first
+                del rows[ref]
         wanted = [ref for ref in refs if ref not in rows]
         for start in range(0, len(wanted), VARIABLES):
             some = wanted[start : start + VARIABLES]

@@ -162,6 +162,39 @@ def test_nothing_is_remembered_of_a_topic_that_is_too_long(router: str) -> None:
     assert rules.straight.remembered == 0
 
 
+def test_a_router_is_remembered_once_whatever_its_reports_say() -> None:
+    """With and without a serving network, an event of another, a MAC address: it is the same router."""
+    rules, mac = make_rules(), {"serial": ROUTER, "imei": IMEI, "mac": "02:00:5E:10:00:01"}
+    documents = [
+        minimal_document(router={"serial": ROUTER, "imei": IMEI}),
+        minimal_document(router={"serial": ROUTER, "imei": IMEI}, network={"plmn": "26201"}),
+        minimal_document(router={"serial": ROUTER, "imei": IMEI}, network={"plmn": "20801"}),
+        minimal_document(router=mac, network={"plmn": "26201"}),
+        minimal_document(
+            router={"serial": ROUTER, "imei": IMEI},
+            events=[event(disconnect_snapshot={"network": {"plmn": "20801"}})],
+        ),
+    ]
+    for document in documents:
+        assert straight(message(document), rules) is not None
+        same_both_ways(message(document), rules)
+
+    assert rules.straight is not None
+    assert rules.straight.remembered == 1
+
+
+def test_a_router_that_moves_is_another_in_the_other_region() -> None:
+    """A pseudonym of one region says nothing in another, and what is remembered of a router is of one."""
+    rules = make_rules()
+    here, there = (message(minimal_document(country=country)) for country in ("DE", "HK"))
+    found = [straight(sent, rules) for sent in (here, there, here)]
+    for sent in (here, there):
+        same_both_ways(sent, rules)
+
+    assert [Region.GERMANY, Region.HONG_KONG, Region.GERMANY] == [record and record.region for record in found]
+    assert 2 == len({record and record.identity.device_ref for record in found})
+
+
 def test_two_keys_make_the_same_ids_on_both_ways() -> None:
     """Over a rotation a message counts once."""
     keys = {region: [secrets.token_bytes(32), secrets.token_bytes(32)] for region in Region}

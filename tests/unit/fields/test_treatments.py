@@ -4,6 +4,7 @@ import hmac
 import json
 import secrets
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import pytest
@@ -183,6 +184,19 @@ def test_lan_and_wan_that_overlap_are_a_fault(lan: str, wan: str, expected: bool
 
     assert expected is found["lan_wan_subnet_overlap"] is overlap(lan, wan)
     assert {"wan_ip_class", "lan_wan_subnet_overlap"} == found.keys()
+
+
+LENGTHS = st.integers(0, 32)
+INTERFACES = st.builds(lambda number, length: f"{IPv4Address(number)}/{length}", st.integers(0, 2**32 - 1), LENGTHS)
+
+
+@given(INTERFACES, INTERFACES | st.just(""), LENGTHS)
+@settings(max_examples=300)
+def test_networks_overlap_as_the_standard_library_has_it(lan: str, other: str, length: int) -> None:
+    """Also those that are close to each other: the same address with another length."""
+    wan = other or f"{lan.partition('/')[0]}/{length}"
+
+    assert overlap(lan, wan) is IPv4Interface(lan).network.overlaps(IPv4Interface(wan).network)
 
 
 def test_an_overlap_needs_both_sides() -> None:

@@ -158,3 +158,25 @@ async def test_a_router_that_names_itself_anew_each_time_does_not_grow_its_row(t
         assert kept is not None
         assert 256 >= len(kept)
         assert [router("a").device_ref] * 60 == await found(store, tuple(name for (name,) in names))
+
+
+async def test_more_routers_than_are_remembered_are_as_well_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered is bounded; nothing that is stored depends on it."""
+    monkeypatch.setattr("collector.stores.sqlite_known._REMEMBERED", 8)
+    crowd = [f"r{number}" for number in range(30)]
+    async with opened(tmp_path) as store:
+        for turn in range(3):
+            for start in range(0, len(crowd), 5):
+                batch = crowd[start : start + 5]
+                committed = await store.commit([record(name, turn, at=START + turn * SECOND) for name in batch])
+                assert 5 == committed.stored
+        await store.commit([leave("r0", at=LATER)])
+        again = await store.commit([record(name, 9, at=LATER + SECOND) for name in crowd])
+
+        assert (29, 1) == (again.stored, sum(again.dropped.values()))
+        assert 8 + len(crowd) >= len(store._known._rows)
+        for name in crowd[1:]:
+            assert [router(name).device_ref] == await found(store, record(name).lookup)
+        assert [] == await found(store, record("r0").lookup)
