@@ -197,6 +197,7 @@ class _Deciding:
         if record.received_at <= standing.erased_until:
             self.plan.dropped[DropReason.ERASED] += 1
             self.plan.bury.append(record.record_id)
+            self._spent.add(record.record_id)
             return
         if record.oldest < standing.effective_at:
             record = without_events_before(record, standing.effective_at)
@@ -232,12 +233,7 @@ class _Deciding:
         if event.event_ref is not None:
             self._seen.add(event.event_ref)
         entry = entry_of(
-            event,
-            standing,
-            self.plan.head,
-            region=self._region,
-            policies=self._rules.policies,
-            newest=self.newest,
+            event, standing, self.plan.head, region=self._region, policies=self._rules.policies, newest=self.newest
         )
         after = self._append(entry)
         until = erases_until(event.action, after, erase_on_exit=self._rules.erase_on_exit)

@@ -633,6 +633,20 @@ async def test_what_was_erased_does_not_come_again(store: Store) -> None:
     assert [2] == await numbers(store)
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one commit", "one by one"])
+async def test_what_an_erasure_reached_does_not_come_again_however_soon(store: Store, at_once: bool) -> None:
+    """Received before it and dropped for that; the same message, delivered once more after it, is no new one."""
+    erasure = act(Action.ERASE, at=LATER)
+    twice = [record(number=2), record(number=2, at=LATER + 1, measured=START)]
+    entries: list[Entry] = [record(number=1), erasure, *twice]
+    dropped = Counter[DropReason]()
+    for commit in [entries] if at_once else [[entry] for entry in entries]:
+        dropped.update((await store.commit(commit)).dropped)
+
+    assert 1 == dropped[DropReason.DUPLICATE]
+    assert [] == await numbers(store)
+
+
 async def test_what_was_received_before_an_erasure_and_comes_to_the_store_after_it_is_dropped(store: Store) -> None:
     """From another process's queue, or from a spool; and a redelivery of it is none of later data either."""
     await store.commit([record(number=1)])
