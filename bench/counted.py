@@ -27,7 +27,10 @@ _LOOK_SECONDS: Final = 0.002
 """Between two looks for a probe; so much of a latency may be the look."""
 _FLOODED_LOOK_SECONDS: Final = 0.05
 """When latencies are those of a backlog: each look takes from what is measured."""
-_FOUND: Final = "SELECT record_id FROM ueip.record WHERE record_id = ANY($1)"
+_FOUND: Final = """
+    SELECT r.record_id FROM ueip.router w JOIN ueip.record r ON r.router_id = w.id
+    WHERE w.device_ref = ANY($2) AND r.record_id = ANY($1)"""
+"""By router, for that is what has an index."""
 
 
 class Counters:
@@ -171,7 +174,8 @@ class PostgresStores:
             await asyncio.sleep(self._pause)
             if pending:
                 some = [pending[place] for place in range(min(len(pending), 16))]
-                found = {row[0] for row in await statement.fetch([sent.record_id for sent in some])}
+                ids, refs = [sent.record_id for sent in some], [sent.device_ref for sent in some]
+                found = {row[0] for row in await statement.fetch(ids, refs)}
                 now = time.perf_counter()
                 while pending and pending[0].record_id in found:
                     self.latencies.append(now - pending.popleft().due)
