@@ -59,6 +59,8 @@ class Outage:
         self._pending: Counter[bytes] = Counter()
         self._left: set[bytes] = set()
         self._left_acts: set[bytes] = set()
+        self._left_joins: list[bytes] = []
+        """What comes behind these is the ledger's to decide on, whatever is known of their routers."""
         self._acts_left = False
 
     # What the ledger says
@@ -172,6 +174,9 @@ class Outage:
         if act.event_ref is None or act.event_ref not in self._waiting_refs:  # else it is here already, in its place
             self.leave(act.identity)
             self._left_acts.add(act.identity.device_ref)
+            if takes_its_turn(act):
+                self._left_joins.append(act.identity.device_ref)
+                self.closed.join_waits(act.identity.device_ref)
 
     def has_left(self, identity: Identity) -> bool:
         """Whether something of this router was left with the broker on this connection, or is held in memory."""
@@ -190,6 +195,9 @@ class Outage:
         """A new connection for consent events: the acts that were left come again."""
         self._acts_left = False
         self._left_acts.clear()
+        for ref in self._left_joins:
+            self.closed.join_settled(ref)
+        self._left_joins.clear()
 
 
 def _provisional(act: ConsentEvent, state: State) -> Standing:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -251,6 +252,24 @@ class SpoolAndStore(RuleBasedStateMachine):
             assert of_router <= owed
             assert name in self.doubted or sure <= of_router
         assert 0 == self.region.spool.records == self.region.metrics.in_flight
+
+
+@pytest.mark.parametrize("when", ["while it is away", "once it is back"])
+def test_a_report_behind_a_join_that_was_left_is_not_dropped_for_the_exit_before_it(when: str) -> None:
+    """The exit is in the spool, or in the ledger; the join is with the broker."""
+    model = SpoolAndStore()
+    model.begin(small=False, batch=2)
+    model.refuses()
+    for kind in ("report", "exit", "join"):
+        model.says("a", kind)
+    if when == "once it is back":
+        model.comes_back(fails=False)
+    else:
+        model.refuses()
+    model.says("a", "report")
+
+    model.sums_hold_and_acknowledged_is_durable()
+    model.teardown()
 
 
 def test_an_outage_changes_nothing_in_the_end() -> None:
