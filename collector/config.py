@@ -132,7 +132,7 @@ class LimitsSettings(Section):
         default=300.0, description="How far a router's clock may be ahead before `future`."
     )
     max_in_flight_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
-        default=67_108_864, description="Above this the socket is not read until commits catch up."
+        default=33_554_432, description="Above this the socket is not read until commits catch up."
     )
 
 

@@ -175,7 +175,7 @@ class Committing:
     def _committed(self, batch: Batch, committed: Committed, seconds: float) -> None:
         self._end(batch)
         was_away = self._health.is_away
-        self._own.update(committed.appended)
+        self._wrote(committed.appended)
         self._health.answers()
         if committed.decided:
             self._decided(batch, committed.decided)
@@ -187,6 +187,13 @@ class Committing:
             self._spool.delete([item.row for item in spooled])
         if was_away:
             self._back()
+
+    def _wrote(self, appended: range) -> None:
+        """Entries of our own are no news: what follows on what is known need not even be read."""
+        if appended and appended.start == self._seq + 1:
+            self._seq = appended.stop - 1
+        else:
+            self._own.update(appended)
 
     def _decided(self, batch: Batch, results: list[Result]) -> None:
         """Tell those who wait what the ledger made of each act."""

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.stores.sealing import Sealer, Unreadable
 from collector.stores.spool_schema import RECORD, sync_folder
+from collector.stores.sqlite_many import write
 
 _VARIABLES: Final = 500
 _COLUMNS: Final = "id, kind, tag, at, sealed"
@@ -77,7 +78,7 @@ def missing(connection: sqlite3.Connection, ids: Iterable[int]) -> list[int]:
 def insert(connection: sqlite3.Connection, rows: Sequence[Row], *, once: bool = False) -> None:
     """Write rows; with *once*, those that are there already stay as they are."""
     verb = "INSERT OR IGNORE" if once else "INSERT"
-    connection.executemany(f"{verb} INTO entry VALUES (?, ?, ?, ?, ?)", rows)
+    write(connection, verb + " INTO entry VALUES {}", rows)
 
 
 def remove(connection: sqlite3.Connection, ids: Sequence[int]) -> Total:

@@ -4,25 +4,24 @@ import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Region
 from collector.stores.gathering import parted
-from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, refs_of, removed_from
+from collector.stores.plan import Committed, ConsentRules, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
-from collector.stores.rows import decode_entry, ledger_row, router_row
+from collector.stores.rows import decode_entry, ledger_row
 from collector.stores.sqlite_file import StoreFile
 from collector.stores.sqlite_gathering import gathered
 from collector.stores.sqlite_known import KnownRouters
+from collector.stores.sqlite_many import write
 from collector.stores.sqlite_once import first_of, spent_ids, stored_at_another_time, stored_ids
 from collector.stores.sqlite_restore import restore
 from collector.stores.sqlite_retention import Sweep
 from collector.stores.sqlite_rows import (
-    INSERT_SIZES,
-    UPSERT_ROUTER,
+    APPEND,
     among,
     bury,
     check_staying_here,
@@ -32,7 +31,7 @@ from collector.stores.sqlite_rows import (
     inserted,
     look,
     newest_of,
-    record_row,
+    write_standings,
 )
 from collector.stores.sqlite_schema import check_schema
 from collector.stores.sqlite_scrub import Scrubber, note_erasure
@@ -156,7 +155,7 @@ class SQLiteStore(StoreFile):
             last = look(self._db).last  # the number of an erased record may be given again
         made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
-        stored = self._insert(first_of(new, stored_so), ids)
+        stored = insert_records(self._db, first_of(new, stored_so), ids)
         if stored < len(new):
             plan.dropped[DropReason.DUPLICATE] += len(new) - stored
             new = plan.inserts = inserted(self._db, new, after=last)
@@ -169,20 +168,9 @@ class SQLiteStore(StoreFile):
         """Write the plan's ledger entries and what they say of their routers."""
         if not plan.appends:
             return []
-        self._db.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", map(ledger_row, plan.appends))
+        write(self._db, APPEND, [ledger_row(entry) for entry in plan.appends])
         changed = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
-        for standing in changed.values():
-            ids[standing.device_ref] = self._db.execute(UPSERT_ROUTER, router_row(standing)).fetchone()[0]
-            self._known.wrote(ids[standing.device_ref], standing)
+        ids |= write_standings(self._db, list(changed.values()), ids)
+        for ref, standing in changed.items():
+            self._known.wrote(ids[ref], standing)
         return list(changed.values())
-
-    def _insert(self, inserts: list[Insert], ids: dict[bytes, int]) -> int:
-        """Many rows a statement: SQLite gives the interpreter up for each step, and has to win it back."""
-        stored, position = 0, 0
-        for size in INSERT_SIZES:
-            while len(inserts) - position >= size:
-                some = inserts[position : position + size]
-                rows = (record_row(i.record, i.standing, ids[i.standing.device_ref]) for i in some)
-                stored += self._db.execute(insert_records(size), tuple(chain.from_iterable(rows))).rowcount
-                position += size
-        return stored

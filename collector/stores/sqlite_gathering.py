@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collector.derive import Memory, decode, encode
 from collector.stores.gathering import Gathered, gather, needs_gathering
 from collector.stores.plan import Insert
+from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
 
@@ -21,8 +22,8 @@ def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping
     made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))
     updates = ((part.record.body.decode(), record_id) for record_id, part in made.updates.items())
     connection.executemany("UPDATE record SET body = ? WHERE floating = 1 AND record_id = ?", updates)
-    memories = ((ids[ref], encode(memory)) for ref, memory in made.memories.items())
-    connection.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?)", memories)
+    memories = [(ids[ref], encode(memory)) for ref, memory in made.memories.items()]
+    write(connection, "INSERT OR REPLACE INTO memory VALUES {}", memories)
     return made
 
 

@@ -12,14 +12,16 @@ from itertools import islice
 from typing import Final
 
 import msgspec
+import orjson
 
 from collector.consent.standing import Standing
 from collector.stores.named import Names
 from collector.stores.plan import Insert
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
+from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
-_REMEMBERED: Final = 32_768
+_REMEMBERED: Final = 16_384
 """Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
 _NOTED: Final = 8
 """Bytes of a pseudonym that are noted of it; those of two kinds are never alike (`Key.ref`)."""
@@ -27,6 +29,14 @@ _MOST_NOTED: Final = 32 * _NOTED
 """Of one router, the newest: one that names itself anew with each report does not grow its row."""
 _VARIANTS: Final = 4
 """Remembered of one router: it names itself by its MAC in one kind of report and not in another."""
+
+_ROWS: Final = f"""
+    SELECT json_group_array(json_array(hex(device_ref), {ROUTER_COLUMNS.removeprefix("device_ref, ")}, id, hex(names)))
+    FROM router WHERE device_ref IN ({{}})"""  # noqa: S608 - columns and marks
+"""All in one row, for the reason that `sqlite_many` has."""
+_LOOKUP: Final = "INSERT OR IGNORE INTO lookup VALUES {}"
+_NAMES: Final = """
+    WITH noted (id, names) AS (VALUES {}) UPDATE router SET names = noted.names FROM noted WHERE router.id = noted.id"""
 
 
 class Row(msgspec.Struct, gc=False):
@@ -82,10 +92,10 @@ class KnownRouters:
         wanted = [ref for ref in refs if ref not in rows]
         for start in range(0, len(wanted), VARIABLES):
             some = wanted[start : start + VARIABLES]
-            marks = ",".join("?" * len(some))
-            sql = f"SELECT {ROUTER_COLUMNS}, id, names FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks
-            for row in connection.execute(sql, some).fetchall():
-                rows[row[0]] = Row(row[-2], standing_of(row), row[-1] or b"")
+            sql = _ROWS.format(",".join("?" * len(some)))
+            for ref, *row, router_id, names in orjson.loads(connection.execute(sql, some).fetchone()[0]):
+                standing = standing_of((bytes.fromhex(ref), *row))
+                rows[standing.device_ref] = Row(router_id, standing, bytes.fromhex(names))
         return {ref: rows[ref] for ref in refs if ref in rows}
 
     def wrote(self, router_id: int, standing: Standing) -> None:
@@ -104,10 +114,8 @@ class KnownRouters:
             return
         for row, names in missing:
             row.name(names)
-        entries = {(ref, kind, row.id) for row, names in missing for kind, ref in names}
-        connection.executemany("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)", entries)
-        noted = {row.id: row.names for row, _ in missing}
-        connection.executemany("UPDATE router SET names = ? WHERE id = ?", [(noted[id_], id_) for id_ in noted])
+        write(connection, _LOOKUP, list({(ref, kind, row.id) for row, names in missing for kind, ref in names}))
+        write(connection, _NAMES, list({row.id: row.names for row, _ in missing}.items()))
 
 
 def _noted(names: Names) -> bytes:

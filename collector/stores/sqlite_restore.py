@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from collector.consent.chain import followed
 from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, erased_by
-from collector.stores.rows import Damaged, ledger_row, router_row
-from collector.stores.sqlite_rows import UPSERT_ROUTER, erase_router, forget, head_of
+from collector.stores.rows import Damaged, ledger_row
+from collector.stores.sqlite_many import write
+from collector.stores.sqlite_rows import APPEND, erase_router, forget, head_of, numbers_of, write_standings
 from collector.stores.sqlite_scrub import note_erasure
 
 
@@ -21,16 +22,18 @@ def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: Conse
     connection.execute("BEGIN IMMEDIATE")
     try:
         found = followed(head_of(connection), entries)
-        connection.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", map(ledger_row, found, entries))
+        write(connection, APPEND, list(map(ledger_row, found, entries)))
         last = {standing.device_ref: standing for standing in (entry.standing() for entry in found)}
-        ids = {ref: connection.execute(UPSERT_ROUTER, router_row(last[ref])).fetchone()[0] for ref in last}
+        ids = numbers_of(connection, list(last))
+        ids |= write_standings(connection, list(last.values()), ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(connection, ids[ref], until, now) for ref, until in erased_by(found, rules))
         forget(connection, [ids[ref] for ref in parted(found)])
         note_erasure(connection, now)
         connection.execute("COMMIT")
     except BaseException as error:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         if isinstance(error, ValueError):
             raise Damaged(str(error)) from error
         raise

@@ -1,11 +1,11 @@
 """Rows and statements of a SQLite store: how records, standings and entries lie in its tables."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import orjson
 
 from collector.consent.acts import LEFT
 from collector.consent.ledger import Head
@@ -13,39 +13,26 @@ from collector.consent.standing import Standing
 from collector.model import Record
 from collector.stores import Router
 from collector.stores.plan import Insert
-from collector.stores.queue import ROUND
-from collector.stores.rows import ROUTER_COLUMNS, decode_entry, standing_of, tombstone
+from collector.stores.rows import ROUTER_COLUMNS, decode_entry, router_row, standing_of, tombstone
+from collector.stores.sqlite_many import write
 from collector.stores.staying import MOVE, check_staying
 
 VARIABLES: Final = 500
 """How many values one statement names."""
-UPSERT_ROUTER: Final = f"""
-    INSERT INTO router ({ROUTER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+APPEND: Final = "INSERT INTO ledger VALUES {}"
+_INSERT_ROUTERS: Final = f"INSERT OR ROLLBACK INTO router ({ROUTER_COLUMNS}, id) VALUES {{}}"  # noqa: S608 - columns are ours
+_UPDATE_ROUTERS: Final = f"""
+    INSERT OR ROLLBACK INTO router ({ROUTER_COLUMNS}) VALUES {{}}
     ON CONFLICT (device_ref) DO UPDATE SET state = excluded.state, seq = excluded.seq, consent_id = excluded.consent_id,
         generation = excluded.generation, effective_at = excluded.effective_at,
         policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
         attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
-        erased_until = excluded.erased_until
-    RETURNING id"""  # noqa: S608 - columns are ours
-INSERT_SIZES: Final = (*range(2048, 0, -ROUND), 128, 64, 32, 16, 8, 4, 2, 1)
-"""How many records one statement inserts; a batch is cut into these.
-
-Few statements, for SQLite gives the interpreter up at each, and a thread that is beside a busy one gets it back only
-after `sys.getswitchinterval()`: five milliseconds, several times a statement. 2048 rows have fewer than 32,766 values.
-"""
-
-
-@cache
-def insert_records(size: int) -> str:
-    """The statement that inserts *size* records, each unless it is stored already."""
-    rows = ",".join(["(?,?,?,?,?,?,?,?,?,?)"] * size)
-    return f"INSERT INTO record ({_RECORD_COLUMNS}) VALUES {rows} ON CONFLICT DO NOTHING"  # noqa: S608
-
-
+        erased_until = excluded.erased_until"""  # noqa: S608 - columns are ours
 _RECORD_COLUMNS: Final = (
     "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, floating,"
     " body"
 )
+_INSERT_RECORDS: Final = f"INSERT OR ROLLBACK INTO record ({_RECORD_COLUMNS}) VALUES {{}} ON CONFLICT DO NOTHING"  # noqa: S608
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
@@ -103,7 +90,7 @@ _LOOK: Final = """
 
 
 class Look(NamedTuple):
-    """What a commit has to know first; in one statement, for the reason that `INSERT_SIZES` has."""
+    """What a commit has to know first; in one statement, for the reason that `sqlite_many` has."""
 
     version: int
     """Changes when another connection commits."""
@@ -124,7 +111,8 @@ def look(connection: sqlite3.Connection) -> Look:
 
 def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: int) -> list[Insert]:
     """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
-    written = {row[0] for row in connection.execute("SELECT record_id FROM record WHERE id > ?", (after,))}
+    sql = "SELECT json_group_array(hex(record_id)) FROM record WHERE id > ?"
+    written = set(map(bytes.fromhex, orjson.loads(connection.execute(sql, (after,)).fetchone()[0])))
     first: dict[bytes, Insert] = {}
     for insert in inserts:
         first.setdefault(insert.record.record_id, insert)
@@ -154,8 +142,7 @@ def forget(connection: sqlite3.Connection, router_ids: Iterable[int]) -> None:
 
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
     """Keep what these ids are known by when they come again."""
-    if rows := [(tombstone(record_id), now) for record_id in record_ids]:
-        connection.executemany("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", rows)
+    write(connection, "INSERT OR IGNORE INTO tombstone VALUES {}", [(tombstone(ref), now) for ref in record_ids])
 
 
 def head_of(connection: sqlite3.Connection) -> Head:
@@ -170,8 +157,39 @@ def newest_of(connection: sqlite3.Connection, after: int) -> int:
     return decode_entry(row[0]).newest if row else 0
 
 
-def record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
-    """A record in the order of `insert_records`."""
+def numbers_of(connection: sqlite3.Connection, refs: Sequence[bytes]) -> dict[bytes, int]:
+    """The numbers of routers, of those that have a row."""
+    found: dict[bytes, int] = {}
+    for start in range(0, len(refs), VARIABLES):
+        some = refs[start : start + VARIABLES]
+        marks = ",".join("?" * len(some))
+        sql = f"SELECT device_ref, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
+        found.update(connection.execute(sql, some).fetchall())
+    return found
+
+
+def write_standings(
+    connection: sqlite3.Connection, standings: Sequence[Standing], ids: Mapping[bytes, int]
+) -> dict[bytes, int]:
+    """Write what the ledger says of routers; the numbers of those that are new.
+
+    *ids* are the numbers of those that have a row already. One that has, and is not among them, fails the transaction.
+    """
+    last = connection.execute("SELECT coalesce(max(id), 0) FROM router").fetchone()[0]
+    new = [standing for standing in standings if standing.device_ref not in ids]
+    numbers = {standing.device_ref: last + place for place, standing in enumerate(new, start=1)}
+    write(connection, _INSERT_ROUTERS, [(*router_row(standing), numbers[standing.device_ref]) for standing in new])
+    write(connection, _UPDATE_ROUTERS, [router_row(standing) for standing in standings if standing.device_ref in ids])
+    return numbers
+
+
+def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
+    """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers."""
+    rows = [_record_row(i.record, i.standing, ids[i.standing.device_ref]) for i in inserts]
+    return write(connection, _INSERT_RECORDS, rows)
+
+
+def _record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
     return (
         record.record_id,
         router_id,

@@ -21,6 +21,9 @@ from collector.stores.sqlite_rows import check_staying_here
 
 _BUSY_SECONDS: Final = 5
 OVERWRITING: Final = "PRAGMA secure_delete = ON"
+IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
+"""Where a statement keeps what it may have to undo, and what it sorts."""
+IN_FILES: Final = "PRAGMA temp_store = FILE"
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 KNOWN: Final = "SELECT DISTINCT key_id, iif(state = 'joined', policy_version, NULL) FROM router"
@@ -125,6 +128,8 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(OVERWRITING)
     connection.execute("PRAGMA cache_size = -16384")
+    # Records stay in the store: nothing of them goes by way of the system's temporary folder.
+    connection.execute(IN_MEMORY)
     # Four times as long a log as usual: pages that change with every commit are copied to the file a quarter as often.
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from collector.stores.rows import ERASED
+from collector.stores.sqlite_schema import IN_FILES, IN_MEMORY
 
 REWRITTEN_BYTES: Final = 256 << 20
 """A larger file is left to its operator, for nothing can be committed while it is written (docs/operating.md)."""
@@ -91,8 +92,17 @@ class Scrubber:
                 pages = connection.execute("PRAGMA page_count").fetchone()[0]
                 if pages * connection.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
                     return
-                connection.execute("VACUUM")
+                _rewrite(connection)
             self.scrub(connection)
             if not self._scrub_due:
                 # Unless somebody erased meanwhile: that is another note.
                 connection.execute("DELETE FROM meta WHERE name = ? AND value = ?", (ERASED, text))
+
+
+def _rewrite(connection: sqlite3.Connection) -> None:
+    """Write the file anew, by way of one in the system's temporary folder: memory has no room for it."""
+    connection.execute(IN_FILES)
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.execute(IN_MEMORY)

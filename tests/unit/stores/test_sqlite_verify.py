@@ -20,9 +20,8 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import router_row
 from collector.stores.sqlite import SQLiteStore
-from collector.stores.sqlite_rows import UPSERT_ROUTER
+from collector.stores.sqlite_rows import numbers_of, write_standings
 from collector.stores.sqlite_verify import LOOK, TAIL, read_head, verify
 from collector.stores.verified import Expected, Verified
 
@@ -189,8 +188,8 @@ def _fit_standings(other: sqlite3.Connection) -> None:
     rows = other.execute("SELECT entry FROM ledger ORDER BY seq").fetchall()
     last = {entry.device_ref: entry for entry in (msgspec.json.decode(row[0], type=LedgerEntry) for row in rows)}
     other.execute("DELETE FROM router WHERE seq > (SELECT coalesce(max(seq), 0) FROM ledger)")
-    for entry in last.values():
-        other.execute(UPSERT_ROUTER, router_row(entry.standing())).fetchall()
+    standings = [entry.standing() for entry in last.values()]
+    write_standings(other, standings, numbers_of(other, [standing.device_ref for standing in standings]))
 
 
 def test_the_hash_is_of_what_was_written(path: Path) -> None:
