@@ -427,7 +427,9 @@ async def test_a_password_file_that_is_gone_is_waited_for(broker: FakeBroker, st
     file = tmp_path / "password"
     running = start(username="collector", password_file=file)
     await until(lambda: running.state == "waiting")
-    await asyncio.to_thread(file.write_bytes, b"secret\n")
+    written = tmp_path / "written"  # first, for a file is empty for a moment
+    written.write_bytes(b"secret\n")
+    written.rename(file)
     await running.connected()
     [connect] = [packet for packet in broker.sessions[-1] if isinstance(packet, ConnectPacket)]
 
