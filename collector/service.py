@@ -118,7 +118,7 @@ class Service:
         return Writer(
             store, self.settings.writer, self.metrics, closed, spool=open_spool(self.settings, region),
             joins_by_flag=self.settings.consent.mode == "flag",
-            settled=self._settled, left=self._left, back=self._back, behind=self._is_behind,
+            settled=self._settled, left=self._left, back=self._back,
         )  # fmt: skip
 
     def _left(self) -> None:
@@ -126,9 +126,6 @@ class Service:
 
     def _back(self) -> None:
         self._client.ask_again()
-
-    def _is_behind(self) -> bool:
-        return self._client.is_behind()
 
     def _renewed(self) -> None:
         for writer in self._writers.values():

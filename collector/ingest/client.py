@@ -89,10 +89,6 @@ class Client:
         """Whether all that the broker had for our sessions when it was last asked is settled and acknowledged."""
         return all(link.is_drained() for link in self._links.values())
 
-    def is_behind(self) -> bool:
-        """Whether the broker sends reports faster than they are taken."""
-        return self._reports.is_behind()
-
     async def stop(self, *, for_good: bool = False) -> None:
         """Say goodbye; what is not acknowledged stays with the broker. *for_good*: the sessions end."""
         if self._clearing is not None:

@@ -88,7 +88,6 @@ class Connection(asyncio.BufferedProtocol):
         self._clock = clock or Clock()
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
         self._buffer = memoryview(bytearray(_READ_BYTES))
-        self._was_full = False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -114,7 +113,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So much was read."""
-        self._was_full = nbytes == _READ_BYTES
         self.take(self._buffer[:nbytes])
 
     def take(self, data: bytes | memoryview) -> None:
@@ -242,11 +240,6 @@ class Connection(asyncio.BufferedProtocol):
             expiry = 0 if for_good else None
             self._send(DisconnectPacket(reason_code=reason, session_expiry_interval=expiry).write())
         self._transport.close()
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether more waits to be read than one read takes: the broker sends faster than its messages are taken."""
-        return self._was_full and not self.paused
 
     @property
     def is_crowded(self) -> bool:

@@ -250,10 +250,6 @@ class Link:
         self._window.renew()
         return True
 
-    def is_behind(self) -> bool:
-        """Whether the broker sends faster than its messages are taken."""
-        return self._session is not None and self._session.connection.is_behind
-
     def window(self) -> tuple[int, int]:
         """The places of the window, and how many are taken by messages left with the broker."""
         return self._window.size, self._session.connection.acks.left if self._session else 0

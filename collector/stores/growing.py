@@ -2,13 +2,11 @@
 
 Rule 1: an idle writer waits for the linger, so that what comes together shares a commit.
 Rule 2: a busy one waits as long as the commit before took, within bounds: what a commit costs whatever its size is then
-        never more than half of the time. While more comes than is read it waits longer: all are late then, and larger
-        batches make up for it.
+        never more than half of the time.
 Rule 3: a batch that is full already does not wait, nor does what closes the gate.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -17,19 +15,15 @@ from collector.stores.queue import Queue
 
 _LONGEST: Final = 0.03
 """Seconds, however long the commit before took: so much later may a record be stored for a store that is slow."""
-_BEHIND: Final = 0.1
-"""Seconds while more comes than is read."""
 
 
 class Growing:
     """The pauses in which what waits in a queue becomes more."""
 
-    def __init__(self, queue: Queue, settings: WriterSettings, behind: Callable[[], bool]) -> None:
-        """*behind* says whether more comes than is read."""
+    def __init__(self, queue: Queue, settings: WriterSettings) -> None:
         self._queue = queue
         self._linger = settings.linger_milliseconds / 1000
         self._most = settings.max_batch_rows
-        self._behind = behind
         self._hurry = asyncio.Event()
         self._stopped = False
 
@@ -49,7 +43,7 @@ class Growing:
     async def after(self, took: float) -> None:
         """The pause after a commit that took so many seconds, if there is anything yet that could become more."""
         if self._queue.queued:
-            await self._grow(max(self._linger, _BEHIND if self._behind() else min(took, _LONGEST)))
+            await self._grow(max(self._linger, min(took, _LONGEST)))
 
     async def _grow(self, seconds: float) -> None:
         if not self._linger or self._queue.urgent or self._stopped or len(self._queue.queued) >= self._most:

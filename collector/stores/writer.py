@@ -53,11 +53,10 @@ class Writer:
         settled: Callable[[], None] = lambda: None,
         left: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
-        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         """*settled* is called after messages left the memory, *left* when one was left with the broker, *back* when
-        those can be taken; *behind* says whether more comes than is read. Without a *spool*, all that a store cannot
-        take is left there. *joins_by_flag* says that a router may join by a report (D3, mode flag).
+        those can be taken. Without a *spool*, all that a store cannot take is left there. *joins_by_flag* says that a
+        router may join by a report (D3, mode flag).
         """
         self.store = store
         self.region = store.region
@@ -69,7 +68,7 @@ class Writer:
         self._left = left
         self._told_back = back
         self._queue = Queue()
-        self._growing = Growing(self._queue, settings, behind)
+        self._growing = Growing(self._queue, settings)
         self._health = Health(self.region, metrics, spool.after_seconds)
         self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag, known_routers=spool.known_routers)
         self._outcomes = Outcomes(self.region, metrics, settled)

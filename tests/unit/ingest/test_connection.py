@@ -369,27 +369,6 @@ async def test_a_paused_connection_is_not_read() -> None:
     assert not session.transport.reading
 
 
-async def test_it_is_behind_while_more_waits_than_one_read_takes() -> None:
-    """Not while it is paused: then nothing more comes."""
-    session = Session(settle=True)
-    await session.shake_hands()
-    stream = b"".join(publish(number, b"{}" * 400) for number in range(1, 100))
-    seen = []
-    while stream:
-        buffer = session.connection.get_buffer(-1)
-        size = min(len(buffer), len(stream))
-        buffer[:size] = stream[:size]
-        stream = stream[size:]
-        session.connection.buffer_updated(size)
-        seen.append(session.connection.is_behind)
-        session.connection.pause()
-        seen.append(session.connection.is_behind)
-        session.connection.resume()
-
-    assert [True, False, False, False] == seen
-    assert 99 == len(session.received)
-
-
 async def test_a_paused_connection_still_acknowledges() -> None:
     """What was received before is settled meanwhile."""
     session = Session()

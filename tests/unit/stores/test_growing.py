@@ -14,13 +14,13 @@ from collector.stores.queue import Item, Queue
 NEVER_ENDS = 60.0
 
 
-def growing(waiting: int = 1, *, linger: float = 1, most: int = 100, behind: bool = False) -> tuple[Growing, Queue]:
+def growing(waiting: int = 1, *, linger: float = 1, most: int = 100) -> tuple[Growing, Queue]:
     """With so many reports waiting."""
     queue = Queue()
     for number in range(waiting):
         queue.add(Item(record(number=number), NO_TOKEN, 0))
     settings = WriterSettings(linger_milliseconds=linger, max_batch_rows=most)
-    return Growing(queue, settings, lambda: behind), queue
+    return Growing(queue, settings), queue
 
 
 async def seconds_after(batch: Growing, took: float) -> float:
@@ -45,17 +45,9 @@ async def test_a_slow_store_makes_nobody_wait_for_long() -> None:
         await batch.after(NEVER_ENDS)
 
 
-async def test_it_waits_longer_while_more_comes_than_is_read() -> None:
-    """All are late then."""
-    batch, _ = growing(behind=True)
-
-    assert 0.1 <= await seconds_after(batch, 0.0)
-
-
-@pytest.mark.parametrize("behind", [False, True])
-async def test_without_a_linger_nothing_waits(behind: bool) -> None:
+async def test_without_a_linger_nothing_waits() -> None:
     """Least delay was asked for."""
-    batch, _ = growing(linger=0, behind=behind)
+    batch, _ = growing(linger=0)
     waiting = asyncio.ensure_future(batch.after(NEVER_ENDS))
     await asyncio.sleep(0)
 
@@ -65,7 +57,7 @@ async def test_without_a_linger_nothing_waits(behind: bool) -> None:
 @pytest.mark.parametrize("waiting", [0, 100])
 async def test_nothing_and_a_full_batch_do_not_wait(waiting: int) -> None:
     """There is nothing that could become more, or enough."""
-    batch, _ = growing(waiting, behind=True)
+    batch, _ = growing(waiting)
     resting = asyncio.ensure_future(batch.after(NEVER_ENDS))
     await asyncio.sleep(0)
 
