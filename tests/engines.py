@@ -1,11 +1,12 @@
 """Stores of every engine, for suites that hold all of them to the same promises."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import pytest
 from postgresql import ADMIN, DATABASES, binaries
@@ -17,6 +18,7 @@ from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_end import PostgresEnd
+from collector.stores.postgres_session import Session
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 
@@ -88,6 +90,20 @@ def place() -> Iterator[Path]:
             yield Path(folder)
         finally:
             let_go(Path(folder))
+
+
+class Halting(PostgresStore):
+    """A store whose commits wait, their work done, before they become durable, until they may go."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.halts = asyncio.Event()
+        self.may_go = asyncio.Event()
+
+    async def _finish(self, session: Session) -> None:
+        self.halts.set()
+        await self.may_go.wait()
+        await super()._finish(session)
 
 
 @asynccontextmanager

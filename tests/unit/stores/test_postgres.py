@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from engines import needs_postgresql, opened
+from engines import Halting, needs_postgresql, opened
 from postgresql import ADMIN, DATABASES, PASSWORD, elsewhere, shared
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, record, ref, router
 
@@ -488,20 +488,6 @@ async def test_a_router_that_tells_other_names_now_and_then_is_found_by_all_of_t
 
 
 # Beside each other
-
-
-class Halting(PostgresStore):
-    """A store whose next commit waits, its work done, before it becomes durable."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.halts = asyncio.Event()
-        self.may_go = asyncio.Event()
-
-    async def _finish(self, session: Session) -> None:
-        self.halts.set()
-        await self.may_go.wait()
-        await super()._finish(session)
 
 
 @pytest.fixture

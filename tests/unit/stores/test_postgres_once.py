@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from engines import needs_postgresql, opened, place
+from engines import Halting, needs_postgresql, opened, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from postgresql import ADMIN, DATABASES, shared
@@ -24,7 +24,6 @@ from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_rows import RECORDS
 from collector.stores.postgres_schema import MIGRATIONS, SCHEMA_VERSION
-from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare, script
 
 pytestmark = needs_postgresql
@@ -71,20 +70,6 @@ def path(tmp_path: Path) -> Iterator[Path]:
 
 
 Open = Callable[..., Any]
-
-
-class Halting(PostgresStore):
-    """A store whose commits wait, their work done, before they become durable."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.halts = asyncio.Event()
-        self.may_go = asyncio.Event()
-
-    async def _finish(self, session: Session) -> None:
-        self.halts.set()
-        await self.may_go.wait()
-        await super()._finish(session)
 
 
 @pytest.fixture
