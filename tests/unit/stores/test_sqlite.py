@@ -114,6 +114,13 @@ async def test_a_commit_is_on_the_disk_when_it_returns(store: SQLiteStore) -> No
     assert 1 == pragma(store, "secure_delete")
 
 
+async def test_nothing_of_a_record_goes_by_way_of_a_temporary_file(store: SQLiteStore) -> None:
+    """What a statement may have to undo would be copied there, out of the store; 2 is memory (SQLite, temp_store)."""
+    await store.commit([record(number=number) for number in range(600)])
+
+    assert 2 == store._db.execute("PRAGMA temp_store").fetchone()[0]
+
+
 async def test_everything_is_there_after_reopening(path: Path) -> None:
     """Records, routers, ledger and what was seen of acts and messages."""
     async with opened(path) as store:
