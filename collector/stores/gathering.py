@@ -32,7 +32,7 @@ class Gathered(msgspec.Struct):
 
 def needs_gathering(inserts: Iterable[Insert]) -> bool:
     """Whether any of these asks for more than to be inserted; records of our own format never do."""
-    return any(insert.record.counters is not None for insert in inserts)
+    return bool([insert for insert in inserts if insert.record.counters is not None])
 
 
 def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from collector.consent.standing import Standing
-from collector.model import ConsentEvent, DropReason, Entry, Region
+from collector.model import ConsentEvent, DropReason, Entry, Record, Region
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Plan, make_plan, refs_of, removed_from
 from collector.stores.retention import Purged
@@ -96,6 +96,7 @@ class SQLiteStore(StoreFile):
             seen, refs = look(db), refs_of(entries)
             ids, standings = self._standings(refs, seen.version)
             acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
+            records = [entry for entry in entries if isinstance(entry, Record)]
             plan = make_plan(
                 entries,
                 region=self.region,
@@ -103,12 +104,13 @@ class SQLiteStore(StoreFile):
                 head=self._ends_at(seen.head),
                 standings=standings,
                 seen_events=self._seen_events(acts),
-                spent_ids=spent_ids(db, entries, ids, seen),
-                stored_ids=stored_ids(db, entries, ids, seen),
+                spent_ids=spent_ids(db, records, ids, seen),
+                # Only an act among the entries may spend what is stored.
+                stored_ids=stored_ids(db, records, ids, seen) if acts else (),
                 listed=among(db, "registry", list(refs), "device_ref") if self._rules.listed_only else None,
                 newest=newest_of(db, self._wrong_times) if acts else 0,
             )
-            committed = self._write(plan, ids, seen.last, stored_at_another_time(db, entries, ids, seen))
+            committed = self._write(plan, ids, seen.last, stored_at_another_time(db, records, ids, seen))
             db.execute("COMMIT")
         except BaseException:
             self._known.forget()

@@ -93,7 +93,7 @@ class KnownRouters:
         for start in range(0, len(wanted), VARIABLES):
             some = wanted[start : start + VARIABLES]
             sql = _ROWS.format(",".join("?" * len(some)))
-            for ref, *row, router_id, names in orjson.loads(connection.execute(sql, some).fetchone()[0]):
+            for ref, *row, router_id, names in orjson.loads(connection.execute(sql, [*map(bytearray, some)]).fetchone()[0]):
                 standing = standing_of((bytes.fromhex(ref), *row))
                 rows[standing.device_ref] = Row(router_id, standing, bytes.fromhex(names))
         return {ref: rows[ref] for ref in refs if ref in rows}

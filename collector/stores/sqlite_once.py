@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from collector.model import Entry, Record
+from collector.model import Record
 from collector.stores.plan import Insert
 from collector.stores.rows import keys_of, tombstone
 from collector.stores.sqlite_rows import VARIABLES, Look, among
@@ -23,14 +23,13 @@ _THESE: Final = """
 
 
 def spent_ids(
-    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+    connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the entries' records that were erased, or are stored under an older key (K09).
+    """Ids of the records that were erased, or are stored under an older key (K09).
 
     *ids* are the numbers of the routers concerned.
     """
-    records = [entry for entry in entries if isinstance(entry, Record)]
-    older = [ref for record in records for ref in record.older_ids]
+    older = [ref for record in records if record.older_ids for ref in record.older_ids]
     spent = _stored(connection, records, ids, older=True) if older else set()
     if seen.has_floating and older:
         spent |= floating(connection, older)
@@ -41,21 +40,17 @@ def spent_ids(
 
 
 def stored_ids(
-    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+    connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the entries' records that are stored now; asked only when an act among the entries may spend them."""
-    if all(isinstance(entry, Record) for entry in entries):
-        return set()
-    records = [entry for entry in entries if isinstance(entry, Record)]
+    """Ids of the records that are stored now."""
     stored = _stored(connection, records, ids)
     return stored | floating(connection, [record.record_id for record in records]) if seen.has_floating else stored
 
 
 def stored_at_another_time(
-    connection: sqlite3.Connection, entries: Sequence[Entry], ids: Mapping[bytes, int], seen: Look
+    connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the entries' records that are stored and that no index would find when they are inserted."""
-    records = [entry for entry in entries if isinstance(entry, Record)]
+    """Ids of the records that are stored and that no index would find when they are inserted."""
     # One that floats itself finds another that does by the index.
     fixed = [record.record_id for record in records if record.floating is None] if seen.has_floating else []
     found = floating(connection, fixed) if fixed else set()
@@ -66,7 +61,7 @@ def stored_at_another_time(
 
 def first_of(inserts: list[Insert], stored: AbstractSet[bytes]) -> list[Insert]:
     """The inserts without those that come twice with different times, or are *stored* so, which no index would find."""
-    if not stored and all(insert.record.floating is None for insert in inserts):
+    if not stored and not [insert for insert in inserts if insert.record.floating is not None]:
         return inserts
     first: dict[bytes, Insert] = {}
     for insert in inserts:

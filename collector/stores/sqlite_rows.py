@@ -28,11 +28,12 @@ _UPDATE_ROUTERS: Final = f"""
         policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
         attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
         erased_until = excluded.erased_until"""  # noqa: S608 - columns are ours
-_RECORD_COLUMNS: Final = (
-    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, stripped, floating,"
-    " body"
+_PLAIN_COLUMNS: Final = (
+    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, body"
 )
-_INSERT_RECORDS: Final = f"INSERT OR ROLLBACK INTO record ({_RECORD_COLUMNS}) VALUES {{}} ON CONFLICT DO NOTHING"  # noqa: S608
+"""Of a record of whose message nothing was left out, and which does not float."""
+_RECORD_COLUMNS: Final = f"{_PLAIN_COLUMNS}, stripped, floating"
+_INSERT_RECORDS: Final = "INSERT OR ROLLBACK INTO record ({}) VALUES {{}} ON CONFLICT DO NOTHING"
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
@@ -78,7 +79,7 @@ def among(
         some = ids[start : start + VARIABLES]
         marks = ",".join("?" * len(some))
         sql = f"SELECT {column} FROM {table} WHERE {where}{column} IN ({marks})"  # noqa: S608 - names and marks of ours
-        found.update(row[0] for row in connection.execute(sql, some).fetchall())
+        found.update(row[0] for row in connection.execute(sql, [*map(bytearray, some)]).fetchall())
     return found
 
 
@@ -164,7 +165,7 @@ def numbers_of(connection: sqlite3.Connection, refs: Sequence[bytes]) -> dict[by
         some = refs[start : start + VARIABLES]
         marks = ",".join("?" * len(some))
         sql = f"SELECT device_ref, id FROM router WHERE device_ref IN ({marks})"  # noqa: S608 - marks only
-        found.update(connection.execute(sql, some).fetchall())
+        found.update(connection.execute(sql, [*map(bytearray, some)]).fetchall())
     return found
 
 
@@ -185,23 +186,30 @@ def write_standings(
 
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
     """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers."""
-    rows = [_record_row(i.record, i.standing, ids[i.standing.device_ref]) for i in inserts]
-    return write(connection, _INSERT_RECORDS, rows)
+    plain = [i for i in inserts if not i.record.stripped and i.record.floating is None]
+    others = inserts if not plain else [i for i in inserts if i.record.stripped or i.record.floating is not None]
+    written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), [_plain_row(i, ids) for i in plain])
+    rows = [(*_plain_row(i, ids), *_particulars(i.record)) for i in others]
+    return written + write(connection, _INSERT_RECORDS.format(_RECORD_COLUMNS), rows)
 
 
-def _record_row(record: Record, standing: Standing, router_id: int) -> tuple[Any, ...]:
+def _plain_row(insert: Insert, ids: Mapping[bytes, int]) -> tuple[Any, ...]:
+    record, standing = insert.record, insert.standing
     return (
-        record.record_id,
-        router_id,
+        bytearray(record.record_id),
+        ids[standing.device_ref],
         record.event_time,
         record.received_at,
         standing.seq,
         standing.policy_version,
         record.source_adapter,
-        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None,
-        None if record.floating is None else 1,
         record.body.decode(),
     )
+
+
+def _particulars(record: Record) -> tuple[str | None, int | None]:
+    stripped = msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None
+    return stripped, None if record.floating is None else 1
 
 
 def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
