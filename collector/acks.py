@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+import msgspec
+
 _LEFT: Final = 0
 """In the place of a packet id; no packet has it (MQTT 5, 2.2.1)."""
 
@@ -28,16 +30,14 @@ class Settling(Protocol):
     def leave(self) -> bool: ...
 
 
-class Token:
+class Token(msgspec.Struct, eq=False, gc=False):
     """The promise to acknowledge one message once it is settled: stored durably, or dropped."""
 
-    __slots__ = ("done", "packet_id", "received", "ring")
-
-    def __init__(self, ring: "AckRing | None", packet_id: int, received: float) -> None:
-        self.ring = ring
-        self.packet_id = packet_id
-        self.received = received
-        self.done = False
+    ring: "AckRing | None"
+    """Which lets go of its tokens when its connection ends, so that no circle is left for the garbage collector."""
+    packet_id: int
+    received: float
+    done: bool = False
 
     def complete(self) -> None:
         """The message is settled."""
@@ -101,8 +101,7 @@ class AckRing:
 
     def token(self, packet_id: int, received: float | None = None) -> Token:
         """A token for a message just received, at *received* on the ring's clock."""
-        made = Token(self, packet_id, self._clock() if received is None else received)
-        self._waiting.append(made)
+        self._waiting.append(made := Token(self, packet_id, self._clock() if received is None else received))
         return made
 
     def settle(self) -> None:
@@ -164,12 +163,13 @@ class AckRing:
 def complete_all(tokens: Iterable[Settling]) -> None:
     """Settle many messages; each connection's releases go out in one write."""
     rings: set[AckRing] = set()
+    last: AckRing | None = None
     for token in tokens:
         if type(token) is not Token:
             token.complete()
         elif not token.done:
             token.done = True
-            if token.ring is not None:
-                rings.add(token.ring)
+            if token.ring is not last and token.ring is not None:
+                rings.add(last := token.ring)
     for ring in rings:
         ring.settle()

@@ -16,6 +16,8 @@ from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
 from collector.model import Consented, ConsentedTree, DropReason, Flag, Identity, Message, Region, Report, Sealed
 
+_JOINED: Final = State.JOINED
+"""Asked of each record, and a member of an enumeration is not found at once."""
 _FLAG_REFUSALS: Final = {
     Flag.NO: DropReason.FLAG_FALSE,
     Flag.ABSENT: DropReason.FLAG_ABSENT,
@@ -108,7 +110,7 @@ def _window(when: int, received_at: int, rules: GateRules) -> DropReason | None:
 
 def refusal(standing: Standing, region: Region, event_time: int) -> DropReason | None:
     """Why the ledger keeps a report of *event_time* out, or None (G4, G7, 3.2 step 5)."""
-    if standing.state is not State.JOINED:
+    if standing.state is not _JOINED:
         return standing.state.refusal
     if region not in standing.storage_regions:
         return DropReason.REGION_NOT_CONSENTED

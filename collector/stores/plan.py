@@ -181,11 +181,12 @@ class _Deciding:
         self._stored = stored
 
     def record(self, record: Record) -> None:
-        standing = self._standing(record.identity) or self._joined_by_flag(record)
+        identity, measured = record.identity, record.measured_at
+        standing = self._standings.get(identity.device_ref) or self._standing(identity) or self._joined_by_flag(record)
         if standing is None:
             return
         # A clock may be ahead, but nothing is measured after its receipt.
-        reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
+        reason = refusal(standing, self._region, measured if measured < record.received_at else record.received_at)
         if reason is None and self._asks_more:
             reason = self._more(standing, record)
         if reason is not None:
@@ -201,7 +202,7 @@ class _Deciding:
             return
         if record.oldest < standing.effective_at:
             record = without_events_before(record, standing.effective_at)
-        self.plan.inserts.append(Insert(record=record, standing=standing))
+        self.plan.inserts.append(Insert(record, standing))
 
     def _joined_by_flag(self, record: Record) -> Standing | None:
         """The first flagged message of a router is its join if mode and notice allow that; else it is dropped."""

@@ -6,6 +6,7 @@ Rule 1: an entry that closes the gate does not queue: it goes with the next batc
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -48,25 +49,32 @@ class Batch:
 
 
 class Queue:
-    """Entries in memory. `urgent` and `queued` may be looked at; they change here only, and in `Writer.submit`."""
+    """Entries in memory. `urgent` and `queued` may be looked at; they change here only, and in `Writer.submit`.
+
+    How much of each router is queued is counted when somebody asks, and then once: exits are rare, and many at a time.
+    """
 
     def __init__(self) -> None:
         self.urgent: list[Item] = []
         self.queued: deque[Item] = deque()
-        self.waiting: dict[bytes, int] = {}
-        """How much of each router is queued. No `Counter`: that asks Python for each key that it does not have."""
+        self._waiting: dict[bytes, int] = {}
+        self._counted = 0
+        """So many of the queue, from its head, are in `_waiting`."""
 
     def __len__(self) -> int:
         return len(self.urgent) + len(self.queued)
 
+    def has(self, ref: bytes) -> bool:
+        """Whether something of this router is queued."""
+        self._count(islice(reversed(self.queued), len(self.queued) - self._counted))
+        return ref in self._waiting
+
     def add(self, item: Item) -> None:
         """At the end, or ahead of all if it closes the gate."""
-        ref = item.entry.identity.device_ref
         if takes_its_turn(item.entry):
             self.queued.append(item)
-            self.waiting[ref] = self.waiting.get(ref, 0) + 1
         else:
-            self.urgent += self.take_of(ref)
+            self.urgent += self.take_of(item.entry.identity.device_ref)
             self.urgent.append(item)
 
     def take_some(self, most: int) -> Batch:
@@ -78,7 +86,7 @@ class Queue:
         """All that does not queue, and at most *most* of the queue."""
         urgent, self.urgent = self.urgent, []
         queued = [self.queued.popleft() for _ in range(min(most, len(self.queued)))]
-        self._forget(queued)
+        self._forget(queued[: self._counted])
         return Batch(urgent, queued)
 
     def take_all(self) -> tuple[list[Item], list[Item]]:
@@ -94,17 +102,17 @@ class Queue:
 
     def take_of(self, ref: bytes) -> list[Item]:
         """What is queued of one router."""
-        if ref not in self.waiting:
+        if not self.has(ref):
             return []
         mine = [item for item in self.queued if item.entry.identity.device_ref == ref]
         self.queued = deque(item for item in self.queued if item.entry.identity.device_ref != ref)
-        del self.waiting[ref]
+        self._forget(mine)
         return mine
 
     def remove(self, items: Iterable[Item]) -> None:
         """Take these out of what is queued."""
         gone = {id(item) for item in items}
-        self._forget(item for item in self.queued if id(item) in gone)
+        self._forget([item for item in islice(self.queued, self._counted) if id(item) in gone])
         self.queued = deque(item for item in self.queued if id(item) not in gone)
 
     def put_back(self, urgent: Sequence[Item], queued: Sequence[Item]) -> None:
@@ -119,12 +127,19 @@ class Queue:
         queued = [item for item in queued if item.entry.identity.device_ref not in leaving]
         self.urgent = [*urgent, *first, *came]
         self.queued.extendleft(reversed(queued))
-        for item in queued:
-            ref = item.entry.identity.device_ref
-            self.waiting[ref] = self.waiting.get(ref, 0) + 1
+        self._count(queued)
 
-    def _forget(self, items: Iterable[Item]) -> None:
-        waiting = self.waiting
+    def _count(self, items: Iterable[Item]) -> None:
+        waiting = self._waiting  # no `Counter`: that asks Python for each key that it does not have
+        for item in items:
+            ref = item.entry.identity.device_ref
+            waiting[ref] = waiting.get(ref, 0) + 1
+            self._counted += 1
+
+    def _forget(self, items: Sequence[Item]) -> None:
+        """These were counted, and are not in the queue any more."""
+        waiting = self._waiting
+        self._counted -= len(items)
         for item in items:
             ref = item.entry.identity.device_ref
             if left := waiting[ref] - 1:

@@ -127,7 +127,7 @@ def configure(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(OVERWRITING)
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA cache_size = -8192")
     # Records stay in the store: nothing of them goes by way of the system's temporary folder.
     connection.execute(IN_MEMORY)
     # Four times as long a log as usual: pages that change with every commit are copied to the file a quarter as often.

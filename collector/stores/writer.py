@@ -86,10 +86,10 @@ class Writer:
 
     def submit(self, record: Record, token: Settling, size: int) -> None:
         """Take a record; *token* is completed once it is stored, spooled or dropped."""
-        queue, ref = self._queue, record.identity.device_ref
-        queue.queued.append(Item(record, token, size))
-        queue.waiting[ref] = queue.waiting.get(ref, 0) + 1
-        self._work.set()
+        queued = self._queue.queued
+        if not queued:
+            self._work.set()
+        queued.append(Item(record, token, size))
 
     def submit_event(self, event: ConsentEvent, token: Settling, size: int = 0) -> None:
         """Take a consent event. Whatever closes the gate closes it now."""
@@ -116,8 +116,8 @@ class Writer:
 
     def _has_waiting(self, ref: bytes) -> bool:
         under_way = self._committing.under_way
-        if ref in self._queue.waiting or under_way is None or under_way.sheltered:
-            return ref in self._queue.waiting
+        if self._queue.has(ref) or under_way is None or under_way.sheltered:
+            return self._queue.has(ref)
         return any(item.entry.identity.device_ref == ref for item in under_way.items)
 
     @property
