@@ -52,7 +52,7 @@ class Intake:
     def receive(self, message: Message, token: Token) -> None:
         """Give one message its outcome, or its place in a region's queue."""
         outcome = process(message, self._rules)
-        if type(outcome) is Accepted:
+        if isinstance(outcome, Accepted):
             self._accepted(outcome.record, token, len(message.payload) + _OVERHEAD)
         elif isinstance(outcome, Dropped):
             if outcome.reason is DropReason.RETAINED or (self._hears_clearing and not message.payload):

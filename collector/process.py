@@ -1,11 +1,16 @@
-"""What the collector asks of its process: quiet garbage collection, no core files, signals that end it in order."""
+"""What the collector asks of its process: quiet garbage collection, one heap, no core files, signals that end it in order."""
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import resource
 import signal
 from collections.abc import Iterator
+from typing import Final
+
+_ARENA_MAX: Final = -8
+"""`M_ARENA_MAX` of glibc's malloc.h."""
 
 
 def calm_garbage_collector() -> None:
@@ -13,6 +18,15 @@ def calm_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
+
+
+def one_heap() -> None:
+    """What the thread of one store gives back another may use: glibc keeps a heap for each, as large as it ever was.
+
+    Before the threads are there; elsewhere than with glibc nothing is asked.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
 
 
 def no_core_dumps() -> None:

@@ -170,7 +170,7 @@ class SQLiteStore(StoreFile):
         """Write the plan's ledger entries and what they say of their routers."""
         if not plan.appends:
             return []
-        write(self._db, APPEND, [ledger_row(entry) for entry in plan.appends])
+        write(self._db, APPEND, plan.appends, ledger_row)
         changed = {s.device_ref: s for s in (entry.standing() for entry in plan.appends)}
         ids |= write_standings(self._db, list(changed.values()), ids)
         for ref, standing in changed.items():

@@ -10,10 +10,12 @@ away. That takes three times as long as to bind the value.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
 
 _SIZES: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 """How many rows one statement takes; what is to be written is cut into these.
@@ -22,14 +24,21 @@ A connection remembers its statements, and one of 2048 rows takes some three meg
 """
 
 
-def write(connection: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    """Run *statement*, in which {} stands for rows of VALUES, with all *rows*; how many rows it changed."""
+def write(
+    connection: sqlite3.Connection,
+    statement: str,
+    items: Sequence[T],
+    row: Callable[[T], Sequence[Any]] = tuple,  # type: ignore[assignment]  # items that are rows
+) -> int:
+    """Run *statement*, in which {} stands for rows of VALUES, with the *row* of each item; how many rows it changed.
+
+    Rows are made as they are written, so that of many items few rows are in memory at a time.
+    """
     changed = position = 0
     for size in _SIZES:
-        while len(rows) - position >= size:
-            some = rows[position : position + size]
-            values = tuple(chain.from_iterable(some))
-            changed += connection.execute(_filled(statement, len(some[0]), size), values).rowcount
+        while len(items) - position >= size:
+            values = tuple(chain.from_iterable(map(row, items[position : position + size])))
+            changed += connection.execute(_filled(statement, len(values) // size, size), values).rowcount
             position += size
     return changed
 

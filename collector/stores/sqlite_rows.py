@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -179,8 +180,8 @@ def write_standings(
     last = connection.execute("SELECT coalesce(max(id), 0) FROM router").fetchone()[0]
     new = [standing for standing in standings if standing.device_ref not in ids]
     numbers = {standing.device_ref: last + place for place, standing in enumerate(new, start=1)}
-    write(connection, _INSERT_ROUTERS, [(*router_row(standing), numbers[standing.device_ref]) for standing in new])
-    write(connection, _UPDATE_ROUTERS, [router_row(standing) for standing in standings if standing.device_ref in ids])
+    write(connection, _INSERT_ROUTERS, new, lambda standing: (*router_row(standing), numbers[standing.device_ref]))
+    write(connection, _UPDATE_ROUTERS, [standing for standing in standings if standing.device_ref in ids], router_row)
     return numbers
 
 
@@ -188,12 +189,13 @@ def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], id
     """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers."""
     plain = [i for i in inserts if not i.record.stripped and i.record.floating is None]
     others = inserts if not plain else [i for i in inserts if i.record.stripped or i.record.floating is not None]
-    written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), [_plain_row(i, ids) for i in plain])
-    rows = [(*_plain_row(i, ids), *_particulars(i.record)) for i in others]
-    return written + write(connection, _INSERT_RECORDS.format(_RECORD_COLUMNS), rows)
+    row = partial(_plain_row, ids)
+    written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
+    statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
+    return written + write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)))
 
 
-def _plain_row(insert: Insert, ids: Mapping[bytes, int]) -> tuple[Any, ...]:
+def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
     record, standing = insert.record, insert.standing
     return (
         bytearray(record.record_id),
