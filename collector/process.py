@@ -1,4 +1,4 @@
-"""What the collector asks of its process: quiet garbage collection, one heap, no core files, signals that end it in order."""
+"""What the collector asks of its process: quiet garbage collection, few heaps, no core files, signals that end it in order."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,14 @@ def calm_garbage_collector() -> None:
     gc.set_threshold(100_000, 50, 100)
 
 
-def one_heap() -> None:
+def few_heaps() -> None:
     """What the thread of one store gives back another may use: glibc keeps a heap for each, as large as it ever was.
 
-    Before the threads are there; elsewhere than with glibc nothing is asked.
+    One for the loop's thread, which is not to wait for theirs, and one for all others. To be asked before there are
+    any; elsewhere than with glibc nothing is asked.
     """
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)
 
 
 def no_core_dumps() -> None:
