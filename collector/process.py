@@ -1,4 +1,4 @@
-"""What the collector asks of its process: quiet garbage collection, few heaps, no core files, signals that end it in order."""
+"""What the collector asks of its process: calm garbage collection, few heaps, no core files, signals that end it."""
 
 import asyncio
 import contextlib

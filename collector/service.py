@@ -18,7 +18,7 @@ from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.pipeline import Rules
-from collector.process import calm_garbage_collector, no_core_dumps, few_heaps, signals
+from collector.process import calm_garbage_collector, few_heaps, no_core_dumps, signals
 from collector.registry_watch import RegistryWatch
 from collector.rights.acts import ActRules
 from collector.rights.api import make_api

@@ -84,7 +84,6 @@ class StraightWay:
         """*regions* must not move with the time."""
         self._valid = reports.valid
         self._body = selector.body
-        self._body_of_whole = selector.body_of_whole
         self._regions = regions
         self._gate = gate
         self._products = products
@@ -98,6 +97,8 @@ class StraightWay:
         """The record of a message that is plainly to be kept; None for one that has to go the long way."""
         tree = self._valid(message.payload)
         if tree is None or message.retained or tree.schema_version != SCHEMA_VERSION:
+            return None
+        if has_key_twice(message.payload, tree):
             return None
         if not tree.message_id or (time := tree.time) is UNSET or len(message.topic) > LONGEST_TOPIC:
             return None
@@ -122,11 +123,9 @@ class StraightWay:
         when = oldest = consented.event_time
         stripped: tuple[tuple[Removal, int], ...] = ()
         if events is UNSET:
-            body = self._body_of_whole(message.payload, tree, place.around)
+            body = self._body(tree, (), place.around)
         else:
-            body, stripped, oldest = self._with_events(consented, place, message.payload)
-        if body is None:
-            return None
+            body, stripped, oldest = self._with_events(consented, place)
         named = known.named + tree.message_id.encode()  # which is ASCII, or it were not held
         return Record(
             place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,
@@ -141,12 +140,10 @@ class StraightWay:
         return self._known.cache_info().currsize
 
     def _with_events(
-        self, consented: ConsentedTree, place: Place, payload: bytes
-    ) -> tuple[bytes | None, tuple[tuple[Removal, int], ...], int]:
+        self, consented: ConsentedTree, place: Place
+    ) -> tuple[bytes, tuple[tuple[Removal, int], ...], int]:
         """Body, what was left out, namely events of another time, and the oldest time that is spoken of."""
         tree, when = consented.tree, consented.event_time
-        if has_key_twice(payload, tree):
-            return None, (), when
         events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
         return self._body(tree, events, place.around), with_late_events((), late), oldest
 

@@ -74,9 +74,10 @@ class Compiled:
         self._open = self._decoder(events, closed=False)
 
     def _decoder(self, events: Any, *, closed: bool) -> Decode:
-        types: dict[str, Any] = {**ENVELOPE, **_LOOSE, "events": events}
+        types: dict[str, Any] = {**ENVELOPE, **_LOOSE}
         for group in GROUPS:
             types[group] = _struct(group, self.wire_types[group] | self._patterns.types_of(group), closed=closed)
+        types["events"] = events
         report = _struct("report", types, closed=closed)
         return msgspec.json.Decoder(report).decode
 
@@ -179,7 +180,7 @@ def _wire_types(catalogue: Catalogue, group: Group) -> dict[str, Any]:
 def entries_of(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
     """What a router may send in a group, snapshots aside."""
     fields = [f for f in catalogue.in_group(group) if f.on_the_wire and f.type != "snapshot"]
-    return [*fields, *catalogue.inputs_of(group)]
+    return [*catalogue.inputs_of(group), *fields]
 
 
 def _struct(name: str, types: dict[str, Any], *, closed: bool = True) -> type[msgspec.Struct]:

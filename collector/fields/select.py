@@ -4,7 +4,7 @@ Nothing is deleted from what arrived: a body is built empty and filled from the 
 not name cannot be forgotten in it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +14,9 @@ from collector.errors import DataFault
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, FieldEntry, Group
 from collector.fields.compiled import Compiled, passes
 from collector.fields.generated import function
-from collector.fields.quotes import quotes_left_out
 from collector.fields.treatments import AS_SENT, TREATED, Surroundings, utc
 
 _encode: Final = msgspec.json.Encoder().encode
-_QUOTE: Final = ord('"')
 Copy = Callable[[Any, Surroundings], Any]
 
 
@@ -35,22 +33,11 @@ class Selector:
         self._event_copy = copies.pop("event")
         self._body = _whole_of("body", compiled.body, GROUPS, copies, then="events")
         self._snapshot = _whole_of("snapshot", compiled.snapshot, SNAPSHOT_GROUPS, copies)
-        self._left_out = quotes_left_out(compiled)
 
-    def body(self, report: Any, events: list[Any], around: Surroundings) -> bytes:
+    def body(self, report: Any, events: Sequence[Any], around: Surroundings) -> bytes:
         """The record's body of a decoded v1 report and those of its events that may be kept, as JSON."""
         kept_events = [self._event(event, around) for event in events] if events else UNSET
         return _encode(self._body(report, around, kept_events))
-
-    def body_of_whole(self, payload: bytes, report: Any, around: Surroundings) -> bytes | None:
-        """As `body`, of a report without escapes and events, decoded from *payload*; None if a key stands twice in it.
-
-        As `has_key_twice` finds it, but without writing the report out again: a payload has as many quotes as the body
-        and what the body leaves out.
-        """
-        kept = self._body(report, around, UNSET)
-        body = _encode(kept)
-        return body if payload.count(_QUOTE) == body.count(_QUOTE) + self._left_out(report, kept) else None
 
     def _event(self, event: Any, around: Surroundings) -> Any:
         snapshot = event.disconnect_snapshot

@@ -96,8 +96,8 @@ def _group(catalogue: Catalogue, group: Group) -> Schema:
 
 
 def on_the_wire(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
-    """What a router may send in *group*: fields in their final form, then inputs."""
-    return [*(f for f in catalogue.in_group(group) if f.on_the_wire), *catalogue.inputs_of(group)]
+    """What a router may send in *group*: inputs, who it is among them, then fields in their final form."""
+    return [*catalogue.inputs_of(group), *(f for f in catalogue.in_group(group) if f.on_the_wire)]
 
 
 def _events() -> Schema:

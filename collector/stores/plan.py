@@ -185,8 +185,9 @@ class _Deciding:
         standing = self._standings.get(identity.device_ref) or self._standing(identity) or self._joined_by_flag(record)
         if standing is None:
             return
-        # A clock may be ahead, but nothing is measured after its receipt.
-        reason = refusal(standing, self._region, measured if measured < record.received_at else record.received_at)
+        if measured > record.received_at:  # a clock may be ahead, but nothing is measured after its receipt
+            measured = record.received_at
+        reason = refusal(standing, self._region, measured)
         if reason is None and self._asks_more:
             reason = self._more(standing, record)
         if reason is not None:

@@ -92,8 +92,8 @@ class KnownRouters:
         wanted = [ref for ref in refs if ref not in rows]
         for start in range(0, len(wanted), VARIABLES):
             some = wanted[start : start + VARIABLES]
-            sql = _ROWS.format(",".join("?" * len(some)))
-            for ref, *row, router_id, names in orjson.loads(connection.execute(sql, [*map(bytearray, some)]).fetchone()[0]):
+            asked = connection.execute(_ROWS.format(",".join("?" * len(some))), [*map(bytearray, some)])
+            for ref, *row, router_id, names in orjson.loads(asked.fetchone()[0]):
                 standing = standing_of((bytes.fromhex(ref), *row))
                 rows[standing.device_ref] = Row(router_id, standing, bytes.fromhex(names))
         return {ref: rows[ref] for ref in refs if ref in rows}

@@ -4,9 +4,9 @@ SQLite gives the interpreter up for each row that a statement is given, or gives
 one gets it back only after `sys.getswitchinterval()`: five milliseconds. So four thousand joins took two seconds in
 place of a tenth.
 
-What many rows bind is given as `bytearray`, not as `bytes`, and None is left out where it can be: for either, as for all
-but numbers, texts and `bytearray`, Python's `sqlite3` first looks for an adapter, and makes an exception on the way that it throws
-away. That takes three times as long as to bind the value.
+What many rows bind is given as `bytearray`, not as `bytes`, and None is left out where it can be: for either, as for
+all but numbers, texts and `bytearray`, Python's `sqlite3` first looks for an adapter, and CPython 3.11 makes an
+exception on the way that it throws away. That takes several times as long as to bind the value.
 """
 
 import sqlite3

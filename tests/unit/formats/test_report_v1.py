@@ -1,8 +1,10 @@
 """The wire format v1: topics, and what a decoded report says before anybody judges it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support import (
     IMEI,
@@ -145,3 +147,30 @@ def test_the_complete_report_of_the_tests_is_complete() -> None:
         }
     on_events = {name for found in document["events"] for name in found}
     assert {entry.name for entry in wire_entries("event")} | {"event", "time", "disconnect_snapshot"} == on_events
+
+
+def in_the_order_of_the_schema(value: Any, said: Document, schema: Document) -> Any:
+    """A document with its keys as *said* there lists them."""
+    if "$ref" in said:
+        said = schema["$defs"][said["$ref"].rpartition("/")[2]]
+    if isinstance(value, list):
+        return [in_the_order_of_the_schema(one, said["items"], schema) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: in_the_order_of_the_schema(value[key], of, schema)
+            for key, of in said["properties"].items()
+            if key in value
+        }
+    return value
+
+
+def test_what_is_written_in_the_order_of_the_schema_need_not_be_looked_through_for_keys_that_stand_twice() -> None:
+    """It is what its tree becomes when it is written out again."""
+    schema = json.loads((Path(__file__).parents[3] / "schemas" / "report-v1.schema.json").read_text())
+    document = in_the_order_of_the_schema(complete_document() | {"events": [event()]}, schema, schema)
+    payload = json.dumps(document, separators=(",", ":")).encode()
+
+    tree = standard_rules().reports.valid(payload)
+
+    assert msgspec.json.encode(tree) == payload
+    assert not report_format.has_key_twice(payload, tree)
