@@ -181,13 +181,12 @@ class _Deciding:
         self._stored = stored
 
     def record(self, record: Record) -> None:
-        identity, measured = record.identity, record.measured_at
+        identity = record.identity
         standing = self._standings.get(identity.device_ref) or self._standing(identity) or self._joined_by_flag(record)
         if standing is None:
             return
-        if measured > record.received_at:  # a clock may be ahead, but nothing is measured after its receipt
-            measured = record.received_at
-        reason = refusal(standing, self._region, measured)
+        # A clock may be ahead, but nothing is measured after its receipt.
+        reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
         if reason is None and self._asks_more:
             reason = self._more(standing, record)
         if reason is not None:
