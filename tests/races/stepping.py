@@ -40,21 +40,17 @@ MARKER: Final = "V7.Marker-kwx_QZJ"
 KEY: Final = Key(b"k" * 32)
 
 
-class Watched(Token):
+class Watched(Token, eq=False, gc=True, kw_only=True):
     """A token that remembers how often it was completed and what was on the disk then."""
 
-    __slots__ = ("_look", "message", "seen")
-
-    def __init__(self, ring: AckRing, packet_id: int, message: Message, look: Callable[[], Seen]) -> None:
-        super().__init__(ring, packet_id, 0.0)
-        self.message = message
-        self.seen: list[Seen] = []
-        self._look = look
+    message: Message
+    look: Callable[[], Seen]
+    seen: list[Seen] = msgspec.field(default_factory=list)
 
     def complete(self) -> None:
         """The message is settled."""
-        self.seen.append(self._look())
-        super().complete()
+        self.seen.append(self.look())
+        Token.complete(self)
 
 
 class Race:
@@ -104,7 +100,7 @@ class Race:
 
     def token(self, message: Message) -> Watched:
         """A token for *message*, in order of receipt."""
-        token = Watched(self.ring, len(self.sent) + 1, message, self.seen)
+        token = Watched(self.ring, len(self.sent) + 1, 0.0, message=message, look=self.seen)
         self.ring._waiting.append(token)
         self.sent.append(token)
         return token

@@ -342,7 +342,8 @@ class LedgerAndWriter(RuleBasedStateMachine):
         self.passes(passes)
         self.count += 1
         event_ref = self.race.pseudonyms.uncached_ref("consent event", f"{router}\0e-{self.count}")
-        token = Watched(self.race.ring, 0, Message("", b"", retained=False, received_at=self.now), self.race.seen)
+        said = Message("", b"", retained=False, received_at=self.now)
+        token = Watched(self.race.ring, 0, 0.0, message=said, look=self.race.seen)
         self.race.writer.submit_event(self.decision(router, act, reference, event_ref), token)
         sent = Sent(act, router, self.count, self.now, token, reference)
         self.pending[router].append(Delivery(sent, self.now, token))
