@@ -15,7 +15,7 @@ from collector.consent.chain import followed
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnusable
-from collector.model import ConsentEvent, Entry, Region
+from collector.model import Entry, Record, Region
 from collector.stores.plan import Committed, ConsentRules, refs_of
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
@@ -71,7 +71,7 @@ class PostgresStore(PostgresReader):
         session = self._open
         async with session.turn():
             # New routers come in crowds: whoever had to be alone last time is so again, rather than to begin twice.
-            alone = self._was_alone or any(isinstance(entry, ConsentEvent) or entry.floating for entry in entries)
+            alone = self._was_alone or bool([e for e in entries if not isinstance(e, Record) or e.floating])
             committed = await self._commit(session, entries, alone=alone)
             return committed or await self._alone(session, entries)
 

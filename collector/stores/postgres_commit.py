@@ -65,7 +65,7 @@ class Transaction:
     async def plan(self, entries: Sequence[Entry]) -> Plan:
         """What is to be done with *entries*, by what the store says here (K15)."""
         begun, rules = self._begun, self._terms.consent
-        acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
+        acts = [entry for entry in entries if not isinstance(entry, Record)]
         records = [entry for entry in entries if isinstance(entry, Record)]
         return make_plan(
             entries,

@@ -95,7 +95,7 @@ class SQLiteStore(StoreFile):
         try:
             seen, refs = look(db), refs_of(entries)
             ids, standings = self._standings(refs, seen.version)
-            acts = [entry for entry in entries if isinstance(entry, ConsentEvent)]
+            acts = [entry for entry in entries if not isinstance(entry, Record)]
             records = [entry for entry in entries if isinstance(entry, Record)]
             plan = make_plan(
                 entries,
