@@ -57,14 +57,15 @@ class LocalSignIn:
         account = self._accounts.book().get(name)
         # By its stamp: whatever makes that anew, unlocking for one, forgives what was counted.
         counted = f"{name} {account.stamp if account else ''}"
-        wait = self._throttle.attempt(counted, place, self._clock())
+        begun = self._clock()
+        wait = self._throttle.attempt(counted, place, begun)
         if wait > 0:
             return Wait(seconds=wait)
         fits = await self._passwords.fits(password, account.password if account else None)
         if account is None or not fits or account.locked:
             is_over = self._throttle.wait(counted, place, self._clock()) > 0
             return Wrong(viewer=account.viewer if account else NOBODY, why=_why(account, over=is_over))
-        self._throttle.succeeded(counted, place, self._clock())
+        self._throttle.succeeded(counted, place, begun)
         if self._passwords.is_outdated(account.password):
             hashed = await asyncio.to_thread(self._passwords.hash, password)
             await asyncio.to_thread(self._accounts.rehash, account, hashed)

@@ -26,6 +26,8 @@ class _Wrong(NamedTuple):
     times: int
     until: float
     at: float
+    before: float
+    """When the one before it was."""
 
 
 class Throttle:
@@ -54,27 +56,38 @@ class Throttle:
                 self._count(key, now)
         return wait
 
-    def succeeded(self, account: str, address: str, now: float) -> None:
-        """It was right: what was counted against the account is forgotten, and the address is one of its own."""
-        own, by_address = self._keys(account, address, now)
+    def succeeded(self, account: str, address: str, at: float) -> None:
+        """The password of the attempt at *at* was right: what was counted against the account is forgotten, and the
+        address is one of its own.
+        """
+        own, by_address = self._keys(account, address, at)
         self._wrong.pop(own, None)
-        before = self._wrong.get(by_address)
-        if before is not None:
-            self._wrong[by_address] = _Wrong(before.times - 1, 0.0, before.at)
+        self._take_back(by_address, at)
         place = self._digest(account, address)
         self._known.pop(place, None)
-        self._known[place] = now
+        self._known[place] = at
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
     def _count(self, key: tuple[str, bytes], now: float) -> None:
-        before = self._wrong.pop(key, _Wrong(0, 0.0, now))
-        times = 1 if now - before.at > FORGOTTEN else before.times + 1
+        before = self._wrong.pop(key, None)
+        if before is None or now - before.at > FORGOTTEN:
+            before = _Wrong(0, 0.0, now, now)
+        times = before.times + 1
         over = times - self._limits[key[0]]
         pause = min(LONGEST, self._first * 2.0 ** min(over, 20)) if over >= 0 else 0.0
-        self._wrong[key] = _Wrong(times, now + pause, now)
+        self._wrong[key] = _Wrong(times, now + pause, now, before.at)
         while len(self._wrong) > _MOST:
             self._wrong.popitem(last=False)
+
+    def _take_back(self, key: tuple[str, bytes], at: float) -> None:
+        """What was counted at *at* was no wrong one: the others are forgotten as if it had not been."""
+        found = self._wrong.get(key)
+        if found is not None and found.times > 1:
+            last = found.before if found.at == at else found.at
+            self._wrong[key] = _Wrong(found.times - 1, 0.0, last, found.before)
+        elif found is not None:
+            del self._wrong[key]
 
     def _keys(self, account: str, address: str, now: float) -> list[tuple[str, bytes]]:
         """What an attempt counts against."""

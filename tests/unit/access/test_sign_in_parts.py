@@ -195,6 +195,19 @@ def test_the_right_password_forgives_and_is_not_counted_against_its_address() ->
     assert 0 == counted.wait("anybody", "office", 1000)
 
 
+def test_who_signs_in_keeps_no_wrong_ones_of_others_in_mind() -> None:
+    """Those of an office where somebody signs in every day are forgotten after a day too."""
+    counted = throttle()
+    for number in range(5):
+        counted.attempt(f"colleague{number}", "office", 0)
+    for day in (0.4, 0.8, 1.2, 1.6, 2.0):
+        assert 0 == counted.attempt("ada", "office", day * FORGOTTEN)
+        counted.succeeded("ada", "office", day * FORGOTTEN)
+
+    assert 0 == counted.attempt("bob", "office", 2.1 * FORGOTTEN)
+    assert 0 == counted.wait("ada", "office", 2.1 * FORGOTTEN)
+
+
 def test_passwords_that_are_checked_at_once_are_all_counted() -> None:
     """A hundred sent together are not a hundred guesses."""
     counted = throttle()
