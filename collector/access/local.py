@@ -10,7 +10,7 @@ from collections.abc import Callable
 from collector.access.accounts import Account, Accounts
 from collector.access.audit import NOBODY
 from collector.access.nouns import Viewer
-from collector.access.passwords import Passwords
+from collector.access.passwords import Passwords, TooBusy
 from collector.access.throttle import Throttle, place_of
 from collector.model import Sealed
 
@@ -61,7 +61,12 @@ class LocalSignIn:
         wait = self._throttle.attempt(counted, place, begun)
         if wait > 0:
             return Wait(seconds=wait)
-        fits = await self._passwords.fits(password, account.password if account else None)
+        try:
+            fits = await self._passwords.fits(password, account.password if account else None)
+        except TooBusy:
+            # Who floods the console with passwords would otherwise lock out whoever tries again meanwhile.
+            self._throttle.unchecked(counted, place, begun)
+            raise
         if account is None or not fits or account.locked:
             is_over = self._throttle.wait(counted, place, self._clock()) > 0
             return Wrong(viewer=account.viewer if account else NOBODY, why=_why(account, over=is_over))

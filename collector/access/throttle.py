@@ -69,6 +69,11 @@ class Throttle:
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
+    def unchecked(self, account: str, address: str, at: float) -> None:
+        """The password of the attempt at *at* was not looked at: it counts against nobody."""
+        for key in self._keys(account, address, at):
+            self._take_back(key, at)
+
     def _count(self, key: tuple[str, bytes], now: float) -> None:
         before = self._wrong.pop(key, None)
         if before is None or now - before.at > FORGOTTEN:

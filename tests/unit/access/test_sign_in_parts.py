@@ -208,6 +208,17 @@ def test_who_signs_in_keeps_no_wrong_ones_of_others_in_mind() -> None:
     assert 0 == counted.wait("ada", "office", 2.1 * FORGOTTEN)
 
 
+def test_a_password_that_was_not_looked_at_counts_against_nobody() -> None:
+    counted = throttle()
+    wrong(counted, "ada", "desk", 1000, 2)
+    for now in range(1001, 1050):
+        assert 0 == counted.attempt("ada", "desk", now)
+        counted.unchecked("ada", "desk", now)
+
+    wrong(counted, "ada", "desk", 1050, 1)
+    assert 10 == counted.wait("ada", "desk", 1050)
+
+
 def test_passwords_that_are_checked_at_once_are_all_counted() -> None:
     """A hundred sent together are not a hundred guesses."""
     counted = throttle()

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from collector.access import passwords
 from collector.access.accounts import Account, Accounts, Book, new_stamp
 from collector.access.audit import AuditLog, AuditUnavailable, walk
 from collector.access.nouns import ACCOUNT_ROLES, OWNERS_RIGHTS, Role, Session
@@ -127,6 +128,19 @@ async def sign_in(
 def said(answer: httpx2.Response) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(answer.text.partition("\n")[2])
     return found
+
+
+async def test_a_flood_of_passwords_locks_nobody_out(
+    site: Site, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is sent away because others fill the room has given no wrong password, and may come in when there is room."""
+    with monkeypatch.context() as crowded:
+        crowded.setattr(passwords, "MOST_WAITING", 0)
+        answers = [(await sign_in(browser)).status_code for _ in range(5)]
+
+    assert [429] * 5 == answers
+    assert 303 == (await sign_in(browser)).status_code
+    assert [("signed_in", "ada", "done")] == site.entries()
 
 
 async def test_who_signs_in_is_somebody_until_they_sign_out(site: Site, browser: httpx2.AsyncClient) -> None:
