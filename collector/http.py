@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from collector.config_console import ConsoleSettings
 from collector.config_http import ApiSettings, HttpSettings
@@ -25,6 +26,8 @@ READY = "ready"
 _LOOK_SECONDS: Final = 0.01
 _CONNECTIONS: Final = 200
 """Open connections of one listener; who comes beyond them is turned away."""
+HEAD_SECONDS: Final = 10.0
+"""For the whole head of a request, from the connection or the answer before it on: who asks nothing makes room."""
 
 
 async def _at_once() -> None:
@@ -69,6 +72,7 @@ class Listener:
         self._socket = bound or listen(section, settings.host, settings.port)
         config = uvicorn.Config(
             app,
+            http=_Prompt,
             log_config=None,
             log_level="critical",
             access_log=False,
@@ -129,6 +133,38 @@ class HttpServer(Listener):
         self, settings: HttpSettings, registry: CollectorRegistry, readiness: Readiness, freshen: Freshen = _at_once
     ) -> None:
         super().__init__(make_app(registry, readiness, freshen), "http", settings)
+
+
+class _Prompt(H11Protocol):
+    """Ends a connection on which nothing is asked in time: a few hundred of them would keep everybody else out."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody connects."""
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """They have gone."""
+        super().connection_lost(exc)
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def on_response_complete(self) -> None:
+        """They have their answer."""
+        super().on_response_complete()
+        self._await_request()
+
+    def _await_request(self) -> None:
+        # The server's own timer for this begins after an answer, and ends with the first byte of whatever comes.
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._end_if_idle)
+
+    def _end_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
 
 
 class _Quiet(uvicorn.Server):

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from records import until
 
+from collector import http
 from collector.config_http import HttpSettings
 from collector.errors import CollectorError
 from collector.http import READY, HttpServer
@@ -107,6 +108,57 @@ async def test_a_part_that_is_not_ready_is_named() -> None:
     assert 503 == before.status
     assert {"ready": False, "parts": {"broker": refusal, "store_china": "ready"}} == before.json()
     assert 200 == after.status
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT"], ids=["nothing", "half a head"])
+async def test_who_connects_and_asks_nothing_keeps_nobody_out(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may be connected at once, with a byte more now and then; who asks is answered soon after."""
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.3)
+    server = HttpServer(HttpSettings(port=0), Metrics().registry, dict)
+    running = asyncio.create_task(server.run())
+    await until(lambda: server._server.started)
+    port = urlsplit(server.address).port
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+    for _, writer in idle:
+        writer.write(sent)
+    await asyncio.sleep(0.2)
+    for _, writer in idle:
+        writer.write(sent[-1:])
+    await asyncio.sleep(0.4)
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    status = await reader.readline()
+
+    for _, open_one in [*idle, (reader, writer)]:
+        open_one.close()
+    await server.stop()
+    await running
+    assert b"HTTP/1.1 200 OK\r\n" == status
+
+
+async def test_who_asks_again_and_again_stays_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And an answer that takes its time is waited for."""
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.3)
+
+    async def slow() -> None:
+        await asyncio.sleep(0.5)
+
+    server = HttpServer(HttpSettings(port=0), Metrics().registry, dict, slow)
+    running = asyncio.create_task(server.run())
+    await until(lambda: server._server.started)
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.address).port)
+    statuses = []
+    for _ in range(3):
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        statuses.append(await reader.readline())
+        await reader.readuntil(b"}}")
+        await asyncio.sleep(0.1)
+    writer.close()
+    await server.stop()
+    await running
+
+    assert [b"HTTP/1.1 200 OK\r\n"] * 3 == statuses
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/metricsx", "/../etc/passwd", "/records", "/openapi.json"])
