@@ -153,23 +153,26 @@ class AuditLog:
         line, head = line_of(msgspec.structs.replace(entry, seq=after.seq + 1, prev_hash=after.hash))
         path = max([*files_of(self.folder), self.folder / _month(entry.at)])
         is_new = not path.exists()
+        # Before the entry: a log that goes on where no head can be written outgrows the head, and fits it no more.
+        made = self._made_head(head)
         with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "wb") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
             _sync(self.folder)
-        self._write_head(head)
+        made.replace(self.head)
+        _sync(self.head.parent)
         return head
 
-    def _write_head(self, head: Head) -> None:
+    def _made_head(self, head: Head) -> Path:
+        """The head on its disk, under another name as yet."""
         made = self.head.with_name(f"{self.head.name}.{os.getpid()}.new")
         with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
             file.write(msgspec.json.encode({"seq": head.seq, "hash": head.hash}) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        made.replace(self.head)
-        _sync(self.head.parent)
+        return made
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -185,8 +188,8 @@ class AuditLog:
             yield
         except OSError as error:
             raise AuditUnavailable(
-                f"{self.folder}: the audit log cannot be written: {error.strerror}. Nothing is shown until it can: "
-                f"make the folder writable for the collector, and room on its disk"
+                f"{error.filename or self.folder}: the audit log cannot be written: {error.strerror}. Nothing is "
+                f"shown until it can: make the folder writable for the collector, and room on its disk"
             ) from None
 
 

@@ -284,6 +284,22 @@ def test_a_log_that_cannot_be_written_shows_nothing(tmp_path: Path) -> None:
         log_in(tmp_path).write(asked())
 
 
+def test_a_head_that_cannot_be_written_keeps_entries_out_too(tmp_path: Path) -> None:
+    """Or the log would outgrow it, and fit it no more when it can be written again."""
+    log = log_in(tmp_path)
+    in_the_way = log.head.with_name(f"{log.head.name}.{os.getpid()}.new")
+    for before in ([], [1, 2]):
+        in_the_way.mkdir(parents=True)
+        for _ in range(3):
+            with pytest.raises(AuditUnavailable, match=f"^{in_the_way}: .* Nothing is shown until it can"):
+                log.write(asked())
+        assert before == [entry.seq for entry in entries(log)]
+
+        in_the_way.rmdir()
+        log.write(asked())
+        assert [] == wrong(log)
+
+
 def test_beginning_anew_keeps_what_was_there_and_says_why(tmp_path: Path) -> None:
     log = full(tmp_path)
     lines = text_of(log)
