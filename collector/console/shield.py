@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from collector.access.throttle import place_of
 from collector.console.failures import Busy, Failure, failure_of
 from collector.errors import where
 from collector.log import LOG
@@ -96,7 +97,8 @@ class Shield:
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MOST_BYTES:
             raise HTTPException(413)
-        if not scope["path"].startswith(self._static) and not self._rate.take((scope["client"] or ("", 0))[0]):
+        address = (scope["client"] or ("", 0))[0]
+        if not scope["path"].startswith(self._static) and not self._rate.take(place_of(address)):
             raise Busy
 
     def _head(self, scope: Scope, headers: MutableHeaders) -> None:
@@ -151,7 +153,9 @@ class Rate:
         now = self._clock()
         level, at = self._buckets.pop(address, (self._at_once, now))
         level = min(self._at_once, level + (now - at) * self._per_second)
-        self._buckets[address] = max(0.0, level - 1), now
+        may = level >= 1
+        # What is refused takes nothing: one who does not let up is slowed down, and those beside them not shut out.
+        self._buckets[address] = level - 1 if may else level, now
         if len(self._buckets) > _ADDRESSES:
             self._buckets.popitem(last=False)
-        return level >= 1
+        return may
