@@ -10,6 +10,7 @@ import re
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
+from unicodedata import normalize
 
 import msgspec
 import orjson
@@ -75,10 +76,11 @@ _TICKET: Final = re.compile(r"[A-Za-z]{1,10}[-#/ ]?[0-9]{1,8}|#?[0-9]{1,6}")
 """With no more digits than tickets have and fewer than serial numbers do."""
 _LEAST, _MOST = 10, 200
 _LOOKS_LIKE_IDENTIFIER: Final = (
-    (re.compile(r"[0-9][0-9 ./-]{5,}[0-9]"), "a number of seven digits or more"),
-    (re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){3}"), "an address"),
+    (re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){3}|(?:[0-9A-Fa-f]{4}[.:-]){2}"), "an address"),
+    (re.compile(r"\d(?:[\W_]{0,3}\d){6}"), "a number of seven digits or more"),
     (re.compile(r"\S@\S"), "an e-mail address"),
-    (re.compile(r"\b(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{10,}\b"), "a serial number"),
+    # Between Chinese characters there is no end of a word.
+    (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{10}"), "a serial number"),
 )
 
 
@@ -94,20 +96,22 @@ def checked_reason(text: str, identifiers: tuple[str, ...] = ()) -> str:
         NotAReason: too short, too long, not printable, or it says who rather than why.
     """
     given = " ".join(text.split())
-    if any(_plain(one) in _plain(given) for one in identifiers if _plain(one)):
+    # As it is meant, however wide a keyboard for Chinese makes the digits of a serial number.
+    meant = normalize("NFKC", given)
+    if any(_plain(one) in _plain(meant) for one in identifiers if _plain(one)):
         raise NotAReason("found what the router is looked up by; expected why, not who")
-    if is_ticket(given):
-        return given
+    if is_ticket(meant):
+        return meant
     if not _LEAST <= len(given) <= _MOST or not given.isprintable():
         raise NotAReason(
             f"expected the number of a ticket, as INC-4711, or {_LEAST} to {_MOST} characters that say why"
         )
     for pattern, what in _LOOKS_LIKE_IDENTIFIER:
-        if pattern.search(given):
+        if pattern.search(meant):
             raise NotAReason(f"found {what}; expected why, not who: the log holds no identifiers")
     return given
 
 
 def _plain(text: str) -> str:
     """Letters and digits alone, so that separators hide nothing."""
-    return "".join(c for c in text.casefold() if c.isalnum())
+    return "".join(c for c in normalize("NFKC", text).casefold() if c.isalnum())

@@ -13,6 +13,8 @@ from collector.access.entry import NotAReason, checked_reason, is_ticket
         ("INC-4711", "INC-4711"),
         ("  CS0012345 ", "CS0012345"),
         ("#881", "#881"),
+        ("ＩＮＣ－４７１１", "INC-4711"),
+        ("晚上掉线，重启 3 / 4 / 5 次后恢复", "晚上掉线，重启 3 / 4 / 5 次后恢复"),
         ("customer says that the line drops\n every evening", "customer says that the line drops every evening"),
         ("客户说每天晚上网络都会断开连接", "客户说每天晚上网络都会断开连接"),
     ],
@@ -32,6 +34,13 @@ def test_a_reason_or_a_ticket_is_kept(given_text: str, kept: str) -> None:
         ("the router 490154203237518 drops", "a number of seven digits"),
         ("router ac:de:48:00:11:22 drops", "an address"),
         ("write to ada@example.com please", "an e-mail address"),
+        ("router acde.4800.1122 drops", "an address"),
+        ("客户的路由器４９０１５４２０３２３７５１８掉线", "a number of seven digits"),
+        ("the router ٤٩٠١٥٤٢٠٣٢٣٧٥١٨ drops", "a number of seven digits"),
+        ("the router 490_154_203 drops", "a number of seven digits"),
+        ("write to ada＠example.com please", "an e-mail address"),
+        ("the one with ＡＢ１Ｃ２Ｄ３Ｅ４Ｆ５ on it", "a serial number"),
+        ("客户的路由器AB1C2D3E4F5经常掉线", "a serial number"),
         ("the one with ZTE1024300012 on it", "a number of seven digits|a serial number"),
         ("the one with AB1C2D3E4F5 on it", "a serial number"),
     ],
@@ -53,6 +62,11 @@ def test_what_the_router_is_looked_up_by_is_in_no_reason(identifier: str, form: 
         checked_reason(f"because of {spelt} again", (identifier,))
     with pytest.raises(NotAReason):
         checked_reason(form.format(identifier), (identifier,))
+
+
+def test_it_is_in_none_in_wide_letters_either() -> None:
+    with pytest.raises(NotAReason, match="what the router is looked up by"):
+        checked_reason("because of ａｂ－１２ again", ("AB12",))
 
 
 def test_a_sentence_is_no_ticket() -> None:
