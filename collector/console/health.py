@@ -1,7 +1,8 @@
 """The health of the regions, for operators: from the stores themselves, and from what the running collector says.
 
 Rule 1: a collector that is stopped says nothing; then only what the stores show is told, and that it is so.
-Rule 2: nothing of a router is in it (F10).
+Rule 2: what answers in the collector's place and is none says nothing either.
+Rule 3: nothing of a router is in it (F10).
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-import orjson
+import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.config import Settings
@@ -31,7 +32,7 @@ from collector.metrics import (
     STORED,
     WITNESS_LAG,
 )  # fmt: skip
-from collector.model import Region
+from collector.model import Region, Sealed
 from collector.spool_metrics import SPOOL_BYTES, SPOOL_OLDEST, SPOOL_RECORDS
 from collector.storage import place_of
 
@@ -41,9 +42,20 @@ KEPT_SECONDS: Final = 2.0
 """For how long a look serves all who ask: pages that look again by themselves do not add up."""
 RATE_SECONDS: Final = 600.0
 """Over how long the rate is told, if there were looks for so long."""
+_MOST_BYTES: Final = 16_777_216
+"""Of an answer; the numbers of a collector are some hundred thousand."""
 
 Labels = tuple[tuple[str, str], ...]
 Numbers = Mapping[tuple[str, Labels], float]
+
+
+class _Ready(Sealed, frozen=True):
+    """What /readyz says of the parts."""
+
+    parts: dict[str, str]
+
+
+_ready: Final = msgspec.json.Decoder(_Ready).decode
 
 
 class _Look(NamedTuple):
@@ -123,8 +135,11 @@ async def _numbers(address: str) -> Numbers:
     text = await _get(f"{address}/metrics")
     if text is None:
         return {}
-    families = text_string_to_metric_families(text)
-    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for f in families for sample in f.samples}
+    try:
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    except ValueError:
+        return {}
+    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
 
 
 async def _parts(address: str) -> dict[str, str] | None:
@@ -132,14 +147,16 @@ async def _parts(address: str) -> dict[str, str] | None:
     text = await _get(f"{address}/readyz")
     if text is None:
         return None
-    found = orjson.loads(text)
-    return {str(name): str(state) for name, state in found["parts"].items()}
+    try:
+        return _ready(text).parts
+    except msgspec.DecodeError:
+        return None
 
 
 async def _get(address: str) -> str | None:
     try:
         return await asyncio.wait_for(asyncio.to_thread(_fetched, address), PATIENCE_SECONDS)
-    except (OSError, HTTPException, TimeoutError):
+    except (OSError, HTTPException, TimeoutError, UnicodeDecodeError):
         return None
 
 
@@ -148,9 +165,9 @@ def _fetched(address: str) -> str:
     opener = build_opener(ProxyHandler({}))
     try:
         with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
-            return str(answer.read().decode())
+            return str(answer.read(_MOST_BYTES).decode())
     except HTTPError as error:  # /readyz of a collector that is not ready answers too
-        return error.read().decode()
+        return error.read(_MOST_BYTES).decode()
 
 
 async def _store(settings: Settings, region: Region) -> StoreHealth:

@@ -6,8 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 import uvicorn
 from consoles import HERE, House
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from collector.config import Settings
 from collector.console import health
@@ -24,10 +29,17 @@ NOW = 1_800_000_000_000
 @contextmanager
 def collector(settings: Settings, metrics: Metrics) -> Iterator[Settings]:
     """A collector's pages with these numbers, and the settings that name its port."""
+    app = make_app(metrics.registry, lambda: {"broker": READY, "germany": "closed"})
+    with serving(settings, app) as named:
+        yield named
+
+
+@contextmanager
+def serving(settings: Settings, app: Starlette) -> Iterator[Settings]:
+    """Something at a port, and the settings that take it for the collector's."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen()  # so that who asks before the server runs waits for it
-        app = make_app(metrics.registry, lambda: {"broker": READY, "germany": "closed"})
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
         thread.start()
@@ -52,6 +64,24 @@ async def test_a_stopped_collector_says_nothing_and_the_stores_do(a_house: House
     assert (here.store.state, here.store.ledger, here.store.ledger_entries) == (READY, "agrees with its witness", 5)
     assert here.store.last_received_at is not None
     assert of(view.regions, Region.CHINA).store.state == "not made yet"
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(200, "<html>a page"), (200, "{}"), (200, '{"parts":[]}'), (404, "not here"), (200, b"\xff\xfe"), (503, "")],
+)
+async def test_what_answers_and_is_no_collector_says_nothing(a_house: House, status: int, text: str | bytes) -> None:
+    """Its port may be another service's while it is stopped; the stores are told all the same."""
+
+    async def other(_: Request) -> Response:
+        return Response(text, status)
+
+    with serving(a_house.settings, Starlette(routes=[Route("/{path}", other)])) as settings:
+        view = await HealthWatch(settings).view(NOW)
+
+    assert view.collector is None
+    assert {one.running for one in view.regions} == {None}
+    assert of(view.regions, HERE).store.state == READY
 
 
 async def test_a_running_collector_says_how_it_goes(a_house: House) -> None:
