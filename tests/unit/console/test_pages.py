@@ -60,6 +60,21 @@ async def test_a_look_up_leads_to_a_page_whose_address_says_nothing(visit: Visit
     assert [entry.what for entry in visit.audited()] == ["lookup", "diagnosis"]
 
 
+@pytest.mark.parametrize("who", ["engineer", "privacy_officer"])
+async def test_a_browser_s_history_has_nothing_of_a_router(visit: Visit, who: str) -> None:
+    """Of a page it keeps the address and the title."""
+    handle = await visit.handle(who)
+    async with browser(visit, who) as client:
+        page = await client.get(f"/routers/{handle}")
+    title = page.text.partition("<title>")[2].partition("</title>")[0]
+    [*_, looked] = visit.audited()
+
+    assert page.status_code == 200
+    assert looked.device_ref is not None
+    assert looked.device_ref[:6] in page.text
+    assert looked.device_ref[:6] not in title
+
+
 @pytest.mark.parametrize("word", ["", "wrong"])
 async def test_a_look_up_without_the_session_s_word_is_none(visit: Visit, word: str) -> None:
     """Another site's page can not look a router up, nor have it written that somebody did."""
