@@ -80,6 +80,7 @@ def _audit_entry(entry: AuditEntry) -> AuditEntryView:
         device_ref=entry.device_ref,
         why=entry.why,
         shown=entry.shown,
+        whom=entry.whom,
     )
 
 

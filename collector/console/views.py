@@ -204,7 +204,10 @@ class RuleView(Sealed, frozen=True):
 
 
 class AuditEntryView(Sealed, frozen=True):
-    """An entry of an audit log: who asked for what when, why, and how much of which router was shown."""
+    """An entry of an audit log: who asked for what when, why, and how much of which router was shown.
+
+    `whom` is the account that was added, changed or removed, or whose sessions were ended.
+    """
 
     seq: int
     time: str
@@ -216,6 +219,7 @@ class AuditEntryView(Sealed, frozen=True):
     device_ref: str | None
     why: str | None
     shown: dict[str, int]
+    whom: str | None = None
 
 
 class AuditView(Sealed, frozen=True):

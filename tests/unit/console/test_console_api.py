@@ -8,10 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from consoles import DAYS, HERE, House, Visit, document, house, now_ms
+from consoles import DAYS, HERE, PEOPLE, House, Visit, document, house, now_ms
 from records import act
 
+from collector.access.entry import Event
 from collector.access.nouns import Purpose
+from collector.auditing import audit_logs
 from collector.config_console import ConsoleSettings
 from collector.console import shield
 from collector.console.api import OPERATIONS
@@ -271,6 +273,18 @@ async def test_the_audit_log_is_read_page_by_page(visit: Visit, monkeypatch: pyt
     assert first["more"]
     assert [entry["seq"] for entry in second["entries"]] == [last - 1, last - 2, last - 3]
     assert visit.audited()[-1].what == "audit"
+
+
+async def test_the_audit_log_says_whose_account_was_changed(visit: Visit) -> None:
+    """In the API and on the page, as the command says it."""
+    log = audit_logs(visit.house.settings).of(None)
+    log.note(Event.ACCOUNT_CHANGED, PEOPLE["operator"], whom="<i>erika")
+    async with visit.client("auditor") as client:
+        [changed, _] = document(await client.get("/api/v1/audit"))["entries"]  # and that the log begins
+        page = (await client.get("/audit?log=accounts")).text
+
+    assert (changed["what"], changed["who"], changed["whom"]) == ("account_changed", "otto", "<i>erika")
+    assert "account_changed &lt;i&gt;erika" in page
 
 
 async def test_the_headers_leave_no_room(visit: Visit) -> None:
