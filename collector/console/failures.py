@@ -15,6 +15,8 @@ from collector.errors import StoreUnavailable
 from collector.model import Sealed
 
 RETRY_SECONDS: Final = 5
+_WORDS: Final = {413: "Content Too Large", 414: "URI Too Long"}
+"""As RFC 9110 has them; the library's words for these are other ones in another version of Python."""
 
 
 class NotSignedIn(Exception):
@@ -70,6 +72,6 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, StoreUnavailable):
         return Failure(503, "store_unavailable", f"The region's store is away: {error.cause}.", RETRY_SECONDS)
     if isinstance(error, HTTPException):
-        words = HTTPStatus(error.status_code)
-        return Failure(error.status_code, words.name.lower(), f"{words.phrase}.")
+        phrase = _WORDS.get(error.status_code) or HTTPStatus(error.status_code).phrase
+        return Failure(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
     return _FIXED.get(type(error), Failure(500, "internal_error", "The console failed; this is a bug of ours."))

@@ -44,6 +44,10 @@ FAULTS: Final = {
     "too_many_requests": "too_many",
     "store_unavailable": "away",
     "audit_unavailable": "away",
+    "misdirected_request": "name",
+    "request_timeout": "refused",
+    "content_too_large": "refused",
+    "uri_too_long": "refused",
 }
 """Codes of failures, and the texts that tell of them."""
 

@@ -8,6 +8,7 @@ from consoles import PEOPLE, Visit
 
 from collector.console.app import Console, make_console
 from collector.console.pages import ConsolePages
+from collector.console.shield import MOST_BYTES, MOST_PATH
 
 
 def browser(visit: Visit, word: str = "", **headers: str) -> httpx2.AsyncClient:
@@ -58,6 +59,27 @@ async def test_a_look_up_leads_to_a_page_whose_address_says_nothing(visit: Visit
     assert shown.status_code == 200
     assert serial not in found.headers["location"] + shown.text
     assert [entry.what for entry in visit.audited()] == ["lookup", "diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "size", "status", "title"),
+    [
+        ("console.example", "/", 0, 421, "Not by this name"),
+        ("127.0.0.1", "/?x=" + "x" * MOST_PATH, 0, 414, "Not taken"),
+        ("127.0.0.1", "/sign-in", MOST_BYTES + 1, 413, "Not taken"),
+        ("127.0.0.1", "/nowhere", 0, 404, "Not there"),
+    ],
+)
+async def test_what_was_asked_wrongly_is_no_mistake_of_the_console(
+    visit: Visit, name: str, path: str, size: int, status: int, title: str
+) -> None:
+    """Above all a name that nobody configured: who set the console up must find out what is missing."""
+    async with browser(visit, Host=name) as client:
+        answer = await client.request("POST" if size else "GET", path, content=b"x" * size)
+
+    assert answer.status_code == status
+    assert f"<h1>{title}</h1>" in answer.text
+    assert "The console made a mistake" not in answer.text
 
 
 @pytest.mark.parametrize("who", ["engineer", "privacy_officer"])
