@@ -12,6 +12,8 @@ from collector.access.audit import NOBODY
 from collector.access.nouns import Viewer
 from collector.access.passwords import Passwords, TooBusy
 from collector.access.throttle import Throttle, place_of
+from collector.errors import DataFault
+from collector.log import LOG
 from collector.model import Sealed
 
 _MOST_NAME = 64
@@ -72,9 +74,16 @@ class LocalSignIn:
             return Wrong(viewer=account.viewer if account else NOBODY, why=_why(account, over=is_over))
         self._throttle.succeeded(counted, place, begun)
         if self._passwords.is_outdated(account.password):
-            hashed = await asyncio.to_thread(self._passwords.hash, password)
-            await asyncio.to_thread(self._accounts.rehash, account, hashed)
+            await self._renew(account, password)
         return account
+
+    async def _renew(self, account: Account, password: str) -> None:
+        """Hash a password with the parameters of now; where the accounts cannot be written the old hash goes on."""
+        hashed = await asyncio.to_thread(self._passwords.hash, password)
+        try:
+            await asyncio.to_thread(self._accounts.rehash, account, hashed)
+        except DataFault as fault:
+            LOG.seldom("password_not_hashed_anew", error=type(fault).__name__)
 
 
 def _why(account: Account | None, *, over: bool) -> str:

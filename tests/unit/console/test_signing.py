@@ -130,6 +130,22 @@ def said(answer: httpx2.Response) -> dict[str, Any]:
     return found
 
 
+async def test_accounts_that_cannot_be_written_keep_nobody_out(site: Site, browser: httpx2.AsyncClient) -> None:
+    """Of a hash with older parameters: it is made anew at the next sign-in, or at the next after that."""
+    older = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD)
+    site.add(password=older)
+    lock = site.accounts.path.with_name(f"{site.accounts.path.name}.lock")
+    lock.unlink()
+    lock.mkdir()  # as on a disk that is mounted for reading
+    assert 303 == (await sign_in(browser)).status_code
+    assert older == site.accounts.book().accounts[0].password
+
+    lock.rmdir()
+    browser.cookies.clear()
+    assert 303 == (await sign_in(browser)).status_code
+    assert older != site.accounts.book().accounts[0].password
+
+
 async def test_a_flood_of_passwords_locks_nobody_out(
     site: Site, browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
