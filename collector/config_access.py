@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -52,7 +53,11 @@ def is_secure(url: str) -> bool:
 
 
 def _secure(url: str) -> str:
-    if not is_secure(url):
+    try:
+        is_address = urlsplit(url).port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or not is_secure(url):
         raise ValueError("expected an https address (http on this machine only)")
     return url
 

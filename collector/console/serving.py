@@ -23,6 +23,7 @@ from collector.console.signing import Signing
 from collector.errors import DataFault
 from collector.http import Listener
 
+_PORTS: Final = {"http": 80, "https": 443}
 _NOBODY: Final = (
     "console.host: found '{}' and nobody who can sign in, expected an account or a provider for a console that other "
     "machines reach. Add one with: ueip user add, or set console.oidc"
@@ -90,7 +91,7 @@ def application(
 
 def _signing(settings: Settings, accounts: Accounts, logs: Logs, provider: Provider | None) -> Signing:
     public = settings.console.oidc.public_url
-    origins = frozenset() if public is None else frozenset({"{0.scheme}://{0.netloc}".format(urlsplit(public))})
+    origins = frozenset() if public is None else frozenset({origin_of(public)})
     return Signing(
         settings.console.sign_in,
         accounts,
@@ -100,3 +101,11 @@ def _signing(settings: Settings, accounts: Accounts, logs: Logs, provider: Provi
         secure=settings.console.cert_file is not None or (public or "").startswith("https:"),
         origins=origins,
     )
+
+
+def origin_of(url: str) -> str:
+    """Where a browser says that a page of *url* is from: in small letters, without a port that goes without saying."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"

@@ -377,6 +377,9 @@ def test_a_provider_is_reached_over_tls_or_on_this_machine(url: str, secure: boo
     [
         ({"enabled": True}, "issuer: found none"),
         ({"issuer": "http://id.example"}, "expected an https address"),
+        ({"public_url": "https://[::1"}, "expected an https address"),
+        ({"public_url": "https://console.example:https"}, "expected an https address"),
+        ({"issuer": "https://id.example:99999"}, "expected an https address"),
         ({"scopes": ["profile"]}, "found no openid"),
         ({"algorithms": []}, "found none, expected at least one"),
         ({"algorithms": ["none"]}, "Input should be"),

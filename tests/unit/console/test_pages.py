@@ -6,8 +6,12 @@ import httpx2
 import pytest
 from consoles import PEOPLE, Visit
 
+from collector.access.accounts import Accounts
+from collector.auditing import audit_logs
 from collector.console.app import Console, make_console
 from collector.console.pages import ConsolePages
+from collector.console.reading import Reader
+from collector.console.serving import application
 from collector.console.shield import MOST_BYTES, MOST_PATH
 
 
@@ -59,6 +63,23 @@ async def test_a_look_up_leads_to_a_page_whose_address_says_nothing(visit: Visit
     assert shown.status_code == 200
     assert serial not in found.headers["location"] + shown.text
     assert [entry.what for entry in visit.audited()] == ["lookup", "diagnosis"]
+
+
+@pytest.mark.parametrize("public", ["https://Console.Example", "https://console.example:443/"])
+async def test_a_form_behind_a_proxy_is_ours_however_the_address_is_written(visit: Visit, public: str) -> None:
+    """A browser writes it in small letters, without the port that goes without saying (RFC 6454, 6.2)."""
+    settings = visit.house.settings
+    oidc = settings.console.oidc.model_copy(update={"public_url": public})
+    settings = settings.model_copy(update={"console": settings.console.model_copy(update={"oidc": oidc})})
+    accounts = Accounts(settings.accounts_file)
+    app = application(settings, Reader(settings, audit_logs(settings)), accounts, audit_logs(settings), None)
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://console.example") as client:
+        form = {"theme": "dark"}
+        ours = await client.post("/preferences", data=form, headers={"Origin": "https://console.example"})
+        other = await client.post("/preferences", data=form, headers={"Origin": "https://console.example:8443"})
+
+    assert (ours.status_code, other.status_code) == (303, 403)
 
 
 @pytest.mark.parametrize(
