@@ -4,9 +4,11 @@ Rule 1: no free text; everything that reaches the ledger is a code or has a form
 Rule 2: what only the rights desk may do says so itself, by its channel.
 """
 
+import re
+from datetime import datetime
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from collector.formats.consent_event import ActDocument
 
@@ -18,6 +20,7 @@ DESK_ONLY: Final = frozenset({"void", "restrict", "unrestrict"})
 REFERENCE: Final = r"^[A-Z]{2,8}(-[A-Z0-9]{1,12}){1,3}$"
 """What the reference of a legal hold looks like: `CASE-2026-017`."""
 _SHORTEST_NAME: Final = 4
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:")
 Reason = Literal["owner_request", "child", "unlawful", "accuracy_disputed", "factory_reset", "resale", "authority"]
 
 
@@ -27,7 +30,18 @@ class NamedDocument(ActDocument):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     router: Annotated[str, StringConstraints(pattern=IDENTIFIER)] = Field(description=_ROUTER)
+    time: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+        default=None, description="When, RFC 3339 UTC. A join needs it."
+    )
     reason: Reason | None = Field(default=None, description="Why, as far as it is to be kept as evidence.")
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _written_out(cls, when: object) -> object:
+        # A number, also one that is a text, would be taken for seconds since 1970.
+        if when is None or isinstance(when, datetime) or (isinstance(when, str) and _DATE.match(when)):
+            return when
+        raise ValueError("expected a time as in 2026-03-01T12:00:00Z")
 
 
 class DeskDocument(NamedDocument):
