@@ -209,4 +209,9 @@ def listen(section: str, host: str, port: int) -> socket.socket:
             f"{section}: cannot listen on {host}:{port}: {error.strerror}. "
             f"Choose another {section}.port (0 for a free one) or stop what uses it."
         ) from None
+    except (TypeError, ValueError):  # of a text that can be no name
+        listening.close()
+        raise CollectorError(
+            f"{section}: found {host!a} as host, expected an address or a name of this machine. Set {section}.host"
+        ) from None
     return listening

@@ -210,6 +210,12 @@ def test_an_address_that_is_not_ours_is_a_sentence(host: str) -> None:
         HttpServer(HttpSettings(host=host), Metrics().registry, dict)
 
 
+@pytest.mark.parametrize("host", ["local\0host", "ü" * 70])
+def test_what_can_be_no_name_is_a_sentence(host: str) -> None:
+    with pytest.raises(CollectorError, match=r"^http: found '.*' as host, expected an address or a name"):
+        HttpServer(HttpSettings(host=host, port=0), Metrics().registry, dict)
+
+
 async def test_it_leaves_the_signals_to_the_service() -> None:
     """A stop is in order, and the pages are the last to go: they take no signal for themselves."""
     watched = (signal.SIGTERM, signal.SIGINT)
