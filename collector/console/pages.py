@@ -127,9 +127,9 @@ class ConsolePages:
         found = await self._console.reader.lookup(session, identifier)
         if not found.routers:
             return self._lookup_page(request, session, "unknown", 404)
-        if len(found.routers) == 1:
+        if len(found.routers) == 1 and not found.away:
             return RedirectResponse(f"/routers/{found.routers[0].handle}{query}", _SEE_OTHER)
-        return render(request, "routers.html", session=session, here="lookup", routers=found.routers, query=query)
+        return render(request, "routers.html", session=session, here="lookup", found=found, query=query)
 
     async def _router(self, request: Request) -> Response:
         session = self._console.session(request)

@@ -26,6 +26,7 @@ from collector.diagnosis.document import document
 from collector.diagnosis.history import DAY
 from collector.diagnosis.judging import checked_rules
 from collector.diagnosis.series import lines_of
+from collector.errors import StoreUnavailable
 from collector.examination import Examined, examine_one
 from collector.lookup import is_readable, known_routers, ledger_of
 from collector.model import Region
@@ -83,17 +84,23 @@ class Reader:
     async def lookup(self, session: Session, identifier: str, region: Region | None = None) -> views.LookupView:
         """The routers known by an identifier in the viewer's regions, or in one of them.
 
+        A region whose store is away keeps nobody from what the others know.
+
         Raises:
             NotServed: there is no such region here.
             NotAllowed: the viewer may not look there, or gave no reason.
-            StoreUnavailable: a store cannot be read.
+            StoreUnavailable: a store cannot be read, and no other one knows the router.
             AuditUnavailable: it cannot be written down.
         """
         allowed = await self._in_regions(session, Right.LOOKUP, region)
-        found = []
+        found, away = [], dict[Region, StoreUnavailable]()
         for one in allowed:
             assert one.region is not None
-            routers = await known_routers(self.settings, one.region, identifier)
+            try:
+                routers = await known_routers(self.settings, one.region, identifier)
+            except StoreUnavailable as error:
+                away[one.region] = error
+                continue
             for router in routers:
                 ref = router.standing.device_ref
                 handle = self.handle_of(session, one.region, ref)
@@ -102,7 +109,9 @@ class Reader:
                 found.append(known)
             if not routers:
                 await self._write(one, shown={"routers": 0})
-        return views.LookupView(found)
+        if away and not found:
+            raise next(iter(away.values()))
+        return views.LookupView(found, list(away))
 
     async def router(self, session: Session, handle: str, window: int = 7 * DAY) -> views.RouterView:
         """All of a router's page, over the last *window* milliseconds.

@@ -7,6 +7,8 @@ Rule 2: times that are texts are RFC 3339 in UTC; those of the axis of charts ar
 from enum import StrEnum
 from typing import Literal
 
+import msgspec
+
 from collector.diagnosis.document import Document, SurveyDocument
 from collector.diagnosis.marks import Mark
 from collector.diagnosis.series import Line, Silence
@@ -27,9 +29,13 @@ class KnownRouter(Sealed, frozen=True):
 
 
 class LookupView(Sealed, frozen=True):
-    """The routers known by an identifier in the viewer's regions; none is an answer too."""
+    """The routers known by an identifier in the viewer's regions; none is an answer too.
+
+    Of regions in `away` the store was, so they may know it as well. Where nobody else knows it that is no answer.
+    """
 
     routers: list[KnownRouter]
+    away: list[Region] = msgspec.field(default_factory=list)
 
 
 class SeriesView(Sealed, frozen=True):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
-from consoles import DAYS, HERE, PEOPLE, House, Visit, document, house, now_ms
+from consoles import DAYS, ELSEWHERE, HERE, PEOPLE, House, Visit, document, house, now_ms
 from records import act
 
 from collector.access.entry import Event
@@ -75,7 +76,7 @@ async def test_nobody_is_found_and_that_is_written_down(visit: Visit) -> None:
         answer = document(await client.post("/api/v1/lookups", json={"identifier": "ZTENOBODY00001"}))
     [looked] = visit.audited()
 
-    assert answer == {"routers": []}
+    assert answer == {"routers": [], "away": []}
     assert (looked.what, looked.device_ref, looked.shown) == ("lookup", None, {"routers": 0})
 
 
@@ -225,15 +226,38 @@ async def test_a_look_up_without_the_sessions_word_is_refused(visit: Visit) -> N
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "csrf")
 
 
-async def test_a_store_that_is_away_is_said_to_be(visit: Visit, tmp_path: Path) -> None:
-    """And not taken for one in which nobody is known."""
+def with_a_broken_store(visit: Visit, folder: Path) -> Visit:
+    """A console of the same house with HERE's store away."""
     germany = visit.house.settings.regions.germany
     assert germany is not None
-    (tmp_path / "broken.sqlite").write_bytes(b"no database" * 1000)
+    (folder / "broken.sqlite").write_bytes(b"no database" * 1000)
     regions = visit.house.settings.regions.model_copy(
-        update={"germany": germany.model_copy(update={"store": tmp_path / "broken.sqlite"})}
+        update={"germany": germany.model_copy(update={"store": folder / "broken.sqlite"})}
     )
-    broken = Visit(replace(visit.house, settings=visit.house.settings.model_copy(update={"regions": regions})))
+    return Visit(replace(visit.house, settings=visit.house.settings.model_copy(update={"regions": regions})))
+
+
+async def test_a_store_that_is_away_hides_nothing_of_the_others(visit: Visit, tmp_path: Path) -> None:
+    """A region's outage stays that region's; that it was not asked is said, in the API and on the page."""
+    broken = with_a_broken_store(visit, tmp_path)
+    broken.door.let_in("both", msgspec.structs.replace(PEOPLE["engineer"], regions=frozenset({HERE, ELSEWHERE})))
+    serial = visit.house.serials[ELSEWHERE][0]
+    async with broken.client("both", Origin="http://127.0.0.1") as client:
+        found = document(await client.post("/api/v1/lookups", json={"identifier": serial}))
+        nowhere = await client.post("/api/v1/lookups", json={"identifier": "nobody-knows"})
+        form = {"csrf": broken.door.sessions["both"].csrf, "identifier": serial}
+        page = await client.post("/lookup", data=form)
+
+    assert ([one["region"] for one in found["routers"]], found["away"]) == ([ELSEWHERE], [HERE])
+    assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (503, "store_unavailable")
+    assert page.status_code == 200
+    assert "Germany was not looked up: its store is away" in page.text
+    assert page.text.count('<a href="/routers/') == 1
+
+
+async def test_a_store_that_is_away_is_said_to_be(visit: Visit, tmp_path: Path) -> None:
+    """And not taken for one in which nobody is known."""
+    broken = with_a_broken_store(visit, tmp_path)
     async with broken.client("engineer") as client:
         answer = await client.post("/api/v1/lookups", json={"identifier": visit.house.ailing})
 

@@ -14,6 +14,7 @@ from records import ref
 from collector.access.nouns import Purpose, Role, Session, Viewer
 from collector.console import building, views
 from collector.console.charts import chart_of, table_of
+from collector.console.pages import FAULTS
 from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import Look, length, moment, page, places_of, ticks
 from collector.console.texts import LANGUAGES, texts_of
@@ -102,13 +103,14 @@ def pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "regions-silent", "regions.html", {"health": msgspec.structs.replace(health(), collector=None)}
     yield "lookup", "lookup.html", {"fault": "unknown"}
     known = [views.KnownRouter("h", region, "ab" * 16, region is Region.CHINA) for region in Region]
-    yield "routers", "routers.html", {"routers": known, "query": ""}
+    yield "routers", "routers.html", {"found": views.LookupView(known), "query": ""}
+    yield "routers-away", "routers.html", {"found": views.LookupView(known[:1], list(Region)[1:]), "query": ""}
     entry = views.ConsentEntry(1, text_of(SINCE), "join", "flag", "joined", "2020-03-14")
     consent = views.ConsentView(Region.GERMANY, "ab" * 16, "joined", text_of(SINCE), [entry])
     yield "consent", "consent.html", {"consent": consent}
     shown = {"records": 3, "since": SINCE}
     read = views.AuditEntryView(7, text_of(NOW), BAD, "engineer", "local", "diagnosis", "shown", "ab" * 16, BAD, shown)
-    audit = views.AuditView(Region.GERMANY, [read], more=True)
+    audit = views.AuditView(Region.GERMANY, [msgspec.structs.replace(read, whom=BAD)], more=True)
     yield "audit", "audit.html", {"logs": ["accounts", "germany"], "log": "germany", "audit": audit}
     yield (
         "sign-in",
@@ -116,7 +118,7 @@ def pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
         {"notice": "expired", "fault": "wrong", "sso": "/x", "local": True, "csrf": "w", "next": BAD},
     )
     yield "reason", "reason.html", {"fault": "invalid", "most_hours": 4}
-    for fault in ("region", "role", "expired", "not_found", "csrf", "too_many", "purpose", "away", "fault"):
+    for fault in sorted({*FAULTS.values(), "fault"}):
         yield f"error-{fault}", "error.html", {"fault": fault, "sign_in": "/sign-in"}
 
 
