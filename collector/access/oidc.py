@@ -9,6 +9,7 @@ Rule 3: a key that the provider has withdrawn is believed for an hour at most, o
 import asyncio
 import base64
 import hmac
+import math
 import secrets
 import ssl
 import time
@@ -102,6 +103,7 @@ class Provider:
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, KeySet] | None = None
         self._learning = asyncio.Lock()
+        self._unknown_at = -math.inf
 
     async def close(self) -> None:
         """Close what is open."""
@@ -193,12 +195,22 @@ class Provider:
 
     async def _known(self) -> Metadata:
         """What the provider publishes of itself."""
+        asked = self._clock()
         async with self._learning:
             if self._metadata is None or self._clock() - self._metadata[0] > _FRESH:
-                address = str(self._settings.issuer).rstrip("/") + "/.well-known/openid-configuration"
-                found = _read(await self._body(self._client.build_request("GET", address)), Metadata)
-                self._metadata = self._clock(), self._checked(found)
+                if self._unknown_at > asked:
+                    # Who waited beside one that got no answer gets none either, and not after as long again.
+                    raise NotAccepted(Doubt.PROVIDER)
+                try:
+                    self._metadata = self._clock(), self._checked(await self._published())
+                except NotAccepted:
+                    self._unknown_at = self._clock()
+                    raise
             return self._metadata[1]
+
+    async def _published(self) -> Metadata:
+        address = str(self._settings.issuer).rstrip("/") + "/.well-known/openid-configuration"
+        return _read(await self._body(self._client.build_request("GET", address)), Metadata)
 
     def _checked(self, found: Metadata) -> Metadata:
         # Discovery, 4.3: word for word, or somebody else answers for the issuer.

@@ -1,5 +1,6 @@
 """Signing in by a provider: one that is honest, one that is not, and one that is not ours."""
 
+import asyncio
 import json
 import os
 import socket
@@ -447,3 +448,25 @@ async def test_a_provider_of_others_signs_people_in(theirs: str) -> None:
     with pytest.raises(NotAccepted):
         await provider.finish(query, BROWSER)
     await provider.close()
+
+
+async def test_a_provider_that_does_not_answer_keeps_people_once_and_not_one_after_the_other(
+    own: OwnProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty who sign in at once wait as long as one; who comes afterwards has it asked again."""
+    provider, asked = Provider(settings_for(own), tls=NO_TLS), list[float]()
+
+    async def silent(_: object) -> bytes:
+        asked.append(0)
+        await asyncio.sleep(0.05)
+        raise NotAccepted(Doubt.PROVIDER)
+
+    monkeypatch.setattr(provider, "_body", silent)
+    answers = await asyncio.gather(*(provider.begin("browser", "/") for _ in range(20)), return_exceptions=True)
+    first = len(asked)
+    with pytest.raises(NotAccepted):
+        await provider.begin("browser", "/")
+    await provider.close()
+
+    assert {NotAccepted} == {type(answer) for answer in answers}
+    assert (1, 2) == (first, len(asked))
