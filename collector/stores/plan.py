@@ -138,9 +138,9 @@ def make_plan(
     """Decide what of *entries* is written. The order of *entries* is the order of decision.
 
     *spent_ids* are record ids that must not be written again: erased ones, and those stored under an older key.
-    *stored_ids* are those of *entries* that are stored now; an exit among the entries spends them. *listed* are the
-    routers that the registry lists inside this transaction, None where it is not asked (K22). *newest* is the
-    latest time that the ledger's last entry knows of.
+    *stored_ids* are those of *entries* that are stored now; an act among the entries that erases spends those of its
+    router. *listed* are the routers that the registry lists inside this transaction, None where it is not asked
+    (K22). *newest* is the latest time that the ledger's last entry knows of.
     """
     deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events), set(spent_ids), stored_ids)
     deciding.newest = newest
@@ -179,6 +179,8 @@ class _Deciding:
         self._seen = seen
         self._spent = spent
         self._stored = stored
+        self._erased = set[bytes]()
+        """Routers of which an act among the entries erases what is stored."""
 
     def record(self, record: Record) -> None:
         identity = record.identity
@@ -192,7 +194,7 @@ class _Deciding:
         if reason is not None:
             self.plan.dropped[reason] += 1
             return
-        if self._spent and not self._spent.isdisjoint((record.record_id, *record.older_ids)):
+        if (self._spent or self._erased) and self._is_spent(record, standing):
             self.plan.dropped[DropReason.DUPLICATE] += 1
             return
         if record.received_at <= standing.erased_until:
@@ -203,6 +205,12 @@ class _Deciding:
         if record.oldest < standing.effective_at:
             record = without_events_before(record, standing.effective_at)
         self.plan.inserts.append(Insert(record, standing))
+
+    def _is_spent(self, record: Record, standing: Standing) -> bool:
+        # Of other routers what is stored stays: a part that is told under the id of its sample is no duplicate of it.
+        if standing.device_ref in self._erased and record.record_id in self._stored:
+            return True
+        return not self._spent.isdisjoint((record.record_id, *record.older_ids))
 
     def _joined_by_flag(self, record: Record) -> Standing | None:
         """The first flagged message of a router is its join if mode and notice allow that; else it is dropped."""
@@ -265,7 +273,8 @@ class _Deciding:
         if until is not None:
             self.plan.erase.append(Erasure(after.device_ref, until))
             self.plan.bury += [*(i.record.record_id for i in mine), *spent]
-            self._spent.update(self.plan.bury, self._stored)
+            self._spent.update(self.plan.bury)
+            self._erased.add(after.device_ref)
 
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)

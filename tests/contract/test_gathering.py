@@ -83,6 +83,16 @@ async def test_parts_of_one_interval_are_one_record(store: Store) -> None:
     assert [{"wifi": {"wifi_station_count": 9}}] == await bodies(store)
 
 
+async def test_an_exit_of_another_router_in_the_same_commit_loses_no_part(store: Store) -> None:
+    """A part is told under the id of its sample, which is stored: only its own router's acts make that a duplicate."""
+    await store.commit([join("b", at=START - 60 * MINUTE), record("b", 1), part(3, "a")])
+
+    done = await store.commit([leave("b", at=START + SECOND), part(2, "b", START + SECOND), record("b", 1)])
+
+    assert (1, 1) == (done.stored, done.dropped.total())
+    assert [{"wifi": {"wifi_station_count": 5}}] == await bodies(store)
+
+
 async def test_parts_of_the_next_interval_are_another_record(store: Store) -> None:
     """Five stations, then one."""
     await store.commit([part(5, "a")])
