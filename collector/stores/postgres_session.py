@@ -97,7 +97,8 @@ class Session:
                 async with asyncio.timeout(self._patience):
                     yield
             except TROUBLES as error:
-                await self._leave()
+                # What was given up is still being asked of the server: whether it has begun a transaction shows later.
+                await self._leave(in_doubt=isinstance(error, TimeoutError))
                 raise refused(error, self._region) from error
             except asyncio.CancelledError:
                 self._connection.terminate()
@@ -106,10 +107,10 @@ class Session:
                 await self._leave()
                 raise
 
-    async def _leave(self) -> None:
-        """Leave the transaction that is open, if there is one; end the connection if that does not work."""
+    async def _leave(self, *, in_doubt: bool = False) -> None:
+        """Leave the transaction that is open, if there is one, or may be; end the connection if that does not work."""
         connection = self._connection
-        if connection.is_closed() or not connection.is_in_transaction():
+        if connection.is_closed() or not (in_doubt or connection.is_in_transaction()):
             return
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):

@@ -21,7 +21,7 @@ from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_faults import refused
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
-from collector.stores.postgres_rows import BEGIN_BESIDE, Erased, note_erased
+from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, Erased, note_erased
 from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
@@ -698,6 +698,23 @@ async def test_a_commit_that_hangs_is_given_up(path: Path, another: Open) -> Non
 
     assert 1 == rows(path)
     assert 1 == (await store.commit([record("new", 1)])).stored
+
+
+async def test_a_commit_that_gives_up_waiting_for_its_turn_leaves_no_transaction(path: Path, another: Open) -> None:
+    """Not even one that the server begins after that: the next commit goes by the same connection."""
+    store = await another(patience_seconds=0.3)
+    await store.commit([record()])
+    other = await shared().connect(DATABASES.at(path))
+    try:
+        await other.execute(BEGIN_ALONE)
+        with pytest.raises(StoreUnavailable):
+            await store.commit([record(number=2)])
+        state = ask(path, f"SELECT state FROM pg_stat_activity WHERE pid = {await pid(store)}")
+    finally:
+        await other.close()
+
+    assert [("idle",)] == state
+    assert 1 == (await store.commit([record(number=2)])).stored
 
 
 class Way:
