@@ -19,6 +19,8 @@ from collector.stores.rows import ROUTER_COLUMNS
 from collector.stores.verified import Expected, Span, Verified
 
 _ROUTERS: Final = f"SELECT {ROUTER_COLUMNS} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
+_PATIENT: Final = f"{SNAPSHOT}; SET LOCAL idle_in_transaction_session_timeout = 0"
+"""Records are counted while the ledger's server has nothing to do; this transaction keeps no commit waiting."""
 _ACTS: Final = """
     SELECT device_ref, seq, entry FROM ueip.ledger WHERE device_ref = ANY($1::bytea[]) AND seq >= $2 ORDER BY seq"""
 
@@ -26,7 +28,7 @@ _ACTS: Final = """
 async def verify(session: Session, table: Table, region: Region, expected: Expected) -> Verified:
     """Verify the records in *table* and the ledger that *session* is connected to, all of both."""
     found = Verified(region)
-    await session.run(SNAPSHOT)
+    await session.run(_PATIENT)
     await verify_ledger(session, found, expected)
     erasing = await _erasing(session, expected)
     after = b""

@@ -13,6 +13,7 @@ from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref,
 from collector.config_clickhouse import ClickHouseSettings
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
+from collector.stores import postgres_session
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_reading import now_ms
@@ -585,6 +586,23 @@ async def test_what_no_collector_wrote_is_found(path: Path, store: "Settling", m
     assert ["1 records are of no router that the store knows"] == [f for f in faults if "no router" in f]
     assert 1 == sum("were not erased by entry 3" in fault for fault in faults)
     assert 1 == sum("name entry 1 as their consent" in fault for fault in faults)
+
+
+async def test_the_ledger_waits_while_the_records_are_verified(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: its server ends what does nothing in a transaction, but not this."""
+    await store.commit([record("a", 1)])
+    monkeypatch.setitem(postgres_session.SETTINGS, "idle_in_transaction_session_timeout", "200ms")
+    twice = Table.twice
+
+    async def slow(table: Table) -> int:
+        await asyncio.sleep(0.6)
+        return await twice(table)
+
+    monkeypatch.setattr(Table, "twice", slow)
+
+    assert [] == verified(path).faults
 
 
 async def test_a_month_that_is_past_its_time_is_dropped_as_a_whole(
