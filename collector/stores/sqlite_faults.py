@@ -18,6 +18,7 @@ _BY_CODE: Final = {
     sqlite3.SQLITE_CORRUPT: Cause.CORRUPT,
     sqlite3.SQLITE_NOTADB: Cause.CORRUPT,
     sqlite3.SQLITE_FORMAT: Cause.CORRUPT,
+    sqlite3.SQLITE_CONSTRAINT: Cause.CORRUPT,  # as of the other engine: rows that no code of ours meets
     sqlite3.SQLITE_ERROR: Cause.CORRUPT,  # of statements that are ours: a table or a column is missing
 }
 """By SQLite's primary result code; what is not here is looked for on the disk."""
@@ -59,7 +60,15 @@ def _writable(path: Path, disk: os.statvfs_result) -> bool:
 
 def refused(error: sqlite3.Error | Damaged, path: Path, region: Region) -> StoreUnavailable:
     """SQLite's trouble as ours."""
-    return StoreUnavailable(f"the store of {region} did not answer: {error}", cause_of(error, path))
+    return StoreUnavailable(f"the store of {region} did not answer: {_told(error)}", cause_of(error, path))
+
+
+def _told(error: sqlite3.Error | Damaged) -> str:
+    """What can be said of it; SQLite says of a constraint which table and columns it is of, which helps nobody."""
+    if isinstance(error, sqlite3.IntegrityError):
+        name = getattr(error, "sqlite_errorname", "SQLITE_CONSTRAINT")
+        return f"a row does not fit those that are there ({name})"
+    return str(error)
 
 
 def not_opened(error: OSError, path: Path) -> StoreUnavailable:

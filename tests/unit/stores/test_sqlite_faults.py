@@ -15,8 +15,10 @@ from collector.consent.standing import ClosedRouters
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Region
+from collector.stores.ends import Progress, Sums, Table
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_end import SQLiteEnd
 from collector.stores.sqlite_faults import cause_of, not_opened
 from collector.stores.sqlite_schema import SCHEMA_VERSION, inspect
 from collector.stores.writer import Writer
@@ -78,6 +80,7 @@ def copy_of(path: Path) -> Path:
         (sqlite3.SQLITE_CORRUPT, Cause.CORRUPT),
         (sqlite3.SQLITE_CORRUPT_INDEX, Cause.CORRUPT),
         (sqlite3.SQLITE_NOTADB, Cause.CORRUPT),
+        (sqlite3.SQLITE_CONSTRAINT_UNIQUE, Cause.CORRUPT),
         (sqlite3.SQLITE_IOERR_FSYNC, Cause.NOT_ANSWERING),
         (sqlite3.SQLITE_CANTOPEN, Cause.NOT_ANSWERING),
         (sqlite3.SQLITE_INTERRUPT, Cause.NOT_ANSWERING),
@@ -90,6 +93,22 @@ def test_a_result_code_has_one_cause(path: Path, code: int, cause: Cause) -> Non
     error.sqlite_errorcode = code
 
     assert cause is cause_of(error, path)
+
+
+async def test_a_row_that_does_not_fit_is_told_without_the_words_of_sqlite(path: Path, store: SQLiteStore) -> None:
+    """Which name tables and columns; nobody who reads it has made any."""
+    end = SQLiteEnd(path, HERE, (), ConsentRules(), None)
+    await end.open()
+    row, once = (b"a", b"b"), Progress((1,), Sums(1))
+    await end.write(Table.TOMBSTONES, [row], Progress(), once)
+    with pytest.raises(StoreUnavailable) as refused:
+        await end.write(Table.TOMBSTONES, [row], once, Progress((2,), Sums(2)))
+    await end.close()
+
+    told = str(refused.value)
+    assert "the store of germany did not answer: a row does not fit those that are there" in told
+    assert ("constraint failed" in told, "tombstone" in told) == (False, False)
+    assert Cause.CORRUPT is refused.value.cause
 
 
 def test_every_cause_comes_with_advice() -> None:
