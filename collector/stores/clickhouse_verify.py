@@ -14,9 +14,9 @@ from collector.model import Region
 from collector.stores.clickhouse_purge import unfinished
 from collector.stores.clickhouse_rows import Bound, Group, Table
 from collector.stores.postgres_session import Session
-from collector.stores.postgres_verify import SNAPSHOT, STRAYS, TWICE, verify_ledger
+from collector.stores.postgres_verify import SNAPSHOT, verify_ledger
 from collector.stores.rows import ROUTER_COLUMNS
-from collector.stores.verified import Expected, Span, Verified
+from collector.stores.verified import STRAYS, TWICE, Expected, Span, Verified
 
 _ROUTERS: Final = f"SELECT {ROUTER_COLUMNS} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
 _PATIENT: Final = f"{SNAPSHOT}; SET LOCAL idle_in_transaction_session_timeout = 0"

@@ -16,6 +16,8 @@ from collector.model import Region
 from collector.stores.rows import Damaged, decode_entry, standing_of
 
 _MOST_TOLD: Final = 20
+STRAYS: Final = "{} records are of no router that the store knows"
+TWICE: Final = "{} records are stored twice"
 
 
 class Expected(NamedTuple):

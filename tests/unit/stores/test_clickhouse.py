@@ -588,6 +588,15 @@ async def test_what_no_collector_wrote_is_found(path: Path, store: "Settling", m
     assert 1 == sum("name entry 1 as their consent" in fault for fault in faults)
 
 
+async def test_messages_to_which_a_router_gave_one_id_are_no_finding(path: Path, store: "Settling") -> None:
+    """One of them is stored (K39)."""
+    for at in (START, START + MINUTE, START + 2 * MINUTE):
+        await store.commit([record("a", 1, at=at, measured=at)])
+    found = verified(path)
+
+    assert ([], 1) == (found.faults, found.records)
+
+
 async def test_the_ledger_waits_while_the_records_are_verified(
     path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ async def test_a_store_is_as_the_collector_left_it(path: Path, store: PostgresSt
 
 TWICE = """INSERT INTO ueip.record SELECT id, record_id, router_id, event_time, received_at + 1, consent_seq,
     policy_version, source_adapter, stripped, body, floating FROM ueip.record WHERE consent_seq = 5"""
+TWICE_FLOATING = TWICE.replace("router_id, event_time", "router_id, event_time + 60000").replace("floating", "true")
 DAMAGE = {
     "UPDATE ueip.ledger SET entry = replace(entry, 'joined', 'exited') WHERE seq = 2": "entry 2 is not what its hash",
     "DELETE FROM ueip.ledger WHERE seq = 3": "entry 4 does not follow: the one before it is 2",
@@ -79,6 +80,7 @@ DAMAGE = {
     "INSERT INTO ueip.lookup VALUES ('a', 'serial', 0)": "1 rows of the table lookup are of routers that left",
     "INSERT INTO ueip.memory VALUES (0, 'a')": "1 rows of the table memory are of routers that left",
     TWICE: "1 records are stored twice",
+    TWICE_FLOATING: "1 records are stored twice",
 }
 
 
@@ -86,7 +88,7 @@ DAMAGE = {
 async def test_a_damage_is_found_and_told_by_numbers(path: Path, store: PostgresStore, damage: str) -> None:
     """One that the triggers and grants would have kept anybody but the administrator from."""
     once = "ALTER TABLE ueip.record_2025_11 DROP CONSTRAINT IF EXISTS nothing"
-    if damage is TWICE:
+    if damage in {TWICE, TWICE_FLOATING}:
         once = "DROP INDEX ueip.record_2025_11_once, ueip.record_2025_11_floating"
     try:
         shared().ask(DATABASES.at(path), "SET session_replication_role = replica", once, damage, "SELECT 1")
@@ -100,6 +102,15 @@ async def test_a_damage_is_found_and_told_by_numbers(path: Path, store: Postgres
         )
 
     assert any(DAMAGE[damage] in fault for fault in found.faults), found.faults
+
+
+async def test_messages_to_which_a_router_gave_one_id_are_no_finding(path: Path, store: PostgresStore) -> None:
+    """They are stored if their minutes differ, also where they say the same (K39)."""
+    for at in (LATER, LATER + MINUTE, LATER + 2 * MINUTE):
+        await store.commit([record("c", 9, at=at, measured=at)])
+    found = verified(path)
+
+    assert ([], 6) == (found.faults, found.records)
 
 
 async def test_a_head_that_was_kept_elsewhere_has_to_be_there(path: Path, store: PostgresStore) -> None:

@@ -289,6 +289,33 @@ def test_a_record_of_nobody_is_found(path: Path) -> None:
     assert ["1 records are of no router that the store knows"] == found(path)
 
 
+TWICE = """INSERT INTO record SELECT NULL, record_id, router_id, event_time, received_at + 1, consent_seq,
+    policy_version, source_adapter, stripped, floating, body FROM record WHERE id = 1"""
+
+
+def test_a_record_that_is_stored_twice_is_found(path: Path) -> None:
+    """Which the index keeps anybody from as long as it is there."""
+    with tampering(path) as other:
+        other.execute("DROP INDEX record_by_router")
+        other.execute("DROP INDEX record_floating")
+        other.execute(TWICE)
+
+    assert ["1 records are stored twice"] == found(path)
+
+
+async def test_messages_to_which_a_router_gave_one_id_are_no_finding(tmp_path: Path) -> None:
+    """They are stored if their minutes differ, also where they say the same (K39)."""
+    path = tmp_path / "germany.db"
+    store = SQLiteStore(path, HERE, ConsentRules())
+    await store.open()
+    for at in (START, START + MINUTE, START + 2 * MINUTE):
+        await store.commit([record("a", 1, at=at, measured=at)])
+    await store.close()
+    verified = verify(path, HERE, Expected())
+
+    assert ([], 3) == (verified.faults, verified.records)
+
+
 @pytest.mark.parametrize(
     "row", ["INTO lookup SELECT x'00', 'imei', id", "INTO memory SELECT id, x'00'", "INTO memory SELECT 999, x'00'"]
 )
