@@ -105,6 +105,8 @@ class Done(Sealed, frozen=True):
     verified: Verified
     left_behind: str
     """Where what was moved still is."""
+    no_room: int = 0
+    """Records that did not go over: another one of their id did, and the target keeps one of each."""
 
 
 def migrate(pair: Pair, totals: Totals, report: Report) -> Done:
@@ -120,15 +122,14 @@ def migrate(pair: Pair, totals: Totals, report: Report) -> Done:
     verified = _verified(pair)
     source, target = pair.ends()
 
-    async def ended() -> None:
+    async def ended() -> int:
         await _open(source, target)
         try:
-            await Move(source, target, pair.left).end()
+            return await Move(source, target, pair.left).end()
         finally:
             await _close(source, target)
 
-    asyncio.run(ended())
-    return Done(verified=verified, left_behind=source.place)
+    return Done(verified=verified, left_behind=source.place, no_room=asyncio.run(ended()))
 
 
 async def _with_both(pair: Pair, totals: Totals, report: Report) -> None:

@@ -45,6 +45,11 @@ def _tell(region: Region, done: Done, new: Path) -> None:
         f"{found.routers} routers of which {found.joined} have joined, {found.records} records",
         style="green",
     )
+    if done.no_room:
+        say(
+            f"{done.no_room} records did not go over: each has the id of another one, for its router has used a "
+            f"message_id again, and ClickHouse keeps one record of an id, the first."
+        )
     say(f"Start the collector with {new}. Then delete what is left behind, {done.left_behind}, and its backups:")
     say("who leaves from now on is not erased there.")
 

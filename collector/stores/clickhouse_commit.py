@@ -74,7 +74,7 @@ class Step(Transaction):
         if records:
             wanted = [((r.identity.device_ref, *r.identity.older), (r.record_id, *r.older_ids)) for r in records]
             since = min(record.received_at for record in records) - self._terms.look_back
-            self._there = await self._table.present(wanted, since)
+            self._there = await self._table.present(wanted, f"received_at >= {since}")
         if not left.early:
             return await self.plan(left.entries)
         still = await self._still_let_in(left.early)

@@ -24,7 +24,7 @@ from collector.stores.clickhouse_schema import COLUMNS, MARK, check_about
 from collector.stores.clickhouse_session import Dial, dial
 from collector.stores.clickhouse_session import Records as Connection
 from collector.stores.clickhouse_text import listed, octets
-from collector.stores.ends import Kept, Page, Progress, Row, Table
+from collector.stores.ends import Kept, Known, Page, Progress, Row, Table
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_end import PostgresEnd
 from collector.stores.postgres_rows import BEGIN_ALONE, note
@@ -39,6 +39,7 @@ _AT_ONCE: Final = 20_000
 _CONDITIONS: Final = 100
 _HERE: Final = {name: place for place, name in enumerate(COLUMNS)}
 _OVER: Final = {name: place for place, name in enumerate(Table.RECORDS.columns)}
+_REF, _ID = _OVER["device_ref"], _OVER["record_id"]
 _ROUTERS: Final = f"SELECT {ROUTER_COLUMNS} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
 _NUMBERS: Final = "SELECT setval('ueip.record_numbers', greatest(last_value, $1)) FROM ueip.record_numbers"
 
@@ -116,29 +117,43 @@ class ClickHouseEnd(PostgresEnd):
         going = [row for row in rows if goes_over(routers[row[_HERE["device_ref"]]], row[_HERE["received_at"]], kept)]
         return Page([to_move(row) for row in going], _key(rows[-1]))
 
+    async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:
+        """As `End.fitting`: of an id the first one.
+
+        What a page wrote before the process died is not among those there: it is numbered above *before*, and
+        written again.
+        """
+        if table is not Table.RECORDS:
+            return rows
+        first = {row[_ID]: row for row in reversed(rows)}
+        wanted = [((row[_REF],), (record_id,)) for record_id, row in first.items()]
+        number = before.sums.number
+        there = await self._table.present(wanted, f"number <= {number}") if number else set()
+        return [row for row in rows if row is first[row[_ID]] and row[_ID] not in there]
+
     async def _write(self, session: Session, table: Table, rows: Sequence[Row], before: Progress) -> int:
         if table is not Table.RECORDS:
             return await super()._write(session, table, rows, before)
-        of = _OVER["device_ref"]
-        known = {row[0] for row in await session.rows(_ROUTERS, list({row[of] for row in rows}))}
-        number = sum(row[of] in known for row in rows)
+        known = {row[0] for row in await session.rows(_ROUTERS, list({row[_REF] for row in rows}))}
+        number = sum(row[_REF] in known for row in rows)
         if number == len(rows):
             await self._table.insert([moved(before.sums.number + place, row) for place, row in enumerate(rows, 1)])
         return number
 
-    async def number_before(self, number: int, kept: Kept) -> bytes | None:
+    async def number_before(self, number: int, kept: Kept) -> Known | None:
         """As `End.number_before`."""
         while rows := await self._table.stored_before(number, move_rows.PAGE):
-            routers = await self._routers(row[2] for row in rows)
-            for _, record_id, device_ref, received_at in rows:
-                if goes_over(routers[device_ref], received_at, kept):
-                    return bytes(record_id)
+            found = [(Known(*row[1:4]), row[4]) for row in rows]
+            routers = await self._routers(known.device_ref for known, _ in found)
+            for known, received_at in found:
+                if goes_over(routers[known.device_ref], received_at, kept):
+                    return known
             number = rows[-1][0] - 1
         return None
 
-    async def number_of(self, record_id: bytes) -> int:
+    async def number_of(self, known: Known) -> int:
         """As `End.number_of`."""
-        return await self._table.number_of(record_id)
+        return await self._table.number_of(known.device_ref, known.record_id)
 
     async def settle(self) -> None:
         """As `End.settle`: commits go on counting from here, and nothing that the ledger has ended came over."""

@@ -86,14 +86,14 @@ class Table:
         row = await self._records.row(sql)
         return row[0] if row else None
 
-    async def present(self, wanted: Sequence[Wanted], since: int) -> set[bytes]:
-        """The ids among *wanted* that are stored, of those received since a time."""
+    async def present(self, wanted: Sequence[Wanted], condition: str) -> set[bytes]:
+        """The ids among *wanted* that are stored, of those that a condition names."""
         found: set[bytes] = set()
         for part in some(wanted):
             sql = f"""SELECT record_id FROM {self.names.record}
                 WHERE device_ref IN {listed({ref for refs, _ in part for ref in refs})}
                     AND record_id IN {listed({id_ for _, ids in part for id_ in ids})}
-                    AND received_at >= {since}"""  # noqa: S608
+                    AND {condition}"""  # noqa: S608
             found.update(row[0] for row in await self._records.rows(sql))
         return found
 
@@ -155,14 +155,15 @@ class Table:
         return await self._records.rows(sql)
 
     async def stored_before(self, number: int, most: int) -> Sequence[Any]:
-        """Number, id, router and time of receipt of the rows up to a number, the last first."""
-        sql = f"""SELECT number, record_id, device_ref, received_at FROM {self.names.record} FINAL
+        """Number, router, time, id and time of receipt of the rows up to a number, the last first."""
+        sql = f"""SELECT number, device_ref, event_time, record_id, received_at FROM {self.names.record} FINAL
             WHERE number <= {number} ORDER BY number DESC, record_id DESC LIMIT {most}"""  # noqa: S608
         return await self._records.rows(sql)
 
-    async def number_of(self, record_id: bytes) -> int:
-        """The number of a record; 0 if it is not there."""
-        sql = f"SELECT number FROM {self.names.record} FINAL WHERE record_id = {octets(record_id)}"  # noqa: S608
+    async def number_of(self, device_ref: bytes, record_id: bytes) -> int:
+        """The number of a router's record; 0 if it is not there."""
+        sql = f"""SELECT number FROM {self.names.record} FINAL
+            WHERE device_ref = {octets(device_ref)} AND record_id = {octets(record_id)}"""  # noqa: S608
         row = await self._records.row(sql)
         return row[0] if row else 0
 

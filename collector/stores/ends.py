@@ -63,6 +63,14 @@ class Page(NamedTuple):
     last: Row
 
 
+class Known(NamedTuple):
+    """By what a record is known in every store: its id alone may be that of another one too (K39)."""
+
+    device_ref: bytes
+    event_time: int
+    record_id: bytes
+
+
 class Sums(NamedTuple):
     """Number and digest of rows: the sum of the SHA-256 of each, so that it is the same in whatever order."""
 
@@ -80,18 +88,31 @@ class Progress(NamedTuple):
 
     after: Row = ()
     sums: Sums = Sums()
+    left: int = 0
+    """How many rows were left behind, for which the target has no room (`End.fitting`)."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the source that is, those left behind included."""
+        return self.sums.number + self.left
 
     @classmethod
     def noted(cls, text: str | None) -> "Progress":
         """What was noted; the beginning, if nothing was."""
         if text is None:
             return cls()
-        key, count, digest = text.split(" ")
-        return cls(tuple(msgspec.msgpack.decode(bytes.fromhex(key))), Sums(int(count), int(digest, 16)))
+        key, count, digest, *left = text.split(" ")
+        after = tuple(msgspec.msgpack.decode(bytes.fromhex(key)))
+        return cls(after, Sums(int(count), int(digest, 16)), *map(int, left))
+
+    def on(self, page: Page, fitting: Sequence[Row]) -> "Progress":
+        """What it comes to once the rows of *page* that are *fitting* are written."""
+        return Progress(page.last, self.sums.with_(fitting), self.left + len(page.rows) - len(fitting))
 
     def text(self) -> str:
-        """As it is noted."""
-        return f"{msgspec.msgpack.encode(self.after).hex()} {self.sums.number} {self.sums.digest:x}"
+        """As it is noted; where nothing was left behind, as by a collector that did not count it."""
+        text = f"{msgspec.msgpack.encode(self.after).hex()} {self.sums.number} {self.sums.digest:x}"
+        return f"{text} {self.left}" if self.left else text
 
 
 def progress_note(table: Table) -> str:
@@ -172,20 +193,30 @@ class End(Protocol):
         """The next rows behind a key, of which those that do not go over are left out; None at the end."""
         ...
 
+    async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:
+        """Those of the next rows behind *before* that go in, the same ones however often it is asked.
+
+        An engine that keeps one record of an id leaves the others behind: a faulty router has used that id again.
+        """
+        ...
+
     async def write(self, table: Table, rows: Sequence[Row], before: Progress, now: Progress) -> None:
-        """Write rows of routers that the ledger knows, and note that the copying went from *before* to *now*.
+        """Write rows that fit, of routers that the ledger knows, and note that it went from *before* to *now*.
 
         Raises:
             StoreUnavailable: nothing was written, another move is at work on the store for one.
         """
         ...
 
-    async def number_before(self, number: int, kept: Kept) -> bytes | None:
-        """The id of the last record up to *number*, as this store counts them, that goes over."""
+    async def number_before(self, number: int, kept: Kept) -> Known | None:
+        """The last record up to *number*, as this store counts them, that goes over."""
         ...
 
-    async def number_of(self, record_id: bytes) -> int:
-        """The number of a record, as this store counts them; 0 if it is not there."""
+    async def number_of(self, known: Known) -> int:
+        """The number of a record, as this store counts them; 0 if it is not there.
+
+        Where it was left behind, that of the one that has its id.
+        """
         ...
 
     async def settle(self) -> None:

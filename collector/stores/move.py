@@ -8,14 +8,14 @@ Rule 4: the source is retired before the target is released: at no moment do two
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Final
 
 from collector.consent.ledger import Head
-from collector.errors import Cause, StoreUnavailable, StoreUnusable
+from collector.errors import StoreUnusable
 from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
 from collector.stores.guard import NOTE
+from collector.stores.move_faults import at_end, not_the_same, other_move
 from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
 from collector.stores.witness import end_of
 
@@ -50,18 +50,18 @@ class Move:
         if source is None:
             source = await self._begun(target, until)
         elif target is None or (target.way, target.move) != (IN, source.move):
-            raise StoreUnusable(*_other_move(self.source, source))
+            raise StoreUnusable(*other_move(self.source, source))
         self._kept = Kept(source.until, self._left)
         return source.way == OUT
 
     async def _marks(self) -> tuple[Mark | None, Mark | None]:
-        async with _at("source"):
+        async with at_end("source"):
             source = Mark.noted(await self.source.noted(MOVE))
-        async with _at("target"):
+        async with at_end("target"):
             return source, Mark.noted(await self.target.noted(MOVE))
 
     async def _begun(self, target: Mark | None, until: int) -> Mark:
-        async with _at("target"):
+        async with at_end("target"):
             empty, stays = await self.target.is_empty(), target is None or target.way == IN
             if not (empty and stays):
                 raise StoreUnusable(
@@ -72,13 +72,13 @@ class Move:
                 target = Mark(IN, secrets.token_hex(8), until)
                 await self.target.note(MOVE, target.text(), instead_of=None)
         made = target._replace(way=OUT)
-        async with _at("source"):
+        async with at_end("source"):
             await self.source.note(MOVE, made.text(), instead_of=None)
         return made
 
     async def totals(self) -> dict[str, int]:
         """How many entries and rows there are in the source; not all of them need go over."""
-        async with _at("source"):
+        async with at_end("source"):
             numbers = {table.value: await self.source.number(table, None) for table in Table}
             return {"ledger": (await self.source.head()).seq, **numbers}
 
@@ -89,15 +89,15 @@ class Move:
             await self._table(table)
 
     async def _ledger(self) -> None:
-        async with _at("target"):
+        async with at_end("target"):
             head = await self.target.head()
         await self._check_same_ledger(head)
         while True:
-            async with _at("source"):
+            async with at_end("source"):
                 texts = await self.source.entries(head.seq, _ENTRIES)
             if not texts:
                 return
-            async with _at("target"):
+            async with at_end("target"):
                 head = await self.target.append(texts)
             self._report("ledger", head.seq)
 
@@ -105,7 +105,7 @@ class Move:
         """Whether what the target has begun to hold is this source's."""
         if not head.seq:
             return
-        async with _at("source"):
+        async with at_end("source"):
             found = await self.source.entries(head.seq - 1, 1)
         if not found or end_of(found[0]) != head:
             raise StoreUnusable(
@@ -116,14 +116,15 @@ class Move:
     async def _table(self, table: Table) -> None:
         progress = await self._progress(table)
         while True:
-            self._report(table, progress.sums.number)
-            async with _at("source"):
+            self._report(table, progress.rows)
+            async with at_end("source"):
                 page = await self._read(table, progress.after)
             if page is None:
                 return
-            now = Progress(page.last, progress.sums.with_(page.rows))
-            async with _at("target"):
-                await self.target.write(table, page.rows, progress, now)
+            async with at_end("target"):
+                rows = await self.target.fitting(table, page.rows, progress)
+                now = progress.on(page, rows)
+                await self.target.write(table, rows, progress, now)
             progress = now
 
     async def _read(self, table: Table, after: Row) -> Page | None:
@@ -137,21 +138,21 @@ class Move:
         return page
 
     async def _progress(self, table: Table) -> Progress:
-        async with _at("target"):
+        async with at_end("target"):
             return Progress.noted(await self.target.noted(progress_note(table)))
 
     async def settle(self) -> None:
         """Carry over what the store notes about itself, and have the target do what its engine asks for."""
         for name in (*_AS_THEY_ARE, _TIMES):
-            async with _at("source"):
+            async with at_end("source"):
                 value = await self.source.noted(name)
             if value is not None:
                 await self._note(name, await self._times(value) if name == _TIMES else value)
-        async with _at("target"):
+        async with at_end("target"):
             await self.target.settle()
 
     async def _note(self, name: str, value: str | None) -> None:
-        async with _at("target"):
+        async with at_end("target"):
             there = await self.target.noted(name)
             if there != value:
                 await self.target.note(name, value, instead_of=there)
@@ -159,47 +160,47 @@ class Move:
     async def _times(self, value: str) -> str:
         """Up to which entry and record times were found wrong; records are counted anew over there."""
         seq, _, number = value.partition(":")
-        async with _at("source"):
+        async with at_end("source"):
             last = await self.source.number_before(int(number), self._kept)
-        async with _at("target"):
+        async with at_end("target"):
             return f"{seq}:{0 if last is None else await self.target.number_of(last)}"
 
     async def verify(self) -> None:
         """Read the whole target, and count the source: number and digest of each table must be those that were copied.
 
+        What the target had no room for is in the source's number alone.
+
         Raises:
             StoreUnusable: they are not; says of what.
         """
-        async with _at("source"):
+        async with at_end("source"):
             end = await self.source.head()
-        async with _at("target"):
+        async with at_end("target"):
             if await self.target.head() != end:
                 raise StoreUnusable(f"{self.target.place}: found a ledger that does not end at entry {end.seq}")
         for table in Table:
-            copied = (await self._progress(table)).sums
-            async with _at("source"):
+            copied = await self._progress(table)
+            async with at_end("source"):
                 number = await self.source.number(table, self._kept)
             found = await self._sums(table)
-            if number != copied.number or found != copied:
-                raise StoreUnusable(
-                    f"{self.target.place}: of the {table} {copied.number} were read, {number} are in the source and "
-                    f"{found.number} here, with {'the same' if found.digest == copied.digest else 'another'} digest. "
-                    f"Make the target anew, give the move up, and begin again",
-                    Cause.CORRUPT,
-                )
+            if number != copied.rows or found != copied.sums:
+                raise not_the_same(self.target, table, copied, number, found)
 
     async def _sums(self, table: Table) -> Sums:
         sums, after = Sums(), ()
         while True:
             self._report(f"{table}, checked", sums.number)
-            async with _at("target"):
+            async with at_end("target"):
                 page = await self.target.read(table, after, None)
             if page is None:
                 return sums
             sums, after = sums.with_(page.rows), page.last
 
-    async def end(self) -> None:
+    async def end(self) -> int:
         """Retire the source, then release the target.
+
+        Returns:
+            How many records the target had no room for (`End.fitting`).
 
         Raises:
             StoreUnusable: the move was given up meanwhile, by somebody else.
@@ -210,13 +211,15 @@ class Move:
                 f"{self.source.place}: found no mark of this move, expected one: it was given up meanwhile"
             )
         if source.way == OUT:
-            async with _at("source"):
+            async with at_end("source"):
                 await self.source.note(MOVE, source._replace(way=GONE).text(), instead_of=source.text())
-        async with _at("target"):
-            for table in Table:
+        left = (await self._progress(Table.RECORDS)).left
+        async with at_end("target"):
+            for table in reversed(Table):
                 await self._note(progress_note(table), None)
             if target is not None:
                 await self.target.note(MOVE, None, instead_of=target.text())
+        return left
 
 
 async def give_up(source: End) -> None:
@@ -225,28 +228,9 @@ async def give_up(source: End) -> None:
     Raises:
         StoreUnusable: no move out of it is under way.
     """
-    async with _at("source"):
+    async with at_end("source"):
         mark = Mark.noted(await source.noted(MOVE))
         if mark is None or mark.way != OUT:
             found = "none" if mark is None else "one that has ended" if mark.way == GONE else "one into this store"
             raise StoreUnusable(f"{source.place}: found {found}, expected a move that is under way")
         await source.note(MOVE, None, instead_of=mark.text())
-
-
-def _other_move(source: End, mark: Mark) -> tuple[str, Cause]:
-    if mark.way == GONE:
-        return f"{source.place}: was moved to another store already. {Cause.MOVED.advice}", Cause.MOVED
-    if mark.way == IN:
-        return f"{source.place}: what is moved into it is not complete. {Cause.UNFINISHED.advice}", Cause.UNFINISHED
-    found = f"{source.place}: is being moved to another store than the one of --to"
-    return f"{found}. Run ueip store migrate with that one, or give that move up with --give-up", Cause.MOVING
-
-
-@asynccontextmanager
-async def _at(which: str) -> AsyncIterator[None]:
-    """Say at which end a trouble was."""
-    try:
-        yield
-    except StoreUnavailable as error:
-        kind = StoreUnusable if isinstance(error, StoreUnusable) else StoreUnavailable
-        raise kind(f"{which}: {error}", error.cause) from error

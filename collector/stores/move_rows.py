@@ -61,11 +61,19 @@ class Dialect(NamedTuple):
             WHERE {self._goes_over(table, kept)}"""  # noqa: S608 - ours
 
     def number_before(self, kept: Kept) -> str:
-        """The statement that gives the id of the last record up to a number that goes over."""
+        """The statement that gives the last record up to a number that goes over, as `Known`."""
         return f"""
-            SELECT p.record_id FROM {self.schema}record p JOIN {self.schema}router w ON w.id = p.router_id
+            SELECT w.device_ref, p.event_time, p.record_id
+            FROM {self.schema}record p JOIN {self.schema}router w ON w.id = p.router_id
             WHERE p.id <= {self.mark(1)} AND {self._goes_over(Table.RECORDS, kept)}
             ORDER BY p.id DESC LIMIT 1"""  # noqa: S608 - ours
+
+    def number_of(self) -> str:
+        """The statement that gives the number of a record, by `Known`."""
+        router = f"(SELECT id FROM {self.schema}router WHERE device_ref = {self.mark(1)})"  # noqa: S608 - ours
+        return f"""
+            SELECT id FROM {self.schema}record
+            WHERE router_id = {router} AND event_time = {self.mark(2)} AND record_id = {self.mark(3)}"""  # noqa: S608
 
     def is_empty(self) -> str:
         """The statement that says whether there is nothing at all."""

@@ -8,7 +8,7 @@ from collector.consent.chain import followed
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable
 from collector.model import Region
-from collector.stores.ends import Kept, Page, Progress, Row, Table, progress_note
+from collector.stores.ends import Kept, Known, Page, Progress, Row, Table, progress_note
 from collector.stores.known import check_known
 from collector.stores.move_rows import Dialect, check_written, page_of
 from collector.stores.plan import ConsentRules
@@ -23,12 +23,18 @@ _SQL: Final = Dialect("ueip.", lambda number: f"${number}")
 _STAGING: Final = """
     CREATE TEMPORARY TABLE IF NOT EXISTS moving (
         place bigint, record_id bytea, device_ref bytea, event_time bigint, received_at bigint, consent_seq bigint,
-        policy_version text, source_adapter text, stripped text, body text
+        policy_version text, source_adapter text, stripped text, body text, since bigint, until bigint
     ) ON COMMIT DELETE ROWS"""
+# Whether a record floats does not go over, so each is taken for one that does: whatever comes again is found by its id.
+# Of several with one id (K39) the first of a month does that for all: not of all months, for one that comes again is
+# looked for only as far back as it can come from. Scalar subqueries, as in `postgres_once`.
 _RECORDS: Final = """
     INSERT INTO ueip.record
     SELECT nextval.number + m.place, m.record_id, w.id, m.event_time, m.received_at, m.consent_seq, m.policy_version,
-        m.source_adapter, m.stripped, m.body, true
+        m.source_adapter, m.stripped, m.body,
+        row_number() OVER (PARTITION BY m.since, m.record_id ORDER BY m.place) = 1
+            AND (SELECT r.id FROM ueip.record r WHERE r.floating AND r.record_id = m.record_id
+                AND r.received_at >= m.since AND r.received_at < m.until LIMIT 1) IS NULL
     FROM (SELECT nextval('ueip.record_numbers') AS number) AS nextval, pg_temp.moving m
         JOIN ueip.router w USING (device_ref)"""
 _RECEIVED_AT: Final = Table.RECORDS.columns.index("received_at")
@@ -131,6 +137,10 @@ class PostgresEnd:
         async with session.turn():
             return page_of(table, await session.rows(_SQL.read(table, after, kept), *after))
 
+    async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:  # noqa: ARG002
+        """As `End.fitting`: all of them."""
+        return rows
+
     async def write(self, table: Table, rows: Sequence[Row], before: Progress, now: Progress) -> None:
         """As `End.write`."""
         session = self._open
@@ -145,25 +155,26 @@ class PostgresEnd:
         """Write rows in the transaction that notes it, *before* as in `write`; how many found their router."""
         if table is not Table.RECORDS:
             return await session.do(_WRITE[table], *(list(column) for column in zip(*rows, strict=True)))
-        for start in {Month.of(row[_RECEIVED_AT]).start for row in rows}:
-            await session.rows("SELECT ueip.make_partition($1)", start)
+        months = [Month.of(row[_RECEIVED_AT]) for row in rows]
+        for month in {*months}:
+            await session.rows("SELECT ueip.make_partition($1)", month.start)
         await session.run(_STAGING)
-        await session.copy("moving", [(place, *row) for place, row in enumerate(rows)])
+        await session.copy("moving", [(place, *row, *months[place]) for place, row in enumerate(rows)])
         return await session.do(_RECORDS)
 
-    async def number_before(self, number: int, kept: Kept) -> bytes | None:
+    async def number_before(self, number: int, kept: Kept) -> Known | None:
         """As `End.number_before`."""
-        found: bytes | None = await self._one(_SQL.number_before(kept), number)
-        return found
+        found = await self._rows(_SQL.number_before(kept), number)
+        return Known(*found[0]) if found else None
 
-    async def number_of(self, record_id: bytes) -> int:
+    async def number_of(self, known: Known) -> int:
         """As `End.number_of`."""
-        return await self._one("SELECT id FROM ueip.record WHERE floating AND record_id = $1", record_id) or 0
+        return await self._one(_SQL.number_of(), *known) or 0
 
     async def settle(self) -> None:
         """As `End.settle`: name the month that commits go on with, and look at the tables for the planner.
 
-        Whether what was moved floats is not known, so all of it is taken for such.
+        Whether what was moved floats is not known, so it is looked for among what does (`_RECORDS`).
         What the entries erased had not been written yet: no byte of it is in the files.
         """
         newest = await self._one("SELECT max(received_at) FROM ueip.record")

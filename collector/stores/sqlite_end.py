@@ -9,7 +9,7 @@ from typing import Any, Final
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable
 from collector.model import Region
-from collector.stores.ends import Kept, Page, Progress, Row, Table, progress_note
+from collector.stores.ends import Kept, Known, Page, Progress, Row, Table, progress_note
 from collector.stores.missing import is_there
 from collector.stores.move_rows import Dialect, check_written, page_of
 from collector.stores.plan import ConsentRules
@@ -21,10 +21,15 @@ from collector.stores.sqlite_schema import connect
 
 _SQL: Final = Dialect("", lambda number: f"?{number}")
 _OF: Final = "FROM router WHERE device_ref ="
+# Whether a record floats does not go over, so each is taken for one that does: whatever comes again is found by its id.
+# Of several with one id (K39) the first does that for all.
 _WRITE: Final = {
     Table.RECORDS: f"""
         INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
-            stripped, floating, body) SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?9 {_OF} ?2""",
+            stripped, floating, body)
+        SELECT ?1, id, ?3, ?4, ?5, ?6, ?7, ?8,
+            CASE WHEN EXISTS (SELECT 1 FROM record WHERE floating = 1 AND record_id = ?1) THEN NULL ELSE 1 END, ?9
+        {_OF} ?2""",  # noqa: S608 - ours
     Table.NAMES: f"INSERT INTO lookup (ref, kind, router_id) SELECT ?1, ?2, id {_OF} ?3",
     Table.MEMORIES: f"INSERT INTO memory (router_id, state) SELECT id, ?2 {_OF} ?1",
     Table.TOMBSTONES: "INSERT INTO tombstone (record_id, erased_at) VALUES (?, ?)",
@@ -103,6 +108,10 @@ class SQLiteEnd:
         with self._troubles():
             return page_of(table, self._db.execute(_SQL.read(table, after, kept), after).fetchall())
 
+    async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:  # noqa: ARG002
+        """As `End.fitting`: all of them."""
+        return rows
+
     async def write(self, table: Table, rows: Sequence[Row], before: Progress, now: Progress) -> None:
         """As `End.write`."""
         with self._transaction() as db:
@@ -110,15 +119,14 @@ class SQLiteEnd:
             self._note(db, name, now.text(), start)
             check_written(table, db.executemany(_WRITE[table], rows).rowcount if rows else 0, rows)
 
-    async def number_before(self, number: int, kept: Kept) -> bytes | None:
+    async def number_before(self, number: int, kept: Kept) -> Known | None:
         """As `End.number_before`."""
-        found: bytes | None = self._one(_SQL.number_before(kept), number)
-        return found
+        found = self._all(_SQL.number_before(kept), number)
+        return Known(*found[0]) if found else None
 
-    async def number_of(self, record_id: bytes) -> int:
+    async def number_of(self, known: Known) -> int:
         """As `End.number_of`."""
-        # Every record that `write` has put here floats (`_WRITE`), so the index of those that do finds any of them.
-        return self._one("SELECT id FROM record WHERE floating = 1 AND record_id = ?", record_id) or 0
+        return self._one(_SQL.number_of(), *known) or 0
 
     async def settle(self) -> None:
         """As `End.settle`. What the entries erased had not been written yet: no byte of it is in the file."""

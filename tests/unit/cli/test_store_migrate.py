@@ -172,6 +172,49 @@ def _says_the_same(site: Path, new: Path) -> None:
     assert before == told(again)
 
 
+def test_a_store_with_an_id_that_was_used_twice_is_moved_and_in_order(site: Path) -> None:
+    """Both go over, and nothing is said of them."""
+    _use_an_id_twice(site)
+    done = migrate(site, to_file(site))
+
+    assert (0, True) == (done.code, "8 records" in done.err), done.err
+    assert "did not go over" not in done.err
+
+
+@needs_postgresql
+def test_a_store_with_an_id_that_was_used_twice_is_moved_to_a_database_and_in_order(site: Path) -> None:
+    """As to a file, though the two say the same."""
+    _use_an_id_twice(site)
+    done = migrate(site, to_database(site))
+
+    assert (0, True) == (done.code, "8 records" in done.err), done.err
+    assert "did not go over" not in done.err
+
+
+@needs_clickhouse
+def test_what_clickhouse_has_no_room_for_is_told_at_the_end_of_a_move(site: Path, clickhouse: str) -> None:
+    """How many, and why."""
+    _use_an_id_twice(site)
+    done = migrate(site, _written(site, to_database(site).read_text() + clickhouse))
+
+    assert (0, True) == (done.code, "7 records" in done.err), done.err
+    assert "1 records did not go over: each has the id of another one, for its router has used a message_id" in done.err
+
+
+def _use_an_id_twice(site: Path) -> None:
+    settings = load_settings(site / "collector.toml")
+    mine = Pseudonymiser(read_keys(settings.regions.of(HERE))).identity(SERIAL)
+
+    async def commit() -> None:
+        store = open_store(settings, HERE)
+        await store.open()
+        for at in (LATER + 2 * HOUR, LATER + 3 * HOUR):
+            await store.commit([record("a", 9, at=at, measured=at, identity=mine)])
+        await store.close()
+
+    asyncio.run(commit())
+
+
 def to_back(site: Path) -> Path:
     """A configuration that has the German store in a third place."""
     path = site / "back.toml"

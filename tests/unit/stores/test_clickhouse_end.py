@@ -1,14 +1,16 @@
 """What is particular to a move out of ClickHouse: what lies in its table and is no record, or is one twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from engines import HAS_CLICKHOUSE, end, let_go, make, needs_clickhouse
-from records import HOUR, START, act, join, leave, numbers, record, router
+from msgspec import structs
+from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router
 
 from collector.consent.acts import LEFT
 from collector.model import Action, Entry
+from collector.stores import move_rows
 from collector.stores.ends import Kept, Table
 from collector.stores.move import Move
 from collector.stores.plan import ConsentRules
@@ -16,7 +18,8 @@ from collector.stores.plan import ConsentRules
 if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, ask, tell
 
-    from collector.stores import clickhouse_purge
+    from collector.stores import clickhouse_end, clickhouse_purge
+    from collector.stores.clickhouse_rows import Table as Records
 
 pytestmark = needs_clickhouse
 RULES = ConsentRules()
@@ -98,6 +101,64 @@ async def test_a_row_that_is_there_twice_is_moved_once(folder: Path) -> None:
     assert [(3,)] == rows
     assert 7 in found[0]
     assert 2 == len(found[0])
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+async def test_a_page_that_was_written_and_not_noted_leaves_the_same_behind_when_it_is_written_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Of an id that a router has used again the first one; what is there of the page itself is not taken for that."""
+    monkeypatch.setattr(move_rows, "PAGE", 2)
+    monkeypatch.setattr(clickhouse_end, "_AT_ONCE", 2)
+    store = make("sqlite", folder / "0.db", RULES)
+    await store.open()
+    for number, name in enumerate("abacadbae", start=1):
+        at = START + number * MINUTE
+        made = record(name, number, at=at, measured=at)
+        await store.commit([structs.replace(made, record_id=ref("same", name))])
+    await store.close()
+    insert, inserted = Records.insert, []
+
+    async def killed(table: "Records", rows: Sequence[Sequence[object]]) -> None:
+        await insert(table, rows)
+        inserted.append(len(rows))
+        if len(inserted) == after:
+            raise Killed
+
+    monkeypatch.setattr(Records, "insert", killed)
+    left = None
+    while left is None:
+        left = await moved_there(folder)
+    target = make("clickhouse", folder / "1.db", RULES)
+    await target.open()
+    found = [await numbers(target, name) for name in "abcde"]
+    await target.close()
+
+    assert len(inserted) == 5  # one of them once more
+    assert ([[1], [2], [4], [6], [9]], 4) == (found, left)
+
+
+async def moved_there(folder: Path) -> int | None:
+    """Move it from a file; how many had no room, None if it was killed."""
+    ends = end("sqlite", folder / "0.db", RULES, source=True), end("clickhouse", folder / "1.db", RULES)
+    for one in ends:
+        await one.open()
+    moving = Move(*ends, ALL_LEFT)
+    try:
+        await moving.begin(0)
+        await moving.copy()
+        await moving.settle()
+        await moving.verify()
+        return await moving.end()
+    except Killed:
+        return None
+    finally:
+        for one in ends:
+            await one.close()
 
 
 async def test_what_goes_over_is_counted_as_it_is_read(folder: Path) -> None:
