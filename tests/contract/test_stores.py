@@ -24,7 +24,9 @@ from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Re
 from collector.stores import Committed, Store
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.postgres import PostgresStore
 from collector.stores.retention import DAY, UNLIMITED
+from collector.stores.sqlite import SQLiteStore
 
 LATER = START + HOUR
 
@@ -102,6 +104,26 @@ async def test_a_redelivery_in_a_later_batch_is_a_duplicate(store: Store, first:
 
     assert [(1, {}), *[(0, {DropReason.DUPLICATE: 1})] * 2] == done
     assert [first.received_at] == [found.received_at for found in await readable(store)]
+
+
+async def test_k39_of_two_messages_with_one_id_the_first_stays_if_their_minute_is_the_same(store: Store) -> None:
+    """The second is a duplicate."""
+    other = record(at=START + SECOND, measured=START + SECOND, body=b'{"wifi":{"clients":3}}')
+    done = [outcome(await store.commit([one])) for one in (record(measured=START), other)]
+
+    assert [(1, {}), (0, {DropReason.DUPLICATE: 1})] == done
+    assert [1] == await numbers(store)
+
+
+async def test_k39_of_two_messages_with_one_id_and_two_minutes_an_index_by_times_keeps_both(store: Store) -> None:
+    """In a file and in PostgreSQL (0032); what keeps one record of an id keeps the first. Each is known again."""
+    first = record(measured=START)
+    second = record(at=START + MINUTE, measured=START + MINUTE, body=b'{"router":{"uptime_seconds":2}}')
+    done = [(await store.commit([one])).stored for one in (first, second, first, second)]
+    keeps_both = isinstance(store, SQLiteStore) or type(store) is PostgresStore
+
+    assert [1, int(keeps_both), 0, 0] == done
+    assert ([2, 1] if keeps_both else [1]) == await numbers(store)
 
 
 @pytest.mark.parametrize(("first", "second"), DELIVERIES.values(), ids=DELIVERIES)
