@@ -6,13 +6,11 @@ The stores differ in how they read and write; they do not differ in what is let 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
 from itertools import compress
 from operator import not_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import orjson
 
 from collector.consent.acts import EVERYTHING, erases_until
 from collector.consent.gate import refusal
@@ -23,6 +21,7 @@ from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region, Removal, Sealed
 from collector.stores.retention import UNLIMITED
+from collector.stores.trimming import without_events_before
 
 
 class ConsentRules(Sealed, frozen=True):
@@ -290,17 +289,3 @@ class _Deciding:
         if found is not None or not identity.older:
             return found
         return next((self._standings[ref] for ref in identity.older if ref in self._standings), None)
-
-
-def without_events_before(record: Record, effective_at: int) -> Record:
-    """The record without the events that happened before the join (D8); a message may list older ones than itself."""
-    body: dict[str, Any] = orjson.loads(record.body)
-    kept = [event for event in body.get("events", ()) if _milliseconds(event["time"]) >= effective_at // 1000 * 1000]
-    body.pop("events", None)
-    if kept:
-        body["events"] = kept
-    return msgspec.structs.replace(record, body=orjson.dumps(body), oldest=effective_at)
-
-
-def _milliseconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp()) * 1000
