@@ -410,7 +410,9 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.disconnect()
-        self.client.loop_stop()
+        # It looks for its thread twice, and that may have ended in between.
+        with contextlib.suppress(AttributeError):
+            self.client.loop_stop()
 
     def publish(
         self,
