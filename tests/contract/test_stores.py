@@ -1049,3 +1049,14 @@ def test_no_history_lets_anything_survive_an_exit(entries: list[Entry], cuts: se
             assert [] == found.readable[name]
         else:
             assert len(found.readable[name]) == found.found[name]
+
+
+@pytest.mark.parametrize("action", [Action.EXIT, Action.ERASE])
+async def test_what_comes_again_under_the_older_key_beside_its_erasure_stays_out(store: Store, action: Action) -> None:
+    """As a spool keeps it over a rotation: the act names the router by the new key (K09, K29, K32)."""
+    old, new = router("a"), router("a", key="key-2", older=["key-1"])
+    await store.commit([record(identity=old)])
+    committed = await store.commit([act(action, at=LATER, identity=new), record(identity=old)])
+
+    assert (0, 1) == (committed.stored, committed.dropped.total())
+    assert [] == await numbers(store)

@@ -5,7 +5,7 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -172,20 +172,11 @@ def _says_the_same(site: Path, new: Path) -> None:
     assert before == told(again)
 
 
-def test_a_store_with_an_id_that_was_used_twice_is_moved_and_in_order(site: Path) -> None:
-    """Both go over, and nothing is said of them."""
+@pytest.mark.parametrize("to", [to_file, pytest.param(to_database, marks=needs_postgresql)])
+def test_a_store_with_an_id_that_was_used_twice_is_moved_and_in_order(site: Path, to: Callable[[Path], Path]) -> None:
+    """Both go over, though the two say the same, and nothing is said of them."""
     _use_an_id_twice(site)
-    done = migrate(site, to_file(site))
-
-    assert (0, True) == (done.code, "8 records" in done.err), done.err
-    assert "did not go over" not in done.err
-
-
-@needs_postgresql
-def test_a_store_with_an_id_that_was_used_twice_is_moved_to_a_database_and_in_order(site: Path) -> None:
-    """As to a file, though the two say the same."""
-    _use_an_id_twice(site)
-    done = migrate(site, to_database(site))
+    done = migrate(site, to(site))
 
     assert (0, True) == (done.code, "8 records" in done.err), done.err
     assert "did not go over" not in done.err
