@@ -148,7 +148,7 @@ class Transaction:
             record_row(number + place, one.record, one.standing, ids[one.standing.device_ref])
             for place, one in enumerate(first)
         ]
-        if await insert(self._session, rows, elsewhere) == len(first):
+        if await insert(self._session, rows, elsewhere, self._known.wary) == len(first):
             return first
         mine = await inserted(self._session, number, len(first), span.first)
         return [one for place, one in enumerate(first) if number + place in mine]

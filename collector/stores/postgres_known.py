@@ -13,6 +13,7 @@ from collector.consent.standing import Standing
 from collector.model import Action
 from collector.stores.named import Names, WrittenNames
 from collector.stores.plan import Erasure, Insert
+from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_rows import index
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
@@ -37,6 +38,8 @@ class KnownRouters:
     """Rows of `router` as of the last entry of the ledger that was read, and what was made findable."""
 
     def __init__(self) -> None:
+        self.wary = Wariness()
+        """Whether records are likely to be stored already."""
         self._rows: dict[bytes, Known] = {}
         self._named = WrittenNames(_REMEMBERED)
 

@@ -22,18 +22,22 @@ _STAGING: Final = """
         id bigint, record_id bytea, router_id bigint, event_time bigint, received_at bigint, consent_seq bigint,
         policy_version text, source_adapter text, stripped text, body text, floating boolean
     ) ON COMMIT DELETE ROWS"""
-_INSERT: Final = "INSERT INTO ueip.record SELECT * FROM pg_temp.staging AS s{} ON CONFLICT DO NOTHING"
+_INSERT: Final = "INSERT INTO ueip.record SELECT * FROM pg_temp.staging ON CONFLICT DO NOTHING"
 # Scalar subqueries, so that the planner has no choice but to look each up in the index of each partition concerned.
 _BY_KEY: Final = """(SELECT r.id FROM ueip.record r
     WHERE r.router_id = {0}.router_id AND r.event_time = {0}.event_time AND r.record_id = {0}.record_id{1} LIMIT 1)"""
 _AMONG_FLOATING: Final = """(SELECT r.id FROM ueip.record r
     WHERE r.floating AND r.record_id = {0}.record_id{1} LIMIT 1)"""
-_STORED: Final = f"""
+_LOOKED_UP: Final = """
     SELECT k.record_id FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS k(router_id, event_time, record_id)
-    WHERE {_BY_KEY.format("k", "")} IS NOT NULL"""  # noqa: S608 - words of ours
+    WHERE {}"""
+_STORED: Final = _LOOKED_UP.format(f"{_BY_KEY.format('k', '')} IS NOT NULL")
 _FLOATING: Final = f"""
     SELECT k.record_id FROM unnest($1::bytea[]) AS k(record_id)
     WHERE {_AMONG_FLOATING.format("k", "")} IS NOT NULL"""  # noqa: S608 - words of ours
+_RECORD_ID: Final = 1
+_KEY: Final = (2, 3, _RECORD_ID)
+"""Where a row of the staging table has its router, time and id."""
 _MINE: Final = "SELECT id FROM ueip.record WHERE id >= $1 AND id < $2 AND received_at >= $3"
 
 
@@ -61,19 +65,55 @@ async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
     return {row[0] for row in await session.rows(_FLOATING, record_ids)} if record_ids else set()
 
 
-async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere) -> int:
+_WARY: Final = 64
+"""So many commits after the last duplicate one is expected again: what comes again seldom comes alone."""
+
+
+class Wariness:
+    """Whether a commit is likely to have a duplicate."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def __bool__(self) -> bool:
+        """It is."""
+        return self._left > 0
+
+    def saw(self, *, duplicates: bool) -> None:
+        """A commit had some, or none."""
+        self._left = _WARY if duplicates else max(0, self._left - 1)
+
+
+async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere, wary: Wariness) -> int:
     """Insert records, each unless it is stored already; how many were not."""
-    await session.run(_STAGING)
-    await session.copy("staging", rows)
+    there = await _found(session, rows, elsewhere)
+    some = [row for row in rows if row[_RECORD_ID] not in there] if there else rows
+    straight = not some or (not wary and await session.try_copy("record", some))
+    number = len(some) if straight else await _insert_by_staging(session, some)
+    wary.saw(duplicates=number < len(rows))
+    return number
+
+
+async def _found(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere) -> set[bytes]:
+    """The ids of those that are stored where no index would see them."""
     looks, values = list[str](), list[int]()
     if elsewhere.months is not None:
-        looks.append(_BY_KEY.format("s", " AND r.received_at >= $1 AND r.received_at < $2"))
+        looks.append(_BY_KEY.format("k", " AND r.received_at >= $4 AND r.received_at < $5"))
         values += elsewhere.months
     if elsewhere.floating is not None:
-        looks.append(_AMONG_FLOATING.format("s", f" AND r.received_at >= ${len(values) + 1}"))
+        looks.append(_AMONG_FLOATING.format("k", f" AND r.received_at >= ${len(values) + 4}"))
         values.append(elsewhere.floating)
-    where = " AND ".join(f"{look} IS NULL" for look in looks)
-    return await session.do(_INSERT.format(f" WHERE {where}" if where else ""), *values)
+    if not looks:
+        return set()
+    where = " OR ".join(f"{look} IS NOT NULL" for look in looks)
+    columns = ([row[place] for row in rows] for place in _KEY)
+    return {row[0] for row in await session.rows(_LOOKED_UP.format(where), *columns, *values)}
+
+
+async def _insert_by_staging(session: Session, rows: Sequence[tuple[Any, ...]]) -> int:
+    await session.run(_STAGING)
+    await session.copy("staging", rows)
+    return await session.do(_INSERT)
 
 
 async def inserted(session: Session, first: int, number: int, since: int) -> set[int]:

@@ -201,6 +201,29 @@ MIGRATIONS: Final = (
                 (extract(epoch FROM first) * 1000)::bigint, (extract(epoch FROM next) * 1000)::bigint);
         END $$;
     """,
+    r"""
+    -- Records are copied into their month until one of them is there already. The server tells its own log of such a
+    -- refusal, and writes the record's id beside it unless rows of the month are secured. Whoever names `ueip.record`,
+    -- as all do but the owner, sees what it did before.
+    CREATE OR REPLACE FUNCTION ueip.index_partition(name text) RETURNS void
+        LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+        BEGIN
+            EXECUTE format('CREATE UNIQUE INDEX %I ON ueip.%I (router_id, event_time, record_id)',
+                name || '_once', name);
+            EXECUTE format('CREATE UNIQUE INDEX %I ON ueip.%I (record_id) WHERE floating', name || '_floating', name);
+            EXECUTE format('ALTER TABLE ueip.%I ENABLE ROW LEVEL SECURITY', name);
+        END $$;
+    DO $$
+        DECLARE
+            name text;
+        BEGIN
+            FOR name IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'ueip.record'::regclass ORDER BY c.relname
+            LOOP
+                EXECUTE format('ALTER TABLE ueip.%I ENABLE ROW LEVEL SECURITY', name);
+            END LOOP;
+        END $$;
+    """,
 )
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 """The version of a store after all migrations."""

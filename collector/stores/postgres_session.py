@@ -139,6 +139,16 @@ class Session:
         """Write many rows at once, by the protocol's binary COPY."""
         await self._connection.copy_records_to_table(table, records=rows)
 
+    async def try_copy(self, table: str, rows: Iterable[tuple[Any, ...]]) -> bool:
+        """As `copy`, into a table of the store; False, and nothing is written, if that would make a row not unique."""
+        await self.run("SAVEPOINT before_copy")
+        try:
+            await self._connection.copy_records_to_table(table, records=rows, schema_name="ueip")
+        except asyncpg.UniqueViolationError:
+            await self.run("ROLLBACK TO SAVEPOINT before_copy")
+            return False
+        return True
+
     async def close(self) -> None:
         """Say goodbye, or hang up."""
         with suppress(*TROUBLES):

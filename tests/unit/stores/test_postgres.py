@@ -599,7 +599,7 @@ async def test_one_router_joins_once_on_two_collectors(path: Path, another: Open
 
 # Connections that are lost
 
-OPERATIONS = ("run", "do", "rows", "row", "copy")
+OPERATIONS = ("run", "do", "rows", "row", "copy", "try_copy")
 
 
 def hook(store: PostgresStore, happens: Callable[[int], None]) -> None:
