@@ -75,7 +75,7 @@ class Writer:
         self._shelter = Shelter(spool, self._outage, self._outcomes)
         self._committing = Committing(
             store, self._health, spool, self._outage, self._outcomes,
-            queue=self._queue, held=self._shelter.held, most=self._most, back=self._back,
+            queue=self._queue, held=self._shelter.held, most=self._most, back=self._came_back,
         )  # fmt: skip
         self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
         self._work = asyncio.Event()
@@ -232,7 +232,7 @@ class Writer:
         while True:
             async with self._turn:
                 await self._shelter.take_in(self._queue, self._most, self._committing.under_way)
-                if self._shelter.held and not self._health.is_away:
+                if not self._health.is_away:
                     # The store came back meanwhile; what the spool then would not take nobody else would look for.
                     self._back()
                     self._work.set()
@@ -265,8 +265,13 @@ class Writer:
             self._outage.act_waits(Item(act, NO_TOKEN, 0, row))
         self._work.set()
 
+    def _came_back(self) -> None:
+        """The store took a commit again. What the shelter has in hand comes behind what is held: it is waited for."""
+        if not self._turn.locked():
+            self._back()
+
     def _back(self) -> None:
-        """The store took a commit again."""
+        """What is held waits for a commit again, before everything else."""
         self._queue.put_back(*self._shelter.held.take_all())
         self._guard()
         if self._outage.left_any:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from outage import HERE, GatedStore, Region, done
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, part, record, ref, router, until
 
 from collector.errors import Cause, SpoolUnavailable
-from collector.model import Action, DropReason
+from collector.model import Action, DropReason, Entry
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 
@@ -305,6 +306,61 @@ async def test_what_was_on_its_way_to_the_spool_when_the_store_came_back_is_comm
     found = [json.loads(r.body) async for r in store.records(router("a").device_ref)]
     assert {"wifi": {"wifi_station_count": 9}} in found
     assert 2 == len(found)
+
+
+async def caught(
+    here: Region, monkeypatch: pytest.MonkeyPatch, step: str, *entries: Entry
+) -> tuple["asyncio.Task[None]", Callable[[], None]]:
+    """The store came back while *entries* were looked at and the spool was busy with *step*; that, and what ends it."""
+    go_on, began, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+    work = getattr(here.file, step)
+
+    def slow(*args: Any, **more: Any) -> Any:
+        loop.call_soon_threadsafe(began.set)
+        assert go_on.wait(20)
+        return work(*args, **more)
+
+    monkeypatch.setattr(here.file, step, slow)
+    here.store.gate.clear()
+    here.put(record("a", 0))
+    committing = asyncio.create_task(here.writer.step())
+    await here.store.began.wait()
+    here.put(*entries)
+    here.goes_away()
+    sheltering = asyncio.create_task(here.writer._take_shelter())
+    await began.wait()
+    here.store.gate.set()
+    assert await committing
+    return sheltering, go_on.set
+
+
+async def test_a_store_that_comes_back_while_an_act_is_on_its_way_to_the_spool_gets_everything_in_its_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one router a report was looked at before the act, one after it: it joins by the former, the older one."""
+    here = await region(folder)
+    waiting = (record("b", 1), join("c", at=START), record("b", 2, at=START + SECOND), record("d", 3))
+    sheltering, go_on = await caught(here, monkeypatch, "_put", *waiting)
+    here.put(record("d", 4, at=START + SECOND))
+    go_on()
+    await sheltering
+    await here.drain()
+
+    assert ([0, 1, 2, 3, 4], {}) == (here.stored(), here.outcomes[1])
+
+
+async def test_a_report_that_is_held_has_one_outcome_though_the_store_comes_back_while_its_router_leaves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit takes it along on its way to the spool; then it is not given to the store as well."""
+    here = await region(folder)
+    waiting = (record("b", 1), leave("b", at=START + SECOND))
+    sheltering, go_on = await caught(here, monkeypatch, "_close_gate", *waiting)
+    go_on()
+    await sheltering
+    await here.drain()
+
+    assert ([0], {"withdrawn": 1}, 0) == (here.stored(), here.outcomes[1], here.metrics.in_flight)
 
 
 # Acts of the owner
