@@ -11,15 +11,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from integration.harness import COUNTRY_OF, POLICY, REGIONS, Publisher, Site, consent, new_id, report
+from integration.harness import COUNTRY_OF, POLICY, REGIONS, Site, consent, new_id, report
 from notices import DIGEST
-from paho.mqtt.client import Client
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from collector.consent.ledger import TIE
 
 from .oracle import Act, Kind, Oracle, Router
+from .publishing import Listening
 
 LOCAL_ONLY: Final = ("sms_body", "msisdn", "contacts", "clipboard_text", "phone_number", "pbm_name", "dmesg", "token")
 _GAP: Final = 0.004
@@ -42,20 +40,6 @@ def text_of(when: int) -> str:
     """A time as routers write it."""
     made = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=when)
     return made.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-class Listening(Publisher):
-    """A publisher that tells the oracle when the broker answered."""
-
-    def __init__(self, port: int, oracle: Oracle) -> None:
-        super().__init__(port)
-        self._oracle = oracle
-
-    def _on_publish(
-        self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        self._oracle.answered(mid, time.time(), reason)
-        super()._on_publish(_client, _data, mid, reason, _properties)
 
 
 class Fleet:

@@ -3,7 +3,8 @@
 Rule 1: an obligation is a report whose PUBACK said success. "No matching subscribers" is none, nor is silence.
 Rule 2: a broker that is killed may forget what it had not written yet. What it acknowledged later than its last
         complete save (less a margin) is *uncertain*: it may arrive or not, an act of an owner likewise.
-Rule 3: everything of one router goes out on one connection, in the order of `number`, and the broker keeps that order.
+Rule 3: everything of one router goes out on one connection, in the order of `number` (`publishing` sees to it), and the
+        broker keeps that order.
         `ueip exit` does not: it races with all of it, and the order that the ledger names is taken for the true one.
 """
 

@@ -23,6 +23,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self._flowing = threading.Event()
         self._flowing.set()
+        self.connections = 0
+        """How many have come through to the target."""
         self._links: set[Link] = set()
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -75,6 +77,7 @@ class Proxy:
         link = Link(near, far, self._flowing)
         with self._lock:
             self._links.add(link)
+            self.connections += 1
         link.start()
 
 

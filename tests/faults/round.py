@@ -17,10 +17,11 @@ from typing import Final
 from integration.harness import REGIONS, Samples, environment, files_below, ueip_program, wait_until
 
 from .chaos import Chaos, plan
-from .fleet import Fleet, Listening, routers
+from .fleet import Fleet, routers
 from .judge import TOKEN, Judge, Verdict
 from .oracle import EXITS, Kind, Oracle, Router
 from .place import Place
+from .publishing import Listening
 
 _CALM: Final = 20
 """Looks at tenths of a second: two seconds of nothing new."""
@@ -61,6 +62,7 @@ class Round:
         self._chaos = Chaos(place, plan(seed, seconds, disk=place.disk is not None))
         self._final: Samples | None = None
         self._calm = 0
+        self._kept_order = False
 
     def play(self) -> Verdict:
         """Traffic and faults, healing, the end, judgement."""
@@ -75,6 +77,7 @@ class Round:
             self._oracle.kills = self._chaos.kills
             fleet.finish()
             self._settle(fleet)
+            self._kept_order = publisher.kept_order
         self._end()
         judge = Judge(self._place, self._oracle, registered=self._registered)
         verdict = judge.judge(fleet.canary)
@@ -152,6 +155,8 @@ class Round:
             verdict.add("crash", death)
         if "Traceback" in self._place.collector.said():
             verdict.add("crash", "a traceback in the log")
+        if not self._kept_order:
+            verdict.add("round", "what was published came to the broker in another order: nothing follows from it")
         for error in self._chaos.errors:
             verdict.add("round", error)
 

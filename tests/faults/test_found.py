@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import pytest
 from integration.harness import wait_until
 
-from .fleet import Fleet, Listening
+from .fleet import Fleet
 from .oracle import Kind, Oracle, Router
 from .place import Place
+from .proxy import Proxy
+from .publishing import Listening
 from .round import installation
 
 ROUTER = Router("ZTEFA00000N00", "hong_kong", consents=True)
@@ -95,3 +98,28 @@ def test_an_exit_delivered_again_drops_nothing_of_a_router_that_joined_since(pla
     wait_until(lambda: not place.collector.metrics().in_flight, what="the commit")
 
     assert (["join", "exit", "join"], 3) == (acts(place), place.count(ROUTER.region))
+
+
+def test_what_waited_for_the_broker_goes_out_before_what_is_published_while_it_comes_back(place: Place) -> None:
+    """The first report of a router, sent to a broker that is away, must not be overtaken: the router joins by it."""
+    oracle, proxy = Oracle([ROUTER]), Proxy(place.broker.port)
+    with contextlib.closing(proxy), Listening(proxy.port, oracle) as publisher:
+        fleet = Fleet(place, oracle, publisher, 0, registered=False)
+        place.broker.stop()
+        wait_until(lambda: publisher.disconnections, what="the end of the connection")
+        first = fleet.report(ROUTER, Kind.FLAGGED)
+        proxy.stall()
+        place.broker.start()
+        wait_until(lambda: proxy.connections == 2, what="the next connection, which is not answered yet")
+        second = threading.Thread(target=fleet.report, args=(ROUTER, Kind.FLAGGED))
+        second.start()
+        second.join(0.5)
+        proxy.flow()
+        second.join()
+        publisher.settle()
+        wait_until(lambda: place.collector.metrics().received == 2, what="both reports")
+        wait_until(lambda: not place.collector.metrics().in_flight, what="the commit")
+
+        assert publisher.kept_order
+    begins = place.rows(ROUTER.region, "SELECT json_extract(entry, '$.effective_at') FROM ledger")
+    assert ([(first.time,)], 2) == (begins, place.count(ROUTER.region))
