@@ -4,8 +4,8 @@ The codec is strict, but 0.8.0 panics on a topic that is not UTF-8, which no con
 a panic is a `BaseException`, so it is caught here and becomes the protocol error it is.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from struct import pack
 from typing import Final
 
 import mqtt5
@@ -34,7 +34,7 @@ __all__ = [
     "ConnAckPacket", "ConnAckReasonCode", "ConnectPacket", "DisconnectPacket", "DisconnectReasonCode", "Packet",
     "LARGEST", "PacketReader", "PingReqPacket", "PingRespPacket", "ProtocolFault", "PubAckPacket",
     "PubAckReasonCode", "PublishPacket", "QoS", "RetainHandling", "SubAckPacket", "SubscribePacket", "TopicFilter",
-    "UnsubAckPacket", "UnsubscribePacket", "puback",
+    "UnsubAckPacket", "UnsubscribePacket", "pubacks",
 ]  # fmt: skip
 
 
@@ -42,10 +42,13 @@ LARGEST: Final = 5 + 268_435_455
 """Bytes of the longest packet that MQTT has."""
 
 
-@cache
-def puback(packet_id: int) -> bytes:
-    """PUBACK with success for a packet id (MQTT 5, 3.4); there are 65,535 of them, so each is made once."""
-    return PubAckPacket(packet_id).write()
+_PUBACK: Final = 0x4002 << 16
+"""The fixed header of a PUBACK without reason and properties, so with success (MQTT 5, 3.4.2.1), before the id."""
+
+
+def pubacks(packet_ids: Sequence[int]) -> bytes:
+    """The PUBACKs, with success, of these packet ids: what `PubAckPacket` writes of each, one after the other."""
+    return pack(f">{len(packet_ids)}I", *[_PUBACK | packet_id for packet_id in packet_ids])
 
 
 class ProtocolFault(Exception):

@@ -36,7 +36,7 @@ from collector.ingest.codec import (
     TopicFilter,
     UnsubAckPacket,
     UnsubscribePacket,
-    puback,
+    pubacks,
 )
 from collector.log import LOG
 from collector.model import Message
@@ -258,7 +258,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _acknowledge(self, packet_ids: list[int]) -> None:
-        self._send(b"".join(map(puback, packet_ids)))
+        self._send(pubacks(packet_ids))
 
     def _send(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

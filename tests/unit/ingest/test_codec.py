@@ -19,8 +19,10 @@ from collector.ingest.codec import (
     PacketReader,
     PingRespPacket,
     ProtocolFault,
+    PubAckPacket,
     PublishPacket,
     QoS,
+    pubacks,
 )
 
 
@@ -164,3 +166,11 @@ def test_no_bytes_do_more_than_fault(noise: bytes, cut: int, flips: list[tuple[i
         except ProtocolFault:
             continue
         assert len(reader._rest) <= len(data)
+
+
+def test_acknowledgements_are_what_the_codec_makes_of_each() -> None:
+    """For every packet id that there is, and for none at all."""
+    ids = range(1, 65_536)
+
+    assert b"".join(PubAckPacket(packet_id).write() for packet_id in ids) == pubacks(ids)
+    assert b"" == pubacks([])
