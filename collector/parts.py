@@ -57,7 +57,7 @@ class Begun(Sealed, frozen=True, gc=False):
         """The fields that *parts* are of, each made of all its values; none out of the catalogue's bounds."""
         made = {}
         for part in parts:
-            if said := [fact.value for fact in self.values[part.field].values()]:
+            if said := [fact.value for fact in self.values.get(part.field, {}).values()]:
                 made[part.field] = (part.most, _COMBINE[part.combine](said))
         return {field: value for field, (most, value) in made.items() if isinstance(value, str) or value <= most}
 
@@ -99,5 +99,5 @@ class Gathered(Sealed, frozen=True, gc=False):
         sample = self.begun.get(interval, Begun(at)).with_(mine, at)
         earlier = [place for place, one in self.begun.items() if place < interval and LINK in one.values]
         wanted = self.begun[max(earlier)].values[LINK].keys() if earlier else set()
-        state: str = sample.together(mine)[LINK]
+        state: str | None = sample.together(mine).get(LINK)  # none where there was no room for a part of it
         return state if state in UP or sample.values[LINK].keys() >= wanted else None

@@ -50,6 +50,16 @@ async def bodies(store: Store) -> list[dict[str, Any]]:
     return [json.loads(found.body) async for found in store.records(router("a").device_ref)]
 
 
+async def test_more_parts_than_are_remembered_fail_no_commit(store: Store) -> None:
+    """However many radios a router makes up: what others have in the same commit is not held up by it."""
+    link = Part("network.wan_connection_state", "host", "connected", float("inf"), "connected")
+    more = sample(1001, START + SECOND, parts=(link,), interval=1)
+
+    await store.commit([*(part(1, f"phy{n}", START + n) for n in range(70)), more])
+
+    assert [{"wifi"}] == [body.keys() for body in await bodies(store)]
+
+
 @pytest.mark.parametrize("apart", [True, False])
 async def test_a_disconnect_between_two_samples_is_an_event(store: Store, apart: bool) -> None:
     """In one commit or in two."""

@@ -382,6 +382,22 @@ def test_a_link_is_up_while_one_host_answers_and_down_once_none_does() -> None:
     ]  # fmt: skip
 
 
+def test_a_link_for_which_there_is_no_room_says_nothing() -> None:
+    """A router that makes up more radios than are remembered is told of no link, and nothing fails."""
+    radios = [sample(n, parts=stations(f"phy{n}", 1), interval=7) for n in range(70)]
+    derived = after_all(*radios, sample(80, parts=pinged("a", up=True), interval=7))
+
+    assert (derived.fields, kinds(derived)) == ({}, [])
+
+
+def test_a_part_of_a_sample_that_is_over_says_nothing() -> None:
+    """Also where that sample is remembered, and its interval began before one that is not: intervals were changed."""
+    short, long = sample(parts=stations("phy0", 1), interval=9), sample(MINUTE, parts=stations("phy0", 1), interval=8)
+    late = sample(LONGEST_GAP + SECOND, parts=pinged("a", up=True), interval=8)
+
+    assert after_all(short, long, late).fields == {}
+
+
 def test_a_host_that_is_not_pinged_any_more_is_waited_for_once() -> None:
     """The next sample goes without it."""
     story = [("a", True, 0), ("b", True, 0), ("a", False, 1), ("a", False, 2)]
