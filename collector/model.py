@@ -107,8 +107,8 @@ class Report(Sealed, frozen=True, gc=False):
     out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
     serving network was named in a way that cannot be read; `names_another` when the payload names another router.
     `counters` are what only the next sample makes sense of, None in a format that tells of events itself; `parts` what
-    makes a value with the parts of other messages, of the same `interval`; a message without one is whole. `arrived`
-    is true when `time` is not the router's but that of the message's arrival.
+    makes a value with the parts of other messages, of the `interval` that begins then; a message without one is whole.
+    `arrived` is true when `time` is not the router's but that of the message's arrival.
     """
 
     router: str

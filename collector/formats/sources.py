@@ -94,7 +94,8 @@ class Source(Sealed, frozen=True):
             removed=tuple(sorted(tally.counts.items())),
             counters=counters,
             parts=parts,
-            interval=(time or 0) // self.interval if reading.partial else None,
+            # Its beginning, not its number: that of a longer interval would be smaller, and stand for one long over.
+            interval=(time or 0) // self.interval * self.interval if reading.partial else None,
             arrived=arrived,
         )
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from collector.derive import Derived, Memory, Sample, derive
 from collector.fields.catalogue import load_catalogue
 from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
@@ -58,7 +59,7 @@ def test_a_value_list_ends_with_a_nul() -> None:
     assert isinstance(found, Report)
     assert ("openwrt-1", 1_795_281_366_793, Flag.NONE) == (found.router, found.time, found.flag)
     assert found.content.router.uptime_seconds == 1844
-    assert found.interval == 1_795_281_366_793 // 60_000
+    assert found.interval == 1_795_281_366_793 // 60_000 * 60_000
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,25 @@ def test_stations_of_several_radios_are_parts_of_one_value() -> None:
     assert first.key != second.key
     assert "phy" not in first.key
     assert one.message_id == other.message_id
+
+
+def test_what_is_gathered_goes_on_when_the_intervals_are_made_longer() -> None:
+    """A sample of the longer ones is later than all of the shorter ones, and is not taken for a forgotten one."""
+
+    def said(memory: Memory | None, minute: int, seconds: int) -> Derived:
+        payload = b"%d:3\x00" % (RECEIVED_AT // 1000 + 60 * minute)
+        made = report("iwinfo-phy0-ap0/stations", payload, interval_seconds=seconds)
+        assert isinstance(made, Report)
+        assert made.time is not None
+        return derive(memory, Sample(body={}, at=made.time, parts=made.parts, interval=made.interval))
+
+    memory = None
+    for minute in range(5):
+        memory = said(memory, minute, 60).memory
+    for minute in range(10, 1500, 5):
+        derived = said(memory, minute, 300)
+        memory = derived.memory
+        assert ({"wifi.wifi_station_count": 3}, False) == (derived.fields, derived.late)
 
 
 def test_rates_and_counters_are_told_apart_by_the_source_alone() -> None:
