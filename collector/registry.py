@@ -47,4 +47,9 @@ class Registry:
 
     def _entry(self, region: Region, router: str) -> Entry | None:
         entries = self._entries[region]
-        return entries.get(self._pseudonyms[region].identity(router).device_ref) if entries else None
+        if not entries:
+            return None
+        identity = self._pseudonyms[region].identity(router)
+        found = entries.get(identity.device_ref)
+        # What was entered under a key since rotated stands until it is entered anew.
+        return found or next((entries[ref] for ref in identity.older if ref in entries), None)

@@ -58,6 +58,20 @@ def test_two_words_that_disagree_are_a_conflict() -> None:
     assert registry(germany={"r1": "DE"}, china={"r1": "CN"}).country("r1", None) is DropReason.REGION_CONFLICT
 
 
+@pytest.mark.parametrize("required", [False, True])
+def test_a_list_that_was_written_under_an_older_key_has_the_word_still(required: bool) -> None:
+    """A new key in front of the old one makes no router unlisted, and hands none the word on where it belongs (D17)."""
+    old, new = Key(b"o" * 32), Key(b"n" * 32)
+    made = Registry({Region.GERMANY: Pseudonymiser([new, old])}, required=required)
+    listed = Pseudonymiser([old]).identity("r1").device_ref
+    made.learn(Region.GERMANY, {listed: Entry("DE")})
+
+    assert made.country("r1", None) == "DE"
+    assert made.country("r1", "CN") is DropReason.REGION_CONFLICT
+    made.learn(Region.GERMANY, {listed: Entry("DE"), Pseudonymiser([new]).identity("r1").device_ref: Entry("FR")})
+    assert made.country("r1", None) == "FR"
+
+
 @given(st.text(max_size=8), st.none() | st.sampled_from(["DE", "CN", "xx", ""]), st.booleans())
 def test_a_router_nobody_listed_is_never_given_a_country(router: str, said: str | None, required: bool) -> None:
     """There is no default."""
