@@ -215,8 +215,8 @@ class Channel(StrEnum):
 class ConsentEvent(Sealed, frozen=True, gc=False):
     """One act of the owner, for the ledger of one region.
 
-    `event_ref` is the pseudonym of the act's own id: an act counts once, also under keys since rotated. `replayed` acts
-    were kept by the broker for nobody knows how long. `only_if_joined` keeps a refusal by somebody
+    `event_ref` is the pseudonym of the act and its id: an act counts once, also under keys since rotated. `replayed`
+    acts were kept by the broker for nobody knows how long. `only_if_joined` keeps a refusal by somebody
     who never joined from leaving a trace. `spent` are ids of records that it took out of the spool: they must not come
     again.
     """

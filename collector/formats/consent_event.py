@@ -168,14 +168,15 @@ def _event(
     *,
     only_if_joined: bool = False,
 ) -> ConsentEvent:
-    name = f"{arrival.router}\0{document.event_id}"
+    action, name = Action(document.action), f"{arrival.router}\0{document.event_id}"
+    event_ref, older_event_refs = act_refs(name, action, pseudonyms)
     return ConsentEvent(
-        action=Action(document.action),
+        action=action,
         channel=Channel(document.channel),
         identity=pseudonyms.identity(arrival.router),
         received_at=arrival.received_at,
-        event_ref=pseudonyms.uncached_ref("consent event", name),
-        older_event_refs=pseudonyms.older_refs("consent event", name),
+        event_ref=event_ref,
+        older_event_refs=older_event_refs,
         replayed=arrival.replayed,
         client_time=None if document.time is None else milliseconds(document.time),
         policy_version=document.policy_version,
@@ -185,3 +186,14 @@ def _event(
         adult_or_guardian=document.adult_or_guardian,
         only_if_joined=only_if_joined,
     )
+
+
+def act_refs(name: str, action: Action, pseudonyms: Pseudonymiser) -> tuple[bytes, tuple[bytes, ...]]:
+    """What an act is known by, given the *name* of its router and its own, and what else it may be known by.
+
+    Two acts that do different things are two, whatever their ids: nobody is kept in by an id that a join has had (K35).
+    An exit is known by its name alone, as every act once was, and so may a join be: under that it opens nothing twice.
+    """
+    own = name if action is Action.EXIT else f"{name}\0{action}"
+    once = pseudonyms.all_refs("consent event", name) if action is Action.JOIN else ()
+    return pseudonyms.uncached_ref("consent event", own), (*pseudonyms.older_refs("consent event", own), *once)

@@ -17,7 +17,7 @@ from collector.rights.document import DESK_ONLY, DeskDocument, RouterDocument
 
 _RESULTS: Final = {
     Result.RECORDED: "The act is in the ledger, and holds from now on.",
-    Result.REPEATED: "It was there before: the same `event_id` for the same router.",
+    Result.REPEATED: "It was there before: the same act with the same `event_id`, for the same router.",
     Result.STALE: "A join that is not newer than what closed the gate. It opens nothing.",
     Result.REFUSED: "A join after a consent that was void, in which nobody attests to be of age. It opens nothing.",
     Result.WITHOUT_EFFECT: "There is nothing it could do: nobody is known by that name, or it stands so already.",

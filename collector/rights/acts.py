@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from collector.consent.gate import GateRules
 from collector.consent.ledger import Result
-from collector.formats.consent_event import Events, events_of
+from collector.formats.consent_event import Events, act_refs, events_of
 from collector.formats.report import ROUTER
 from collector.model import ConsentEvent, ConsentRefused, DropReason, Identity, Region, Sealed
 from collector.pipeline import admit
@@ -69,12 +69,12 @@ def further_events(
 
 
 def _of_another(event: ConsentEvent, identity: Identity, event_id: str, keys: Pseudonymiser) -> ConsentEvent:
-    name = f"{identity.device_ref.hex()}\0{event_id}"
+    event_ref, older_event_refs = act_refs(f"{identity.device_ref.hex()}\0{event_id}", event.action, keys)
     return replace(
         event,
         identity=identity,
-        event_ref=keys.uncached_ref("consent event", name),
-        older_event_refs=keys.older_refs("consent event", name),
+        event_ref=event_ref,
+        older_event_refs=older_event_refs,
         only_if_joined=False,
     )
 

@@ -35,6 +35,7 @@ from records import SECOND
 from stepping import START, Race, Watched, text_of_ms
 
 from collector.errors import StoreUnavailable
+from collector.formats.consent_event import act_refs
 from collector.model import Action, Channel, ConsentEvent, Entry, Message, Record
 from collector.stores import Committed
 
@@ -284,7 +285,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
             return entry.event_ref == ids.uncached_ref(
                 "refusing report", f"{sent.router}\0m-{sent.number}\0{sent.said}"
             )
-        return entry.event_ref == ids.uncached_ref("consent event", f"{sent.router}\0e-{sent.number}")
+        return entry.event_ref == act_refs(f"{sent.router}\0e-{sent.number}", Action(sent.kind), ids)[0]
 
     def write(self, delivery: Delivery) -> None:
         """Tell the model."""
@@ -341,7 +342,7 @@ class LedgerAndWriter(RuleBasedStateMachine):
         """An act by the API: it goes through the writer, and no broker has it to send again."""
         self.passes(passes)
         self.count += 1
-        event_ref = self.race.pseudonyms.uncached_ref("consent event", f"{router}\0e-{self.count}")
+        event_ref, _ = act_refs(f"{router}\0e-{self.count}", Action(act), self.race.pseudonyms)
         said = Message("", b"", retained=False, received_at=self.now)
         token = Watched(self.race.ring, 0, 0.0, message=said, look=self.race.seen)
         self.race.writer.submit_event(self.decision(router, act, reference, event_ref), token)

@@ -237,6 +237,16 @@ def test_an_act_is_known_by_its_id() -> None:
     assert len(Region) == len({left.event_ref for _, left in retained.events})
 
 
+def test_an_exit_under_the_id_of_a_join_is_another_act() -> None:
+    """A router whose ids begin again leaves all the same (K35); a join under the id of an exit opens nothing."""
+    rules = standard_rules()
+    join, left = (events_of(act(action), rules)[Region.GERMANY] for action in ("join", "exit"))
+
+    assert left.event_ref not in (None, join.event_ref)
+    assert join.event_ref not in left.older_event_refs
+    assert left.event_ref in join.older_event_refs
+
+
 @pytest.mark.parametrize(
     ("reason", "payload"),
     [

@@ -166,6 +166,25 @@ async def test_an_act_counts_once(office: Office) -> None:
     assert ["join", "exit"] == await office.acts()
 
 
+async def test_who_leaves_under_the_id_of_another_act_has_left(office: Office) -> None:
+    """A program that gives one id to all its acts can close the gate, and opens it once (K35)."""
+    await office.report(1)
+    told = [await office.act(action, "same") for action in ("erase", "join", "exit", "join", "exit")]
+
+    assert ["recorded"] * 3 + ["repeated"] * 2 == [answer.regions["germany"] for answer in told]
+    assert ["join", "erase", "join", "exit"] == await office.acts()
+    assert [] == await office.records()
+
+
+async def test_two_acts_of_one_id_at_once_are_both_carried_out(office: Office) -> None:
+    """The exit does not wait for the join's answer and take it for its own."""
+    join, left = await asyncio.gather(office.act("join", "same"), office.act("exit", "same", country="DE"))
+
+    assert "recorded" == left.regions["germany"]
+    assert "exit" in await office.acts()
+    assert join.regions["germany"] in {"recorded", "stale"}
+
+
 async def test_the_same_act_sent_at_once_by_many_counts_once(office: Office) -> None:
     """All of them are told what became of it."""
     answers = await asyncio.gather(*(office.act("exit", "x-1", country="DE") for _ in range(12)))
