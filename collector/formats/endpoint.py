@@ -24,13 +24,21 @@ _REPLY_TO: Final = "reply-to="
 _OUI_AND_SERIAL: Final = re.compile(r"[0-9A-F]{6}-(?P<serial>.+)")
 
 
-@lru_cache(65_536)
+_LONGEST: Final = 512
+"""Characters of a name: no topic of a source is longer. What is remembered by names is bounded by this."""
+
+
 def router_of(named: str) -> str | None:
     """The router's identity as topics of our own format have it, or None for what cannot be one.
 
     Of a topic level `reply-to=<topic>`, with which MQTT 3.1.1 agents say where answers go (TR-369, 4.4.2), the last
     level of that topic counts.
     """
+    return _router_of(named) if len(named) <= _LONGEST else None
+
+
+@lru_cache(65_536)
+def _router_of(named: str) -> str | None:
     if named.startswith(_REPLY_TO):
         return _of_reply_topic(unquote(named.removeprefix(_REPLY_TO)))
     identity = _identity(named)

@@ -1,5 +1,7 @@
 """Endpoint ids of USP (TR-369, R-ARC.2a): which router one names."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +83,14 @@ def test_whatever_is_asked_a_router_comes_out_or_none(named: str) -> None:
     router = router_of(named)
 
     assert router is None or ROUTER.fullmatch(router)
+
+
+def test_a_name_as_long_as_a_message_is_not_remembered() -> None:
+    """A record may name its sender in a mebibyte; thousands of them are no router's, and take no room."""
+    tracemalloc.start()
+    for number in range(20):
+        assert router_of(f"os::00256D-{'A' * 1_000_000}{number}") is None
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000
