@@ -49,7 +49,8 @@ class Events:
     ) -> dict[str, Any] | None:
         kind, (place, _) = key
         when = self._values.of(_TIME, members.pop(_TIME, []), notes) if place in self._timed else sample
-        if when is UNSET or not sample - RECENT <= when <= sample + RECENT:
+        # The difference, for a day before or after the sample may be beyond the calendar's end.
+        if when is UNSET or abs(when - sample) > RECENT:
             return None
         if any(_is_none_after_all(item.alias, groups) for several in members.values() for item in several):
             return None

@@ -120,5 +120,5 @@ def _band(wireless: Mapping[str, Any]) -> str | None:
 def _number(value: Any) -> float | None:
     """A frequency or channel, also written as text."""
     if isinstance(value, str) and value.strip().isdecimal():
-        return int(value[:16])
+        return int(value.strip()[:16])
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -322,6 +322,14 @@ def test_a_counter_goes_beside_the_tree() -> None:
     assert {Removal.INVALID: 2} == tally.counts
 
 
+def test_an_event_at_the_end_of_the_calendar_breaks_nothing() -> None:
+    """Data models write the year 9999 for never; a clock that says it is for the gate to refuse."""
+    made = translator({"names": ["wifi_start_fail"], "event": "wifi_driver_error"})
+
+    for end in (253_402_300_799_999, 253_402_300_799_000 - 86_400_000):
+        assert len(read(made, ("wifi_start_fail", "1"), time=end)[0].events) == 1
+
+
 def test_a_counter_of_events_goes_beside_the_tree() -> None:
     """A rise is the event, which only the next sample shows."""
     made = translator({"names": ["resets"], "event": "wifi_driver_error", "counter": True}).translate(
