@@ -205,6 +205,7 @@ _CLOCKS_SET_SINCE: Final = 2015
 _CLOCKS_GONE_WILD: Final = 2100
 _CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
 _ULA: Final = IPv6Network("fc00::/7")  # RFC 4193; `is_private` would take documentation and Teredo addresses too
+_GLOBAL: Final = IPv6Network("2000::/3")  # RFC 4291, 2.4: what is assigned of global unicast
 
 
 def _class_of_ipv4(address: IPv4Address) -> str | None:
@@ -216,9 +217,9 @@ def _class_of_ipv4(address: IPv4Address) -> str | None:
 
 
 def _class_of_ipv6(address: IPv6Address) -> str | None:
-    if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
-        return None
-    return "ula_v6" if address in _ULA else "gua_v6"
+    if (mapped := address.ipv4_mapped) is not None:  # as sockets of both kinds show an IPv4 address (RFC 4291, 2.5.5.2)
+        return _class_of_ipv4(mapped)
+    return "gua_v6" if address in _GLOBAL else "ula_v6" if address in _ULA else None
 
 
 def utc(when: datetime) -> datetime | None:
