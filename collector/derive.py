@@ -11,6 +11,7 @@ Rule 4: a disconnect or a restart is one event, though samples go on telling of 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -84,7 +85,7 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     new = [event for place, event in enumerate(events) if place not in repeated]
     derived = _derived(known, newer, before.told, {event.get("event") for event in events})
     restarted = REBOOT in {event.get("event") for event in (*new, *derived)}
-    rates = [] if restarted else list(_rates(known, newer, sample.counters))
+    rates = [] if restarted else list(_rates(known, newer, sample))
     over = {_CAUSE} if LINK in newer and newer[LINK].value in UP else set()
     kept = {name: fact for name, fact in known.items() if name not in over and not (restarted and "#" in name)} | newer
     parts, fields = before.parts.with_((*sample.parts, *rates), sample.interval, sample.at)
@@ -184,12 +185,14 @@ def _rises(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterable[dict[
             yield _reboot(known, now, fact.at)
 
 
-def _rates(known: Mapping[str, Fact], now: Mapping[str, Fact], counters: Iterable[Part]) -> Iterable[Part]:
-    for part in counters:
+def _rates(known: Mapping[str, Fact], now: Mapping[str, Fact], sample: Sample) -> Iterable[Part]:
+    connected = sample.body.get("network", {}).get("wan_uptime_seconds") or inf  # 0 is what firmware without it sends
+    for part in sample.counters:
         name = _name_of(part)
         if not name.startswith(EVENT) and name in known and name in now:
             seconds = (now[name].at - known[name].at) / 1000
-            step = step_of(known[name].value, part.value, seconds)
+            # A connection's counters begin with it.
+            step = step_of(known[name].value, part.value, seconds) if connected >= seconds else None
             if step is not None:
                 yield part._replace(value=round(step / seconds))
 

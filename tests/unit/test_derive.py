@@ -308,6 +308,17 @@ def test_there_is_no_rate_over_a_restart_and_one_over_a_sample_without_the_count
     assert after_all(before, between, sample(2 * MINUTE, counters=counter(1210))).fields == {RATE: 10}
 
 
+@pytest.mark.parametrize("before", [10, 2**32 - 1000])
+def test_there_is_no_rate_over_a_connection_that_began_anew(before: int) -> None:
+    """Its counters began with it, which looks like a wrap or like little traffic (TR-181, Stats; ZTE's session)."""
+    samples = [
+        sample(minute * MINUTE, counters=counter(value), body={"network": {"wan_uptime_seconds": up}})
+        for minute, value, up in ((0, before, 90_000), (10, 60_010, 540), (11, 66_010, 600), (12, 72_010, 0))
+    ]
+
+    assert [{}, {RATE: 100}, {RATE: 100}] == [after_all(*samples[:count]).fields for count in (2, 3, 4)]
+
+
 @pytest.mark.parametrize("after", [0, -1, -MINUTE])
 def test_an_older_sample_derives_nothing_and_changes_nothing(after: int) -> None:
     """A backlog comes after the fact."""
