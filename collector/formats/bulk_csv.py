@@ -43,17 +43,16 @@ def _quotes_of(text: str) -> tuple[str, ...]:
 
 def _table(text: str, separator: str, quote: str) -> list[list[str]] | None:
     """The rows, blanks around fields and empty rows left out; None if the header is none with this separator."""
+    lines = csv.reader(
+        StringIO(text, newline=""), delimiter=separator, quotechar=quote, skipinitialspace=True, strict=True
+    )
+    rows = ([field.strip() for field in row] for row in lines if row)
     try:
-        rows = [
-            [field.strip() for field in row]
-            for row in csv.reader(
-                StringIO(text, newline=""), delimiter=separator, quotechar=quote, skipinitialspace=True, strict=True
-            )
-            if row
-        ]
+        header = next(rows, [])
+        # The header first: a text that is no table is not read whole for each separator.
+        return [header, *rows] if header and _is_header(header, sure=separator in _SEPARATORS) else None
     except csv.Error:
         return None
-    return rows if rows and _is_header(rows[0], sure=separator in _SEPARATORS) else None
 
 
 def _is_header(fields: list[str], *, sure: bool) -> bool:

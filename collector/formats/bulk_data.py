@@ -40,6 +40,8 @@ _WHO: Final = (
     "Device.LocalAgent.EndpointID", "Device.DeviceInfo.SerialNumber", "InternetGatewayDevice.DeviceInfo.SerialNumber",
 )  # fmt: skip
 """What names the router, best first; with or without the root, which profiles leave out."""
+_MOST: Final = 2048
+"""Samples in one message: more than one a minute of a day. Each becomes a record that waits in memory."""
 _Pairs = tuple[tuple[str, Any], ...]
 
 
@@ -67,6 +69,8 @@ class BulkData:
         if elements is None:
             return DropReason.MALFORMED
         said = [element for element in elements if element]
+        if len(said) > _MOST:
+            return DropReason.OVERSIZE
         last = len(said) - 1
         return tuple(self._sample(element, late=place < last) for place, element in enumerate(said))
 
@@ -80,8 +84,8 @@ class BulkData:
 
     def _csv(self, payload: bytes) -> tuple[Reading, ...] | DropReason:
         samples = csv_samples(payload.decode("utf-8"))
-        if samples is None:
-            return DropReason.MALFORMED
+        if samples is None or len(samples) > _MOST:
+            return DropReason.MALFORMED if samples is None else DropReason.OVERSIZE
         last = len(samples) - 1
         return tuple(
             self._reading(pairs, moment(time, self._zone), late=place < last)

@@ -1,6 +1,7 @@
 """TR-369 bulk data: every encoding and report format, told by their bytes, and what agents make of them."""
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -270,6 +271,18 @@ def test_what_is_no_table_is_malformed(payload: bytes) -> None:
     assert read(payload) is DropReason.MALFORMED
 
 
+def test_a_text_that_is_no_table_is_not_taken_apart_to_find_that_out() -> None:
+    """Its first line says so, whatever the separator; it is not read whole for each."""
+    payload = b"a,b;c\td|e f~g'h\n" * 60_000
+    tracemalloc.start()
+    found = read(payload)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert found is DropReason.MALFORMED
+    assert most < 10 * len(payload)
+
+
 # ------------------------------------------------------------------------------------------------------------ messages
 
 
@@ -353,6 +366,22 @@ def test_several_elements_are_several_outcomes() -> None:
 
     assert isinstance(found, Several)
     assert [Accepted] * 3 == [type(one) for one in found.outcomes]
+
+
+def test_a_message_of_more_samples_than_anybody_keeps_back_is_too_large() -> None:
+    """Each would wait for its commit: one message within its size could make tens of thousands of them."""
+    rules = rules_of(BULK)
+    elements = [{"CollectionTime": COLLECTED - n, UP[0]: 7 + n} for n in range(2049)]
+    rows = ["ReportTimestamp,Device.DeviceInfo.UpTime", *(f"{COLLECTED - n},{7 + n}" for n in range(2049))]
+
+    most = [json.dumps({"Report": elements[1:]}).encode(), "\n".join(rows[:-1]).encode()]
+    more = [json.dumps({"Report": elements}).encode(), "\n".join(rows).encode()]
+
+    for payload in most:
+        found = outcome(payload, "bulkdata/r1", rules)
+        assert isinstance(found, Several)
+        assert len(found.outcomes) == 2048
+    assert [Dropped(DropReason.OVERSIZE)] * 2 == [outcome(payload, "bulkdata/r1", rules) for payload in more]
 
 
 @pytest.mark.parametrize("arrival", [False, True])
