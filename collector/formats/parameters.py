@@ -10,8 +10,11 @@ from collector.formats.endpoint import serial_of
 from collector.formats.nothing import NOTHING
 from collector.formats.times import moment
 
-_BETWEEN: Final = re.compile(r"[\s/,;:()&]+")
-"""What stands between the parts of a version and is no part of one."""
+_BETWEEN: Final = re.compile(r"[\s/,;()&]+")
+"""What stands between the parts of a version and is no part of one. No colon: that is between those of an address."""
+_NUMBER_PART: Final = re.compile(r"[0-9+-]+")
+_LONGEST_NUMBER: Final = 8
+"""Digits of a version in a row (`ver64`); as many in several parts, and nothing else, are somebody's number."""
 _VERSION_WORDS: Final = frozenset(
     "alpha beta build final fw hotfix hw patch prod rc rel release rev revision sp sw ver version".split()
 )
@@ -46,11 +49,15 @@ def version(value: Any) -> Any:
 
     Words that no version has make a text of it, which is not kept (F8).
     """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("no version")  # noqa: TRY004 - rule 1
     parts = [part for part in _BETWEEN.split(str(value)) if part]
     if len(parts) > 1 and not all(
         _VERSION_PART.fullmatch(p) or p.lower().strip("._-") in _VERSION_WORDS for p in parts
     ):
         raise ValueError("a text")
+    if all(map(_NUMBER_PART.fullmatch, parts)) and sum(map(str.isdigit, "".join(parts))) > _LONGEST_NUMBER:
+        raise ValueError("a number")
     return "_".join(parts) or NOTHING
 
 

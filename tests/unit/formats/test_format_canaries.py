@@ -3,6 +3,7 @@
 import base64
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -185,3 +186,31 @@ async def test_nothing_that_must_not_be_kept_is_in_the_store(
     assert (CONTROL.encode() if kind != "netjson" else b'"uptime_seconds":77') in written
     assert [] == [trace for trace in disguises() if trace in written]
     assert CANARY not in repr(kept)
+
+
+IDENTIFIERS: Final = {
+    "D8:0A:E6:CA:FE:01": rb"D8.?0A.?E6.?CA.?FE.?01",
+    "2a02:3030:61:cafe::1": rb"2a02.?3030.?61.?cafe",
+    "+49 (151) 2345 6789": rb"49.{0,2}151.{0,2}2345.{0,2}6789",
+    "4901 5420 3237 518": rb"4901.?5420.?3237.?518",
+}
+"""Addresses and numbers as people write them, and what is left of one whatever its parts are joined by."""
+
+
+@pytest.mark.parametrize("identifier", IDENTIFIERS)
+@pytest.mark.parametrize(("kind", "shape"), [("goform", flat), ("netjson", sample), ("bulk_data", pairs)])
+def test_an_identifier_in_another_fields_place_is_not_made_fit_to_be_kept(
+    kind: str, shape: Callable[[dict[str, Any]], bytes], identifier: str
+) -> None:
+    """What a version must not have in it is not taken out of it: a MAC address with other marks is one still (F3)."""
+    source = {"name": "lab", "topic": "lab/+", "format": kind, "router_level": 2, "country": "DE", "arrival_time": True}
+    rules = make_rules(consent={"mode": "registered"}, sources=[source])
+    entries = load_aliases(KINDS[kind].aliases).alias
+    names = {name.replace("{i}", "1") for alias in entries for name in alias.names if alias.field != "network.plmn"}
+    document = {name: identifier for name in sorted(names) if not name.startswith("@") and name != "wa_inner_version"}
+
+    outcome = process(Message(f"lab/{ROUTER}", shape(document), retained=False, received_at=RECEIVED_AT), rules)
+
+    assert isinstance(outcome, Accepted)
+    assert re.search(IDENTIFIERS[identifier], identifier.encode())
+    assert not re.search(IDENTIFIERS[identifier], outcome.record.body)
