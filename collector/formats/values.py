@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from collector.fields.clean import Notes, Tally
 from collector.fields.compiled import Compiled
+from collector.fields.treatments import MIN_STATIONS
 from collector.formats.aliases import Alias, AliasMap
 from collector.formats.conditions import Raw, same
 from collector.formats.converters import CONVERTERS
@@ -44,6 +45,8 @@ _COMBINE: Final[dict[str, Callable[[Alias, list[Any]], Any]]] = {
     "connected": lambda _, values: "connected" if "connected" in values else values[0],
     _AGREED: lambda _, values: values[0] if all(value == values[0] for value in values) else UNSET,
 }
+_OVER_STATIONS: Final = frozenset({"wifi.wifi_station_rssi_dbm_min", "wifi.wifi_station_rssi_dbm_median"})
+"""Fields that of few stations would describe a person's device, however many others the router has (U33)."""
 _NTH: Final = {"lowest": 0, "second": 1}
 _LONGEST_TEXT: Final = 256
 """Characters looked at for a word."""
@@ -145,7 +148,8 @@ class Values:
         if hasattr(notes, "kept"):
             for item in items:
                 tell(notes, "kept", item, field or item.alias.event or "")
-        return made
+        is_of_few = field in _OVER_STATIONS and items[0].alias.combine != "first" and len(items) < MIN_STATIONS
+        return UNSET if is_of_few else made
 
     def _converted(self, field: str, item: Found, notes: Notes) -> Any:
         alias, value = item.alias, item.value

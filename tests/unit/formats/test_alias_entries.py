@@ -147,7 +147,7 @@ def test_a_median_may_lie_between_two_values() -> None:
     """Of stations' levels."""
     entry = {"names": ["S.{i}.Level"], "field": "wifi.wifi_station_rssi_dbm_median", "combine": "median", "unset": [0]}
 
-    tree, _ = read(translator(entry), ("S.1.Level", -40), ("S.2.Level", -51), ("S.3.Level", 0))
+    tree, _ = read(translator(entry), *((f"S.{n}.Level", level) for n, level in enumerate((-40, -51, -70, -30, 0))))
 
     assert tree.wifi.wifi_station_rssi_dbm_median == -45.5
 

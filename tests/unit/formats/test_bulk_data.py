@@ -384,6 +384,19 @@ def test_a_message_of_more_samples_than_anybody_keeps_back_is_too_large() -> Non
     assert [Dropped(DropReason.OVERSIZE)] * 2 == [outcome(payload, "bulkdata/r1", rules) for payload in more]
 
 
+@pytest.mark.parametrize(("levels", "kept"), [((-61,), False), ((-61, -70, 0, 0), False), ((-61, -70, -40), True)])
+def test_an_aggregate_over_few_stations_is_not_kept_however_many_there_are(levels: tuple[int, ...], kept: bool) -> None:
+    """A profile that reports one station of five tells of that one: a person's device (U33)."""
+    station = "Device.WiFi.AccessPoint.1.AssociatedDevice.{}.SignalStrength"
+    stations = {station.format(n): level for n, level in enumerate(levels, start=1)}
+    report = {"CollectionTime": COLLECTED, "Device.WiFi.AccessPoint.1.AssociatedDeviceNumberOfEntries": 5, **stations}
+
+    found = outcome(json.dumps({"Report": [report]}).encode(), "bulkdata/r1", rules_of(BULK))
+
+    assert isinstance(found, Accepted)
+    assert kept is (b"-61" in found.record.body) is (b"rssi_dbm" in found.record.body)
+
+
 @pytest.mark.parametrize("arrival", [False, True])
 def test_what_was_held_back_is_not_taken_for_measured_on_arrival(arrival: bool) -> None:
     """It may be from before the join (K06)."""

@@ -404,6 +404,13 @@ def test_odd_shapes_are_read_as_far_as_they_go(interfaces: Any) -> None:
     assert kept(odd) == {"router": {"uptime_seconds": 5}}
 
 
+def test_the_signal_of_one_terminal_is_not_kept_where_others_have_none() -> None:
+    """An aggregate over one describes that one, however many there are (U33)."""
+    wifi = kept(with_wireless(clients=[{"signal": -61}, {"signal": 0}, {"signal": 0}, {}]))["wifi"]
+
+    assert (4, []) == (wifi["wifi_station_count"], [name for name in wifi if "rssi" in name])
+
+
 def test_what_the_collector_makes_cannot_be_sent() -> None:
     """How many terminals there are is counted here."""
     wifi = kept(with_wireless(**{"@clients": 50, "@band": "2g", "clients": [{}]}))["wifi"]

@@ -399,7 +399,8 @@ def test_levels_of_stations_are_their_lowest_and_median() -> None:
         "wifi.wifi_station_count": 4,
     } == found
     elements = "Device.WiFi.DataElements.Network.Device.1.Radio.1.BSS.1.STA.{}.SignalStrength"
-    assert -60 == said({elements.format(1): 100, elements.format(2): 255})["wifi.wifi_station_rssi_dbm_min"]
+    levels = {elements.format(n): level for n, level in enumerate((100, 120, 140, 255), start=1)}
+    assert -60 == said(levels)["wifi.wifi_station_rssi_dbm_min"]
 
 
 # ------------------------------------------------------------------------------------------------- counters and events
