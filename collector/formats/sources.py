@@ -75,8 +75,7 @@ class Source(Sealed, frozen=True):
         time = self._time(reading, message)
         arrived = reading.time is None and time is not None
         # Events are dated by the sample, also by one whose time is that of its arrival.
-        tree, counters, parts = self.translator.translate(replace(reading, time=time), tally)
-        network = tree.network
+        tree, counters, parts, networks = self.translator.translate(replace(reading, time=time), tally)
         return Report(
             router=router,
             format=f"{self.format}+arrival" if arrived else self.format,
@@ -87,7 +86,7 @@ class Source(Sealed, frozen=True):
             country=reading.country or self.country,
             time=time,
             age=None,
-            plmns=() if network is UNSET or not network.plmn else (network.plmn,),
+            plmns=networks,
             suspect_plmn=tally.suspect_plmn,
             names_another=reading.endpoint is not None and router_of(reading.endpoint) != router,
             content=tree,

@@ -26,17 +26,22 @@ from collector.model import Part, Removal
 
 GATHERED: Final = frozenset({"sum", "max", "min", "any", "connected"})
 """What can be put together of values that come in messages of their own."""
+_SERVING: Final = "network.plmn"
 _MILLISECONDS: Final = 1000
 _COUNTERS_END: Final = 2**64 - 1
 """The last value of 64 bits is what agents send for a counter they do not have."""
 
 
 class Translated(NamedTuple):
-    """What a reading became: the tree of our own format, and what makes sense beside other readings only."""
+    """What a reading became: the tree of our own format, and what makes sense beside other readings only.
+
+    `networks` are all serving networks that it names: a router with several modems has several.
+    """
 
     tree: Any
     counters: tuple[Part, ...]
     parts: tuple[Part, ...]
+    networks: tuple[str, ...] = ()
 
 
 class Translator:
@@ -64,7 +69,8 @@ class Translator:
         counters: list[Part] = []
         parts: list[Part] = []
         plain = [item for item in found if item.alias.event is None or item.alias.counter]
-        for field, values in _by_field(plain).items():
+        by_field = _by_field(plain)
+        for field, values in by_field.items():
             group, name = field.split(".")
             said = [item for item in values if not item.alias.counter]
             if said and reading.partial and said[0].alias.combine in GATHERED:
@@ -74,7 +80,8 @@ class Translator:
             else:  # a rate that is said needs no counter
                 counters += self._counters(field, [item for item in values if item.alias.counter], notes)
         told = [item for item in found if item.alias.event is not None and not item.alias.counter]
-        return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts))
+        networks = self._values.every(_SERVING, by_field.get(_SERVING, ()))
+        return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts), networks)
 
     def entries(self, path: str) -> tuple[Alias, ...] | None:
         """What the map has for a name; nothing for one that it only asks about, None for one that it does not know."""

@@ -113,6 +113,14 @@ class Values:
             agreed += [made] if made is not UNSET else []
         return agreed[0] if agreed and all(made == agreed[0] for made in agreed) else UNSET
 
+    def every(self, field: str, found: Sequence[Found]) -> tuple[Any, ...]:
+        """The values of all names and instances of the entry that says something, where the first one is taken."""
+        for entry in entries_of(found):
+            items = _joined(entry) if entry[0].alias.joined else entry
+            if made := [one for item in items if (one := self._one(field, item, Tally())) is not UNSET]:
+                return tuple(made)
+        return ()
+
     def is_unset(self, value: Any, alias: Alias) -> bool:
         """Whether a value stands for no measurement."""
         return value is None or any(same(value, raw) for raw in (*alias.unset, *self._map.unset))

@@ -32,6 +32,7 @@ SETTINGS: dict[str, Any] = {
     "router_level": 2,
     "country": "DE",
 }
+RULES = make_rules(consent={"mode": "registered"}, sources=[SETTINGS])
 Body = dict[str, dict[str, Any]]
 
 ACCESS_POINT: dict[str, Any] = {
@@ -409,6 +410,32 @@ def test_the_signal_of_one_terminal_is_not_kept_where_others_have_none() -> None
     wifi = kept(with_wireless(clients=[{"signal": -61}, {"signal": 0}, {"signal": 0}, {}]))["wifi"]
 
     assert (4, []) == (wifi["wifi_station_count"], [name for name in wifi if "rssi" in name])
+
+
+def test_the_guests_network_is_not_the_main_one_because_it_comes_first() -> None:
+    """Its name is nobody's to keep, as a pseudonym neither (U31)."""
+    guest, main = (
+        {"type": "wireless", "up": True, "wireless": {"ssid": ssid, "mode": "access_point", "channel": channel}}
+        for ssid, channel in (("Guests of Anna", 6), ("Haus am See", 11))
+    )
+    document = {"type": "DeviceMonitoring", "time": "21-11-2026_17:00:00.000000", "interfaces": [guest, main]}
+
+    assert "Haus am See" == kept(document)["wifi"]["ssid_2g"]
+    assert not {"ssid_2g", "ssid_5g"} & kept({**document, "interfaces": [guest]})["wifi"].keys()
+
+
+@pytest.mark.parametrize("first", ["26201", "46000"])
+def test_the_networks_of_all_modems_are_asked(first: str) -> None:
+    """A router with one modem in a network of another region was measured there (R15)."""
+    modems = [
+        {"type": "modem-manager", "mobile": {"operator_code": code, "signal": {"lte": {"rsrp": -97}}}}
+        for code in (first, "26201", "46000")
+    ]
+    document = {"type": "DeviceMonitoring", "time": "21-11-2026_17:00:00.000000", "interfaces": modems}
+    alike = {**document, "interfaces": modems[:2]}
+
+    assert Dropped(DropReason.REGION_CONFLICT) == process(sent(document), RULES)
+    assert isinstance(process(sent(alike), RULES), Accepted if first == "26201" else Dropped)
 
 
 def test_what_the_collector_makes_cannot_be_sent() -> None:
