@@ -631,3 +631,11 @@ def test_any_bytes_have_one_outcome(payload: bytes) -> None:
     found = source().read(sent(payload))
 
     assert isinstance(found, tuple | DropReason)
+
+
+@pytest.mark.parametrize("zeros", ["0", "000000000000000", "00000000000000"])
+def test_zeros_are_nobodys_identifiers(zeros: str) -> None:
+    """Firmware fills them in where it has none: all routers without a SIM would have one SIM, of country 000."""
+    names = {"imei": zeros, "sim_imsi": zeros, "imsi": zeros, "mac_address": "00:00:00:00:00:00"}
+
+    assert {"signal": {"rsrp_dbm": -97}} == kept({**names, "lte_rsrp": "-97"})
