@@ -8,6 +8,7 @@ Rule 3: the tables are data, `config/regions.toml`.
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
@@ -38,6 +39,15 @@ class _Countries(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _countries(self) -> Self:
+        """What is no country has no region, whatever is set (R13; invariant 2 of catalogue 3.4)."""
+        listed = (*self.germany, *self.china, *self.hong_kong, *self.unmapped)
+        if wrong := [code for code in listed if code in NO_COUNTRY]:
+            found = ", ".join(wrong)
+            raise ValueError(f"found {found}, expected codes of ISO 3166-1. It gives that one to no country (R13).")
+        return self
+
+    @model_validator(mode="after")
     def _fixed(self) -> Self:
         """What the notice itself fixes is not a setting (003 VI; invariant 3 of catalogue 3.4)."""
         if self.china != ("CN",):
@@ -51,6 +61,16 @@ class _Countries(BaseModel):
 
 _EU = "AT BE BG HR CY CZ DE DK EE ES FI FR GR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 _CLOSE_TO_EU = "AX GF GP MQ RE YT MF IS LI NO GB CH GI IM JE GG AD MC SM VA SJ FO GL".split()
+NO_COUNTRY = frozenset(
+    {
+        *(f"Q{letter}" for letter in ascii_uppercase[12:]),
+        *(f"X{letter}" for letter in ascii_uppercase),
+        *"AA ZZ".split(),
+        *"AC CP DG EA EL EU EZ IC TA UK UN".split(),
+        *"AN BU CS DD FX NT SU TP YD YU ZR".split(),
+    }
+)
+"""Codes for users' own purposes, reserved ones and withdrawn ones (ISO 3166-1, 5 and 8.1.3; ISO 3166-3)."""
 _CLAIMING = {"460": "CN", "461": "CN", "454": "HK"}
 _NEVER = {"germany": ["CN", "HK", "MO", "TW"], "hong_kong": ["CN", *_EU, *_CLOSE_TO_EU]}
 

@@ -14,7 +14,7 @@ from support import body_of, event, make_rules, minimal_document, reason_of
 from collector.data import data_path
 from collector.errors import DataFault
 from collector.model import DropReason, Region
-from collector.regions import RegionMap, RegionTables, load_region_tables
+from collector.regions import NO_COUNTRY, RegionMap, RegionTables, load_region_tables
 
 EU = "AT BE BG HR CY CZ DE DK EE ES FI FR GR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
 EU_TERRITORIES = "AX GF GP MQ RE YT MF".split()
@@ -521,6 +521,20 @@ def test_no_table_moves_chinese_territories_to_germany(country: str, tmp_path: P
     (fault,) = faults(tmp_path, (f'"{country}",', ""), (GERMAN, f'"{country}", {GERMAN}'))
 
     assert f"countries: found {country} in germany, expected never. No setting moves them there." == fault
+
+
+@pytest.mark.parametrize("region", ["germany", "hong_kong", "unmapped"])
+@pytest.mark.parametrize("country", "AA EL EU QM QZ UK XA XK XX XZ YU ZZ".split())
+def test_no_table_gives_what_is_no_country_a_region(country: str, region: str, tmp_path: Path) -> None:
+    """R13 is no setting either (invariant 2)."""
+    (fault,) = faults(tmp_path, (f"{region} = [\n", f'{region} = [\n    "{country}",\n'))
+
+    assert f"countries: found {country}, expected codes of ISO 3166-1. It gives that one to no country (R13)." == fault
+
+
+def test_what_iso_gives_no_country_is_known_to_be_none() -> None:
+    """Of the codes that no table may have, none is a country's."""
+    assert not NO_COUNTRY & ISO
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
