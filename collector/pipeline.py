@@ -5,7 +5,7 @@ exactly one outcome, and an input that breaks a step is a counted drop like any 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 from msgspec.structs import force_setattr
@@ -32,6 +32,7 @@ from collector.model import (
     DropReason,
     Message,
     Outcome,
+    Part,
     Record,
     Region,
     Report,
@@ -42,6 +43,9 @@ from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 from collector.registry import Registry
 from collector.straight import StraightWay, timely_events, with_late_events
+
+_INSTANCE: Final = 16
+"""Hex digits of an instance's pseudonym: it tells a few apart, of one router."""
 
 
 class Rules(Sealed, frozen=True):
@@ -167,11 +171,17 @@ def build_record(consented: Consented, rules: Rules) -> Record:
         body=rules.selector.body(tree, events, around),
         stripped=with_late_events(report.removed, late),
         lookup=_lookup(report, pseudonyms),
-        counters=report.counters,
-        parts=report.parts,
+        counters=report.counters and _named_by_key(report.counters, report.router, pseudonyms),
+        parts=_named_by_key(report.parts, report.router, pseudonyms) if report.parts else (),
         interval=report.interval,
         floating=_floating(report, consented.event_time),
     )
+
+
+def _named_by_key(parts: tuple[Part, ...], router: str, pseudonyms: Pseudonymiser) -> tuple[Part, ...]:
+    """Instances told apart by pseudonyms: who has no key could try out names on a checksum of them (F5)."""
+    ref = pseudonyms.uncached_ref
+    return tuple([part._replace(key=ref("instance", f"{router}\0{part.key}").hex()[:_INSTANCE]) for part in parts])
 
 
 def _floating(report: Report, event_time: int) -> tuple[int, ...] | None:

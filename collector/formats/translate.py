@@ -154,7 +154,7 @@ def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
 
 
 def key_of(path: str) -> str:
-    """What tells instances apart between messages, without the name that the router gave them."""
+    """What tells instances apart between messages; the record has a pseudonym of it, for a name can be tried out."""
     return f"{crc32(path.encode('utf-8', 'replace')):08x}"
 
 

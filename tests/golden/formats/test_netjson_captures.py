@@ -291,10 +291,10 @@ def test_what_a_household_is_stays_where_it_is() -> None:
 def through(*documents: Any) -> list[Body]:
     """The bodies that a store makes of samples of one router, a minute apart."""
     memory: Memory | None = None
-    bodies = []
+    bodies, rules = [], rules_of(SOURCE)
     for place, document in enumerate(documents):
         document["general"]["local_time"] = COLLECTED - 3600 + 60 * place
-        found = told(document)
+        found = outcome(json.dumps(document).encode(), "netjson/MF286D7", rules, RECEIVED)
         assert isinstance(found, Accepted)
         made = body(found)
         derived = derive(memory, Sample(made, found.record.measured_at, found.record.counters or ()))

@@ -5,9 +5,11 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator
+from hashlib import md5, sha1, sha256
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
 import pytest
 from support import ROUTER, catalogue, make_rules, settings_of
@@ -214,3 +216,31 @@ def test_an_identifier_in_another_fields_place_is_not_made_fit_to_be_kept(
     assert isinstance(outcome, Accepted)
     assert re.search(IDENTIFIERS[identifier], identifier.encode())
     assert not re.search(IDENTIFIERS[identifier], outcome.record.body)
+
+
+async def test_what_tells_instances_apart_is_no_hash_that_a_dictionary_finds(tmp_path: Path) -> None:
+    """Who has the store and no key cannot try out what a router pings, or calls its interfaces (F5, O24)."""
+    source = {"name": "lab", "topic": "lab/+/#", "format": "collectd", "router_level": 2, "country": "DE"}
+    rules = make_rules(consent={"mode": "registered"}, sources=[{**source, "counters": True}])
+    store = SQLiteStore(tmp_path / "germany.db", Region.GERMANY, consent_rules(settings_of()))
+    await store.open()
+    names = ["ping/ping_droprate-anna.dyndns.example", "interface-wwan0/if_octets", "iwinfo-anna/stations"]
+    values = {name: b"7:9" if "octets" in name else b"0" for name in names}
+
+    messages = [
+        Message(f"lab/{ROUTER}/{name}", b"%d:%b\x00" % (at, value), retained=False, received_at=at * 1000)
+        for at in (RECEIVED_AT // 1000, RECEIVED_AT // 1000 + 60)
+        for name, value in values.items()
+    ]
+    outcomes = [process(message, rules) for message in messages]
+    kept = [outcome.record for outcome in outcomes if isinstance(outcome, Accepted)]
+    await store.commit(kept)
+    await store.close()
+
+    instances = [part.key for record in kept for part in (*record.parts, *(record.counters or ()))]
+    written = everything_below(tmp_path)
+    assert (8, 4) == (len(instances), len(set(instances)))
+    assert all(instance.encode() in written for instance in instances)
+    for name in (*names, "interface-wwan0/if_octets.rx", "interface-wwan0/if_octets.tx"):
+        tried = [f"{crc32(name.encode()):08x}", *(make(name.encode()).hexdigest() for make in (md5, sha1, sha256))]
+        assert not [found for found in (name, *tried) if found[:8].encode() in written]
