@@ -1,7 +1,5 @@
 """Where a deployment keeps what it keeps: the store, the registry, the witness and the spool of each region."""
 
-from functools import partial
-
 from msgspec.structs import replace
 
 from collector.config import Settings, read_keys
@@ -11,6 +9,7 @@ from collector.stores import Store
 from collector.stores.ends import End
 from collector.stores.guard import GuardedStore
 from collector.stores.places import Place, RegistryStore
+from collector.stores.plan import ConsentRules
 from collector.stores.retention import DAY
 from collector.stores.sealing import Sealer
 from collector.stores.spool import Spool
@@ -22,8 +21,12 @@ from collector.stores.witness import Witness
 
 def open_store(settings: Settings, region: Region) -> GuardedStore:
     """The store of an enabled region behind its guard, not opened yet."""
-    witness = witness_of(settings, region)
-    made = partial(plain_store, settings, region, anew=False)
+    witness, place = witness_of(settings, region), place_of(settings, region)
+
+    def made() -> Store:
+        # The keys are those that were read at the start: their files may be gone with the store's disk.
+        return place.store(_rules_of(settings, region), anew=False)
+
     return GuardedStore(made, region, witness, settings.consent.witness_days)
 
 
@@ -32,8 +35,12 @@ def plain_store(settings: Settings, region: Region, *, anew: bool = True) -> Sto
 
     With *anew* a missing one is made, whatever there was before.
     """
-    rules = replace(consent_rules(settings), retention=settings.regions.of(region).retention_days * DAY)
-    return place_of(settings, region).store(rules, anew=anew)
+    return place_of(settings, region).store(_rules_of(settings, region), anew=anew)
+
+
+def _rules_of(settings: Settings, region: Region) -> ConsentRules:
+    """How the region's ledger is kept, by the notice as its file has it now."""
+    return replace(consent_rules(settings), retention=settings.regions.of(region).retention_days * DAY)
 
 
 def open_registry(settings: Settings, region: Region) -> RegistryStore:

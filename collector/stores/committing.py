@@ -90,9 +90,8 @@ class Committing:
             head = await self._store.head()
             standings = [*await self._store.closed(), *await self._store.changes(head.seq)]
             await self._catch_up(head.seq)
-        except StoreUnavailable as error:
-            self._health.refuses(error)
-            raise
+        except Exception as error:  # whatever it is, the other regions go on
+            raise self._health.refuses(error) from error
         self._health.opened()
         self._learn(standings)
         self._health.reads(idle=not self._queue)
@@ -129,7 +128,7 @@ class Committing:
             # Whether a store that is away takes commits again shows only in one.
             return Batch([], []) if self._health.is_away else None
         batch = queue.take_one() if self._singly else queue.take(self._most)
-        batch.sheltered = self._health.is_away
+        batch.sheltered = batch.seen = self._health.is_away
         await self._name_spent(batch)
         return batch
 
@@ -218,7 +217,8 @@ class Committing:
         for item in batch.items:
             if item.row == TAKEN_BACK:
                 self._outcomes.drop([item], self._outage.reason(item.entry.identity))
-        self._held.put_back(*batch.left())
+        # What the shelter did not come to it looks at with what waits: in memory it would hold others' messages back.
+        (self._held if batch.seen else self._queue).put_back(*batch.left())
 
     def _choked(self, batch: Batch, error: Exception) -> bool:
         """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""
@@ -265,16 +265,16 @@ class Committing:
             if now - self._refreshed >= REFRESH_SECONDS:
                 self._refreshed = now
                 await self._news()
-        except StoreUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - a bug of ours too is one region's trouble
             self._health.refuses(error)
             return False
+        self._health.reads(idle=not self._queue)
         return True
 
     async def _news(self) -> None:
         changed = await self._store.changes(self._seq)
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._learn(changed)
-        self._health.reads(idle=not self._queue)
         self._outcomes.expired(await self._purging.go_on(self._store.purge))
         own, self._own = self._own, set()
         await self._outcomes.leaving.learnt((one for one in changed if one.seq not in own), self._store)

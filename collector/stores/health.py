@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from collector.errors import Cause, StoreUnavailable
+from collector.errors import Cause, StoreUnavailable, where
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
@@ -68,12 +68,16 @@ class Health:
         elif self.is_up:
             self._silent_since = None
 
-    def refuses(self, error: StoreUnavailable) -> None:
-        """It refused."""
+    def refuses(self, error: Exception) -> StoreUnavailable:
+        """It refused, or what asked it failed: one region's trouble, either way. What is to be said of it."""
+        if not isinstance(error, StoreUnavailable):
+            failed = f"{type(error).__name__} at {where(error)}"
+            error = StoreUnavailable(f"the store of {self._region} could not be asked: {failed}")
         self._note(error)
         self.is_open = self.is_open and error.cause in STAYS_OPEN
         self.is_doubted = self.is_doubted or error.cause.doubts_the_ledger
         self.pause = min(_LONGEST_PAUSE, self.pause * 2)
+        return error
 
     def is_overdue(self) -> bool:
         """Whether it has not answered for longer than it may."""

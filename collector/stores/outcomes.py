@@ -64,6 +64,7 @@ class Outcomes:
         if item.token.leave():
             item.token = NO_TOKEN
             self._metrics.spools.left[self._region] += 1
+        self._settled()
 
     def expired(self, records: int) -> None:
         """The store has deleted these, past their time."""

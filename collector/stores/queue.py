@@ -40,6 +40,8 @@ class Batch:
         self.urgent = len(urgent)
         self.sheltered = sheltered
         """Whether its items are in the spool, or were looked at by the shelter while it was under way."""
+        self.seen = sheltered
+        """Whether the shelter is through with them."""
         self.has_ended = False
 
     def left(self) -> tuple[list[Item], list[Item]]:

@@ -35,6 +35,7 @@ class Shelter:
         if under_way is not None and not under_way.sheltered:
             under_way.sheltered = True
             await self._look_at([item for item in under_way.items if not item.row], under_way, under_way)
+            under_way.seen = True
         await self._look_at(queue.take(most).items, None, under_way)
 
     async def _look_at(self, items: Sequence[Item], source: Batch | None, under_way: Batch | None) -> None:

@@ -1,0 +1,71 @@
+"""What a deployment keeps is opened from settings; what was read at the start is not asked for again."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from records import until
+
+from collector.cli.setup import make_installation
+from collector.config import Settings, WriterSettings, load_settings
+from collector.consent.standing import ClosedRouters
+from collector.data import data_path
+from collector.metrics import Metrics
+from collector.model import Region
+from collector.storage import open_store
+from collector.stores.rows import ERASED
+from collector.stores.writer import Writer
+
+HERE = Region.GERMANY
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A new installation."""
+    make_installation(tmp_path)
+    return load_settings(tmp_path / "collector.toml")
+
+
+async def test_a_store_is_opened_anew_without_the_files_that_were_read_at_the_start(
+    settings: Settings,
+) -> None:
+    """Keys may lie on a disk that is gone with the store, or are taken away once read: no region may stop for that."""
+    store = open_store(settings, HERE)
+    await store.open()
+    for file in settings.regions.of(HERE).key_files:
+        file.unlink()
+    await store.open()
+
+    assert 0 == (await store.head()).seq
+    await store.close()
+
+
+async def test_a_notice_that_cannot_be_read_closes_a_store_and_ends_nothing(settings: Settings, tmp_path: Path) -> None:
+    """It is read with each opening, so that a version can be put back; while somebody writes it, it may be none."""
+    policies = tmp_path / "policies.toml"
+    policies.write_bytes(data_path("config", "policies.toml").read_bytes())
+    own = settings.consent.model_copy(update={"policies": policies})
+    store, metrics = open_store(settings.model_copy(update={"consent": own}), HERE), Metrics((HERE,))
+    writer = Writer(store, WriterSettings(linger_milliseconds=0), metrics, ClosedRouters())
+    policies.rename(tmp_path / "elsewhere")
+    running = asyncio.create_task(writer.run())
+    await until(lambda: bool(metrics.store_failures[HERE]))
+    (tmp_path / "elsewhere").rename(policies)
+    await until(lambda: metrics.store_up[HERE])
+    writer.stop()
+    await running
+    await writer.close()
+
+
+async def test_a_store_with_a_note_that_was_damaged_ends_nothing(settings: Settings) -> None:
+    """Whatever is asked of a store once a second may fail in ways that nobody thought of."""
+    store, metrics = open_store(settings, HERE), Metrics((HERE,))
+    writer = Writer(store, WriterSettings(linger_milliseconds=0), metrics, ClosedRouters())
+    await store.open()
+    await store.note(ERASED, "damaged")
+    running = asyncio.create_task(writer.run())
+    await until(lambda: bool(metrics.store_failures[HERE]) or running.done())
+    assert not running.done()
+    writer.stop()
+    await running
+    await writer.close()
