@@ -71,8 +71,8 @@ class Sealer:
         Raises:
             Unreadable: not what was sealed here as that kind for that tag, or not under a live key.
         """
-        header, nonce = sealed[:_HEADER], sealed[_HEADER : _HEADER + _NONCE_BYTES]
         try:
+            header, nonce = sealed[:_HEADER], sealed[_HEADER : _HEADER + _NONCE_BYTES]
             cipher = self._cipher_of(header)
             return cipher.decrypt(nonce, sealed[_HEADER + _NONCE_BYTES :], self._context(kind, tag))
         except (InvalidTag, ValueError, TypeError):

@@ -11,13 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
-from collector.errors import SpoolUnavailable
+from collector.errors import Cause, SpoolUnavailable
 from collector.log import LOG
 from collector.model import Region
 from collector.stores import spool_rows as rows_in
 from collector.stores.sealing import Sealer
 from collector.stores.spool_schema import connect
-from collector.stores.sqlite_faults import cause_of
+from collector.stores.sqlite_faults import cause_of, not_opened
 
 T = TypeVar("T")
 _SAVED_AT_ONCE: Final = 500
@@ -64,6 +64,9 @@ class SpoolConnection:
         except sqlite3.Error as error:
             text = f"the spool of {self._region} did not answer: {error}"
             raise SpoolUnavailable(text, cause_of(error, self._path)) from error
+        except OSError as error:  # while files were set aside or removed
+            text = f"the spool of {self._region} did not answer: {error.strerror}"
+            raise SpoolUnavailable(text, not_opened(error, self._path).cause) from error
 
     def in_one(self, work: Callable[[], T]) -> T:
         """*work* in one transaction."""
@@ -93,10 +96,9 @@ class SpoolConnection:
         try:
             self._connection = self._connected()
             self._save()
+            self._opened()
         except sqlite3.DatabaseError as error:
             self._mend(error)
-        else:
-            self._opened()
 
     def _connected(self) -> sqlite3.Connection:
         connection = connect(self._path, self._region, self._sealer.key_ids)
@@ -111,7 +113,7 @@ class SpoolConnection:
 
     def _mend(self, error: sqlite3.DatabaseError) -> None:
         """Begin a new file with what is intact of the old one; an error that says nothing of damage is raised again."""
-        if isinstance(error, sqlite3.OperationalError):
+        if isinstance(error, sqlite3.OperationalError) and cause_of(error, self._path) is not Cause.CORRUPT:
             raise error
         self.damages += 1
         self.close()

@@ -48,7 +48,7 @@ def total(connection: sqlite3.Connection, where: str = "", values: Sequence[Any]
 def oldest_at(connection: sqlite3.Connection) -> int | None:
     """When the oldest record came, None without one."""
     found = connection.execute(f"SELECT at FROM entry WHERE kind = {RECORD} ORDER BY id LIMIT 1").fetchone()  # noqa: S608
-    return found[0] if found else None
+    return _time(found[0]) if found else None
 
 
 def last_id(connection: sqlite3.Connection) -> int:
@@ -95,11 +95,17 @@ def remove(connection: sqlite3.Connection, ids: Sequence[int]) -> Total:
 
 def set_aside(path: Path) -> None:
     """Put a damaged file, its log included, out of the way, durably."""
-    number = len(list(path.parent.glob(f"{path.stem}.damaged-*{path.suffix}"))) + 1
+    number = 1
+    while any(Path(f"{_aside(path, number)}{part}").exists() for part in _PARTS):
+        number += 1
     for part in _PARTS:
         with suppress(FileNotFoundError):
-            Path(f"{path}{part}").rename(f"{path.with_suffix('')}.damaged-{number}{path.suffix}{part}")
+            Path(f"{path}{part}").rename(f"{_aside(path, number)}{part}")
     sync_folder(path.parent)
+
+
+def _aside(path: Path, number: int) -> str:
+    return f"{path.with_suffix('')}.damaged-{number}{path.suffix}"
 
 
 def damaged(path: Path) -> list[Path]:
@@ -121,12 +127,18 @@ def intact(path: Path, sealer: Sealer) -> Iterator[Row]:
         reached = 0
         for order, within in (("", "id > ?"), ("DESC", "id > ?")):
             sql = f"SELECT {_COLUMNS} FROM entry WHERE {within} ORDER BY id {order}"  # noqa: S608 - words of ours
-            with suppress(sqlite3.DatabaseError):
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):  # the latter in SQLite's own words
                 for found in connection.execute(sql, (reached,)):
                     row = Row(*found)
+                    row = row._replace(at=_time(row.at))
                     reached = row.id if not order else reached
                     if _is_intact(row, sealer):
                         yield row
+
+
+def _time(found: object) -> int:
+    """A time of the file; long ago where damage has made something else of it."""
+    return found if isinstance(found, int) else 0
 
 
 def _is_intact(row: Row, sealer: Sealer) -> bool:

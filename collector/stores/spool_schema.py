@@ -54,6 +54,9 @@ def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Con
         _configure(connection)
         _prepare(connection, path, region)
         _check_keys(connection, path, key_ids)
+    except UnicodeDecodeError:  # SQLite's own words, with what it found in them
+        connection.close()
+        raise sqlite3.DatabaseError("a text is not what was written") from None
     except BaseException:
         connection.close()
         raise
@@ -101,6 +104,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, region: Region) -> None
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("INSERT INTO meta VALUES ('region', ?)", (region.value,))
+        _check_tables(connection)
         _check_region(connection, path, region)
         connection.execute("COMMIT")
     except BaseException:
@@ -124,8 +128,16 @@ def _check_kind(connection: sqlite3.Connection, path: Path, version: int) -> Non
         )
 
 
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """What a table is called and made of is in the file too: without its number no row of it could be removed."""
+    found = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    if {row[0] for row in found} != {statement.encode() for statement in _SCHEMA}:
+        raise sqlite3.DatabaseError("its tables are not those that were made")
+
+
 def _check_region(connection: sqlite3.Connection, path: Path, region: Region) -> None:
-    found = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()[0].decode()
+    row = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()
+    found = _text(row[0] if row else None)
     if found != region:
         raise SpoolUnavailable(
             f"{path}: found the spool of region {found}, expected {region}. Records never move between regions; give "
@@ -136,10 +148,21 @@ def _check_region(connection: sqlite3.Connection, path: Path, region: Region) ->
 
 def _check_keys(connection: sqlite3.Connection, path: Path, key_ids: Collection[str]) -> None:
     waiting = connection.execute("SELECT EXISTS (SELECT 1 FROM entry)").fetchone()[0]
-    used = {row[0].decode() for row in connection.execute("SELECT key_id FROM used_key")}
+    used = {_text(row[0]) for row in connection.execute("SELECT key_id FROM used_key")}
     if waiting and (lost := sorted(used.difference(key_ids))):
         raise SpoolUnavailable(
             f"{path}: holds records sealed under key {', '.join(lost)}, which is not among the region's key_files. "
             f"Put that key back, after the current one, until the spool is empty.",
             Cause.LOST_KEY,
         )
+
+
+def _text(found: object) -> str:
+    """A text of the file.
+
+    Raises:
+        sqlite3.DatabaseError, UnicodeDecodeError: damage has made something else of it.
+    """
+    if not isinstance(found, bytes):
+        raise sqlite3.DatabaseError("a text is missing")
+    return found.decode()

@@ -1,5 +1,6 @@
 """The file of a spool: what was taken is on the disk, what was purged is not, and damage needs nobody."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -420,6 +421,81 @@ def test_a_file_that_is_none_is_replaced(folder: Path, content: bytes) -> None:
     assert [] == after.open()
     assert 1 == len(after.put([marked()]))
     assert b"not a database" not in raw(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET sealed = 5 WHERE id = 2",
+        "UPDATE entry SET at = x'00' WHERE id = 1",
+        "UPDATE entry SET tag = 5.5, kind = x'00' WHERE id = 2",
+        "UPDATE meta SET value = x'ff'",
+        "DELETE FROM meta",
+        "UPDATE used_key SET key_id = x'ff'",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'INTEGER PRIMARY', 'INTEGES PRIMARY') WHERE name = 'entry'",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'sealed', 'sealen') WHERE name = 'entry'",
+        "UPDATE sqlite_schema SET sql = CAST(CAST(sql AS BLOB) || x'ff' AS TEXT) WHERE name = 'entry'",
+    ],
+)
+def test_whatever_damage_made_of_a_value_the_file_is_opened_and_emptied(folder: Path, change: str) -> None:
+    """Nobody has to remove it, and no record stays that an exit could not reach."""
+    path = filled(folder, 3)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute(change)
+    after = spool(folder)
+    after.open()
+    read = after.read(10)
+    oldest = after.counts().oldest_at
+    after.delete([row for row, _ in read])
+
+    assert read or "sqlite_schema" in change
+    assert oldest is None or isinstance(oldest, int)
+    assert 0 == after.counts().records
+    assert [] == numbers(after)
+
+
+@pytest.mark.parametrize("sector", range(64))
+def test_a_sector_of_nothing_does_not_keep_it_from_opening(folder: Path, sector: int) -> None:
+    """What a disk gives back for a sector that it lost: in the midst of a row it makes NULL of what was there."""
+    path = filled(folder, 30)
+    with path.open("r+b") as file:
+        file.seek(sector * 512 % path.stat().st_size)
+        file.write(bytes(512))
+    after = spool(folder)
+    after.open()
+    read = after.read(100)
+    after.delete([row for row, _ in read])
+
+    assert 0 == after.counts().records
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_is_a_trouble_of_the_spool(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is read-only since it failed: the spool is away, and nothing else is."""
+    path = filled(folder, 30)
+    damage(path, 1)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(SpoolUnavailable) as refused:
+        spool(folder).open()
+
+    assert Cause.READ_ONLY is refused.value.cause
+
+
+def test_a_file_that_was_put_aside_is_not_put_another_in_the_place_of(folder: Path) -> None:
+    """It may be the last of several that a crash left: what is in it is still to be saved."""
+    path = filled(folder, 3)
+    path.rename(folder / "spool.damaged-2.sqlite")
+    path.write_bytes(b"not a database " * 1000)
+    after = spool(folder)
+    after.open()
+
+    assert [0, 1, 2] == numbers(after)
 
 
 def test_damage_that_shows_while_it_runs_is_counted(folder: Path) -> None:
