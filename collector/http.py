@@ -26,6 +26,8 @@ READY = "ready"
 _LOOK_SECONDS: Final = 0.01
 _CONNECTIONS: Final = 200
 """Open connections of one listener; who comes beyond them is turned away."""
+_GOODBYE_SECONDS: Final = 5
+"""For open requests at the end: who does not read the answer must not keep the process."""
 HEAD_SECONDS: Final = 10.0
 """For the whole head of a request, from the connection or the answer before it on: who asks nothing makes room."""
 
@@ -79,6 +81,7 @@ class Listener:
             lifespan="off",
             server_header=False,
             limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_GOODBYE_SECONDS,
         )
         config.load()
         config.ssl = tls

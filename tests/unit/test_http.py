@@ -216,6 +216,26 @@ def test_what_can_be_no_name_is_a_sentence(host: str) -> None:
         HttpServer(HttpSettings(host=host, port=0), Metrics().registry, dict)
 
 
+async def test_it_stops_though_somebody_does_not_read_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reaches the pages could else keep the collector from ending, until it is killed."""
+    monkeypatch.setattr(http, "_GOODBYE_SECONDS", 1)
+    server = HttpServer(HttpSettings(port=0), Metrics().registry, dict)
+    place = urlsplit(server.address)
+    running = asyncio.create_task(server.run())
+    await server.is_serving(running)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.connect((place.hostname, place.port))
+        deaf.setblocking(False)
+        deaf.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
+        connections: Any = server._server.server_state.connections
+        await until(lambda: any(one.flow.write_paused for one in connections))
+        await server.stop()
+        done, _ = await asyncio.wait([running], timeout=10)
+
+    assert {running} == done
+
+
 async def test_it_leaves_the_signals_to_the_service() -> None:
     """A stop is in order, and the pages are the last to go: they take no signal for themselves."""
     watched = (signal.SIGTERM, signal.SIGINT)
