@@ -48,7 +48,8 @@ class Claim:
             self._deliver(message, token)
             return
         token.complete()
-        new = message.payload not in self._known
+        # An empty one is no claim: somebody had the broker forget what it kept (3.3.1.3).
+        new = bool(message.payload) and message.payload not in self._known
         self._known.add(message.payload)
         if new and self._made:
             self.contested()

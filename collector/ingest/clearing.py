@@ -100,10 +100,10 @@ class Clearing:
         LOG.seldom("retained_not_cleared", reason=code.name.lower(), todo=_TODO)
         return REFUSED_SECONDS
 
-    def lost(self) -> None:
-        """The connection is gone; perhaps because of what was just published."""
+    def lost(self, *, by_us: bool = False) -> None:
+        """The connection is gone; perhaps because of what was just published, unless it was closed *by_us*."""
         if self._answer is not None and not self._answer.done():
-            self._hang_ups += 1
+            self._hang_ups += not by_us
             self._answer.set_result(None)
             if self.is_off:
                 LOG.error(

@@ -151,4 +151,4 @@ class Client:
         self._reports.hold(Hold.CONSENT)
         self._consent.catch_up()
         if self._clearing is not None:
-            self._clearing.lost()
+            self._clearing.lost(by_us=self._reports.renews)

@@ -77,7 +77,8 @@ class Link:
         self._caught_up = caught_up
         self._begins = begins
         self._window = Window(settings.receive_maximum)
-        self._renewing = False
+        self.renews = False
+        """Whether its last connection was closed here, to be made anew."""
         self._clock = clock
         self._session: Session | None = None
         self._holds: set[Hold] = set()
@@ -96,21 +97,21 @@ class Link:
             began = time.monotonic()
             await self._attempt()
             self._lost()
-            if not self._renewing:
+            if not self.renews:
                 await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
         self._metrics.connection[self._name] = "stopped"
 
     async def _attempt(self) -> None:
         """One connection from its beginning to its end, whatever ends it."""
         self._metrics.connection[self._name], before = "connecting", self._metrics.connects[self._name]
-        self._renewing = False
+        self.renews = False
         try:
             await self._connect()
         except (OSError, BrokerRefused, TimeoutError, UnicodeError) as error:
             self._trouble.failed(error)
         except ConnectionLost as error:
-            self._renewing = str(error) == RENEWED
-            if self._stopping.is_set() or self._renewing:
+            self.renews = str(error) == RENEWED
+            if self._stopping.is_set() or self.renews:
                 return
             if self._metrics.connects[self._name] == before:
                 self._trouble.failed(error)

@@ -181,6 +181,8 @@ class GuardedStore:
 
     async def _let_go(self) -> None:
         store, self._store = self._store, None
+        if self._copying is not None:
+            self._copying.cancel()  # what it would ask this store for, nobody answers any more
         if store is not None:
             # One whose disk hangs is left behind, so that a disk that answers again can be opened anew.
             await asyncio.wait([asyncio.ensure_future(store.close())], timeout=_CLOSING_SECONDS)

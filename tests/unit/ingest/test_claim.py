@@ -84,6 +84,13 @@ async def test_a_claim_newer_than_ours_is_a_contest(claiming: Claiming) -> None:
     assert 1 == claiming.see(b"somebody else")
 
 
+async def test_a_claim_that_somebody_cleared_is_no_contest(claiming: Claiming) -> None:
+    """An empty retained message removes what was kept (3.3.1.3): who tidies up the broker is no other collector."""
+    await claiming.make()
+
+    assert 0 == claiming.see(b"")
+
+
 async def test_one_that_gave_up_takes_its_turn_when_it_comes_back(claiming: Claiming) -> None:
     """Else two collectors that were told would both stay away."""
     await claiming.make()

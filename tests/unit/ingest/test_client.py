@@ -90,6 +90,29 @@ async def test_no_connection_for_reports_is_made_before_the_consent_topic_is_rea
     assert [CONSENT, REPORTS] == broker.names()
 
 
+async def test_a_connection_that_we_renew_is_no_broker_that_hangs_up_on_clearing(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published on one that is not read gets no answer there; retained reports are cleared all the same."""
+    monkeypatch.setattr("collector.ingest.window._SHORTEST_LIFE", 0.0)
+    monkeypatch.setattr("collector.ingest.clearing.RETRY_SECONDS", 0.2)
+    running = start()
+    await running.ready()
+    running.client.pause()
+    running.client.clear_retained("ueip/v1/r1/report")
+    for _ in range(3):
+        reports = running.session(REPORTS)
+        await until(lambda: any(not sent.payload for sent in running.broker.probes(reports)))  # noqa: B023
+        running.client._reports._window.renew()
+        await until(lambda: bool(running.broker.goodbyes(reports)))  # noqa: B023
+        running.client.resume()
+        await until(lambda: running.session(REPORTS) > reports)  # noqa: B023
+        running.client.pause()
+        await until(lambda: running.client._reports._session is not None)
+    running.client.resume()
+    await until(lambda: running.metrics.retained_cleared["cleared"] == 1)
+
+
 async def test_reports_are_not_read_while_the_consent_connection_is_away(broker: FakeBroker, start: Start) -> None:
     """What they brought is worked on; more is read once the consent topic is read to its end again."""
     running = start()

@@ -363,6 +363,29 @@ async def test_a_witness_whose_disk_hangs_is_told_and_commits_go_on(
     answers.set()
 
 
+async def test_a_store_opened_anew_while_its_witness_hangs_is_copied_again(place: Place) -> None:
+    """The copying under way asked the store that was let go: nobody answers there any more."""
+    answers, began = threading.Event(), threading.Event()
+
+    class Slow(Witness):
+        def append(self, entries: Sequence[str]) -> Head:
+            began.set()
+            assert answers.wait(30)
+            return super().append(entries)
+
+    async with place.opened(witness=Slow(place.witness.path, HERE)) as store:
+        await store.commit([leave("a", at=LATER)])
+        await store.changes(0)
+        await asyncio.to_thread(began.wait, 10)
+        opening = asyncio.create_task(store.open())
+        await until(lambda: store._store is None)
+        await asyncio.sleep(0.05)
+        answers.set()
+        await opening
+        await store.commit([leave("b", at=LATER)])
+        await until_copied(store, 2)
+
+
 async def test_a_witness_that_is_removed_from_a_running_collector_is_made_anew(place: Place) -> None:
     """Whole: the ledger was under the collector's eyes all the time."""
     async with place.opened() as store:
