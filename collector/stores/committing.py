@@ -75,7 +75,10 @@ class Committing:
         """Whether there is something to ask the store for, beside news."""
         if self._queue or self._health.is_away or self._outage.acts or self._page is not None:
             return True
-        return bool(self._spool.records) and self._spool.may_try()
+        return self._may_drain()
+
+    def _may_drain(self) -> bool:
+        return bool(self._spool.records) and self._spool.may_try() and not self._spool.hangs
 
     async def open(self) -> None:
         """Open the store and learn who has left.
@@ -133,7 +136,7 @@ class Committing:
         return batch
 
     async def _from_spool(self) -> Batch | None:
-        if not self._spool.records or not self._spool.may_try():
+        if not self._may_drain():
             return None
         try:
             found = await self._spool.read(1 if self._singly else min(self._most, DRAINED_AT_ONCE))
@@ -147,7 +150,7 @@ class Committing:
         if not self._spool.records:
             return
         for item in batch.items[: batch.urgent]:
-            if isinstance(item.entry, ConsentEvent):
+            if isinstance(item.entry, ConsentEvent) and not self._spool.hangs:
                 with suppress(SpoolUnavailable):
                     spent = await self._spool.ids_of(refs_of(item.entry.identity))
                     item.entry = msgspec.structs.replace(item.entry, spent=(*item.entry.spent, *spent))

@@ -82,6 +82,11 @@ class Spool:
         """Whether records may be given to it."""
         return self.answers and not self.is_full
 
+    @property
+    def hangs(self) -> bool:
+        """Whether it did not answer last. `try_again` finds out whether it does; nobody else is to wait for that."""
+        return self.cause is Cause.NOT_ANSWERING
+
     def may_try(self) -> bool:
         """Whether it is time to try a spool that refused once more."""
         return self.cause is None or time.monotonic() - self._tried > RETRY_SECONDS

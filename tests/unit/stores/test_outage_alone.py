@@ -1,12 +1,14 @@
 """A region's outage stays that region's (D19): what of it is in memory keeps nobody else waiting."""
 
 import asyncio
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from outage import HERE, GatedStore, Region, done
-from records import Receipt, record, until
+from records import Receipt, leave, record, until
 
 from collector.stores.retention import Purged
 
@@ -85,3 +87,39 @@ async def test_a_store_that_hangs_in_a_purge_is_away(tmp_path: Path) -> None:
     running.cancel()
 
     assert not here.metrics.store_up[HERE]
+
+
+async def test_a_spool_that_hangs_while_it_drains_does_not_slow_a_store_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for once; then what comes is committed at full speed, exits too, until the spool answers again."""
+    monkeypatch.setattr("collector.stores.spool.RETRY_SECONDS", 0.04)
+    here = await Region(tmp_path / "germany").open()
+    here.put(*(record(name, 0) for name in "abc"))
+    await here.drain()
+    await here.refuse()
+    here.put(record("a", 1))
+    await here.shelter()
+    hangs, answers = threading.Event(), threading.Event()
+
+    def hanging() -> None:
+        hangs.set()
+        answers.wait(30)
+
+    here.spool.patience = 0.2
+    stuck = here.spool._worker.call(hanging)
+    await asyncio.to_thread(hangs.wait)
+    here.store.fail_next = 0
+    began = time.monotonic()
+    for number in range(8):
+        receipts = here.put(record("b", 10 + number), *([leave("c", event_ref=b"e")] if number == 4 else []))
+        while "waits" in done(receipts):
+            await here.writer.step()
+    took = time.monotonic() - began
+    answers.set()
+    await stuck
+    await until(lambda: here.spool.cause is None)
+    await here.drain()
+
+    assert took < 3 * 0.2
+    assert [0, 0, 1, *range(10, 18)] == here.stored()
