@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from collector.config import BrokerSettings
 from collector.config_files import tls_context
@@ -46,12 +46,14 @@ class Session:
         Raises:
             BrokerRefused, ConnectionLost, TimeoutError: there is no session.
         """
-        talking = asyncio.ensure_future(self.connection.handshake(filters, unwanted))
+        talking, closed = asyncio.ensure_future(self.connection.handshake(filters, unwanted)), self.connection.closed
         try:
-            while not (await asyncio.wait([talking], timeout=CONNECT_SECONDS / 4))[0]:
+            while not await _either(talking, closed, CONNECT_SECONDS / 4):
                 silent = time.monotonic() - self.connection.last_received
                 if not self.connection.paused and silent > CONNECT_SECONDS:
                     raise TimeoutError
+            if not talking.done():  # closed by us; TLS would wait for the other end
+                raise ConnectionLost(closed.result())
             answer = await talking
         finally:
             talking.cancel()
@@ -81,3 +83,9 @@ class Session:
     def close(self, why: str, *, for_good: bool = False) -> None:
         """Say goodbye; the broker keeps the session, unless it is *for_good*."""
         self.connection.close(DisconnectReasonCode.NORMAL_DISCONNECTION, why, for_good=for_good)
+
+
+async def _either(first: asyncio.Future[Any], second: asyncio.Future[Any], seconds: float) -> bool:
+    """Wait until one of two is done, for so long at most; whether one is."""
+    done, _ = await asyncio.wait([first, second], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    return bool(done)

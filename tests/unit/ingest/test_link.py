@@ -513,6 +513,31 @@ async def test_a_broker_is_believed_by_its_certificate_only(
     assert accepted == bool(broker.sessions)
 
 
+async def test_it_stops_at_once_though_a_broker_hangs_after_the_handshake_of_tls(
+    authority: tuple[trustme.CA, Path],
+) -> None:
+    """TLS waits half a minute for the other end's goodbye; who is told to stop does not."""
+    ca, file = authority
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    there = asyncio.Event()
+
+    def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        there.set()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    running = Running(BrokerSettings(port=port, tls=True, ca_file=file))
+    await there.wait()
+    await until(lambda: running.link._session is not None)
+    running.link.hold(Hold.END)
+    await running.link.stop()
+    async with asyncio.timeout(5):
+        await running.task
+    server.close()
+
+
 # What is left with the broker
 
 
