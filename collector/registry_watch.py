@@ -9,24 +9,33 @@ from collector.log import LOG
 from collector.model import Region
 from collector.registry import Registry
 from collector.stores.places import RegistryStore
+from collector.stores.worker import Worker
 
 SECONDS: Final = 1.0
 """How often the stores are asked whether their registry has changed."""
 
 
 class RegistryWatch:
-    """Asks the regions' stores, each in a thread, so that one that hangs holds up nobody's messages."""
+    """Asks the regions' stores, each in a thread of its own, so that one that hangs holds up nobody."""
 
     def __init__(self, registry: Registry, stores: Mapping[Region, RegistryStore]) -> None:
         self._registry = registry
         self._stores = stores
+        self._workers = {region: Worker(f"registry-{region}") for region in stores}
         self._versions: dict[Region, int] = {}
         self._known = asyncio.Event()
 
     async def run(self) -> None:
         """Learn until cancelled."""
+        try:
+            await asyncio.gather(*(self._watch(region) for region in self._stores))
+        finally:
+            for worker in self._workers.values():
+                worker.stop()
+
+    async def _watch(self, region: Region) -> None:
         while True:
-            await asyncio.gather(*(self._learn(region) for region in self._stores))
+            await self._learn(region)
             if len(self._versions) == len(self._stores):
                 self._known.set()
             await asyncio.sleep(SECONDS)
@@ -39,14 +48,15 @@ class RegistryWatch:
             task.cancel()
 
     async def _learn(self, region: Region) -> None:
-        store = self._stores[region]
+        store, worker = self._stores[region], self._workers[region]
         try:
-            if await asyncio.to_thread(store.version) == self._versions.get(region):
+            if await worker.call(store.version) == self._versions.get(region):
                 return
-            self._versions[region], entries = await asyncio.to_thread(store.entries)
-        except StoreUnavailable as error:
+            self._versions[region], entries = await worker.call(store.entries)
+        except Exception as error:  # noqa: BLE001 - of one region, whatever it is; the others are to be learnt
             # What was learnt before stays: a registry that cannot be read is no empty one.
-            LOG.seldom("registry_unavailable", region=region, cause=error.cause.value)
+            cause = error.cause if isinstance(error, StoreUnavailable) else type(error).__name__
+            LOG.seldom("registry_unavailable", region=region, cause=cause)
         else:
             self._registry.learn(region, entries)
             LOG.info("registry_learnt", region=region, routers=len(entries))

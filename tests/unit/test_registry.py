@@ -1,6 +1,11 @@
 """The registry: who is on it, what its word is worth, and that no name is in it."""
 
 import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +17,7 @@ from collector.errors import StoreUnavailable
 from collector.model import DropReason, Region
 from collector.pseudonym import Key, Pseudonymiser
 from collector.registry import Entry, Registry
-from collector.registry_watch import RegistryWatch
+from collector.registry_watch import SECONDS, RegistryWatch
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
@@ -142,6 +147,72 @@ async def test_a_watch_learns_before_the_first_message_and_after_every_change(tm
     with pytest.raises(StoreUnavailable):
         found.version()
     assert not learning.done()
+    learning.cancel()
+
+
+async def test_a_registry_that_hangs_leaves_what_is_said_of_other_regions_known(tmp_path: Path) -> None:
+    """A router that moved would else be stored where it was. A pipe in the file's place hangs as a disk does."""
+    places = {region: tmp_path / region.value for region in (Region.GERMANY, Region.CHINA)}
+    lists = {}
+    for region, place in places.items():
+        await SQLiteStore(place, region, ConsentRules()).open()
+        lists[region] = SQLiteRegistry(place, region)
+    made = Registry({region: PSEUDONYMS[region] for region in places}, required=True)
+    watch = RegistryWatch(made, lists)
+    learning = asyncio.create_task(watch.run())
+    await watch.known(or_else=asyncio.Event())
+    pipe = places[Region.GERMANY]
+    pipe.rename(tmp_path / "away")
+    os.mkfifo(pipe)
+    await asyncio.sleep(2 * SECONDS)
+    lists[Region.CHINA].put([(PSEUDONYMS[Region.CHINA].identity("r1"), Entry("CN"))])
+    try:
+        await until(lambda: made.country("r1", None) == "CN", seconds=5)
+    finally:
+        learning.cancel()
+        with pipe.open("wb"):  # who waits there goes on
+            await asyncio.sleep(0.1)
+
+
+def test_a_registry_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    """Nobody joins the thread that waits for a disk."""
+    os.mkfifo(tmp_path / "pipe")
+    code = f"""
+import asyncio
+from pathlib import Path
+from collector.model import Region
+from collector.registry import Registry
+from collector.registry_watch import SECONDS, RegistryWatch
+from collector.stores.sqlite_registry import SQLiteRegistry
+
+async def main():
+    here = Region.GERMANY
+    registry = SQLiteRegistry(Path({str(tmp_path / "pipe")!r}), here)
+    watch = RegistryWatch(Registry({{}}, required=True), {{here: registry}})
+    running = asyncio.create_task(watch.run())
+    await asyncio.sleep(0.3)
+    running.cancel()
+
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], timeout=20, check=False)
+
+    assert 0 == ended.returncode
+
+
+async def test_a_registry_with_a_note_that_was_damaged_ends_nothing(tmp_path: Path) -> None:
+    """It cannot be read; what was learnt before stays."""
+    found, made = await stored(tmp_path), Registry({Region.GERMANY: GERMANY}, required=True)
+    found.put([(GERMANY.identity("r1"), Entry("DE"))])
+    watch = RegistryWatch(made, {Region.GERMANY: found})
+    learning = asyncio.create_task(watch.run())
+    await watch.known(or_else=asyncio.Event())
+    with closing(sqlite3.connect(tmp_path / "store.db")) as other, other:
+        other.execute("UPDATE meta SET value = 'damaged' WHERE name = 'registry'")
+    await asyncio.sleep(2 * SECONDS)
+
+    assert not learning.done()
+    assert made.country("r1", None) == "DE"
     learning.cancel()
 
 
