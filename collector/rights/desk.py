@@ -92,9 +92,7 @@ class Desk:
         """The writers have stopped: who still waits is told that the ledger did not answer."""
         pending, self._pending = self._pending, {}
         for waiting in pending.values():
-            if not waiting.done():
-                waiting.set_exception(StoreUnavailable("the collector stops"))
-                waiting.exception()  # the caller may have gone; that is no error
+            _give_up(waiting, "the collector stops")
 
     async def standings(self, router: str) -> dict[Region, list[Standing] | None]:
         """What each region's ledger says of the routers known by a name; None where it cannot be read."""
@@ -128,5 +126,33 @@ class Desk:
             if not made.done():
                 made.set_result(result)
 
-        self._writers[region].submit_event(event, Answer(told), _SIZE)
+        def undecided() -> None:
+            if self._pending.get(key) is made:
+                del self._pending[key]
+                _give_up(made, "the ledger was not asked")
+
+        self._writers[region].submit_event(event, Answer(told, _Settled(undecided)), _SIZE)
         return made
+
+
+class _Settled:
+    """A `Settling` for an act without a message: *done* is called once nothing more comes of it."""
+
+    __slots__ = ("_done",)
+
+    def __init__(self, done: Callable[[], None]) -> None:
+        self._done = done
+
+    def complete(self) -> None:
+        """It was decided on, or has nothing that it could end."""
+        self._done()
+
+    def leave(self) -> bool:
+        """Nobody would send it again."""
+        return False
+
+
+def _give_up(waiting: asyncio.Future[Result], why: str) -> None:
+    if not waiting.done():
+        waiting.set_exception(StoreUnavailable(why))
+        waiting.exception()  # the caller may have gone; that is no error

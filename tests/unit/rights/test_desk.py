@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from office import KEYS, act, now, text_of_ms
+from outage import Region as Outage
 from support import make_rules, settings_of
 
 from collector.clock import Clock
@@ -118,3 +121,31 @@ def test_while_the_clock_is_behind_a_join_has_to_be_sent_again() -> None:
 
     assert [None, Result.RECORDED] == [answer[Region.GERMANY] for answer in answers]
     assert ["exit"] == [entry.split()[0] for entry in ledgers[Region.GERMANY]]
+
+
+async def test_an_act_that_nobody_needs_a_ledger_for_can_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its store is away, who never joined has nothing to leave: the act is done with, and waits for nothing.
+
+    It takes no place among those that wait either: there are so many of them, for all regions.
+    """
+    monkeypatch.setattr("collector.rights.desk.MOST_PENDING", 3)
+    away = await Outage(tmp_path).open()
+    await away.refuse()
+    own = {Region.GERMANY: RULES.pseudonyms[Region.GERMANY]}
+    rules = ActRules(regions=RULES.regions, gate=RULES.gate, pseudonyms=own)
+    desk = Desk(rules, {Region.GERMANY: away.writer}, patience_seconds=5)
+    acts = [document("exit", f"e-{n}", f"ZTE{n}", None) for n in range(4)]
+    before = [await desk.act(one, BASE) for one in acts]
+    await away.heal()
+    after = []
+    for one in acts:
+        acting = asyncio.create_task(desk.act(one, BASE + 1))
+        while not acting.done():
+            await asyncio.sleep(0.01)
+            await away.step()
+        after.append(await acting)
+
+    assert [{Region.GERMANY: None}] * 4 == before
+    assert [{Region.GERMANY: Result.WITHOUT_EFFECT}] * 4 == after
