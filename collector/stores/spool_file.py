@@ -109,7 +109,10 @@ class SpoolFile:
 
     def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
         """The ids of these routers' records."""
-        return tuple(record.record_id for record in self._file.safely(lambda: self._records_of(refs)[1]))
+        return tuple(record.record_id for record in self._all_of(refs))
+
+    def _all_of(self, refs: Sequence[bytes]) -> list[Record]:
+        return self._file.safely(lambda: self._records_of(refs, self._next_id)[1])
 
     def delete(self, ids: Sequence[int]) -> None:
         """Forget rows whose outcome is known. If that fails now, it is done before anything is read again."""
@@ -119,7 +122,8 @@ class SpoolFile:
 
     def purge(self, refs: Sequence[bytes], reason: DropReason) -> None:
         """Remove the records of these routers; they are dropped for *reason*. If that fails now, see `delete`."""
-        self._now_or_before_reading(lambda: self._in_one(lambda: self._purge(refs, reason)))
+        before = self._next_id  # what comes later came after what the purge is for
+        self._now_or_before_reading(lambda: self._in_one(lambda: self._purge(refs, reason, before)))
         self._file.scrub()
 
     def give_back(self, ids: Iterable[int]) -> None:
@@ -187,22 +191,23 @@ class SpoolFile:
         self._next_id += len(made)
 
     def _close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
-        spent = (*act.spent, *(record.record_id for record in self._purge(refs, reason)))
+        spent = (*act.spent, *(record.record_id for record in self._purge(refs, reason, self._next_id)))
         act = msgspec.structs.replace(act, spent=spent)
         row = self._sealed(act, self._next_id, int(time.time() * 1000))
         self._insert([row])
         return row.id, act
 
-    def _purge(self, refs: Sequence[bytes], reason: DropReason) -> list[Record]:
-        mine, records = self._records_of(refs)
+    def _purge(self, refs: Sequence[bytes], reason: DropReason, before: int) -> list[Record]:
+        mine, records = self._records_of(refs, before)
         self._remove([row.id for row in mine])
         for row in mine:
             self._drop(row.id, reason)
         return records
 
-    def _records_of(self, refs: Sequence[bytes]) -> tuple[list[Row], list[Record]]:
-        """The rows of these routers' records, and those of them that can be read."""
-        mine, records = rows_in.records_of(self._file.db, self._sealer.tags(refs)), []
+    def _records_of(self, refs: Sequence[bytes], before: int) -> tuple[list[Row], list[Record]]:
+        """The rows of these routers' records that are numbered below *before*, and those of them that can be read."""
+        found, records = rows_in.records_of(self._file.db, self._sealer.tags(refs)), []
+        mine = [row for row in found if row.id < before]
         for row in mine:
             with suppress(Unreadable, msgspec.DecodeError):
                 records.append(_decode_record(self._opened(row)))

@@ -293,6 +293,17 @@ def unwritable(file: SpoolFile) -> Iterator[None]:
     file._file.db.execute("PRAGMA query_only = OFF")
 
 
+def test_a_purge_that_is_late_leaves_what_came_since(file: SpoolFile) -> None:
+    """The owner joined again meanwhile: what was acknowledged after that is not what the exit was for."""
+    file.put([record("a", 1), record("b", 2)])
+    with unwritable(file), pytest.raises(SpoolUnavailable):
+        file.purge([router("a").device_ref], WITHDRAWN)
+    file.put([record("a", 3)])
+
+    assert [2, 3] == numbers(file)
+    assert {WITHDRAWN: 1} == +file.counts().dropped
+
+
 def test_a_write_that_fails_changes_no_count(file: SpoolFile) -> None:
     """What was not taken is not there."""
     file.put([marked("a", 1)])
