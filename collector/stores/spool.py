@@ -7,9 +7,11 @@ Rule 3: a record here is in flight until the store has it, or until it is counte
 """
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from collector.consent.joined import MOST
@@ -109,7 +111,7 @@ class Spool:
         """Let go of it."""
         self.is_open = False
         if self._given is not None:
-            await self._patiently(self._file.close, late=lambda _: None)
+            await self._patiently(self._file.close)
         self._worker.stop()
 
     async def try_again(self) -> None:
@@ -118,7 +120,7 @@ class Spool:
         Raises:
             SpoolUnavailable: it cannot.
         """
-        await self._patiently(self._file.check, late=lambda _: None)
+        await self._patiently(self._file.check)
 
     async def put(self, entries: Sequence[Entry], *, in_hand: bool = False) -> list[int]:
         """Keep *entries*, records while there is room; the rows of those kept, which are the first of them.
@@ -126,7 +128,7 @@ class Spool:
         Raises:
             SpoolUnavailable: none was kept.
         """
-        rows = await self._patiently(self._file.put, entries, in_hand, late=self.delete)
+        rows = await self._patiently(self._file.put, entries, in_hand, late=self._file.delete)
         self.is_full = len(rows) < len(entries)
         return rows
 
@@ -141,7 +143,7 @@ class Spool:
             SpoolUnavailable: neither was done.
         """
         return await self._patiently(
-            self._file.close_gate, act, refs, reason, late=lambda taken: self.delete([taken[0]])
+            self._file.close_gate, act, refs, reason, late=lambda taken: self._file.delete([taken[0]])
         )
 
     async def read(self, most: int) -> list[tuple[int, Record]]:
@@ -151,7 +153,7 @@ class Spool:
             SpoolUnavailable: it cannot be read now.
         """
         return await self._patiently(
-            self._file.read, most, late=lambda found: self.give_back([row for row, _ in found])
+            self._file.read, most, late=lambda found: self._file.give_back([row for row, _ in found])
         )
 
     async def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -160,7 +162,7 @@ class Spool:
         Raises:
             SpoolUnavailable: it cannot be read now.
         """
-        return await self._patiently(self._file.ids_of, refs, late=lambda _: None)
+        return await self._patiently(self._file.ids_of, refs)
 
     def delete(self, rows: Sequence[int]) -> None:
         """Forget rows whose outcome is known; before anything is read again."""
@@ -178,44 +180,59 @@ class Spool:
 
     # How it is done
 
-    async def _patiently(self, work: Callable[..., T], *args: Any, late: Callable[[T], object]) -> T:
-        """Ask for *work* and wait for it; *late* gets what comes after the patience has ended."""
-        self._tried = time.monotonic()
-        asked = self._ask(work, *args)
+    async def _patiently(self, work: Callable[..., T], *args: Any, late: Callable[[T], object] = lambda _: None) -> T:
+        """Ask for *work* and wait for it; *late* takes back what comes after the patience has ended.
+
+        On the same thread, before anything else is done: a purge that was asked for meanwhile would count it.
+        """
+        self._tried, outcome = time.monotonic(), _Claim()
+
+        def in_time() -> T:
+            result = work(*args)
+            if not outcome.take():
+                late(result)
+            return result
+
+        asked = self._ask(in_time)
         if not (await asyncio.wait({asked}, timeout=self.patience))[0]:
-            asked.add_done_callback(lambda done: self._came_late(done, late))
-            error = SpoolUnavailable(f"the spool of {self.region} does not answer")
-            self._refused(error)
-            raise error
+            if outcome.take():
+                asked.add_done_callback(self._came_late)
+                error = SpoolUnavailable(f"the spool of {self.region} does not answer")
+                self._refused(error)
+                raise error
+            await asyncio.wait({asked})
         return self._result(asked)
 
     def _later(self, work: Callable[..., object], *args: Any) -> None:
-        self._ask(work, *args).add_done_callback(lambda done: self._came_late(done, lambda _: None))
+        self._ask(work, *args).add_done_callback(self._came_late)
 
     def _ask(self, work: Callable[..., T], *args: Any) -> asyncio.Future[tuple[T, SpoolCounts]]:
-        return self._worker.call(lambda: (work(*args), self._file.counts()))
+        asked = self._worker.call(lambda: (work(*args), self._file.counts()))
+        # Here, and not where the result is taken: who waits may come to it after others that were asked for later.
+        asked.add_done_callback(self._counted)
+        return asked
 
     def _result(self, done: asyncio.Future[tuple[T, SpoolCounts]]) -> T:
         try:
-            result, counts = done.result()
+            result, _ = done.result()
         except SpoolUnavailable as error:
             self._refused(error)
             raise
         if self.cause is not None and self.cause is not Cause.OPENING:
             LOG.info("spool_ready", region=self.region)
         self.cause = None
-        self._count(counts)
         return result
 
-    def _came_late(self, done: asyncio.Future[tuple[T, SpoolCounts]], late: Callable[[T], object]) -> None:
+    def _came_late(self, done: asyncio.Future[tuple[Any, SpoolCounts]]) -> None:
         if not done.cancelled():
-            try:
-                late(self._result(done))
-            except SpoolUnavailable:
-                return  # said already; what has to be done all the same is done before the next reading
+            with suppress(SpoolUnavailable):  # said already; what has to be done is done before the next reading
+                self._result(done)
 
-    def _count(self, counts: SpoolCounts) -> None:
-        before, self.counts = self.counts, counts
+    def _counted(self, done: asyncio.Future[tuple[Any, SpoolCounts]]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        before, (_, counts) = self.counts, done.result()
+        self.counts = counts
         if counts.size <= self._most - self._most // 16:
             self.is_full = False
         self.changed(before, counts)
@@ -224,3 +241,17 @@ class Spool:
         if self.cause is not error.cause:
             LOG.error("spool_unavailable", region=self.region, cause=error.cause, error=str(error))
         self.cause = error.cause
+
+
+class _Claim:
+    """Who has to do with what was asked for: whoever waits or, once that has given up, the thread that does it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = False
+
+    def take(self) -> bool:
+        """Whether nobody has had it before."""
+        with self._lock:
+            free, self._taken = not self._taken, True
+        return free

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +78,23 @@ async def test_it_says_what_is_in_it_and_what_became_of_the_rest(slow: Slow) -> 
     assert slow.spool.has_room
 
 
+async def test_each_drop_is_told_once_whatever_else_is_asked_for_meanwhile(slow: Slow) -> None:
+    """Who waits for an answer hears of it later than who waits for none: what was counted is told in its order."""
+    await slow.spool.put([record("a", 1), record("b", 2)])
+    slow.go_on.clear()
+    putting = asyncio.create_task(slow.spool.put([record("c", 3)]))
+    await asyncio.sleep(0)
+    slow.spool.purge([router("a").device_ref], DropReason.WITHDRAWN)
+    slow.go_on.set()
+    time.sleep(0.3)  # noqa: ASYNC251 - a loop that is busy until both are done
+    await putting
+    await slow.spool.read(10)
+    told = sum((after.dropped - before.dropped for before, after in slow.seen), Counter[DropReason]())
+
+    assert {DropReason.WITHDRAWN: 1} == told
+    assert 2 == slow.spool.records
+
+
 async def test_what_was_put_too_late_is_taken_back(slow: Slow) -> None:
     """Whoever gave it was told that it is not there, and has left it with the broker."""
     slow.hang()
@@ -87,6 +106,18 @@ async def test_what_was_put_too_late_is_taken_back(slow: Slow) -> None:
     assert (False, Cause.NOT_ANSWERING) == during
     assert 0 == slow.spool.records
     assert slow.spool.answers
+
+
+async def test_what_was_put_too_late_is_no_drop_of_an_exit_that_came_meanwhile(slow: Slow) -> None:
+    """It is in memory: its outcome is counted there, once."""
+    slow.hang()
+    with pytest.raises(SpoolUnavailable, match="does not answer"):
+        await slow.spool.put([record("a", 1)])
+    slow.spool.purge([router("a").device_ref], DropReason.WITHDRAWN)
+    await slow.recovered()
+
+    assert {} == +slow.spool.counts.dropped
+    assert 0 == slow.spool.records
 
 
 async def test_an_act_that_was_taken_too_late_is_taken_back_its_purge_is_not(slow: Slow) -> None:
