@@ -105,9 +105,10 @@ class Outage:
 
     def _has_to_wait(self, act: ConsentEvent) -> bool:
         """A join must not overtake an act that was left before it, nor the report that its router joins by."""
-        if not takes_its_turn(act) or self.joined.knows(act.identity):
+        if not takes_its_turn(act):
             return False
-        return act.identity.device_ref in (self._left if self._joins_by_flag else self._left_acts)
+        by_flag = self._joins_by_flag and not self.joined.knows(act.identity)
+        return act.identity.device_ref in (self._left if by_flag else self._left_acts)
 
     def reason(self, identity: Identity) -> DropReason:
         """Why a record of a router that has left is dropped."""

@@ -111,11 +111,13 @@ class Queue:
         self._forget(mine)
         return mine
 
-    def remove(self, items: Iterable[Item]) -> None:
-        """Take these out of what is queued."""
+    def remove(self, items: Iterable[Item]) -> list[Item]:
+        """Take these out of what is queued; those of them that were."""
         gone = {id(item) for item in items}
+        found = [item for item in self.queued if id(item) in gone]
         self._forget([item for item in islice(self.queued, self._counted) if id(item) in gone])
         self.queued = deque(item for item in self.queued if id(item) not in gone)
+        return found
 
     def put_back(self, urgent: Sequence[Item], queued: Sequence[Item]) -> None:
         """Before everything else, in the order it had; what left meanwhile makes way for the exit that waits.

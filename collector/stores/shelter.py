@@ -110,8 +110,8 @@ class Shelter:
         except SpoolUnavailable:
             self._leave([*before, item], source)
             return
-        self.held.remove(held)
-        self._outcomes.drop(held, reason)
+        # Those that are held no more wait in the queue of a store that came back; the act has named them.
+        self._outcomes.drop(self.held.remove(held), reason)
         if under_way is not None:
             self._drop(limbo, reason, under_way)
         if source is None:

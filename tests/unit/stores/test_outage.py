@@ -459,6 +459,56 @@ async def test_acts_of_one_router_keep_their_order(folder: Path) -> None:
     assert ["join", "exit", "join", "exit"] == await after.acts()
 
 
+async def test_a_join_does_not_overtake_the_exit_that_was_left_before_it(folder: Path) -> None:
+    """Whose last word it was to join again is in, whatever the spool could take of it; also one that is known."""
+    here = await region(folder, "a")
+    await here.refuse()
+    here.file._file.db.execute("PRAGMA query_only = ON")
+    [gone] = here.put(leave("a", at=LATER, event_ref=ref("exit")))
+    await here.shelter()
+    here.file._file.db.execute("PRAGMA query_only = OFF")
+    await here.spool.try_again()
+    [came] = here.put(join("a", at=LATER + MINUTE, event_ref=ref("join")))
+    await here.shelter()
+    await here.heal()
+    here.writer.renewed()
+    here.writer.acts_renewed()
+    here.put(leave("a", at=LATER, event_ref=ref("exit")), join("a", at=LATER + MINUTE, event_ref=ref("join")))
+    here.put(record("a", 1, at=LATER + 2 * MINUTE))
+    await here.drain()
+
+    assert ["left", "left"] == done([gone, came])
+    assert ["join", "exit", "join"] == await here.acts()
+    assert [1] == here.stored()
+
+
+async def test_what_an_exit_finds_in_memory_counts_once_though_the_store_comes_back_meanwhile(folder: Path) -> None:
+    """What was held goes with the next commit then, and has its outcome there."""
+    here = await region(folder, "a", "b")
+    here.put(record("b", 1))
+    committing = await here.hang()
+    here.file._file.db.execute("PRAGMA query_only = ON")
+    here.put(record("a", 2))
+    await here.shelter()
+    here.file._file.db.execute("PRAGMA query_only = OFF")
+    await here.spool.try_again()
+    close, loop = here.file._close_gate, asyncio.get_running_loop()
+
+    def slow(*args: Any) -> Any:
+        loop.call_soon_threadsafe(here.store.gate.set)
+        asyncio.run_coroutine_threadsafe(asyncio.wait({committing}), loop).result()
+        return close(*args)
+
+    here.file._close_gate = slow  # type: ignore[method-assign, assignment]
+    here.put(leave("a", at=LATER))
+    await here.shelter()
+    await here.drain()
+
+    assert 0 == here.metrics.in_flight
+    assert [0, 1] == here.stored()
+    assert here.metrics.received == 4
+
+
 async def test_an_old_exit_that_the_broker_kept_purges_nothing(folder: Path) -> None:
     """A retained exit comes with every connection. The ledger says whether it is old; until then nothing is let in."""
     here = await region(folder, "a")
