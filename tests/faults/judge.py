@@ -130,9 +130,15 @@ class Judge:
 
     def _examine(self, region: str, serial: str, entries: list[LedgerEntry]) -> None:
         """Cross-examine what the ledger says of one router (rules 1 to 3)."""
-        refs = {act.id: self._ref(region, f"consent event\0{serial}\0{act.id}") for act in self._oracle.of(serial)}
+        refs = {act.id: self._ref(region, self._named(serial, act)) for act in self._oracle.of(serial)}
         for fault in ledger_faults(self._oracle, serial, entries, refs, registered=self._registered):
             self.verdict.add("ledger", f"{region}: {serial}: {fault}")
+
+    @staticmethod
+    def _named(serial: str, act: Act) -> str:
+        """What an act's pseudonym is made of: a join under the id of an exit is another act."""
+        own = "\0join" if act.kind is Kind.JOIN else ""
+        return f"consent event\0{serial}\0{act.id}{own}"
 
     def _files(self, kept: dict[str, set[str]]) -> None:
         """No file holds a value that is not one of its region's records (rule 4, raw bytes)."""
