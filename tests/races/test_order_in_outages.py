@@ -97,13 +97,13 @@ class Play:
         """Begin to hold what is asked of store and spool."""
         spool, patiently = self.region.spool, self.region.spool._patiently
 
-        async def held(*args: Any, late: Callable[[Any], object]) -> Any:
+        async def held(*args: Any, late: Callable[[Any], object] = lambda _: None) -> Any:
             begins = await self.spooling()
             done = await patiently(*args, late=late) if begins else None
             if begins and await self.spooling():
                 return done
             if begins:
-                late(done)
+                spool._later(late, done)
             error = SpoolUnavailable("told to")
             spool._refused(error)
             raise error
@@ -184,7 +184,8 @@ class Play:
         del self.to_come[:most]
 
     def renew(self) -> None:
-        """There is a new connection: what was not acknowledged comes again, in its order."""
+        """There are new connections: what was not acknowledged comes again, in its order."""
+        self.region.writer.acts_renewed()
         self.region.writer.renewed()
         self.to_come = [one for one in self.sent if not any(receipt.completed for receipt in one.receipts)]
 
