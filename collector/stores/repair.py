@@ -7,10 +7,11 @@ Rule 2: accepting is a loss that somebody answers for with a reason. It never op
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from collector.consent.acts import LEFT
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import State
 from collector.errors import Cause, StoreUnusable
@@ -81,9 +82,10 @@ async def _check_older(store: Store, kept: Kept, witness: Witness) -> None:
             f"between them is lost. Restore a newer backup, or see docs/operating.md, Restore.",
             Cause.ROLLED_BACK,
         )
-    known = kept.after if head.seq == kept.after.seq else None
-    for text in islice(witness.entries(head.seq - 1), 1):
-        known = end_of(text)
+    if head.seq == kept.after.seq:
+        known: Head | None = kept.after
+    else:
+        known = next(map(end_of, witness.entries(head.seq - 1)), None)
     if head.seq and known != head:
         raise StoreUnusable(
             f"{witness.path}: tells of another ledger: entry {head.seq} differs. Restore a backup of this one, or see "
@@ -98,7 +100,7 @@ async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Re
     The witness is begun anew from it; the old one is kept beside it under another name, as evidence. Times that a clock
     which was ahead has left in the store are not held against the clock any more.
     """
-    acts = [act for entry in await _lost(store, witness) for act in await _again(store, entry, now)]
+    acts = [act for lost in await _lost(store, witness) for act in await _again(store, lost, now)]
     erased = 0
     for start in range(0, len(acts), _AT_A_TIME):
         erased += (await store.commit(acts[start : start + _AT_A_TIME])).erased
@@ -111,17 +113,26 @@ async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Re
     return Repaired(entries=len(acts), erased=erased)
 
 
-async def _lost(store: Store, witness: Witness) -> list[LedgerEntry]:
-    """The last entry about each router that the witness has entries of which the ledger has not."""
-    last: dict[str, LedgerEntry] = {}
+class _Lost(NamedTuple):
+    """What the ledger has not of one router: the last entry, and whether the router has left by one of them."""
+
+    last: LedgerEntry
+    has_left: bool
+
+
+async def _lost(store: Store, witness: Witness) -> list[_Lost]:
+    """Of each router that the witness has entries of which the ledger has not."""
+    found: dict[str, _Lost] = {}
     for texts in _by_thousands(_readable(witness)):
         first = end_of(texts[0]).seq
         mine = set(await store.entries(first - 1, len(texts)))
         for text in texts:
             if text not in mine:
                 entry = msgspec.json.decode(text, type=LedgerEntry)
-                last[entry.device_ref] = entry
-    return list(last.values())
+                before = found.get(entry.device_ref)
+                has_left = (entry.beneath or entry.state) in LEFT or (before is not None and before.has_left)
+                found[entry.device_ref] = _Lost(entry, has_left)
+    return list(found.values())
 
 
 def _readable(witness: Witness) -> Iterator[str]:
@@ -132,26 +143,29 @@ def _readable(witness: Witness) -> Iterator[str]:
         return
 
 
-async def _again(store: Store, entry: LedgerEntry, now: int) -> list[ConsentEvent]:
-    """The acts that bring a router to where *entry* left it: holds first, for they keep what the others would erase.
+async def _again(store: Store, lost: _Lost, now: int) -> list[ConsentEvent]:
+    """The acts that bring a router to where what was lost left it: holds first, for they keep what others would erase.
 
-    A join is not done again: it has to come from its owner.
+    A join is not done again: it has to come from its owner. Who has left and joined again since is where they were
+    before both, without the records of then.
     """
+    entry, has_left = lost
     identity = Identity(bytes.fromhex(entry.device_ref), entry.key_id)
     event = ConsentEvent(action=Action.EXIT, channel=Channel.SYSTEM, identity=identity, received_at=now)
     again = [msgspec.structs.replace(event, action=Action.HOLD, reference=reference) for reference in entry.holds]
     own = entry.beneath or entry.state
     restrict = msgspec.structs.replace(event, action=Action.RESTRICT)
-    unknown = own is State.RESTRICTED and not await store.find([("router", identity.device_ref)])
-    if own is State.EXITED_RESTRICTED or unknown:
+    erases = own in {State.JOINED, State.RESTRICTED} and (has_left or entry.erased_until > 0)
+    known = (erases or own is State.RESTRICTED) and bool(await store.find([("router", identity.device_ref)]))
+    if erases and known:
+        again.append(msgspec.structs.replace(event, action=Action.ERASE))
+    if own is State.EXITED_RESTRICTED or (own is State.RESTRICTED and not known):
         # One that is unknown has nothing to restrict yet, and must not join by its flag.
         again += [event, restrict]
     elif own is State.RESTRICTED:
         again.append(restrict)
     elif own is not State.JOINED:
         again.append(msgspec.structs.replace(event, action=_ACTION.get(own, Action.EXIT)))
-    elif entry.erased_until:
-        again.append(msgspec.structs.replace(event, action=Action.ERASE))
     return again
 
 

@@ -212,6 +212,20 @@ async def test_a_witness_that_begins_too_late_repairs_nothing(two: tuple[Store, 
     assert 1 == (await restored.head()).seq
 
 
+async def test_a_witness_that_begins_where_the_backup_ends_repairs_it(two: tuple[Store, Store], tmp_path: Path) -> None:
+    """It was left out up to the very entry that is the last one in the backup; nothing lies between."""
+    whole, restored = two
+    witness = witness_of(tmp_path)
+    await both(two, record("a", 1))
+    await whole.commit([leave("a", at=LATER), leave("b", at=LATER + HOUR)])
+    witness.append(await whole.entries())
+    witness.forget(START + 1)
+
+    assert (1, 1) == (witness.read().after.seq, (await restored.head()).seq)  # type: ignore[union-attr]
+    assert Repaired(entries=2, erased=1) == await repair(restored, witness)
+    assert await whole.entries() == await restored.entries()
+
+
 async def test_the_witness_of_another_ledger_repairs_nothing(two: tuple[Store, Store], tmp_path: Path) -> None:
     """A backup of another store, or one that was served without its guard."""
     whole, restored = two
@@ -267,7 +281,7 @@ async def test_accepting_keeps_out_who_is_known_to_have_left(two: tuple[Store, S
     }
     after = await restored.commit([record("never", 1, at=LATER + 2 * HOUR), record("a", 2, at=LATER + 2 * HOUR)])
 
-    assert Repaired(entries=2, erased=1) == done
+    assert Repaired(entries=3, erased=2) == done
     assert {"a": [State.EXITED], "never": [State.EXITED]} == {n: s for n, s in states.items() if s != [State.JOINED]}
     assert 0 == after.stored
     assert await restored.entries() == list(witness.entries())
@@ -292,6 +306,37 @@ async def test_accepting_does_again_what_was_held_and_what_was_to_be_erased(
     assert (State.EXITED, ("CASE-4711",)) == (b.standing.state, b.standing.holds)
     release = msgspec.structs.replace(held, action=Action.RELEASE, received_at=LATER + 2 * HOUR)
     assert 1 == (await restored.commit([release])).erased
+
+
+async def test_accepting_brings_back_no_record_of_who_left_and_joined_again(
+    two: tuple[Store, Store], tmp_path: Path
+) -> None:
+    """The exit erased it, and the witness tells of the exit; also where a restriction or a hold came last."""
+    whole, restored = two
+    witness = witness_of(tmp_path)
+    names = ("a", "b", "c", "d")
+    await both(two, *(record(name, 1) for name in (*names, "e")))
+    await whole.commit([leave(name, at=LATER) for name in ("a", "b", "c")])
+    await whole.commit([join(name, at=LATER + MINUTE) for name in ("a", "b", "c")])
+    await whole.commit([act(Action.ERASE, "d", at=LATER)])
+    await whole.commit([act(Action.RESTRICT, name, at=LATER + HOUR) for name in ("b", "d")])
+    await whole.commit([msgspec.structs.replace(act(Action.HOLD, "c", at=LATER + HOUR), reference="CASE-4711")])
+    witness.append(await whole.entries())
+    await accept(restored, witness, reason="the newer backup is lost", now=LATER + 2 * HOUR)
+    states = [one.standing.own_state for name in names for one in await found_of(restored, name)]
+    ends = [
+        *(act(Action.UNRESTRICT, name, at=LATER + 3 * HOUR) for name in ("b", "d")),
+        msgspec.structs.replace(act(Action.RELEASE, "c", at=LATER + 3 * HOUR), reference="CASE-4711"),
+    ]
+    await restored.commit(ends)
+
+    assert [State.JOINED, State.RESTRICTED, State.JOINED, State.RESTRICTED] == states
+    assert [[], [], [], [], [1]] == [await numbers(restored, name) for name in (*names, "e")]
+
+
+async def found_of(store: Store, name: str) -> Any:
+    """What is found of a router by its pseudonym."""
+    return await store.find([("router", router(name).device_ref)])
 
 
 async def test_accepting_restricts_again_whom_the_ledger_has_lost_or_sees_joined(
