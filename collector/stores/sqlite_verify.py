@@ -36,6 +36,11 @@ _RECORDS: Final = f"""
 _TWICE: Final = """
     SELECT coalesce(sum(number - 1), 0) FROM (SELECT count(*) AS number FROM record WHERE router_id BETWEEN ? AND ?
         GROUP BY router_id, event_time, record_id HAVING count(*) > 1)"""
+# An index that lost a row would hide its record from who reads it, and from the exit that is to erase it.
+_HIDDEN: Final = """
+    SELECT count(*) FROM record r NOT INDEXED WHERE r.id BETWEEN ? AND ? AND NOT EXISTS (
+        SELECT 1 FROM record i INDEXED BY record_by_router WHERE i.router_id = r.router_id
+            AND i.event_time = r.event_time AND i.record_id = r.record_id AND i.id = r.id)"""
 _LAST_ENTRY: Final = "SELECT entry FROM ledger WHERE device_ref = ? ORDER BY seq DESC LIMIT 1"
 _ACTS: Final = "SELECT entry FROM ledger WHERE device_ref = ? AND seq >= ? ORDER BY seq"
 
@@ -50,7 +55,7 @@ def verify(path: Path, region: Region, expected: Expected) -> Verified:
     found = Verified(region)
     try:
         with closing(connect_read_only(path, region)) as connection:
-            for step in (_chain, _indexes, _standings, _records, _twice, _leftovers):
+            for step in (_chain, _indexes, _standings, _records, _hidden, _twice, _leftovers):
                 step(connection, found, expected)
     except sqlite3.Error as error:
         trouble = refused(error, path, region)
@@ -114,6 +119,18 @@ def _records(connection: sqlite3.Connection, found: Verified, expected: Expected
     orphans = "SELECT count(*) FROM record WHERE router_id NOT IN (SELECT id FROM router)"
     if number := connection.execute(orphans).fetchone()[0]:
         found.fault(STRAYS.format(number))
+
+
+def _hidden(connection: sqlite3.Connection, found: Verified, _: Expected) -> None:
+    """Every record is found by its router. Without an index all of them are."""
+    number, index = 0, "SELECT 1 FROM sqlite_schema WHERE name = 'record_by_router'"
+    if not connection.execute(index).fetchone():
+        return
+    oldest, newest = connection.execute("SELECT min(id), max(id) FROM record NOT INDEXED").fetchone()
+    for first in range(oldest or 0, (newest or 0) + 1, LOOK):
+        number += connection.execute(_HIDDEN, (first, first + LOOK - 1)).fetchone()[0]
+    if number:
+        found.fault(f"{number} records are missing in the index by which they are read and erased")
 
 
 def _twice(connection: sqlite3.Connection, found: Verified, _: Expected) -> None:

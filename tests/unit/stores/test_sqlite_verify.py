@@ -251,6 +251,22 @@ def test_an_index_that_lost_a_router_is_found(path: Path) -> None:
     assert found(path)
 
 
+def test_a_record_that_its_index_has_lost_is_found(path: Path) -> None:
+    """Nobody would read it, and no exit erase it."""
+    with tampering(path) as other:
+        schema = "SELECT * FROM sqlite_schema WHERE name = 'record_by_router'"
+        other.execute("PRAGMA writable_schema = ON")
+        index = other.execute(schema).fetchone()
+        other.execute("DELETE FROM sqlite_schema WHERE name = 'record_by_router'")
+        other.execute("PRAGMA writable_schema = RESET")
+        _record_of(other, "a", consent_seq=1, received_at=START)
+        other.execute("PRAGMA writable_schema = ON")
+        other.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", index)
+        other.execute("PRAGMA writable_schema = RESET")
+
+    assert ["1 records are missing in the index by which they are read and erased"] == found(path)
+
+
 def _record_of(other: sqlite3.Connection, name: str, *, consent_seq: int, received_at: int) -> None:
     """A record that no collector wrote."""
     sql = """INSERT INTO record SELECT NULL, ?, id, ?, ?, ?, '2020-03-14', 'report-v1', NULL, NULL, '{}'
