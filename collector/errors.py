@@ -94,7 +94,7 @@ _ADVICE = {
     Cause.NOT_ANSWERING: "See that the disk and its path, or the server and the way to it, answer.",
     Cause.LOCKED: "End the program that holds the store, an SQL shell for one.",
     Cause.REPLACED: "Nothing, if a store was put there on purpose: it is opened anew.",
-    Cause.MISSING: "Mount its disk, or restore a backup; if it is lost, begin it anew with: ueip ledger repair.",
+    Cause.MISSING: "Mount its disk, or restore a backup; if it is lost, begin it anew: ueip ledger repair --region R.",
     Cause.DISK_FULL: "Make room on the disk of the store.",
     Cause.READ_ONLY: "Make the file, its folder and its disk writable for the collector.",
     Cause.CORRUPT: "Restore the store from a backup (docs/operating.md, Backup), or mend its disk.",

@@ -125,13 +125,22 @@ def show_command(router: str, config: Path | None, reason: str | None, *, as_doc
 def repair_command(config: Path | None, region: str | None) -> None:
     """Put back what a restored store has lost against its witness: the same entries, and the erasures they stand for.
 
-    The region was closed (`ledger rolled back`); a running collector takes it up again by itself. Exits with 3 when the
-    witness does not reach back far enough or tells of another ledger.
+    The region was closed (`ledger rolled back`); a running collector takes it up again by itself. A store that is lost
+    is begun anew only with --region: its disk may not be mounted. Exits with 3 when a witness does not reach back far
+    enough or tells of another ledger; the other regions are repaired all the same.
     """
     settings = settings_of(config)
-    for here in _regions(settings, region):
-        done = asyncio.run(_on_store(settings, here, repair))
-        say(f"{here}: {_told(done)}" if done.entries else f"{here}: nothing is missing")
+    regions = _regions(settings, region)
+    if region is not None:
+        _repair(settings, regions[0])
+        return
+    _, away = _of_each(settings, regions, lambda place: _repair(settings, place.region))
+    _raise_if(away)
+
+
+def _repair(settings: Settings, here: Region) -> None:
+    done = asyncio.run(_on_store(settings, here, repair))
+    say(f"{here}: {_told(done)}" if done.entries else f"{here}: nothing is missing")
 
 
 @ledger.command("accept")

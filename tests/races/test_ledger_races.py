@@ -164,7 +164,8 @@ def test_k17_a_store_or_a_witness_that_is_lost_closes_its_region(site: Site, los
         collector.stop()
         if lost == "store":
             site.store(HERE).unlink()
-            said, mend = "store missing", lambda: site.ueip("ledger", "repair", "-c", str(site.config))
+            repair = ("ledger", "repair", "--region", HERE, "-c", str(site.config))
+            said, mend = "store missing", lambda: site.ueip(*repair)
         else:
             kept = witness.rename(witness.with_suffix(".kept"))
             said, mend = "witness missing", lambda: kept.rename(witness)

@@ -185,6 +185,41 @@ def test_a_store_that_cannot_be_read_is_exit_code_3_and_keeps_nothing_from_the_o
     assert "china: the store of china did not answer" in err
 
 
+def test_a_store_that_cannot_be_repaired_keeps_nothing_from_the_others(site: Path) -> None:
+    """Each region is told; the exit code says that not all was done."""
+    asyncio.run(_touched(site, Region.HONG_KONG))
+    _restored(site)
+    (site / "keys" / "hong_kong.witness").unlink()
+    code, _, err = run(site, "repair")
+
+    assert 3 == code
+    assert "germany: 1 entries written, 1 records erased" in err
+    assert "hong_kong: " in err
+
+
+def _restored(site: Path) -> None:
+    """A backup takes the place of the German store; somebody left since."""
+    store, backup = site / "data" / "germany.sqlite", site / "backup.sqlite"
+    shutil.copy(store, backup)
+    config = ["-c", str(site / "collector.toml")]
+    assert 0 == CliRunner().invoke(ueip, ["exit", SERIAL, "--country", "DE", "--yes", *config]).exit_code
+    shutil.copy(backup, store)
+
+
+def test_a_store_that_is_lost_is_begun_anew_only_where_somebody_names_it(site: Path) -> None:
+    """Its disk may not be mounted, and what would be made in its place is hidden by it afterwards."""
+    asyncio.run(_touched(site, Region.CHINA))
+    store = site / "data" / "china.sqlite"
+    store.unlink()
+    code, _, err = run(site, "repair")
+    there = store.exists()
+    named = run(site, "repair", "--region", "china")
+
+    assert (3, False) == (code, there)
+    assert "Nothing was made in its place" in err
+    assert (0, True) == (named.code, store.exists())
+
+
 async def _touched(site: Path, region: Region) -> None:
     store = open_store(load_settings(site / "collector.toml"), region)
     await store.open()
