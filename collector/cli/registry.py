@@ -1,8 +1,9 @@
 """`ueip registry`: the deployment's list of routers and their countries. A name goes in, none comes out."""
 
 import csv
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ import click
 
 from collector.cli.common import config_option, out, say, settings_of
 from collector.config import Settings, read_keys
-from collector.errors import CollectorError, DataFault
+from collector.errors import CollectorError, DataFault, StoreUnavailable
 from collector.formats.report import ROUTER
 from collector.model import DropReason, Identity, Region
 from collector.pseudonym import Pseudonymiser
@@ -20,6 +21,10 @@ from collector.storage import open_registry
 
 _MOST_FAULTS: Final = 20
 _COLUMNS: Final = ("router", "country")
+_LONGEST_CODE: Final = 3
+_NUMBER: Final = re.compile(r"[0-9]{1,5}")
+MOST_GENERATIONS: Final = 10_000
+"""Owners that a router can have had, one after the other."""
 
 
 @click.group("registry")
@@ -43,7 +48,9 @@ class _Office:
         """The region of a country, or what is wrong with it."""
         region = self._map.home(country)
         if isinstance(region, DropReason):
-            return f"country: found '{country}': {region.meaning}"
+            # Columns that were mixed up have a router's name here.
+            found = f"'{country}'" if len(country) <= _LONGEST_CODE else "what is no code"
+            return f"country: found {found}: {region.meaning}"
         return region if region in self.stores else f"country: found '{country}' of {region}, which is not served here"
 
     def listed(self, router: str) -> list[tuple[Region, Entry]]:
@@ -71,17 +78,30 @@ class _Office:
         return any(removed)
 
     def put(self, routers: Iterable[tuple[str, Entry, Region]]) -> Counter[Region]:
-        """Enter routers; how many were new or changed."""
+        """Enter routers, region by region; how many were new or changed.
+
+        Raises:
+            StoreUnavailable: a region's list could not be written; says which, and which were before it.
+        """
         mine: dict[Region, list[tuple[Identity, Entry]]] = {}
         for router, entry, region in routers:
             mine.setdefault(region, []).append((self.pseudonyms[region].identity(router), entry))
-        return Counter({region: self.stores[region].put(entries) for region, entries in mine.items()})
+        done = Counter[Region]()
+        for region, entries in mine.items():
+            try:
+                done[region] = self.stores[region].put(entries)
+            except StoreUnavailable as error:
+                before = f"; done before it: {', '.join(done)}" if done else ""
+                raise StoreUnavailable(f"{region}: nothing was entered{before}: {error}", error.cause) from error
+        return done
 
 
 @registry_group.command()
 @click.argument("router", metavar="ROUTER")
 @click.option("--country", required=True, help="ISO 3166-1 alpha-2, upper case.")
-@click.option("--generation", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Which owner in turn.")
+@click.option(
+    "--generation", type=click.IntRange(1, MOST_GENERATIONS), default=1, show_default=True, help="Which owner in turn."
+)
 @config_option
 def add(router: str, country: str, generation: int, config: Path | None) -> None:
     """Enter ROUTER (as in its topics), or change its country within the region."""
@@ -119,11 +139,15 @@ def show(router: str, config: Path | None) -> None:
 @click.argument("file", metavar="CSV", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @config_option
 def import_(file: Path, config: Path | None) -> None:
-    """Enter all routers of CSV: a header with router,country and perhaps generation. All of them or none."""
+    """Enter all routers of CSV: a header with router,country and perhaps generation.
+
+    A fault in any line, and none is entered. Each region's list takes all of its routers or none: when a store could
+    not be reached (exit code 3), give the same file again.
+    """
     office = _Office(settings_of(config))
     office.read_all()
     faults: list[str] = []
-    routers = list(_rows(file, office, faults))
+    routers = _read(file, office, faults)
     if faults:
         more = [f"{file}: {len(faults) - _MOST_FAULTS} more faults"] if len(faults) > _MOST_FAULTS else []
         raise DataFault([*faults[:_MOST_FAULTS], *more])
@@ -142,17 +166,53 @@ def _checked(office: _Office, router: str, country: str) -> Region:
     return region
 
 
+def _read(file: Path, office: _Office, faults: list[str]) -> list[tuple[str, Entry, Region]]:
+    """The rows that are in order.
+
+    Raises:
+        DataFault: it is no such file; what is wrong with single rows goes to *faults*.
+    """
+    try:
+        return list(_rows(file, office, faults))
+    except UnicodeDecodeError:
+        raise DataFault([f"{file}: found text that is not UTF-8, expected UTF-8. Save it as that."]) from None
+    except csv.Error as error:
+        raise DataFault([f"{file}: {error}. Expected lines of comma-separated values."]) from None
+    except OSError as error:
+        raise DataFault([f"{file}: cannot be read: {error.strerror}"]) from None
+
+
 def _rows(file: Path, office: _Office, faults: list[str]) -> Iterator[tuple[str, Entry, Region]]:
     """The rows that are in order; a fault says its line and nothing of the router."""
+    seen: dict[str, tuple[int, Entry]] = {}
     with file.open(newline="", encoding="utf-8-sig") as text:
         rows = csv.DictReader(text)
         if missing := set(_COLUMNS).difference(rows.fieldnames or ()):
             raise DataFault([f"{file}: line 1: found no column {', '.join(sorted(missing))}. Add a header."])
         for row in rows:
             try:
-                number = int(row.get("generation") or 1)
-                region = _checked(office, row["router"], row["country"])
-            except (CollectorError, ValueError) as error:
+                router, entry, region = _entered(row, office)
+                _check_once(router, entry, rows.line_num, seen)
+            except CollectorError as error:
                 faults.append(f"{file}: line {rows.line_num}: {error}")
             else:
-                yield row["router"], Entry(row["country"], number), region
+                yield router, entry, region
+
+
+def _check_once(router: str, entry: Entry, line: int, seen: dict[str, tuple[int, Entry]]) -> None:
+    first, before = seen.setdefault(router, (line, entry))
+    if before != entry:
+        raise CollectorError(f"line {first} has this router too, and says otherwise. Leave one of them out.")
+
+
+def _entered(row: Mapping[str, str | None], office: _Office) -> tuple[str, Entry, Region]:
+    """What a row says.
+
+    Raises:
+        CollectorError: it is not in order.
+    """
+    router, country, number = (row.get(name) or "" for name in (*_COLUMNS, "generation"))
+    region = _checked(office, router, country)
+    if number and not (_NUMBER.fullmatch(number.strip()) and 1 <= int(number) <= MOST_GENERATIONS):
+        raise CollectorError(f"generation: expected a whole number, 1 to {MOST_GENERATIONS}")
+    return router, Entry(country, int(number or 1)), region

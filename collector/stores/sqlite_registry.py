@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from collector.model import Identity, Region
 from collector.registry import Entry
-from collector.stores.sqlite_faults import refused
+from collector.stores.sqlite_faults import not_opened, refused
 from collector.stores.sqlite_rows import check_staying_here
 from collector.stores.sqlite_schema import connect
 
@@ -35,7 +35,10 @@ class SQLiteRegistry:
     @property
     def exists(self) -> bool:
         """Whether there is a store at all; what is not there lists nobody."""
-        return self._path.exists()
+        try:
+            return self._path.exists()
+        except OSError as error:
+            raise not_opened(error, self._path) from error
 
     def version(self) -> int:
         """A number that is another one after every change."""
