@@ -159,7 +159,9 @@ def sign_out_command(name: str, config: Path | None) -> None:
     now = int(time.time() * 1000)
 
     def ended(book: Book) -> Book:
-        return msgspec.structs.replace(book, ended={**book.ended, name: now})
+        # A provider's names may have capitals; a local account of that name has none.
+        local = {name.lower()} if book.get(name.lower()) else set()
+        return msgspec.structs.replace(book, ended={**book.ended, **dict.fromkeys({name, *local}, now)})
 
     _change(settings, Event.ACCOUNT_CHANGED, name, ended)
     say(f"{name}: signed out")

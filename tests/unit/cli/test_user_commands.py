@@ -139,6 +139,14 @@ def test_an_account_is_removed_and_somebody_of_a_provider_is_signed_out(site: Pa
     assert ["somebody@example.com"] == list(accounts(site).book().ended)
 
 
+def test_signing_out_means_a_local_account_however_its_name_is_written(site: Path) -> None:
+    """As with every other command; a provider's name is taken as it is."""
+    add(site)
+    run(site, "sign-out", "ADA")
+
+    assert {"ADA", "ada"} == set(accounts(site).book().ended)
+
+
 @pytest.mark.parametrize("word", ["remove", "lock", "unlock", "password"])
 def test_who_is_not_there_is_told(word: str, site: Path) -> None:
     with pytest.raises(NoSuchAccount, match="ueip user list"):
