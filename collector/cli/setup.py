@@ -32,7 +32,7 @@ from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
 from collector.storage import place_of
-from collector.stores.spool_schema import FILE, connect
+from collector.stores.spool_schema import FILE, connect, sync_folder
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -64,13 +64,23 @@ def _key(folder: Path, region: Region) -> str | None:
 
 
 def _write(path: Path, content: bytes) -> str | None:
-    """Write a new file with mode 0600; what exists is left alone, a key above all."""
+    """Write a new file with mode 0600; what exists is left alone, a key above all.
+
+    It has its name once it is whole and on the disk: half a key would be taken for one, and a key that a power cut took
+    back is lost for what was stored under it meanwhile.
+    """
+    made = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(made, path)
     except FileExistsError:
         return None
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
+    finally:
+        made.unlink(missing_ok=True)
+    sync_folder(path.parent)
     return str(path)
 
 
@@ -151,9 +161,9 @@ def _notice(policies: Policies, now: int) -> Iterator[str]:
 def _spool_faults(own: RegionSettings, region: Region) -> list[str]:
     """What keeps a spool from being used until somebody mends it; a damaged one mends itself at the start."""
     file, key_ids = own.spool_folder / FILE, [key.key_id for key in read_keys(own)]
-    if not file.exists():
-        return []
     try:
+        if not file.exists():
+            return []
         connect(file, region, key_ids).close()
     except SpoolUnavailable as error:
         if error.cause.doubts_the_ledger:
@@ -161,6 +171,8 @@ def _spool_faults(own: RegionSettings, region: Region) -> list[str]:
         say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
     except sqlite3.Error as error:
         say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
+    except OSError as error:
+        return [f"regions.{region}.spool: {own.spool_folder}: {error.strerror}. Make it a folder of the collector's."]
     return []
 
 
@@ -170,7 +182,7 @@ def _check_broker(settings: Settings) -> None:
         facts = asyncio.run(check_broker(settings.broker, settings.sources))
     except BrokerRefused as error:
         raise BrokerUnreachable(f"{where}: {error}. Check user name, password and access rules.") from None
-    except (OSError, TimeoutError, ConnectionLost) as error:
+    except (OSError, TimeoutError, ConnectionLost, UnicodeError) as error:
         raise BrokerUnreachable(f"{where}: cannot be reached ({_why(error)}). Is it running?") from None
     say(f"{where}: connected, subscriptions granted at QoS 1 ({facts})")
     say(
@@ -182,6 +194,8 @@ def _check_broker(settings: Settings) -> None:
 
 def _why(error: Exception) -> str:
     words = {ConnectionRefusedError: "connection refused", TimeoutError: "no answer", ConnectionLost: "connection lost"}
+    if isinstance(error, UnicodeError):
+        return "no name that a machine can have"
     return words.get(type(error), type(error).__name__)
 
 
