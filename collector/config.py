@@ -6,7 +6,7 @@ Rule 2: there is no setting that stores a message without consent (D6), and none
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
@@ -20,6 +20,9 @@ from collector.errors import DataFault
 from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
+
+_FOUR_BYTES: Final = 4_294_967_295
+"""The largest number that MQTT has room for (MQTT 5, 1.5.3)."""
 
 
 class BrokerSettings(Section):
@@ -53,13 +56,13 @@ class BrokerSettings(Section):
         default=True,
         description="Whether reports that the broker retains are cleared there. The access rules must allow it.",
     )
-    session_expiry_seconds: Annotated[int, Field(ge=60)] = Field(
+    session_expiry_seconds: Annotated[int, Field(ge=60, le=_FOUR_BYTES)] = Field(
         default=604_800, description="How long the broker keeps messages for a collector that is away."
     )
     receive_maximum: Annotated[int, Field(ge=10, le=65535)] = Field(
         default=10_000, description="Messages the broker may have under way, unacknowledged (MQTT 5, 3.1.2.11.3)."
     )
-    max_packet_bytes: Annotated[int, Field(ge=65_536)] = Field(
+    max_packet_bytes: Annotated[int, Field(ge=65_536, le=_FOUR_BYTES)] = Field(
         default=16_777_216, description="Larger packets are not taken from the broker at all."
     )
     reconnect_max_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(

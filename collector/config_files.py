@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TOKEN_BYTES: Final = 32
 """The shortest secret that opens the API."""
+_NO_PASSPHRASE: Final = ""
+"""Without a word OpenSSL asks whoever sits at the terminal, with every connection, and everything waits meanwhile."""
 _DRIVERS: Final = {"postgresql": "asyncpg", "clickhouse": "clickhouse_connect"}
 _EXTRAS: Final = {"asyncpg": "postgres", "clickhouse_connect": "clickhouse"}
 """What to install for a driver."""
@@ -36,7 +38,7 @@ def tls_context(peer: "BrokerSettings | PostgresSettings | ClickHouseSettings") 
     context = ssl.create_default_context(cafile=peer.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if peer.cert_file is not None:
-        context.load_cert_chain(peer.cert_file, peer.key_file)
+        context.load_cert_chain(peer.cert_file, peer.key_file, _NO_PASSPHRASE)
     return context
 
 
@@ -86,10 +88,7 @@ def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings | ClickHo
     try:
         tls_context(peer)
     except (ssl.SSLError, OSError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        return [
-            f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
-        ]
+        return [_unusable(section, error)]
     return []
 
 
@@ -133,11 +132,16 @@ def _listener_faults(section: str, listener: "ApiSettings | ConsoleSettings") ->
     try:
         server_context(listener)
     except (ssl.SSLError, OSError) as error:
-        reason = getattr(error, "reason", None) or type(error).__name__
-        return [
-            f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key that fits cert_file."
-        ]
+        return [_unusable(section, error)]
     return []
+
+
+def _unusable(section: str, error: OSError) -> str:
+    reason = getattr(error, "reason", None) or type(error).__name__
+    return (
+        f"{section}: the TLS files cannot be used ({reason}). Expected PEM files, and a key without a passphrase that "
+        f"fits cert_file."
+    )
 
 
 def _provider_faults(oidc: "OidcSettings") -> list[str]:
@@ -171,7 +175,7 @@ def server_context(api: "ApiSettings | ConsoleSettings") -> ssl.SSLContext | Non
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(api.cert_file, api.key_file)
+    context.load_cert_chain(api.cert_file, api.key_file, _NO_PASSPHRASE)
     return context
 
 

@@ -13,7 +13,8 @@ from collector.source_settings import SourceSettings
 _WANTED: Final[dict[LinkName, str]] = {"consent": "ueip/v1/+/consent", "reports": "ueip/v1/#"}
 """For reports, wider than their topic: a misspelt one is a counted drop, and a join stays ahead of what follows it."""
 
-
+_LONGEST_PASSWORD: Final = 65_534
+"""Bytes; the codec writes no more."""
 GROUP: Final = "ueip"
 """The group of the workers of a collector whose settings name none."""
 
@@ -44,12 +45,13 @@ def client_id_of(name: LinkName, client_id: str) -> str:
 
 def connect_packet(settings: BrokerSettings, client_id: str, window: int | None = None) -> ConnectPacket:
     """CONNECT for a persistent session with a bounded window (D22), the usual one or *window*."""
-    # An empty file is a wrong password, which the broker will say; it must not end the process.
+    # An empty file is a wrong password, which the broker will say, and so is one that is no password at all; neither
+    # must end the process.
     lines = settings.password_file.read_bytes().splitlines() or [b""] if settings.password_file else [None]
     return ConnectPacket(
         client_id,
         username=settings.username,
-        password=lines[0],
+        password=lines[0] and lines[0][:_LONGEST_PASSWORD],
         clean_start=False,
         keep_alive=settings.keep_alive_seconds,
         session_expiry_interval=settings.session_expiry_seconds,

@@ -203,6 +203,11 @@ def test_a_folder_is_no_file(folder: Folder) -> None:
         ("[broker]\nclient_id = 'a b'", "broker.client_id: found 'a b', expected "),
         ("[broker]\nreceive_maximum = 1", "broker.receive_maximum: found 1, expected greater than or equal to 10"),
         ("[broker]\nkeep_alive_seconds = [30]", "broker.keep_alive_seconds: found [30], expected a whole number"),
+        (
+            "[broker]\nsession_expiry_seconds = 4294967296",
+            "broker.session_expiry_seconds: found 4294967296, expected less ",
+        ),
+        ("[broker]\nmax_packet_bytes = 4294967296", "broker.max_packet_bytes: found 4294967296, expected less "),
         ("broker = 3", "broker: found 3, expected a table"),
         ("[consent]\nmode = 'off'", "consent.mode: found 'off', expected 'flag' or 'registered'"),
         ("[consent]\nmode = false", "consent.mode: found False, expected 'flag' or 'registered'"),

@@ -422,6 +422,14 @@ def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     assert connect_packet(BrokerSettings(username="collector"), "c1").password is None
 
 
+def test_a_file_that_is_no_password_is_a_wrong_one(tmp_path: Path) -> None:
+    """However long it is: the broker refuses it, and the collector does not end for that."""
+    file = tmp_path / "password"
+    file.write_bytes(b"x" * 200_000)
+
+    assert connect_packet(BrokerSettings(username="collector", password_file=file), "c1").write()
+
+
 async def test_a_password_file_that_is_gone_is_waited_for(broker: FakeBroker, start: Start, tmp_path: Path) -> None:
     """It may be in the middle of being replaced; the collector does not end for that."""
     file = tmp_path / "password"
