@@ -15,6 +15,7 @@ from collector.formats.report import rfc3339
 from collector.formats.sources import Source, says_nothing
 from collector.model import Accepted, Dropped, DropReason, Flag, Message, Report
 from collector.pipeline import Rules, judge
+from collector.straight import timely_events
 
 _FLAGS: Final = {
     Flag.YES: "the flag says yes",
@@ -47,7 +48,8 @@ def reports(source: Source, message: Message, rules: Rules, catalogue: Catalogue
         if isinstance(report, DropReason):
             yield Told(f"dropped: {report}", whys(report.meaning, _HINTS.get(report, "")), None)
         else:
-            yield _told(_Sample(source, reading, report, recorder, catalogue, names), message, rules)
+            timely, _, _ = timely_events(report.content.events, 0, message.received_at, rules.gate)
+            yield _told(_Sample(source, reading, report, timely, recorder, catalogue, names), message, rules)
 
 
 class _Sample:
@@ -58,11 +60,12 @@ class _Sample:
         source: Source,
         reading: Reading,
         report: Report,
+        events: list[Any],
         recorder: Recorder,
         catalogue: Catalogue,
         names: RefusedNames,
     ) -> None:
-        self.reading, self.report = reading, report
+        self.reading, self.report, self._events = reading, report, events
         self._source, self._recorder, self._catalogue, self._names = source, recorder, catalogue, names
         self._late = {part.field for part in (*report.parts, *(report.counters or ()))}
 
@@ -130,8 +133,7 @@ class _Sample:
         return DONE[entry.treatment], words, entry.clause
 
     def _told_by_events(self) -> set[str]:
-        events = self.report.content.events
-        made = [] if events is UNSET else events
+        made = self._events
         members = {name for event in made for name in event.__struct_fields__ if getattr(event, name) is not UNSET}
         return {*members, *(event.event for event in made)}
 

@@ -16,6 +16,7 @@ from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.explain import Explanation, explain
 from collector.formats.reading import Reading
+from collector.formats.report import rfc3339
 from collector.formats.sources import Source, Sources
 from collector.model import Accepted, Dropped, DropReason, Flag, Message, Several
 from collector.pipeline import Rules, process
@@ -41,6 +42,8 @@ ENTRIES: tuple[dict[str, Any], ...] = (
     {"names": ["state"], "event": "wan_unexpected_disconnect", "values": {"lost": True, "fine": False}},
     {"names": ["cause"], "event": "wan_unexpected_disconnect", "field": "event.disconnect_cause", "joins": True},
     {"names": ["channel"], "field": "wifi.wifi_channel_2g", "when": {"name": "band", "is": ["2g"]}},
+    {"names": ["starts.{i}.time"], "event": "unexpected_reboot", "field": "event.time"},
+    {"names": ["starts.{i}.why"], "event": "unexpected_reboot", "field": "event.reboot_reason"},
 )
 
 
@@ -123,6 +126,17 @@ def test_each_name_is_told_with_what_becomes_of_it() -> None:
 def test_a_name_is_told_by_what_its_value_made(values: dict[str, Any], name: str, verdict: str) -> None:
     """Not by its entry alone."""
     assert verdict == fates(explained(reading(**values)))[name][0]
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(0, "kept"), (43_200_000, "removed")])
+def test_an_event_outside_the_time_window_is_told_to_be_left_out(ahead: int, verdict: str) -> None:
+    """As of a clock that stood wrong at the start: the record has none of it."""
+    found = explained(
+        Reading(values=(("rsrp", -97), ("starts.1.time", rfc3339(NOW + ahead)), ("starts.1.why", "watchdog")), time=NOW)
+    )
+
+    assert ("events" in (found.stored or {})) is (verdict == "kept")
+    assert (verdict, verdict) == tuple(fates(found)[f"starts.1.{name}"][0] for name in ("time", "why"))
 
 
 def test_each_of_several_reports_is_told() -> None:
