@@ -55,7 +55,7 @@ def _named(model: Any) -> Any:
 
 GROUPS: Final[Mapping[str, Callable[[Likeness, Likeness], bool]]] = {
     "same model and software": lambda a, b: _alike(a.model, b.model) and _alike(a.software, b.software),
-    "same model, other software": lambda a, b: _alike(a.model, b.model) and a.software != b.software,
+    "same model, other software": lambda a, b: _alike(a.model, b.model) and _differ(a.software, b.software),
     "same operator and technology": lambda a, b: _alike(a.operator, b.operator) and _alike(a.technology, b.technology),
 }
 """The groups by their names, in the order they are shown."""
@@ -63,6 +63,10 @@ GROUPS: Final[Mapping[str, Callable[[Likeness, Likeness], bool]]] = {
 
 def _alike(one: str | None, other: str | None) -> bool:
     return one is not None and one == other
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return None not in {one, other} and one != other
 
 
 def is_like(one: Likeness, other: Likeness) -> bool:
@@ -75,12 +79,15 @@ def compare(
 ) -> Finding:
     """The finding with what it is among routers like this one, over the time that all histories are of.
 
-    A finding that was over before that time is not compared, nor one of a rule that needs a longer time.
+    A finding that was over before that time is not compared, nor one of a rule that needs a longer time; nor, by how
+    many have it, what the router itself is not found to have in that time, as a silence that is longer.
     """
     if finding.until is not None and finding.until < own.since:
         return finding
     rule = rules[finding.rule]
     if _needed_hours(rule) * HOUR > own.now - own.since:
+        return finding
+    if CODE[rule.id].measure is None and not _has(own, rule, rules):
         return finding
     groups = ((name, [h for like, h in peers if same(likeness, like)]) for name, same in GROUPS.items())
     found = (_compared(name, rule, own, group, rules) for name, group in groups if len(group) >= LEAST)

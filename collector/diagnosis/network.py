@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from typing import Final
 
+from msgspec.structs import replace
+
 from collector.diagnosis.case import (
     NOT_TOLD,
     Case,
@@ -20,7 +22,7 @@ from collector.diagnosis.history import DAY, MINUTE, Event, History, Sample
 from collector.diagnosis.nouns import Found
 from collector.diagnosis.rules import Rule
 from collector.diagnosis.sentences import Word, say
-from collector.diagnosis.spells import Mark
+from collector.diagnosis.spells import Mark, increments
 
 DISCONNECT: Final = "wan_unexpected_disconnect"
 RESTART: Final = "unexpected_reboot"
@@ -123,7 +125,17 @@ def _counted_by_router(case: Case) -> Found | None:
         return None
     most = max(mark.weight for mark in spell.marks)
     said = say("finding.disconnects_counted", rate=most)
-    return found_samples(case, spell, said, "network.wan_disconnects_day", needed="count")
+    found = found_samples(case, spell, said, "network.wan_disconnects_day", needed="count")
+    begin, end = spell.since // DAY * DAY, spell.marks[-1].at
+    counted_then = sum(mark.weight for mark in _counted(case.history) if begin <= mark.at <= end)
+    # It rests on disconnects, not on days.
+    return replace(found, observations=round(max(most, counted_then)))
+
+
+def _counted(history: History) -> list[Mark[Sample]]:
+    """How many disconnects the router counted from one sample to the next; it begins anew at its midnight."""
+    readings = history.readings("network", "wan_disconnects_day")
+    return increments((sample.at, value, sample) for sample, value in readings)
 
 
 def addresses_overlap(case: Case) -> Found | None:
@@ -134,6 +146,8 @@ def addresses_overlap(case: Case) -> Found | None:
 
 
 def disconnects_a_day(history: History, rule: Rule) -> float | None:
-    """The measure of disconnects."""
+    """The measure of disconnects: by the router's own count where it tells of none."""
+    if not history.of_kind(DISCONNECT) and (told := _counted(history)):
+        return sum(mark.weight for mark in told) / history.days
     own = own_disconnects(history, round(rule["after_restart_minutes"] * MINUTE))
     return len(own) / history.days

@@ -136,6 +136,14 @@ def test_a_router_s_own_count_speaks_where_there_are_no_events() -> None:
     assert "8 disconnects a day by its own count" == found(history(bodies))["disconnects_frequent"].summary
 
 
+def test_a_router_s_own_count_is_as_sure_as_its_events() -> None:
+    """By the disconnects that it counted, not by the days."""
+    bodies = [(at, {"network": {"wan_disconnects_day": at % DAY // HOUR}}) for at in every(since=NOW - 2 * DAY)]
+    finding = found(history(bodies))["disconnects_frequent"]
+
+    assert (45, Confidence.HIGH) == (finding.observations, finding.confidence)
+
+
 @pytest.mark.parametrize(("code", "kind"), [(7, "subscription"), (6, "router"), (15, "area"), (20, "authentication")])
 def test_refusals_are_told_by_what_they_concern(code: int, kind: str) -> None:
     """3GPP TS 24.301 and TS 24.501, annex A."""

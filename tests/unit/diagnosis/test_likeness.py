@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
-from patients import NOW, Body, event, found, history, hours, steady, stored, with_events
+from patients import NOW, Body, event, every, found, history, hours, steady, stored, with_events
 
 from collector.diagnosis.history import DAY, HOUR, History
 from collector.diagnosis.judging import checked_rules
-from collector.diagnosis.likeness import Likeness, compare, on_cell, sentence
+from collector.diagnosis.likeness import GROUPS, Likeness, compare, on_cell, sentence
 from collector.diagnosis.nouns import Finding
 from collector.stores import StoredRecord
 
@@ -76,6 +76,40 @@ def test_a_finding_that_needs_longer_than_was_read_of_others_is_not_compared() -
     own = History([], since=NOW - 2 * DAY, now=NOW)
 
     assert () == compare(finding, own, [(MINE, own)] * 20, MINE, checked_rules()).compared
+
+
+def test_a_silence_longer_than_what_was_read_of_others_is_not_compared() -> None:
+    """Those that fell silent with it are not among them: "none of 20 has it" would speak against the outage it is."""
+    finding = found(history(steady({"router": {"uptime_seconds": 1}}, until=NOW - 3 * DAY)))["data_stopped"]
+    own = History([], since=NOW - 2 * DAY, now=NOW)
+    peers = [(MINE, history(steady({"router": {"uptime_seconds": 1}}, since=NOW - 2 * DAY)))] * 20
+
+    assert () == compare(finding, own, peers, MINE, checked_rules()).compared
+
+
+def test_a_router_whose_software_is_not_known_has_no_other_software() -> None:
+    """It may be the same."""
+    unknown = MINE._replace(software=None)
+
+    assert [] == [name for name, same in GROUPS.items() if "software" in name and same(unknown, MINE)]
+    assert [] == [name for name, same in GROUPS.items() if "software" in name and same(MINE, unknown)]
+
+
+def test_disconnects_that_a_router_only_counts_are_compared_by_its_count() -> None:
+    """Formats that tell states, not events."""
+
+    def counting(most: int) -> History:
+        days = every(since=NOW - 2 * DAY)
+        return history((at, {"network": {"wan_disconnects_day": at % DAY * most // DAY}}) for at in days)
+
+    own = counting(24)
+    peers = [(MINE, counting(2))] * 12
+
+    [first, *_] = compare(found(own)["disconnects_frequent"], own, peers, MINE, checked_rules()).compared
+
+    assert (12, 0) == (first.routers, first.as_much)
+    assert first.own > 20
+    assert first.median < 3
 
 
 def lost(router: str, at: int, cell: str = CELL) -> StoredRecord:

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import pytest
-from patients import collected
+from patients import NOW as PATIENT_NOW
+from patients import SINCE, Body, collected, event, hours, stored, with_events
+from records import MINUTE
 from support import make_rules, milliseconds
 
 from collector.diagnosis.case import Case
@@ -43,6 +45,41 @@ def test_a_rule_finds_and_measures_the_same_in_what_it_names(rule_id: str) -> No
         if code.measure is not None:
             assert code.measure.of(whole, rule) == code.measure.of(part, rule)
     assert some
+
+
+WIFI_OFF = {
+    "wifi_enabled": False, "wifi_channel_2g": 3, "wifi_bandwidth_2g_mhz": 40, "wifi_security_mode_2g": "wep",
+    "wifi_password_strength_2g": "low",
+}  # fmt: skip
+DRAINING = {"battery_percent": 98, "battery_discharge_percent_per_hour": 0.5, "battery_long_charge_mode": False}
+ON_THE_CHARGER = {"battery_percent": 5, "battery_charging": True}
+NEARLY_EMPTY = {"battery_percent": 12, "battery_charging": False, "battery_discharge_percent_per_hour": 30.0}
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "body"),
+    [
+        ("wifi_password_weak", {"wifi": WIFI_OFF}),
+        ("wifi_security_old", {"wifi": WIFI_OFF}),
+        ("wifi_badly_set", {"wifi": WIFI_OFF}),
+        ("battery_long_charge", {"power": DRAINING}),
+        ("restarts_power", {"power": ON_THE_CHARGER}),
+        ("restarts_power", {"power": NEARLY_EMPTY}),
+    ],
+)
+def test_a_rule_names_what_keeps_it_from_a_finding_too(rule_id: str, body: Body) -> None:
+    """Wi-Fi that is off, a charger, a battery that drains: else others would be said to have what they have not."""
+    rules = checked_rules()
+    rule, code = rules[rule_id], CODE[rule_id]
+    restarts = [event("unexpected_reboot", hours(100 + n) + 14 * MINUTE, reboot_reason="power_loss") for n in range(6)]
+    records = [stored(n, at, told) for n, (at, told) in enumerate(with_events(*restarts, body=body))]
+    whole = History(records, since=SINCE, now=PATIENT_NOW)
+    part = History(records, since=SINCE, now=PATIENT_NOW, decode=decoder(rule.fields))
+    found = [code.judge(Case(history, rule, rules.causes)) is not None for history in (whole, part)]
+
+    assert found[0] == found[1]
+    if code.measure is not None:
+        assert code.measure.of(whole, rule) == code.measure.of(part, rule)
 
 
 def test_what_is_not_named_is_not_read() -> None:
