@@ -47,7 +47,7 @@ def every(step: int = STEP, *, since: int = SINCE, until: int = NOW) -> Iterator
 def history(bodies: Iterable[tuple[int, Body]], *, now: int = NOW, late: int = 5000) -> History:
     """The history that these bodies at these times make."""
     records = [stored(number, at, body, late=late) for number, (at, body) in enumerate(bodies)]
-    return History(records, since=SINCE, now=now)
+    return History(records[::-1], since=SINCE, now=now)
 
 
 def steady(body: Body, *, step: int = STEP, since: int = SINCE, until: int = NOW) -> list[tuple[int, Body]]:

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -83,8 +83,10 @@ class History:
         last_received_at: int | None = None,
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> None:
-        """*decode* may read a part of the bodies only (`partial`)."""
+        """*records* come as stores give them, newest first; *decode* may read a part of the bodies only (`partial`)."""
         found = [Sample(r.event_time, r.received_at, r.record_id, decode(r.body)) for r in records]
+        # Times are to the minute, and of what waited, a lot is received at once: the order of storing tells the rest.
+        found.reverse()
         found.sort(key=lambda sample: (sample.at, sample.received_at))
         self.samples: Sequence[Sample] = found
         self.since = since
@@ -122,6 +124,10 @@ class History:
             return None
         return self.samples[position]
 
+    def ahead_of(self, event: Event, within: int) -> Sample | None:
+        """The last sample of before an event: one of the same minute may be of after it, as the one that tells it."""
+        return self.before(event.at // MINUTE * MINUTE - 1, within)
+
     def between(self, since: int, until: int) -> Sequence[Sample]:
         """The samples from a time to another, both included."""
         return self.samples[bisect_left(self._times, since) : bisect_right(self._times, until)]
@@ -143,7 +149,19 @@ class History:
 
     def silence(self, since: int, until: int) -> int:
         """Milliseconds of a time that lie in gaps."""
-        return sum(max(0, min(until, gap.until) - max(since, gap.since)) for gap in self.gaps)
+        return max(0, self._silent_before(until) - self._silent_before(since))
+
+    def _silent_before(self, moment: int) -> int:
+        number = bisect_right(self.gaps, moment, key=lambda gap: gap.since)
+        if not number:
+            return 0
+        last = self.gaps[number - 1]
+        return self._silences[number - 1] + min(moment, last.until) - last.since
+
+    @cached_property
+    def _silences(self) -> Sequence[int]:
+        """Milliseconds in gaps before each gap: rules ask of thousands of events, between thousands of gaps."""
+        return list(accumulate((gap.until - gap.since for gap in self.gaps), initial=0))
 
     @cached_property
     def observed(self) -> int:

@@ -77,7 +77,7 @@ def _sessions(history: History) -> Iterator[_Happened]:
     told = set()
     for sample in history.samples:
         at = moment_of(sample.get("session", "acs_session_start_time"))
-        if at is None or at in told or at < history.since:
+        if at is None or at in told or not history.since <= at <= history.now:
             continue
         told.add(at)
         seconds = sample.get("session", "acs_session_seconds")

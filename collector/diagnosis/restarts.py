@@ -58,7 +58,7 @@ def _of_reason(history: History, rule: Rule, reasons: frozenset[str | None]) -> 
 
 def _ran_empty(history: History, event: Event, percent: float) -> bool:
     """Whether the router went out because its battery was empty, which is no fault of its supply."""
-    sample = history.before(event.at, _EMPTY_WITHIN)
+    sample = history.ahead_of(event, _EMPTY_WITHIN)
     level = sample.get("power", "battery_percent") if sample else None
     if sample is None or level is None or sample.get("power", "battery_charging"):
         return False
@@ -68,6 +68,6 @@ def _ran_empty(history: History, event: Event, percent: float) -> bool:
 
 def _ran_for(history: History, last: Event) -> float | None:
     """How many hours it ran before the last restart, where the last sample before that tells."""
-    sample = history.before(last.at - 1, DAY)
+    sample = history.ahead_of(last, DAY)
     uptime = sample.get("router", "uptime_seconds") if sample else None
     return None if uptime is None else uptime / 3600

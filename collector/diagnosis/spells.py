@@ -153,12 +153,15 @@ def _spell(marks: Sequence[Mark[T]], runs: list[tuple[int, int]]) -> Spell[T] | 
 def increments(values: Iterable[tuple[int, float, T]]) -> list[Mark[T]]:
     """How much a counter grew from one value to the next, given as (time, value, what); a smaller value is a new start.
 
-    Of a new start nobody knows how much is lost: what it shows counts, for it was counted since.
+    Of a new start nobody knows how much is lost: what it shows counts, for it was counted since. A smaller value of the
+    same time may as well have come in the wrong order: if it was a new start, the next value says so.
     """
     found: list[Mark[T]] = []
-    before: float | None = None
+    before: tuple[int, float] | None = None
     for at, value, what in values:
         if before is not None:
-            found.append(Mark(at, value - before if value >= before else value, what))
-        before = value
+            if at == before[0] and value < before[1]:
+                continue
+            found.append(Mark(at, value - before[1] if value >= before[1] else value, what))
+        before = at, value
     return found

@@ -56,7 +56,7 @@ def timeline(
     entries = [
         *_stretches(history, known=first_received_at is not None and first_received_at < history.since),
         *_events(history),
-        *_sessions(history.samples),
+        *_sessions(history),
         *_changes(history.samples),
         *(_consent(entry) for entry in ledger if entry.received_at >= history.since),
     ]
@@ -96,13 +96,18 @@ def _event(event: Event) -> Said:
     return say("timeline.event_told", event=Word("event", event.kind), details=Listed("blank", details))
 
 
-def _sessions(samples: Sequence[Sample]) -> Iterator[Entry]:
-    """Sessions with the management server; of many in an hour the first, for the finding tells of the rest."""
+def _sessions(history: History) -> Iterator[Entry]:
+    """Sessions with the management server; of many in an hour the first, for the finding tells of the rest.
+
+    Of the time looked at only: a record may tell of one long ago, and a clock gone wild of one that is to come.
+    """
     last: tuple[Any, int] = (None, 0)
-    for sample in samples:
+    for sample in history.samples:
         started = sample.get("session", "acs_session_start_time")
         at = moment_of(started)
-        if at is None or started == last[0] or at - last[1] < _SESSIONS_SHOWN_APART:
+        if at is None or not history.since <= at <= history.now or started == last[0]:
+            continue
+        if 0 <= at - last[1] < _SESSIONS_SHOWN_APART:
             continue
         last = started, at
         seconds = sample.get("session", "acs_session_seconds")

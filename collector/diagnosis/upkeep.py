@@ -21,7 +21,7 @@ from collector.diagnosis.case import (
     telling,
     trailing,
 )
-from collector.diagnosis.history import DAY, HOUR, Event, History, Sample
+from collector.diagnosis.history import DAY, HOUR, MINUTE, Event, History, Sample
 from collector.diagnosis.nouns import Evidence, Found, Severity
 from collector.diagnosis.rules import Rule
 from collector.diagnosis.sentences import Word, say
@@ -38,7 +38,9 @@ def data_limit_reached(case: Case) -> Found | None:
     if not told:
         return None
     last = told[-1]
-    used = [(s, s.get("usage", "wan_rx_bytes_month")) for s in case.history.samples if s.at >= last.at]
+    # Times of records are to the minute: the one that tells it counts too.
+    begin = last.at // MINUTE * MINUTE
+    used = [(s, s.get("usage", "wan_rx_bytes_month")) for s in case.history.samples if s.at >= begin]
     known = [(sample, value) for sample, value in used if value is not None]
     renewed = next((later[0].at for earlier, later in pairwise(known) if later[1] < earlier[1]), None)
     spell = Spell([Mark(event.at, 1.0, event) for event in told], len(told), lasts=True)

@@ -14,6 +14,7 @@ import msgspec
 
 from collector.diagnosis.history import HOUR, MINUTE, moment_of
 from collector.diagnosis.network import ON_PURPOSE
+from collector.diagnosis.spells import increments
 from collector.model import Sealed
 from collector.stores import StoredRecord
 
@@ -99,8 +100,10 @@ _decode: Final = msgspec.json.Decoder(_Body).decode
 
 
 def watched(records: Iterable[StoredRecord]) -> Watched | None:
-    """A router by its records, in any order; None if they do not say its model or its software."""
-    bodies = sorted(((record.event_time, _decode(record.body)) for record in records), key=lambda found: found[0])
+    """A router by its records, newest first; None if they do not say its model or its software."""
+    stored = list(records)[::-1]
+    ordered = sorted(stored, key=lambda record: (record.event_time, record.received_at))
+    bodies = [(record.event_time, _decode(record.body)) for record in ordered]
     models = [body.router.model_name for _, body in bodies if body.router.model_name]
     operators = [body.network.plmn for _, body in bodies if body.network.plmn]
     spoken = [(at, body, software) for at, body, software in _with_software(bodies) if software is not None]
@@ -157,14 +160,9 @@ def _error_hours(spoken: _Spoken) -> Iterator[Happened]:
     """
     grown: defaultdict[tuple[int, str], float] = defaultdict(float)
     first = spoken[0][0]
-    before: float | None = None
-    for at, body, software in spoken:
-        total = body.wifi.wifi_driver_errors_total
-        if total is None:
-            continue
-        if before is not None:
-            grown[first + (at - first) // HOUR * HOUR, software] += total - before if total >= before else total
-        before = total
+    totals = ((at, body.wifi.wifi_driver_errors_total, software) for at, body, software in spoken)
+    for mark in increments((at, total, software) for at, total, software in totals if total is not None):
+        grown[first + (mark.at - first) // HOUR * HOUR, mark.what] += mark.weight
     for (hour, software), errors in grown.items():
         if errors >= DRIVER_ERRORS:
             yield Happened(hour, HOURS_WITH_ERRORS, software)

@@ -1,5 +1,6 @@
 """Whatever the catalogue allows a router to say, it can be judged: no record ends a command."""
 
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -169,3 +170,24 @@ def test_as_many_records_as_are_ever_read_are_examined() -> None:
     assert {"signal_weak", "registration_lost", "attach_refused", "wifi_driver_errors"} <= {f.rule for f in found}
     assert all(len(finding.evidence) <= 5 for finding in found)
     assert len(timeline(looked_at)) > MOST_RECORDS
+
+
+def spent(records: list[StoredRecord], since: int) -> tuple[set[str], float]:
+    """What is found, and the seconds of a processor that it took."""
+    looked_at = History(records, since=since, now=NOW)
+    begun = process_time()
+    return {finding.rule for finding in diagnose(looked_at, checked_rules())}, process_time() - begun
+
+
+def test_thousands_of_gaps_and_of_events_are_judged_in_seconds() -> None:
+    """A hotspot that is switched on for two minutes and off for forty, for half a year."""
+    moments = [NOW - n * 42 * MINUTE - m * MINUTE for n in range(MOST_RECORDS // 3) for m in range(3)][::-1]
+    records = [
+        stored(n, at, {"events": [{"event": "wan_unexpected_disconnect", "time": text_of(at)}]})
+        for n, at in enumerate(moments)
+    ]
+
+    rules, seconds = spent(records, moments[0])
+
+    assert "disconnects_frequent" in rules
+    assert seconds < 10

@@ -4,7 +4,8 @@ from patients import NOW, SINCE, Body, event, history, hours, steady, with_event
 from records import HOUR, MINUTE, join, leave
 
 from collector.consent.ledger import LedgerEntry
-from collector.diagnosis.history import History
+from collector.diagnosis.history import History, moment_of
+from collector.diagnosis.marks import MarkKind, marks_of
 from collector.diagnosis.timeline import Entry, Kind, timeline
 from collector.model import Region
 from collector.stores.memory import MemoryStore
@@ -76,6 +77,19 @@ def test_sessions_are_told_an_hour_apart_at_least() -> None:
     ]
 
     assert 4 == len(of(Kind.SESSION, timeline(history(bodies))))
+
+
+def test_sessions_are_told_of_the_time_looked_at() -> None:
+    """Not one of long before, which a record still tells; and a clock gone wild hides none that came after."""
+    starts = ["2025-11-02T00:00:00Z", "2097-01-01T00:00:00Z", "2025-11-22T01:00:00Z", "2025-11-22T03:00:00Z"]
+    bodies: list[tuple[int, Body]] = [
+        (hours(30 + n), {"session": {"acs_session_start_time": start, "acs_session_seconds": 3}})
+        for n, start in enumerate(starts)
+    ]
+    looked_at = history(bodies)
+
+    assert [moment_of(start) for start in starts[2:]] == [e.at for e in of(Kind.SESSION, timeline(looked_at))]
+    assert 2 == len([mark for mark in marks_of(looked_at) if mark.kind is MarkKind.SESSION])
 
 
 async def test_acts_of_consent_are_told_from_the_ledger() -> None:
