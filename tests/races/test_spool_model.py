@@ -181,6 +181,7 @@ class SpoolAndStore(RuleBasedStateMachine):
     @rule()
     def renew(self) -> None:
         """The connection is made anew: what was not acknowledged comes again, in its order."""
+        self.region.writer.acts_renewed()
         self.region.writer.renewed()
         for sent in self.unacknowledged():
             self.deliver(sent)
