@@ -40,7 +40,7 @@ _TABLES: Final = ("note", "ledger", "router", "record", "tombstone", "lookup", "
 def binaries() -> Path | None:
     """Where the server's programs are, of version 15 or newer; None if nowhere."""
     beside = shutil.which("initdb")
-    found = [Path(beside).parent] if beside else []
+    found = [Path(beside).resolve().parent] if beside else []
     found += [Path(path) for path in sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)]  # noqa: PTH207
     for folder in found:
         if (folder / "initdb").exists():
@@ -107,6 +107,22 @@ class Server:
     def stop(self, mode: str = "immediate") -> None:
         """Stop it; `immediate` as a crash does."""
         self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "-t", "120", "stop")
+
+    def dump(self, database: str, user: str) -> subprocess.CompletedProcess[bytes]:
+        """What `pg_dump` makes of the rows of a database, as that user."""
+        command = [
+            str(self._bin / "pg_dump"),
+            "--data-only",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            user,
+            database,
+        ]
+        environment = {**os.environ, "PGPASSWORD": PASSWORD}
+        return subprocess.run(command, cwd="/", env=environment, capture_output=True, check=False)
 
     def settings(self, database: str, user: str, **more: Any) -> PostgresSettings:
         """The settings that name a database of this server."""

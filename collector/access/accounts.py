@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from collector.access.nouns import ACCOUNT_ROLES, Role, Viewer
+from collector.durable import replace_file
 from collector.errors import DataFault
 from collector.model import Region, Sealed
 
@@ -132,17 +133,7 @@ class Accounts:
         return book
 
     def _write(self, book: Book) -> None:
-        made = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(book)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(self.path)
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_file(self.path, [msgspec.json.format(msgspec.json.encode(book)), b"\n"])
 
 
 def new_stamp() -> str:

@@ -26,6 +26,7 @@ from collector.access.entry import AuditEntry, Event, Shown, line_of
 from collector.access.nouns import Allowed, Purpose, Refused, Role, Viewer
 from collector.access.walk import Walk, files_of, last_line, read_head, read_line
 from collector.consent.ledger import Head
+from collector.durable import make_file, sync_folder
 from collector.errors import CollectorError
 from collector.model import Region, Sealed
 
@@ -106,7 +107,7 @@ class AuditLog:
                 aside.mkdir(mode=0o700)
                 for path in [*files_of(self.folder), *([self.head] if self.head.exists() else [])]:
                     path.rename(aside / path.name)
-                _sync(aside)
+                sync_folder(aside)
             first = self._entry(who, Event.BEGUN.value, "accepted" if aside else DONE, None)
             self._add(msgspec.structs.replace(first, why=reason), Head())
         return aside
@@ -154,25 +155,16 @@ class AuditLog:
         path = max([*files_of(self.folder), self.folder / _month(entry.at)])
         is_new = not path.exists()
         # Before the entry: a log that goes on where no head can be written outgrows the head, and fits it no more.
-        made = self._made_head(head)
+        made = make_file(self.head, [msgspec.json.encode({"seq": head.seq, "hash": head.hash}), b"\n"])
         with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "wb") as file:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
         if is_new:
-            _sync(self.folder)
+            sync_folder(self.folder)
         made.replace(self.head)
-        _sync(self.head.parent)
+        sync_folder(self.head.parent)
         return head
-
-    def _made_head(self, head: Head) -> Path:
-        """The head on its disk, under another name as yet."""
-        made = self.head.with_name(f"{self.head.name}.{os.getpid()}.new")
-        with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(msgspec.json.encode({"seq": head.seq, "hash": head.hash}) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        return made
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -204,15 +196,6 @@ def _fits(end: AuditEntry | Head, witnessed: Head) -> bool:
 
 def _month(at: int) -> str:
     return f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m}.jsonl"
-
-
-def _sync(folder: Path) -> None:
-    """A name is on the disk when its folder is."""
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def walk(log: AuditLog) -> Walk:

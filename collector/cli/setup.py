@@ -15,6 +15,7 @@ from collector.config import BrokerSettings, Settings, default_settings_path, lo
 from collector.config_regions import RegionSettings
 from collector.consent.policies import Policies
 from collector.consent.policy_file import default_policies_path
+from collector.durable import new_file
 from collector.errors import (
     BrokerRefused,
     BrokerUnreachable,
@@ -32,7 +33,7 @@ from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
 from collector.storage import place_of
-from collector.stores.spool_schema import FILE, connect, sync_folder
+from collector.stores.spool_schema import FILE, connect
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -69,19 +70,7 @@ def _write(path: Path, content: bytes) -> str | None:
     It has its name once it is whole and on the disk: half a key would be taken for one, and a key that a power cut took
     back is lost for what was stored under it meanwhile.
     """
-    made = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(made, path)
-    except FileExistsError:
-        return None
-    finally:
-        made.unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return str(path)
+    return str(path) if new_file(path, [content]) else None
 
 
 @click.command()

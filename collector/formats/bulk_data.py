@@ -84,8 +84,10 @@ class BulkData:
 
     def _csv(self, payload: bytes) -> tuple[Reading, ...] | DropReason:
         samples = csv_samples(payload.decode("utf-8"))
-        if samples is None or len(samples) > _MOST:
-            return DropReason.MALFORMED if samples is None else DropReason.OVERSIZE
+        if samples is None:
+            return DropReason.MALFORMED
+        if len(samples) > _MOST:
+            return DropReason.OVERSIZE
         last = len(samples) - 1
         return tuple(
             self._reading(pairs, moment(time, self._zone), late=place < last)

@@ -39,6 +39,8 @@ _RECORD_ID: Final = 1
 _KEY: Final = (2, 3, _RECORD_ID)
 """Where a row of the staging table has its router, time and id."""
 _MINE: Final = "SELECT id FROM ueip.record WHERE id >= $1 AND id < $2 AND received_at >= $3"
+_WARY: Final = 64
+"""So many commits after the last duplicate one is expected again: what comes again seldom comes alone."""
 
 
 class Elsewhere(NamedTuple):
@@ -48,25 +50,6 @@ class Elsewhere(NamedTuple):
     """Between which times of receipt other partitions may hold them; None if none can."""
     floating: int | None
     """Since which time of receipt there may be others of them that float; None if there are none."""
-
-
-async def stored(
-    session: Session, records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False
-) -> set[bytes]:
-    """Ids of the records that are stored at any time that is known of them; *ids* and *older* as in `keys_of`."""
-    keys = list(keys_of(records, ids, older=older))
-    if not keys:
-        return set()
-    return {row[0] for row in await session.rows(_STORED, *(list(column) for column in zip(*keys, strict=True)))}
-
-
-async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
-    """Those of *record_ids* that are stored and float."""
-    return {row[0] for row in await session.rows(_FLOATING, record_ids)} if record_ids else set()
-
-
-_WARY: Final = 64
-"""So many commits after the last duplicate one is expected again: what comes again seldom comes alone."""
 
 
 class Wariness:
@@ -82,6 +65,21 @@ class Wariness:
     def saw(self, *, duplicates: bool) -> None:
         """A commit had some, or none."""
         self._left = _WARY if duplicates else max(0, self._left - 1)
+
+
+async def stored(
+    session: Session, records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False
+) -> set[bytes]:
+    """Ids of the records that are stored at any time that is known of them; *ids* and *older* as in `keys_of`."""
+    keys = list(keys_of(records, ids, older=older))
+    if not keys:
+        return set()
+    return {row[0] for row in await session.rows(_STORED, *(list(column) for column in zip(*keys, strict=True)))}
+
+
+async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
+    """Those of *record_ids* that are stored and float."""
+    return {row[0] for row in await session.rows(_FLOATING, record_ids)} if record_ids else set()
 
 
 async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere, wary: Wariness) -> int:

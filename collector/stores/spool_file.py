@@ -109,10 +109,8 @@ class SpoolFile:
 
     def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
         """The ids of these routers' records."""
-        return tuple(record.record_id for record in self._all_of(refs))
-
-    def _all_of(self, refs: Sequence[bytes]) -> list[Record]:
-        return self._file.safely(lambda: self._records_of(refs, self._next_id)[1])
+        _, records = self._file.safely(lambda: self._records_of(refs, self._next_id))
+        return tuple(record.record_id for record in records)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Forget rows whose outcome is known. If that fails now, it is done before anything is read again."""

@@ -6,8 +6,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from collector.durable import sync_folder
 from collector.stores.sealing import Sealer, Unreadable
-from collector.stores.spool_schema import RECORD, sync_folder
+from collector.stores.spool_schema import RECORD
 from collector.stores.sqlite_many import write
 
 _VARIABLES: Final = 500

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from collector.durable import sync_folder
 from collector.errors import Cause, SpoolUnavailable
 from collector.model import Region
 from collector.stores.sqlite_faults import not_opened
@@ -73,15 +74,6 @@ def _create(path: Path) -> None:
                 sync_folder(folder)
     except OSError as error:
         raise SpoolUnavailable(f"{path}: cannot be opened: {error.strerror}", not_opened(error, path).cause) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _configure(connection: sqlite3.Connection) -> None:

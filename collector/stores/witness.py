@@ -11,8 +11,8 @@ Rule 3: several processes may add to it: each holds the file's lock and adds wha
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -20,6 +20,7 @@ import msgspec
 
 from collector.consent.chain import content_hash
 from collector.consent.ledger import Head
+from collector.durable import new_file, replace_file
 from collector.model import Region, Sealed
 
 _WINDOW: Final = 1 << 16
@@ -82,11 +83,8 @@ class Witness:
 
     def make(self) -> None:
         """Make an empty one, if there is none: a crash leaves none or a whole one."""
-        made = self._written(self._first_line(Head()), iter(()))
-        with suppress(FileExistsError):  # another process was first
-            os.link(made, self.path)
-        made.unlink()
-        self._sync_folder()
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new_file(self.path, _content(self._first_line(Head())))
 
     def begin_anew(self, accepted: str) -> Path | None:
         """Put an empty one in the place of what is there; *accepted* says why. Returns where the old one was put."""
@@ -94,8 +92,8 @@ class Witness:
         if self.path.exists():
             old = self.path.with_name(f"{self.path.name}.{time.time_ns()}")
             os.link(self.path, old)
-        self._written(self._first_line(Head(), accepted), iter(())).replace(self.path)
-        self._sync_folder()
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(self.path, _content(self._first_line(Head(), accepted)))
         return old
 
     def append(self, entries: Sequence[str]) -> Head:
@@ -165,8 +163,7 @@ class Witness:
             while (link := _read_link(line)) and link.received_at < before:
                 start = msgspec.structs.replace(start, seq=link.seq, hash=link.hash)
                 line = file.readline()
-            self._written(start, _chunks(line, file)).replace(self.path)
-            self._sync_folder()
+            replace_file(self.path, _content(start, _chunks(line, file)))
 
     def oldest(self) -> int | None:
         """When its first entry was received; None when it holds none."""
@@ -215,24 +212,10 @@ class Witness:
     def _first_line(self, after: Head, accepted: str | None = None) -> Start:
         return Start(witness=1, region=self._region, seq=after.seq, hash=after.hash, accepted=accepted)
 
-    def _written(self, start: Start, rest: Iterator[bytes]) -> Path:
-        """A new file beside this one, wholly on the disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = self.path.with_name(f"{self.path.name}.{os.getpid()}.new")
-        with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(start) + b"\n")
-            file.writelines(rest)
-            file.flush()
-            os.fsync(file.fileno())
-        return made
 
-    def _sync_folder(self) -> None:
-        """A name is on the disk when its folder is."""
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def _content(start: Start, rest: Iterable[bytes] = ()) -> Iterator[bytes]:
+    yield msgspec.json.encode(start) + b"\n"
+    yield from rest
 
 
 def end_of(entry: str) -> Head:

@@ -4,11 +4,11 @@ Rule 1: a number is on the roll before its worker is started, and until what wai
 Rule 2: a folder that a spool of a number is in counts too, should the file be lost.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from collector.config import Settings
+from collector.durable import replace_file
 from collector.errors import DataFault
 from collector.workers.job import MOST
 
@@ -69,13 +69,8 @@ class Roll:
             if not numbers:
                 self.path.unlink(missing_ok=True)
                 return
-            made = self.path.with_name(f"{self.path.name}.new")
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(made, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
-                file.writelines(f"{number}\n" for number in sorted(numbers))
-                file.flush()
-                os.fsync(file.fileno())
-            made.replace(self.path)
+            replace_file(self.path, (b"%d\n" % number for number in sorted(numbers)))
         except OSError as error:
             raise DataFault(
                 [f"{self.path}: cannot be written: {error.strerror}. Make its folder writable for the collector."]

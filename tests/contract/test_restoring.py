@@ -197,14 +197,21 @@ def witness_of(folder: Path) -> Witness:
     return made
 
 
-async def test_a_witness_that_begins_too_late_repairs_nothing(two: tuple[Store, Store], tmp_path: Path) -> None:
-    """What lies between is lost; the sentence says so."""
-    whole, restored = two
-    witness = witness_of(tmp_path)
+async def shortened(two: tuple[Store, Store], folder: Path, *, before: int) -> Witness:
+    """A witness of two exits after the backup, whose entries of before that time were left out since."""
+    whole, _ = two
+    witness = witness_of(folder)
     await both(two, record("a", 1))
     await whole.commit([leave("a", at=LATER), leave("b", at=LATER + HOUR)])
     witness.append(await whole.entries())
-    witness.forget(LATER + 1)
+    witness.forget(before)
+    return witness
+
+
+async def test_a_witness_that_begins_too_late_repairs_nothing(two: tuple[Store, Store], tmp_path: Path) -> None:
+    """What lies between is lost; the sentence says so."""
+    _, restored = two
+    witness = await shortened(two, tmp_path, before=LATER + 1)
     with pytest.raises(StoreUnavailable, match="what is between them is lost") as refused:
         await repair(restored, witness)
 
@@ -215,11 +222,7 @@ async def test_a_witness_that_begins_too_late_repairs_nothing(two: tuple[Store, 
 async def test_a_witness_that_begins_where_the_backup_ends_repairs_it(two: tuple[Store, Store], tmp_path: Path) -> None:
     """It was left out up to the very entry that is the last one in the backup; nothing lies between."""
     whole, restored = two
-    witness = witness_of(tmp_path)
-    await both(two, record("a", 1))
-    await whole.commit([leave("a", at=LATER), leave("b", at=LATER + HOUR)])
-    witness.append(await whole.entries())
-    witness.forget(START + 1)
+    witness = await shortened(two, tmp_path, before=START + 1)
 
     assert (1, 1) == (witness.read().after.seq, (await restored.head()).seq)  # type: ignore[union-attr]
     assert Repaired(entries=2, erased=1) == await repair(restored, witness)

@@ -12,7 +12,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
-    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process"),
+    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "clock_watch"),
     ("config_access",),
     ("worker_metrics",),

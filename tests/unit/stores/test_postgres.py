@@ -37,13 +37,6 @@ DECEMBER = 1_764_547_200_000
 """2025-12-01 00:00:00 UTC."""
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    """What the database of the test stands for."""
-    yield tmp_path / "store"
-    DATABASES.let_go(tmp_path)
-
-
 Open = Callable[..., Any]
 
 

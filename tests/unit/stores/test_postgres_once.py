@@ -62,13 +62,6 @@ PAIRS = {
 """Two deliveries of one message."""
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    """What the database of the test stands for."""
-    yield tmp_path / "store"
-    DATABASES.let_go(tmp_path)
-
-
 Open = Callable[..., Any]
 
 

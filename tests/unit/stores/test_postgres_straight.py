@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from collector.model import DropReason, Record, Region
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_once import Wariness
+from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
 from collector.stores.postgres_tidy import tidy
 
@@ -23,13 +25,6 @@ pytestmark = needs_postgresql
 RULES = ConsentRules()
 HERE = Region.GERMANY
 Open = Callable[..., Any]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    """What the database of the test stands for."""
-    yield tmp_path / "store"
-    DATABASES.let_go(tmp_path)
 
 
 @pytest.fixture
@@ -138,6 +133,42 @@ async def test_the_server_writes_no_id_into_its_log_when_it_refuses_one(store: P
     for canary in (timed(1).record_id, timed(1).identity.device_ref):
         assert canary.hex().encode() not in told
         assert canary not in told
+
+
+@contextmanager
+def reading_all(path: Path, who: str) -> Iterator[None]:
+    """Somebody may read all tables that there are by now, beside what the store gave."""
+    database, kinds = DATABASES.at(path), ("TABLES", "SEQUENCES")
+    shared().ask(database, *(f"GRANT SELECT ON ALL {kind} IN SCHEMA ueip TO {who}" for kind in kinds), "SELECT 1")
+    yield
+    shared().ask(database, *(f"REVOKE SELECT ON ALL {kind} IN SCHEMA ueip FROM {who}" for kind in kinds), "SELECT 1")
+
+
+@pytest.mark.parametrize("who", ["writer", "reader", "rights"])
+async def test_who_names_a_month_is_shown_nothing_and_who_asks_for_records_all(
+    store: PostgresStore, path: Path, who: str
+) -> None:
+    """The months are secured, so that the server keeps their keys out of its log; the table gives what it gave."""
+    await store.commit([timed(1), timed(2)])
+    [(month,)] = shared().ask(DATABASES.at(path), "SELECT DISTINCT tableoid::regclass::text FROM ueip.record")
+    with reading_all(path, f"germany_{who}"):
+        session = await Session.connect(DATABASES.settings(path, f"germany_{who}"), HERE)
+        found = [(await session.rows(f"SELECT count(*) FROM {table}"))[0][0] for table in ("ueip.record", month)]
+        await session.close()
+
+    assert [2, 0] == found
+
+
+async def test_a_dump_is_made_by_the_administrator_and_by_no_reader(store: PostgresStore, path: Path) -> None:
+    """Which leaves nothing out in silence: who may not see the months is refused."""
+    await store.commit([timed(1)])
+    with reading_all(path, "germany_reader"):
+        dumps = {user: shared().dump(DATABASES.at(path), user) for user in (ADMIN, "germany_reader")}
+
+    assert 0 == dumps[ADMIN].returncode
+    assert timed(1).record_id.hex().encode() in dumps[ADMIN].stdout
+    assert 0 != dumps["germany_reader"].returncode
+    assert b"row-level security" in dumps["germany_reader"].stderr
 
 
 async def test_who_left_leaves_nothing_of_what_was_written_in_vain(store: PostgresStore, path: Path) -> None:

@@ -1,7 +1,7 @@
 """`ueip ledger verify` on a database finds what no collector wrote, and nothing in what collectors did."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +19,6 @@ from collector.stores.verified import Expected, Verified
 
 pytestmark = needs_postgresql
 LATER = START + HOUR
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
-    """What the database of the test stands for."""
-    yield tmp_path / "store"
-    DATABASES.let_go(tmp_path)
 
 
 @pytest.fixture
