@@ -186,13 +186,26 @@ def write_standings(
 
 
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
-    """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers."""
-    plain = [i for i in inserts if not i.record.stripped and i.record.floating is None]
-    others = inserts if not plain else [i for i in inserts if i.record.stripped or i.record.floating is not None]
+    """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers.
+
+    Those of one router and time are numbered in their order, and the first of one id is the one that stays.
+    """
+    particular = _particular(inserts)
+    plain = [i for i in inserts if i.record.event_time not in particular.get(i.standing.device_ref, ())]
+    others = [i for i in inserts if i.record.event_time in particular.get(i.standing.device_ref, ())]
     row = partial(_plain_row, ids)
     written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
     statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
     return written + write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)))
+
+
+def _particular(inserts: Sequence[Insert]) -> dict[bytes, set[int]]:
+    """By router, the times of records that need all columns: others of these times are written with them."""
+    found: dict[bytes, set[int]] = {}
+    for insert in inserts:
+        if insert.record.stripped or insert.record.floating is not None:
+            found.setdefault(insert.standing.device_ref, set()).add(insert.record.event_time)
+    return found
 
 
 def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:

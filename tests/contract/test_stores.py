@@ -857,6 +857,31 @@ async def test_records_come_newest_first(store: Store) -> None:
     assert [0, 3, 2, 1] == await numbers(store)
 
 
+LEFT_OUT = ((Removal.LOCAL_ONLY, 1),)
+
+
+async def test_of_one_minute_records_keep_their_order_whatever_was_left_out_of_them(store: Store) -> None:
+    """Also in one commit, and among others of other routers and times."""
+    minute = [record(number=n, measured=START + n, stripped=LEFT_OUT if n % 3 == 0 else ()) for n in range(9)]
+    await store.commit([record("b"), *minute, record(number=20, at=LATER, stripped=LEFT_OUT), record("b", 2)])
+
+    assert [20, *range(8, -1, -1)] == await numbers(store)
+
+
+@pytest.mark.parametrize("first", [(), LEFT_OUT])
+async def test_of_two_that_share_an_id_and_a_time_the_first_stays(
+    store: Store, first: tuple[tuple[Removal, int], ...]
+) -> None:
+    """A faulty router may say two things under one id; which is kept is not up to what had to be left out."""
+    second = () if first else LEFT_OUT
+    two = [record(measured=START, body=b'{"turn":%d}' % n, stripped=s) for n, s in enumerate((first, second))]
+    done = await store.commit(two)
+    [found] = [one async for one in store.records(router("a").device_ref)]
+
+    assert (1, 1) == (done.stored, done.dropped[DropReason.DUPLICATE])
+    assert (b'{"turn":0}', {str(removal): count for removal, count in first}) == (found.body, found.stripped)
+
+
 async def test_records_can_be_asked_for_by_time_and_number(store: Store) -> None:
     """`since` is by the minute measured, inclusive; `limit` takes the newest."""
     await store.commit([record(number=n, at=START + n * MINUTE) for n in range(5)])

@@ -107,8 +107,9 @@ async def test_a_connection_that_we_renew_is_no_broker_that_hangs_up_on_clearing
         await until(lambda: bool(running.broker.goodbyes(reports)))  # noqa: B023
         running.client.resume()
         await until(lambda: running.session(REPORTS) > reports)  # noqa: B023
+        # While it is greeted nothing may be published on it, and what is paused is not greeted.
+        await until(lambda: (session := running.client._reports._session) is not None and session.stands)
         running.client.pause()
-        await until(lambda: running.client._reports._session is not None)
     running.client.resume()
     await until(lambda: running.metrics.retained_cleared["cleared"] == 1)
 
