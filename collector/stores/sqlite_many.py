@@ -29,21 +29,23 @@ def write(
     statement: str,
     items: Sequence[T],
     row: Callable[[T], Sequence[Any]] = tuple,  # type: ignore[assignment]  # items that are rows
+    form: str = "",
 ) -> int:
     """Run *statement*, in which {} stands for rows of VALUES, with the *row* of each item; how many rows it changed.
 
-    Rows are made as they are written, so that of many items few rows are in memory at a time.
+    Rows are made as they are written, so that of many items few rows are in memory at a time. *form* is what one row
+    looks like in the statement, where that is more than a mark for each value.
     """
     changed = position = 0
     for size in _SIZES:
         while len(items) - position >= size:
             values = tuple(chain.from_iterable(map(row, items[position : position + size])))
-            changed += connection.execute(_filled(statement, len(values) // size, size), values).rowcount
+            one = form or f"({','.join('?' * (len(values) // size))})"
+            changed += connection.execute(_filled(statement, one, size), values).rowcount
             position += size
     return changed
 
 
 @cache
-def _filled(statement: str, columns: int, size: int) -> str:
-    row = f"({','.join('?' * columns)})"
+def _filled(statement: str, row: str, size: int) -> str:
     return statement.format(",".join([row] * size))

@@ -34,6 +34,8 @@ _PLAIN_COLUMNS: Final = (
 )
 """Of a record of whose message nothing was left out, and which does not float."""
 _RECORD_COLUMNS: Final = f"{_PLAIN_COLUMNS}, stripped, floating"
+_RECORD: Final = "(?,?,?,?,?,?,?,?,nullif(?,''),nullif(?,0))"
+"""What is empty is bound as an empty text and as 0, for the reason that `sqlite_many` has."""
 _INSERT_RECORDS: Final = "INSERT OR ROLLBACK INTO record ({}) VALUES {{}} ON CONFLICT DO NOTHING"
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
@@ -188,24 +190,15 @@ def write_standings(
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
     """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers.
 
-    Those of one router and time are numbered in their order, and the first of one id is the one that stays.
+    One statement writes all that there is of a router, so that its records are numbered in their order.
     """
-    particular = _particular(inserts)
-    plain = [i for i in inserts if i.record.event_time not in particular.get(i.standing.device_ref, ())]
-    others = [i for i in inserts if i.record.event_time in particular.get(i.standing.device_ref, ())]
+    particular = {i.standing.device_ref for i in inserts if i.record.stripped or i.record.floating is not None}
+    plain = [i for i in inserts if i.standing.device_ref not in particular]
+    others = [i for i in inserts if i.standing.device_ref in particular] if particular else []
     row = partial(_plain_row, ids)
     written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
     statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
-    return written + write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)))
-
-
-def _particular(inserts: Sequence[Insert]) -> dict[bytes, set[int]]:
-    """By router, the times of records that need all columns: others of these times are written with them."""
-    found: dict[bytes, set[int]] = {}
-    for insert in inserts:
-        if insert.record.stripped or insert.record.floating is not None:
-            found.setdefault(insert.standing.device_ref, set()).add(insert.record.event_time)
-    return found
+    return written + write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)), _RECORD)
 
 
 def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
@@ -222,9 +215,9 @@ def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
     )
 
 
-def _particulars(record: Record) -> tuple[str | None, int | None]:
-    stripped = msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else None
-    return stripped, None if record.floating is None else 1
+def _particulars(record: Record) -> tuple[str, int]:
+    stripped = msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else ""
+    return stripped, 0 if record.floating is None else 1
 
 
 def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:

@@ -250,7 +250,9 @@ def test_a_flood_against_a_locked_store_is_bounded_in_memory(site: Site) -> None
     """What cannot be written is held up to a bound; then the socket is not read, and later everything drains."""
     count = 1500
     site.configure(
-        broker={"port": site.broker.port, "receive_maximum": 65_535}, limits={"max_in_flight_bytes": 20_000_000}
+        broker={"port": site.broker.port, "receive_maximum": 65_535},
+        limits={"max_in_flight_bytes": 20_000_000},
+        spool={"after_seconds": 60},  # or a spool that is faster than the broker would keep memory from filling
     )
     collector = site.start()
     with site.locked("germany"), site.publisher() as router:
