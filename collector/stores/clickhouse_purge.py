@@ -6,7 +6,8 @@ Rule 2: how far the ledger was carried out is a note in the ledger's database: a
         from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 from collector.consent.acts import erases_until
@@ -125,21 +126,23 @@ async def erase(session: Session, table: Table, bounds: Sequence[Bound], now: in
     ids = await table.ids(condition)
     if ids:
         months = [month for month, _ in await table.by_month(condition)]
-        await delete(session, table, condition, months, now, [tombstone(record_id) for record_id in ids])
+        async with noting(session, months, now, [tombstone(record_id) for record_id in ids]):
+            await table.delete(condition)
     return len(ids)
 
 
-async def delete(
-    session: Session, table: Table, condition: str, months: Iterable[int], now: int, buried: Sequence[bytes] = ()
-) -> None:
-    """Delete what a condition names, and note that it was in these months, whose files still have its bytes.
+@asynccontextmanager
+async def noting(
+    session: Session, months: Iterable[int], now: int, buried: Sequence[bytes] = ()
+) -> AsyncIterator[None]:
+    """Note that the files of these months still have the bytes of what is deleted inside.
 
     Before, so that whoever dies meanwhile leaves none that nobody knows of; and after, for what was tidied meanwhile
     had them still.
     """
     names = {f"{MONTH}{month}" for month in months}
     await _note(session, names, now, buried)
-    await table.delete(condition)
+    yield
     await _note(session, names, now)
 
 

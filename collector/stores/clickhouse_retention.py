@@ -1,7 +1,8 @@
 """Deletes from ClickHouse what is past its time, and what the ledger says should not be there (O30, catalogue 4.5).
 
 Rule 1: a month that is past its time as a whole is dropped, files and all; of the others rows are deleted.
-Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
+Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards. A hold waits while a
+        deletion is ordered, which asks for holds first; how long the deletion takes then, nobody waits for.
 Rule 3: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
 Rule 4: with each sweep, all routers that ever left are looked up: a backup of ClickHouse that was restored, or a write
         that waited for longer than any should, brings nothing back for good.
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.consent.acts import EXITS, LEFT
-from collector.stores.clickhouse_purge import delete, erase
+from collector.stores.clickhouse_purge import erase, noting
 from collector.stores.clickhouse_rows import Bound, Table, some
 from collector.stores.clickhouse_text import listed
 from collector.stores.postgres_partitions import Month
@@ -55,28 +56,25 @@ class Sweep:
 
     async def run(self, session: Session, table: Table, now: int) -> int:
         """All of it; how many records were deleted because they were past their time."""
-        async with session.turn():
-            held = [row[0] for row in await session.rows(_HELD)]
-        gone = await self._expire(session, table, held, now)
+        gone = await self._expire(session, table, now)
         if gone:
             await self._leftovers(session, table)
         await self.overtaken(session, table, now)
         return gone
 
-    async def _expire(self, session: Session, table: Table, held: Sequence[bytes], now: int) -> int:
-        free = f"device_ref NOT IN {listed(held)}" if held else "true"
+    async def _expire(self, session: Session, table: Table, now: int) -> int:
+        async with session.turn():
+            free = _free(await _held(session))
         oldest, expired = await table.oldest(free), expired_until(self._retention)
         if oldest is None or oldest > expired:
             return 0
         until = min(oldest + REACH, expired)
-        condition = f"{free} AND received_at <= {until}"
-        found = dict(await table.by_month(condition))
-        kept = bool(held) and bool(await table.by_month(f"received_at <= {until} AND NOT ({free})"))
-        whole = [month for month in found if not kept and Month.of(_first_of(month)).end <= until + 1]
-        for month in whole:
-            await table.drop_month(month)
-        if parts := found.keys() - set(whole):
-            await delete(session, table, condition, parts, now)
+        found = dict(await table.by_month(f"{free} AND received_at <= {until}"))
+        whole = [month for month in found if Month.of(_first_of(month)).end <= until + 1]
+        dropped = [month for month in whole if await _drop(session, table, month)]
+        if parts := found.keys() - set(dropped):
+            async with noting(session, parts, now):
+                await _delete(session, table, until)
         return sum(found.values())
 
     async def _leftovers(self, session: Session, table: Table) -> None:
@@ -101,6 +99,39 @@ class Sweep:
             for part in some(bounds, _ONCE):
                 while await erase(session, table, part, now):
                     pass
+
+
+async def _drop(session: Session, table: Table, month: int) -> bool:
+    """Drop a month, unless a hold keeps something of it."""
+    async with session.turn():
+        await session.run(BEGIN_BESIDE)
+        held = await _held(session)
+        if kept := bool(held) and month in dict(await table.by_month(f"device_ref IN {listed(held)}")):
+            await session.run("ROLLBACK")
+        else:
+            await table.drop_month(month)
+            await session.run("COMMIT")
+    return not kept
+
+
+async def _delete(session: Session, table: Table, until: int) -> None:
+    """Delete what was received up to a time and is not held."""
+    async with session.turn():
+        await session.run(BEGIN_BESIDE)
+        condition = f"{_free(await _held(session))} AND received_at <= {until}"
+        await table.delete(condition, wait=False)
+        await session.run("COMMIT")
+    await table.delete(condition)  # in its turn, so that the first one was made then
+
+
+async def _held(session: Session) -> list[bytes]:
+    """The routers that a legal hold keeps."""
+    return [row[0] for row in await session.rows(_HELD)]
+
+
+def _free(held: Sequence[bytes]) -> str:
+    """All but these routers, as a condition."""
+    return f"device_ref NOT IN {listed(held)}" if held else "true"
 
 
 def _bounds(row: Any) -> list[Bound]:

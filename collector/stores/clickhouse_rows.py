@@ -29,6 +29,9 @@ DURABLE: Final = {"async_insert": 0, "distributed_foreground_insert": 1}
 QUORUM: Final = {"insert_quorum": "auto", "insert_quorum_timeout": 8000}
 """And on most replicas of its shard."""
 
+ORDERED: Final = {"lightweight_deletes_sync": 0, "alter_sync": 0, "distributed_ddl_task_timeout": 0}
+"""A deletion is answered once it is certain to be made, on a cluster too, and not waited for."""
+
 
 class Bound(NamedTuple):
     """What of one router an act erases or hides: records admitted before an entry, received up to a time."""
@@ -205,11 +208,14 @@ class Table:
         row = await self._records.row(sql)
         return row[0] if row else None
 
-    async def delete(self, condition: str) -> None:
-        """Delete what a condition names, on every shard and replica; it is gone from reads when this returns."""
+    async def delete(self, condition: str, *, wait: bool = True) -> None:
+        """Delete what a condition names, on every shard and replica; it is gone from reads when this returns.
+
+        Without *wait* it is only certain to go.
+        """
         names = self.names
         sql = f"DELETE FROM {names.local}{names.on_cluster} WHERE {condition}"  # noqa: S608
-        await self._records.do(sql, lightweight_deletes_sync=2)
+        await self._records.do(sql, **({"lightweight_deletes_sync": 2} if wait else ORDERED))
 
     async def write_anew(self, month: int) -> None:
         """Write a month's files anew without the rows that were deleted; takes as long as it takes."""
@@ -218,9 +224,9 @@ class Table:
         await self._records.do(sql, mutations_sync=2)
 
     async def drop_month(self, month: int) -> None:
-        """Drop a month, rows and files."""
+        """Drop a month, rows and files; not waited for on a cluster."""
         names = self.names
-        await self._records.do(f"ALTER TABLE {names.local}{names.on_cluster} DROP PARTITION {month}", alter_sync=2)
+        await self._records.do(f"ALTER TABLE {names.local}{names.on_cluster} DROP PARTITION {month}", **ORDERED)
 
 
 _AHEAD: Final = 86_400_000

@@ -31,7 +31,7 @@ if HAS_CLICKHOUSE:
     from collector.stores.clickhouse_faults import refused
     from collector.stores.clickhouse_place import ClickHousePlace
     from collector.stores.clickhouse_purge import PURGED
-    from collector.stores.clickhouse_rows import Table
+    from collector.stores.clickhouse_rows import ORDERED, Table
     from collector.stores.clickhouse_schema import About, grants, script
     from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
@@ -442,7 +442,7 @@ def test_on_a_cluster_a_replica_that_lags_is_asked_nothing() -> None:
     [patience] = [m.le for m in ClickHouseSettings.model_fields["patience_seconds"].metadata if hasattr(m, "le")]
     known = {name for (name,) in ask("SELECT name FROM system.settings")}
 
-    assert many.keys() <= known
+    assert many.keys() | ORDERED.keys() <= known
     assert many.keys() - one.keys() == FRESH.keys()
     assert FRESH["max_replica_delay_for_distributed_queries"] < clickhouse_purge.LONGEST_WRITE - patience
 
@@ -473,6 +473,7 @@ async def test_on_a_cluster_what_deletes_runs_on_every_server_and_what_is_writte
         "ALTER TABLE `de`.record_local ON CLUSTER `fleet` APPLY DELETED MASK IN PARTITION 202601",
         "record",
     ] == [sql for sql, _ in said]
+    assert {"distributed_ddl_task_timeout": 0}.items() <= said[1][1].items()  # within a transaction of the ledger's
     assert {"insert_quorum": "auto", "distributed_foreground_insert": 1, "async_insert": 0}.items() <= said[-1][
         1
     ].items()
@@ -641,14 +642,60 @@ async def test_a_month_that_is_past_its_time_is_dropped_as_a_whole(
     assert 1 == len(rows(path))
 
 
+@pytest.mark.parametrize("month", ["as a whole", "in part"])
+@pytest.mark.parametrize("when", ["looked", "at it"])
+async def test_what_a_hold_keeps_that_is_recorded_beside_a_sweep_stays(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch, month: str, when: str
+) -> None:
+    """After the sweep has looked it is kept; once the sweep is at it, the hold is recorded after that."""
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    other = await another()
+    first = Month.of(now_ms() - 100 * DAY)
+    at = first.end - 1 if month == "as a whole" else first.start
+    await store.commit([record("a", 1, at=at), record("b", 1, at=at)])
+    hold = act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")
+    by_month, before = Table.by_month, list[bool]()
+    does = {name: getattr(Table, name) for name in ("drop_month", "delete")}
+    holding: list[asyncio.Task[Committed]] = []
+
+    async def looked(table: "Table", condition: str) -> Any:
+        found = await by_month(table, condition)
+        if not holding:
+            holding.append(asyncio.create_task(other.commit([hold])))
+            await holding[0]
+        return found
+
+    def at_it(name: str) -> Callable[..., Any]:
+        async def done(*args: Any, **more: Any) -> None:
+            if not holding:
+                holding.append(asyncio.create_task(other.commit([hold])))
+                await asyncio.sleep(0.3)
+                before.append(holding[0].done())
+            await does[name](*args, **more)
+
+        return done
+
+    if when == "looked":
+        monkeypatch.setattr(Table, "by_month", looked)
+    else:
+        for name in does:
+            monkeypatch.setattr(Table, name, at_it(name))
+    await store.purge()
+    await holding[0]
+    kept = [row[0] for row in rows(path)]
+
+    assert ([router("b").device_ref] if when == "looked" else []) == kept
+    assert ([] if when == "looked" else [False]) == before
+
+
 async def test_a_sweep_that_breaks_off_after_it_deleted_has_noted_every_month_that_it_deleted_from(
     path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bytes of each are still in the files, and tidying goes by the note."""
     delete = Table.delete
 
-    async def lost(table: "Table", condition: str) -> None:
-        await delete(table, condition)
+    async def lost(table: "Table", condition: str, **more: bool) -> None:
+        await delete(table, condition, **more)
         raise StoreUnavailable("as in a test")
 
     store = await another(rules=ConsentRules(retention=30 * DAY))
