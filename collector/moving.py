@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from collector.config import Settings, read_keys
 from collector.config_postgres import Server
@@ -22,6 +23,8 @@ from collector.stores.retention import DAY
 from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Kept, WitnessFault
 
+_AHEAD: Final = 7 * DAY
+"""How long nothing may have been received before a clock is taken for one that is ahead; as far as a sweep goes."""
 Totals = Callable[[dict[str, int]], None]
 
 
@@ -54,11 +57,13 @@ class Pair(Sealed, frozen=True):
         keeps = all(settings.consent.on_exit == "keep" for settings in (self.source, self.target))
         return tuple(state.value for state in LEFT if not (keeps and state in EXITS))
 
-    @property
-    def until(self) -> int:
-        """What was received up to then has expired, by the shorter of the two times."""
+    def until(self, newest: int) -> int:
+        """What was received up to then has expired, by the shorter of the two times.
+
+        *newest* is the last time that the source knows of: a clock that is far ahead of it is not believed.
+        """
         days = min(settings.regions.of(self.region).retention_days for settings in (self.source, self.target))
-        return int(time.time() * 1000) - days * DAY
+        return min(int(time.time() * 1000), newest + _AHEAD) - days * DAY
 
     def _missing(self) -> Iterator[str]:
         for name, settings in zip(self.names, (self.source, self.target), strict=True):
@@ -138,7 +143,7 @@ async def _with_both(pair: Pair, totals: Totals, report: Report) -> None:
     try:
         await _check_witness(pair, source)
         move = Move(source, target, pair.left, report)
-        if await move.begin(pair.until):
+        if await move.begin(pair.until(await move.newest())):
             totals(await move.totals())
             await move.copy()
             await move.settle()

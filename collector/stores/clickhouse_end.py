@@ -84,6 +84,10 @@ class ClickHouseEnd(PostgresEnd):
         """As `End.is_empty`."""
         return await super().is_empty() and not await self._table.number()
 
+    async def newest(self) -> int:
+        """As `End.newest`."""
+        return (await self._table.last(0))[1]
+
     async def note(self, name: str, value: str | None, *, instead_of: str | None) -> None:
         """As `End.note`."""
         await super().note(name, value, instead_of=instead_of)

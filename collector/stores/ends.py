@@ -169,6 +169,10 @@ class End(Protocol):
         """
         ...
 
+    async def newest(self) -> int:
+        """When the last record was received; 0 if there is none."""
+        ...
+
     async def head(self) -> Head:
         """The end of the ledger."""
         ...

@@ -16,6 +16,7 @@ from collector.errors import StoreUnusable
 from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
 from collector.stores.guard import NOTE
 from collector.stores.move_faults import at_end, not_the_same, other_move
+from collector.stores.rows import decode_entry
 from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
 from collector.stores.witness import end_of
 
@@ -36,6 +37,12 @@ class Move:
         self._left = left
         self._report = report
         self._kept = Kept(0, left)
+
+    async def newest(self) -> int:
+        """When the last thing was received that the source knows of, a record or an act; 0 for nothing."""
+        async with at_end("source"):
+            last = await self.source.entries((await self.source.head()).seq - 1, 1)
+            return max(await self.source.newest(), *(decode_entry(text).received_at for text in last), 0)
 
     async def begin(self, until: int) -> bool:
         """Mark both stores, or find the marks of a move that broke off; *until* as in `Kept`, if it begins.

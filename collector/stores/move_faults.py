@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.stores.ends import End, Progress, Sums, Table
+from collector.stores.rows import Damaged
 from collector.stores.staying import GONE, IN, Mark
 
 
@@ -40,3 +41,5 @@ async def at_end(which: str) -> AsyncIterator[None]:
     except StoreUnavailable as error:
         kind = StoreUnusable if isinstance(error, StoreUnusable) else StoreUnavailable
         raise kind(f"{which}: {error}", error.cause) from error
+    except Damaged as error:
+        raise StoreUnusable(f"{which}: {error}", Cause.CORRUPT) from error

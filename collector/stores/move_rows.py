@@ -75,6 +75,10 @@ class Dialect(NamedTuple):
             SELECT id FROM {self.schema}record
             WHERE router_id = {router} AND event_time = {self.mark(2)} AND record_id = {self.mark(3)}"""  # noqa: S608
 
+    def newest(self) -> str:
+        """The statement that gives when the last record was received."""
+        return f"SELECT received_at FROM {self.schema}record ORDER BY id DESC LIMIT 1"  # noqa: S608 - ours
+
     def is_empty(self) -> str:
         """The statement that says whether there is nothing at all."""
         tables = ["ledger", *(lies.name for lies in _LIES.values())]

@@ -104,6 +104,10 @@ class PostgresEnd:
             await self._note(session, name, value, instead_of)
             await session.run("COMMIT")
 
+    async def newest(self) -> int:
+        """As `End.newest`."""
+        return await self._one(_SQL.newest()) or 0
+
     async def head(self) -> Head:
         """As `End.head`."""
         async with self._open.turn():

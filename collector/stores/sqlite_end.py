@@ -82,6 +82,10 @@ class SQLiteEnd:
         with self._transaction() as db:
             self._note(db, name, value, instead_of)
 
+    async def newest(self) -> int:
+        """As `End.newest`."""
+        return self._one(_SQL.newest()) or 0
+
     async def head(self) -> Head:
         """As `End.head`."""
         with self._troubles():

@@ -427,6 +427,23 @@ async def test_times_that_were_found_wrong_are_wrong_over_there_too(pair: Pair, 
 
 
 @pytest.mark.parametrize("pair", WAYS)
+@pytest.mark.parametrize("last", ["nothing", "a record", "an act"])
+async def test_the_last_time_that_is_known_is_that_of_a_record_or_an_act(pair: Pair, folder: Path, last: str) -> None:
+    """By which a clock is told that is far ahead."""
+    site = Site(pair, folder)
+    after: dict[str, list[Entry]] = {"a record": [record("b", 1, at=LATER)], "an act": [leave("a", at=LATER)]}
+    if last in after:
+        await site.filled([record("a", 1)], after[last])
+    else:
+        await site.filled()
+    ends = await site.ends()
+    found = await Move(*ends, site.left).newest()
+    await closed(*ends)
+
+    assert (LATER if last in after else 0) == found
+
+
+@pytest.mark.parametrize("pair", WAYS)
 async def test_what_the_next_sample_is_compared_with_goes_over(pair: Pair, folder: Path) -> None:
     """Of who is in; parts that come later find the record that was begun."""
     site = Site(pair, folder)

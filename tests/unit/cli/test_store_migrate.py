@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -16,6 +17,7 @@ from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, needs_postgresql
 from postgresql import DATABASES, PASSWORD, shared
 from records import HOUR, START, act, join, record
 
+from collector import moving
 from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.config import load_settings, read_keys
@@ -35,8 +37,6 @@ if HAS_CLICKHOUSE:
 HERE: Final = Region.GERMANY
 SERIAL, LEFT, HELD = "ZTE1024300012", "ZTE1024300013", "ZTE1024300014"
 IMEI: Final = "49015420323751"
-NOW: Final = 1_790_000_000_000
-"""Long after the records: a store that keeps them for three years."""
 LATER: Final = START + HOUR
 
 
@@ -145,6 +145,19 @@ def test_every_command_says_the_same_of_a_store_that_was_moved(site: Path, way: 
     _says_the_same(site, way(site))
 
 
+@pytest.mark.parametrize("way", [to_file, pytest.param(to_database, marks=needs_postgresql)])
+def test_a_clock_that_is_far_ahead_takes_nothing_for_expired(
+    site: Path, way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever moves a store on a machine whose clock is years ahead, and deletes the old one, loses no record."""
+    new, before = way(site), told(site / "collector.toml")
+    monkeypatch.setattr(moving, "time", SimpleNamespace(time=lambda: LATER / 1000 + 4000 * 86_400))
+    done = migrate(site, new)
+
+    assert 0 == done.code, done.err
+    assert before == told(new)
+
+
 @needs_clickhouse
 def test_every_command_says_the_same_of_a_store_whose_records_were_moved_to_clickhouse(
     site: Path, clickhouse: str
@@ -180,6 +193,16 @@ def test_a_store_with_an_id_that_was_used_twice_is_moved_and_in_order(site: Path
 
     assert (0, True) == (done.code, "8 records" in done.err), done.err
     assert "did not go over" not in done.err
+
+
+def test_a_store_with_a_mark_that_nobody_can_read_is_refused_in_a_sentence(site: Path) -> None:
+    """And not with a traceback."""
+    path = site / "data" / "germany.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("INSERT INTO meta VALUES ('move', 'no mark')")
+    done = migrate(site, to_file(site))
+
+    assert "source: a note of the store cannot be read" == done.err
 
 
 @needs_clickhouse
