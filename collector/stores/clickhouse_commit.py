@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from collector.derive import decode, encode
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record
-from collector.stores.clickhouse_rows import Bound, Table, all_but, any_of, record_row, with_body
+from collector.stores.clickhouse_rows import BOUNDS, Bound, Table, all_but, any_of, record_row, some, with_body
 from collector.stores.gathering import Gathered, gather, needs_gathering, parted
 from collector.stores.plan import Committed, Insert, Plan
 from collector.stores.postgres_commit import Begun, Terms, Transaction, record_ids
@@ -162,9 +162,8 @@ class Step(Transaction):
         return Kept(new, joined)
 
     async def _begun_samples(self, inserts: Iterable[Insert]) -> dict[bytes, Sequence[str]]:
-        parts = [i for i in inserts if i.record.interval is not None]
-        refs, ids = {i.standing.device_ref for i in parts}, {i.record.record_id for i in parts}
-        return await self._table.rows_of(refs, ids) if parts else {}
+        parts = {i.record.record_id: i.standing.device_ref for i in inserts if i.record.interval is not None}
+        return await self._table.rows_of([(ref, record_id) for record_id, ref in parts.items()])
 
     async def _gathered(self, inserts: list[Insert], begun: dict[bytes, bytes]) -> Gathered:
         """As `postgres_gathering.gathered`, of bodies that are in ClickHouse.
@@ -192,8 +191,11 @@ async def bury_doomed(
 
     Those that an earlier act has buried, and that wait to be deleted, are not told again.
     """
-    doomed = [tombstone(record_id) for record_id in await table.ids(any_of(bounds))]
-    await unname(session, bounds, ids, await table.routers(all_but(bounds)))
+    doomed, kept = list[bytes](), set[bytes]()
+    for part in some(bounds, BOUNDS):
+        doomed += [tombstone(record_id) for record_id in await table.ids(any_of(part))]
+        kept |= await table.routers(all_but(part))
+    await unname(session, bounds, ids, kept)
     buried = await among(session, "tombstone", doomed)
     await bury(session, doomed, now)
     return len(doomed) - len(buried)

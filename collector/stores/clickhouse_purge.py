@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from collector.consent.acts import erases_until
 from collector.consent.ledger import LedgerEntry
-from collector.stores.clickhouse_rows import MONTH, Bound, Table, any_of
+from collector.stores.clickhouse_rows import BOUNDS, MONTH, Bound, Table, any_of
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_rows import BEGIN_BESIDE, bury, note_erased
 from collector.stores.postgres_session import Session
@@ -22,7 +22,6 @@ LONGEST_WRITE: Final = 45.0
 """Seconds after which a write that was let in has ended: three times what one may take, here and on the server."""
 PURGED: Final = "purged"
 """The note of the last entry of the ledger up to which everything was erased from the records."""
-_AT_ONCE: Final = 200
 _WORTH_A_NOTE: Final = 10_000
 """Entries that erase nothing: whoever opens the store reads no more of them than these."""
 _SINCE: Final = """
@@ -83,7 +82,7 @@ class Purges:
 
     def due(self, now: float) -> list[int]:
         """The numbers of the entries that are to be looked at now, not more than one statement takes."""
-        return [seq for seq, one in self._pending.items() if one.due <= now][:_AT_ONCE]
+        return [seq for seq, one in self._pending.items() if one.due <= now][:BOUNDS]
 
     def bounds(self, numbers: Iterable[int]) -> list[Bound]:
         """What these entries erase."""

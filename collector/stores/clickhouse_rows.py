@@ -19,6 +19,8 @@ Wanted = tuple[Iterable[bytes], Iterable[bytes]]
 """The pseudonyms that a record may be stored under, and the ids."""
 AT_ONCE: Final = 1000
 """Pseudonyms that one statement names."""
+BOUNDS: Final = 200
+"""What so many acts erase is in one statement."""
 MONTH: Final = "records_"
 """Before a month (yyyymm) in the ledger's note of what was erased from."""
 _MONTH: Final = "toYYYYMM(fromUnixTimestamp64Milli(received_at, 'UTC'))"
@@ -106,11 +108,15 @@ class Table:
         columns = [list(column) for column in zip(*rows, strict=True)]
         await self._records.insert("record", COLUMNS, columns, **DURABLE, **quorum)
 
-    async def rows_of(self, refs: Iterable[bytes], ids: Iterable[bytes]) -> dict[bytes, Sequence[Any]]:
-        """Whole rows, by record id; the pseudonyms are not more than one statement names."""
-        sql = f"""SELECT {", ".join(COLUMNS)} FROM {self.names.record} FINAL
-            WHERE device_ref IN {listed(refs)} AND record_id IN {listed(ids)}"""  # noqa: S608
-        return {row[1]: row for row in await self._records.rows(sql)}
+    async def rows_of(self, wanted: Sequence[tuple[bytes, bytes]]) -> dict[bytes, Sequence[Any]]:
+        """Whole rows, by record id, of what is *wanted* by router and id."""
+        found: dict[bytes, Sequence[Any]] = {}
+        for part in some(wanted):
+            sql = f"""SELECT {", ".join(COLUMNS)} FROM {self.names.record} FINAL
+                WHERE device_ref IN {listed({ref for ref, _ in part})}
+                    AND record_id IN {listed({record_id for _, record_id in part})}"""  # noqa: S608
+            found.update((row[1], row) for row in await self._records.rows(sql))
+        return found
 
     async def newest_of(self, bound: Bound, since: int, expired: int, most: int) -> Sequence[Any]:
         """A router's newest rows that are admitted after an entry and received after a time, newest first."""

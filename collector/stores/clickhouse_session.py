@@ -1,12 +1,14 @@
 """Connections to the ClickHouse database of a region's records. Beside `clickhouse_faults`, the driver's only importer.
 
 Rule 1: what is asked of a session is done in order, on a thread of its own; the collector's loop waits for none of it.
-Rule 2: nothing takes longer than the settings allow, here and on the server: what was asked for is over by then.
+Rule 2: nothing takes longer than the settings allow, here and on the server: what was asked for is over by then. What
+        was given up before its turn is not asked at all.
 """
 
 import asyncio
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -152,9 +154,16 @@ class Records:
         Raises:
             StoreUnavailable: what was asked was not done, or nobody can tell.
         """
-        return await self._worker.call(self._ask, work)
+        given_up = threading.Event()
+        try:
+            return await self._worker.call(self._ask, work, given_up)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
-    def _ask(self, work: Callable[[Client], T]) -> T:
+    def _ask(self, work: Callable[[Client], T], given_up: threading.Event) -> T:
+        if given_up.is_set():
+            raise StoreUnavailable(f"nobody waits for what was asked of the records of {self._region}")
         try:
             if self._client is None:
                 self._client = self._dial(self.settings)

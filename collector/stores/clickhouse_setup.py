@@ -5,6 +5,7 @@ Rule 1: what is there is left as it is; run again, it repeats the grants.
 
 import secrets
 from collections.abc import Iterator
+from typing import Final
 
 from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
@@ -12,8 +13,10 @@ from collector.model import Region
 from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_schema import MARK, check_about, grants, script
 from collector.stores.clickhouse_session import Dial, Records, dial
-from collector.stores.postgres_rows import note, noted
+from collector.stores.postgres_rows import noted
 from collector.stores.postgres_session import Session
+
+_MAKE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
 
 def new_mark() -> str:
@@ -41,14 +44,15 @@ async def prepare(
         Records(records, region, dialled, patient=True),
     )
     try:
-        async with session.turn():
-            mark = await noted(session, MARK)
         there = await Table(connection).comment()
         if there is not None:
-            check_about(there, region, mark)
-        made = mark or new_mark()
+            async with session.turn():
+                check_about(there, region, await noted(session, MARK))
         async with session.turn():
-            await note(session, MARK, made)  # first: tables that no ledger knows of would be taken for another's
+            # First: tables that no ledger knows of would be taken for another's. Whoever is at it too may have made it.
+            await session.do(_MAKE, MARK, new_mark())
+            made = await noted(session, MARK)
+        assert made is not None
         for statement in (*script(records, region, made), *(grants(records, region) if with_grants else ())):
             await connection.do(statement)
     finally:

@@ -1,9 +1,11 @@
 """What the store with records in ClickHouse promises beyond the contract: purges, lost answers, two halves that fit."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, opened
@@ -32,7 +34,7 @@ if HAS_CLICKHOUSE:
     from collector.stores.clickhouse_place import ClickHousePlace
     from collector.stores.clickhouse_purge import PURGED
     from collector.stores.clickhouse_rows import ORDERED, Table
-    from collector.stores.clickhouse_schema import About, grants, script
+    from collector.stores.clickhouse_schema import MARK, About, grants, script
     from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
     from collector.stores.clickhouse_tidy import months_of
@@ -112,6 +114,16 @@ async def test_an_exit_deletes_the_rows_and_buries_their_ids(path: Path, store: 
     assert 2 == committed.erased
     assert [router("b").device_ref] == [row[0] for row in left]
     assert {DropReason.DUPLICATE: 1} == dict(again.dropped)
+
+
+async def test_thousands_of_exits_in_one_commit_are_as_one(store: "Settling") -> None:
+    """As those are that waited for a store that was away; what the server reads of one statement has bounds."""
+    store._keep_up = lambda session: None  # type: ignore[method-assign]
+    names = [str(number) for number in range(6000)]
+    await store.commit([record(name, 1) for name in names])
+    committed = await store.commit([leave(name, at=LATER) for name in names])
+
+    assert 6000 == committed.erased
 
 
 async def test_an_act_between_records_of_one_commit_leaves_those_before_it_as_they_were_let_in(
@@ -358,6 +370,44 @@ async def test_a_write_whose_lock_was_lost_is_found_by_the_exit_that_overtook_it
     assert {DropReason.WITHDRAWN: 1} == dict(again.dropped)
 
 
+async def test_a_write_that_was_given_up_while_another_question_was_asked_is_never_made() -> None:
+    """It would come later than any write may: an exit that overtook it had looked twice by then."""
+    asked, goes_on = list[str](), threading.Event()
+
+    class Slow:
+        def query(self, sql: str) -> Any:
+            asked.append(sql)
+            goes_on.wait(20)
+            return SimpleNamespace(result_rows=[])
+
+        def insert(self, *_: Any, **__: Any) -> None:
+            asked.append("insert")
+
+    records = Records(ClickHouseSettings(database="de", user="x"), HERE, lambda _: cast("Any", Slow()))
+    slow = asyncio.create_task(records.rows("slow"))
+    await asyncio.sleep(0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await records.insert("record", {"number": "Int64"}, [[1]])
+    goes_on.set()
+    await slow
+    await records.rows("last")
+
+    assert ["slow", "last"] == asked
+
+
+async def test_the_parts_of_a_large_commit_find_what_was_begun(path: Path) -> None:
+    """The server reads no statement of more than 4 MiB, and the same commit would be made again and again."""
+    records = Records(RECORDS.settings(path), HERE, in_process)
+    write(path, number=1)
+    one = record(number=1)
+    wanted = [(one.identity.device_ref, one.record_id), *((ref(number), ref("id", number)) for number in range(40_000))]
+    found = await Table(records).rows_of(wanted)
+    await records.close()
+
+    assert [one.record_id] == [*found]
+
+
 # The two halves
 
 
@@ -369,6 +419,33 @@ async def test_made_ready_twice_it_is_as_once(path: Path, store: "Settling") -> 
 
     assert there
     assert [1] == await numbers(store)
+
+
+async def test_made_ready_by_two_at_once_the_halves_fit(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what sets up all machines of a site does: neither sees what the other is about to make."""
+    ledger, name = DATABASES.settings(path, ADMIN), f"{RECORDS.at(path)}_at_once"
+    records = ClickHouseSettings(database=name, user="default")
+    shared().ask(ledger.database, f"UPDATE ueip.note SET name = 'kept' WHERE name = '{MARK}'", "SELECT 1")
+    comment, both = Table.comment, asyncio.Barrier(2)
+
+    async def looked(table: "Table") -> str | None:
+        found = await comment(table)
+        await both.wait()
+        return found
+
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Table, "comment", looked)
+            await asyncio.gather(*(prepare(ledger, records, HERE, ADMIN, in_process, with_grants=False) for _ in "ab"))
+        there = await prepare(ledger, records, HERE, ADMIN, in_process, with_grants=False)
+    finally:
+        tell(f"DROP DATABASE {name} SYNC")
+        shared().ask(ledger.database, f"DELETE FROM ueip.note WHERE name = '{MARK}'", "SELECT 1")
+        shared().ask(ledger.database, f"UPDATE ueip.note SET name = '{MARK}' WHERE name = 'kept'", "SELECT 1")
+
+    assert there
 
 
 @pytest.mark.parametrize(
