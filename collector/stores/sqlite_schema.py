@@ -15,6 +15,7 @@ from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores.known import check_known
 from collector.stores.missing import check_there
+from collector.stores.rows import ERASED
 from collector.stores.sqlite_faults import cause_of, not_opened, refused
 from collector.stores.sqlite_migrations import MIGRATIONS
 from collector.stores.sqlite_rows import check_staying_here
@@ -26,6 +27,10 @@ IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
 IN_FILES: Final = "PRAGMA temp_store = FILE"
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
 SCHEMA_VERSION: Final = len(MIGRATIONS)
+_NOT_REWRITTEN: Final = """
+    UPDATE meta SET value = rtrim(value, '0123456789') || (SELECT schema_version FROM pragma_schema_version)
+    WHERE name = ? AND value LIKE ?"""
+"""A migration raises SQLite's count as a VACUUM does, by which erasures are known to be out of the file (`Remains`)."""
 KNOWN: Final = "SELECT DISTINCT key_id, iif(state = 'joined', policy_version, NULL) FROM router"
 
 
@@ -40,6 +45,7 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
     connection.execute(OVERWRITING)  # a migration that makes a table anew leaves no copy of its rows
     connection.execute("BEGIN IMMEDIATE")
     try:
+        count = connection.execute("PRAGMA schema_version").fetchone()[0]
         if not check_kind(connection, path):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         version = check_schema(connection, path)
@@ -47,6 +53,7 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
             for statement in _statements(script):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute(_NOT_REWRITTEN, (ERASED, f"% {count}"))
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('region', ?)", (region.value,))
         check_region(connection, region, path)
         connection.execute("COMMIT")

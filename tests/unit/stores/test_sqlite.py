@@ -513,6 +513,25 @@ async def test_a_large_store_is_clean_once_its_operator_has_written_it_anew(
     assert (True, False) == (before, await noted(store))
 
 
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_new_schema_is_not_taken_for_the_rewriting(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, before: bool
+) -> None:
+    """A migration raises SQLite's count too; only a rewriting *before* it has left nothing."""
+    monkeypatch.setattr(sqlite_scrub, "REWRITTEN_BYTES", 0)
+    async with opened(path) as store:
+        await store.commit([record("a", 1), leave("a", at=LATER)])
+    if before:
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as operator:
+            operator.execute("VACUUM")
+    monkeypatch.setattr(engine, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (id INTEGER PRIMARY KEY);"))
+    monkeypatch.setattr(engine, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    async with opened(path) as store:
+        await store.changes(0)
+
+        assert before is not await noted(store)
+
+
 async def test_an_erasure_after_that_is_noted_anew(
     path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
