@@ -63,7 +63,7 @@ class MemoryStore:
         self._forget(plan.appends)
         self._erased.update(plan.bury)
         made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
-        self._records.update(made.updates)
+        self._records.update({key: self._with_body(key, part.record.body) for key, part in made.updates.items()})
         self._memories.update(made.memories)
         new = [insert for insert in made.inserts if self._insert(insert)]
         if len(made.inserts) > len(new):
@@ -93,6 +93,11 @@ class MemoryStore:
         for kind, ref in record.lookup:
             self._lookup.setdefault((kind, ref), set()).add(insert.standing.device_ref)
         return True
+
+    def _with_body(self, record_id: bytes, body: bytes) -> Insert:
+        """A record that a part has joined: all else is its first part's."""
+        begun = self._records[record_id]
+        return Insert(msgspec.structs.replace(begun.record, body=body), begun.standing)
 
     def _forget(self, entries: Sequence[LedgerEntry]) -> None:
         for ref in parted(entries):

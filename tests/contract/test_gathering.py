@@ -93,6 +93,18 @@ async def test_parts_of_one_interval_are_one_record(store: Store) -> None:
     assert [{"wifi": {"wifi_station_count": 9}}] == await bodies(store)
 
 
+async def test_a_record_that_parts_join_stays_that_of_the_first(store: Store) -> None:
+    """Its times and what was left out of it; so what was received before an erasure goes with it, joined or not."""
+    first, second = part(3, "a"), part(2, "b", START + SECOND)
+    await store.commit([msgspec.structs.replace(first, stripped=((Removal.UNKNOWN, 1),))])
+    await store.commit([msgspec.structs.replace(second, stripped=((Removal.UNKNOWN, 2),))])
+    [found] = [one async for one in store.records(router("a").device_ref)]
+    erased = await store.commit([act(Action.ERASE, at=START)])
+
+    assert (START, {"unknown": 1}) == (found.received_at, found.stripped)
+    assert (1, []) == (erased.erased, await bodies(store))
+
+
 async def test_an_exit_of_another_router_in_the_same_commit_loses_no_part(store: Store) -> None:
     """A part is told under the id of its sample, which is stored: only its own router's acts make that a duplicate."""
     await store.commit([join("b", at=START - 60 * MINUTE), record("b", 1), part(3, "a")])
