@@ -145,7 +145,7 @@ class PostgresStore(PostgresReader):
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""
-        return await self._sweep.step(self._open, now_ms(), self._check_staying)
+        return await self._sweep.step(self._open, now_ms(), self._check_staying, self._wrong_records)
 
     async def restore(self, entries: Sequence[str]) -> int:
         """As `Store.restore`."""

@@ -50,6 +50,8 @@ class PostgresReader:
         """The last entry that this connection has seen."""
         self._wrong_times = 0
         """The times of entries up to this number were found wrong."""
+        self._wrong_records = 0
+        """And those of records up to this one."""
 
     async def open(self) -> None:
         """As `Store.open`; what has to be made or migrated is `ueip store init`'s."""
@@ -175,7 +177,7 @@ class PostgresReader:
             seq, record_id = map(int, found[0].split(":")) if found else (0, 0)
         except ValueError:
             raise Damaged("a note of the store cannot be read") from None
-        self._wrong_times = seq
+        self._wrong_times, self._wrong_records = seq, record_id
         return max((row[0] for row in await session.rows(NEWEST, seq, record_id) if row[0] is not None), default=0)
 
     async def _look(self, session: Session) -> list[LedgerEntry]:

@@ -2,6 +2,8 @@
 
 Rule 1: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
 Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
+Rule 3: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
+        (`Store.accept_times`): behind them there may be older ones.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,17 +50,17 @@ class Sweep:
         self._after = 0
         self._until: int | None = None
 
-    async def step(self, session: Session, now: int, check: Callable[[Session], Awaitable[None]]) -> Purged:
+    async def step(self, session: Session, now: int, check: Callable[[Session], Awaitable[None]], wrong: int) -> Purged:
         """Delete what is past its time among the next records, in one transaction.
 
         What a reader is in the way of, a month to be dropped, is done with the next sweep. *check* refuses a store that
-        nothing may be written to.
+        nothing may be written to. The times of records up to the number *wrong* say nothing of those after them.
         """
         try:
             async with session.turn():
                 await session.run(BEGIN_BESIDE)
                 await check(session)
-                purged, last = await self._purge(session, now)
+                purged, last = await self._purge(session, now, wrong)
                 await session.run("COMMIT")
         except StoreUnavailable as error:
             if error.cause is not Cause.LOCKED:
@@ -67,7 +69,7 @@ class Sweep:
         self._after, self._until = (last or 0, self._until) if purged.more else (0, None)
         return purged
 
-    async def _purge(self, session: Session, now: int) -> tuple[Purged, int | None]:
+    async def _purge(self, session: Session, now: int, wrong: int) -> tuple[Purged, int | None]:
         """What one step did, and the last record looked at."""
         if self._until is None:
             oldest, expired = await session.row(_OLDEST), expired_until(self._retention)
@@ -79,7 +81,7 @@ class Sweep:
         old = [row for row in rows if row[2] <= self._until]
         gone = [row for row in old if row[3]]
         await self._delete(session, gone, now)
-        more = bool(old) and len(rows) == PURGED_AT_ONCE
+        more = len(rows) == PURGED_AT_ONCE and (bool(old) or rows[-1][0] <= wrong)
         return Purged(dropped + len(gone), more), rows[-1][0] if more else None
 
     async def _delete(self, session: Session, gone: Sequence[Any], now: int) -> None:

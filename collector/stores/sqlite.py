@@ -71,7 +71,7 @@ class SQLiteStore(StoreFile):
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""
-        return await self._do(lambda: self._sweep.step(self._db, str(self.path)))
+        return await self._do(lambda: self._sweep.step(self._db, str(self.path), self._wrong_records))
 
     def _open(self) -> None:
         super()._open()

@@ -62,6 +62,8 @@ class StoreFile:
         self._end = 0
         self._wrong_times = 0
         """The times of entries up to this number were found wrong."""
+        self._wrong_records = 0
+        """And those of records up to this one."""
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -172,7 +174,7 @@ class StoreFile:
             seq, record_id = map(int, found[0][0].split(":")) if found else (0, 0)
         except ValueError:
             raise Damaged("a note of the store cannot be read") from None
-        self._wrong_times = seq
+        self._wrong_times, self._wrong_records = seq, record_id
         return max((row[0] for row in self._all(NEWEST, seq, record_id) if isinstance(row[0], int)), default=0)
 
     def _head(self) -> Head:

@@ -2,6 +2,8 @@
 
 Rule 1: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
 Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
+Rule 3: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
+        (`Store.accept_times`): behind them there may be older ones.
 """
 
 import sqlite3
@@ -28,13 +30,16 @@ class Sweep:
         self._until: int | None = None
         self._erased = 0
 
-    def step(self, connection: sqlite3.Connection, place: str) -> Purged:
-        """Delete what is past its time among the next records, in one transaction."""
+    def step(self, connection: sqlite3.Connection, place: str, wrong: int) -> Purged:
+        """Delete what is past its time among the next records, in one transaction.
+
+        The times of records up to the number *wrong* say nothing of those after them.
+        """
         connection.execute("BEGIN IMMEDIATE")
         try:
             check_staying_here(connection, place)
             until = self._begun(connection) if self._until is None else self._until
-            erased, last = _purge(connection, self._after, until)
+            erased, last = _purge(connection, self._after, until, wrong)
             if last is None and self._erased + erased:
                 note_erasure(connection, int(time.time() * 1000))
             connection.execute("COMMIT")
@@ -61,7 +66,7 @@ _NEXT: Final = f"""
 _NOTHING_LEFT: Final = "router_id = ?1 AND NOT EXISTS (SELECT 1 FROM record WHERE router_id = ?1)"
 
 
-def _purge(connection: sqlite3.Connection, after: int, until: int) -> tuple[int, int | None]:
+def _purge(connection: sqlite3.Connection, after: int, until: int, wrong: int) -> tuple[int, int | None]:
     """How many were deleted, and the last one looked at; None at the end, where the records are young."""
     rows = connection.execute(_NEXT, (after,)).fetchall()
     old = [row for row in rows if row[2] <= until]
@@ -72,4 +77,5 @@ def _purge(connection: sqlite3.Connection, after: int, until: int) -> tuple[int,
         # One that has joined stays findable: what it sends next is found under the same entries.
         left = "AND NOT EXISTS (SELECT 1 FROM router WHERE id = ?1 AND state = 'joined')"
         connection.execute(f"DELETE FROM lookup WHERE {_NOTHING_LEFT} {left}", (router_id,))  # noqa: S608
-    return len(gone), rows[-1][0] if old and len(rows) == PURGED_AT_ONCE else None
+    more = len(rows) == PURGED_AT_ONCE and (old or rows[-1][0] <= wrong)
+    return len(gone), rows[-1][0] if more else None

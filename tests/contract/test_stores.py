@@ -27,6 +27,7 @@ from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.retention import DAY, UNLIMITED
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_retention import PURGED_AT_ONCE
 
 LATER = START + HOUR
 
@@ -591,6 +592,21 @@ async def test_what_was_measured_long_ago_is_kept_by_its_receipt(open_store: Ope
 
     assert [1] == await numbers(store)
     assert (1, False) == await store.purge()
+
+
+async def test_what_a_clock_that_was_ahead_dated_keeps_nothing_that_came_after_it(open_store: Open) -> None:
+    """However much of it there is, for it is past its time long after what was received once the clock was right."""
+    store = await open_store(retention=DAYS)
+    ahead = [record("ahead", n, at=ago(-400)) for n in range(PURGED_AT_ONCE)]
+    await store.commit(ahead)
+    await store.accept_times()
+    await store.commit([record(number=1, at=ago(31)), record(number=2, at=ago(1))])
+    steps = [await store.purge()]
+    while steps[-1].more:
+        steps.append(await store.purge())
+
+    assert 1 == sum(step.erased for step in steps)
+    assert (len(ahead), [2]) == (len(await readable(store, "ahead")), await numbers(store))
 
 
 async def test_what_is_held_stays_on_the_disk_and_is_not_read(open_store: Open) -> None:
