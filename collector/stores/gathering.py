@@ -64,18 +64,19 @@ class _Gathering:
         self._begun = begun
         self._bodies: dict[bytes, dict[str, Any]] = {}
         self._place: dict[bytes, Insert] = {}
-        self._whole: list[Insert] = []
+        self._made: list[Insert | bytes] = []
+        """What is to be inserted, in its order; a sample in parts by its record id."""
         self._joined: list[Insert] = []
 
     def add(self, insert: Insert) -> None:
         record = insert.record
         if record.counters is None:
-            self._whole.append(insert)
+            self._made.append(insert)
             return
         body: dict[str, Any] = orjson.loads(record.body)
         derived = self._derived(insert, body)
         if record.interval is None:
-            self._whole.append(_with(insert, applied(body, derived)))
+            self._made.append(_with(insert, applied(body, derived)))
         else:
             self._part(insert, body, derived)
 
@@ -103,13 +104,15 @@ class _Gathering:
             self._joined.append(insert)
             found = found or orjson.loads(stored or b"{}")
             body = merged(body, found) if derived.late else merged(found, body)
+        if record_id not in self._begun and record_id not in self._place:
+            self._made.append(record_id)
         self._place.setdefault(record_id, insert)
         self._bodies[record_id] = merged(body, applied({}, derived))
 
     def done(self) -> Gathered:
         parts = {record_id: _with(insert, self._bodies[record_id]) for record_id, insert in self._place.items()}
         return Gathered(
-            inserts=[*self._whole, *(part for record_id, part in parts.items() if record_id not in self._begun)],
+            inserts=[parts[one] if isinstance(one, bytes) else one for one in self._made],
             updates={record_id: part for record_id, part in parts.items() if record_id in self._begun},
             memories=self._changed,
             joined=self._joined,

@@ -105,6 +105,14 @@ async def test_a_record_that_parts_join_stays_that_of_the_first(store: Store) ->
     assert (1, []) == (erased.erased, await bodies(store))
 
 
+async def test_of_one_minute_what_is_sent_in_parts_stands_in_its_order(store: Store) -> None:
+    """By its first part, among what is whole."""
+    first, last = (msgspec.structs.replace(sample(number, START), floating=()) for number in (1, 2))
+    await store.commit([first, part(3, "a"), last, part(2, "b")])
+
+    assert [{}, {"wifi": {"wifi_station_count": 5}}, {}] == await bodies(store)
+
+
 async def test_an_exit_of_another_router_in_the_same_commit_loses_no_part(store: Store) -> None:
     """A part is told under the id of its sample, which is stored: only its own router's acts make that a duplicate."""
     await store.commit([join("b", at=START - 60 * MINUTE), record("b", 1), part(3, "a")])
