@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 from installation import child_named, cpu_seconds
 
+CONNECTIONS: Final = 500
+"""Of the publisher to the broker. A router has one of its own, so few messages come at a time on each."""
 _LOOK: Final = 0.0005
 _FLOODED_LOOK: Final = 0.004
 """Between two looks when nobody asks how late anything is; each takes from what is measured."""
@@ -34,6 +36,7 @@ class Load:
     rate: float | None
     backlog: int
     warm_up: int
+    connections: int = CONNECTIONS
     flagged: bool = True
     """Whether it is the fleet's usual mix. If not, no message carries a flag, and none may be stored."""
 
@@ -52,9 +55,10 @@ class Measured:
 class Publisher:
     """The publisher's process and the orders it takes."""
 
-    def __init__(self, port: int, routers: int, *, flagged: bool = True) -> None:
+    def __init__(self, port: int, routers: int, connections: int = CONNECTIONS, *, flagged: bool = True) -> None:
         script = Path(__file__).with_name("publisher.py")
-        command = [sys.executable, str(script), "--port", str(port), "--routers", str(routers)]
+        words = ["--port", str(port), "--routers", str(routers), "--connections", str(min(connections, routers))]
+        command = [sys.executable, str(script), *words]
         self.process = subprocess.Popen(
             command if flagged else [*command, "--no-flag"],
             stdin=subprocess.PIPE,
@@ -129,7 +133,7 @@ class Run:
     def __init__(self, subject: Subject, broker_port: int, load: Load) -> None:
         self._subject = subject
         self._load = load
-        self.publisher = Publisher(broker_port, load.routers, flagged=load.flagged)
+        self.publisher = Publisher(broker_port, load.routers, load.connections, flagged=load.flagged)
         self._broker = child_named("mosquitto")
 
     def warm_up(self) -> bool:

@@ -1,4 +1,4 @@
-"""Publishes the load: MQTT 5, QoS 1, several connections, paced or flat out. A process of its own, told by lines.
+"""Publishes the load: MQTT 5, QoS 1, many connections, paced or flat out. A process of its own, told by lines.
 
 Each line on standard input is an order; each order but `allow` is answered by one JSON line when all is acknowledged:
 
@@ -12,66 +12,65 @@ import argparse
 import asyncio
 import gc
 import json
+import select
+import socket
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from mqtt import LAST_ID, Acks, connect_packet, publish_packet
 from payloads import Router, fleet, kind_of, time_text
 
-_WINDOW: Final = 2000
-"""Messages a connection may have unacknowledged."""
+_PATIENCE: Final = 30.0
+"""Seconds in which the broker lets a connection in."""
+_WINDOW: Final = 16_000
+"""Messages that may be unacknowledged, of all connections."""
 _TICK: Final = 0.001
 _FLOOD_TICK: Final = 0.004
 """Seconds between two writes of a flood: few large ones, so that the load takes little of the processors itself."""
 _MOST_AT_ONCE: Final = 500
+_READ: Final = 0.01
+"""Seconds between two looks at what the broker has acknowledged: nobody waits for it."""
 
 
-class Connection(asyncio.Protocol):
-    """One connection to the broker."""
+class Connection:
+    """One connection to the broker. What the broker says waits in the kernel until somebody reads."""
 
-    def __init__(self, name: str) -> None:
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.sent = 0
-        self.buffer: list[bytes] = []
-        self._name = name
+    def __init__(self, name: str, host: str, port: int) -> None:
+        """Open the session, and wait until it is."""
+        self._sent = 0
+        self._queued: list[bytes] = []
         self._acks = Acks()
-        self._transport: asyncio.Transport | None = None
+        self.socket = socket.create_connection((host, port), _PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.sendall(connect_packet(name))
+        while not self._acks.connected:
+            self.read()
+        self.socket.settimeout(0)
 
-    @property
-    def open_count(self) -> int:
-        """Messages not acknowledged yet."""
-        return self.sent - self._acks.count
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Open the session."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(connect_packet(self._name))
-
-    def data_received(self, data: bytes) -> None:
-        """Count what is acknowledged."""
+    def read(self) -> int:
+        """Take in what the broker has said; how many messages that acknowledges."""
+        before, data = self._acks.count, self.socket.recv(1 << 16)
+        if not data:
+            sys.exit("publisher: the broker closed a connection")
         self._acks.feed(data)
-        if self._acks.connected and not self.ready.done():
-            self.ready.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """A publisher that is cut off has measured nothing."""
-        if exc is not None:
-            sys.exit(f"publisher: connection lost: {exc}")
+        return self._acks.count - before
 
     def add(self, topic: bytes, payload: bytes) -> None:
         """Queue a message for the next `flush`."""
-        self.buffer.append(publish_packet(topic, self.sent % LAST_ID + 1, payload))
-        self.sent += 1
+        self._queued.append(publish_packet(topic, self._sent % LAST_ID + 1, payload))
+        self._sent += 1
 
-    def flush(self) -> None:
-        """Send what is queued."""
-        if self.buffer and self._transport is not None:
-            self._transport.write(b"".join(self.buffer))
-            self.buffer.clear()
+    def flush(self) -> bool:
+        """Send what is queued; whether the kernel took all of it."""
+        data = b"".join(self._queued)
+        try:
+            taken = self.socket.send(data)
+        except BlockingIOError:
+            taken = 0
+        self._queued = [data[taken:]] if taken < len(data) else []
+        return not self._queued
 
 
 class Publisher:
@@ -81,6 +80,13 @@ class Publisher:
         self._routers = routers
         self._flagged = flagged
         self._connections = connections
+        self._by_number = {connection.socket.fileno(): connection for connection in connections}
+        self._readable = select.epoll()
+        for number in self._by_number:
+            self._readable.register(number, select.EPOLLIN)
+        self._to_flush = set[Connection]()
+        self._unacknowledged = 0
+        self._read_at = 0.0
         self.published = 0
         self.allowed = 0
 
@@ -107,17 +113,26 @@ class Publisher:
 
     async def _publish(self, due: Callable[[], int], done: Callable[[], bool], tick: float = _TICK) -> None:
         while not done():
-            room = min(_WINDOW - connection.open_count for connection in self._connections)
-            batch = min(due(), room, _MOST_AT_ONCE)
+            self._read()
+            batch = min(due(), _WINDOW - self._unacknowledged, _MOST_AT_ONCE)
             if batch > 0:
                 self._send(batch)
             # With much left to do, only a look at the acknowledgements; else the next tick.
             await asyncio.sleep(0 if batch == _MOST_AT_ONCE else tick)
-        while any(connection.open_count for connection in self._connections):  # noqa: ASYNC110 - once, at the end
+        while self._unacknowledged:
+            self._flush()
+            self._read()
             await asyncio.sleep(_TICK)
 
+    def _read(self) -> None:
+        if time.perf_counter() < self._read_at:
+            return
+        for number, _ in self._readable.poll(0, len(self._connections)):
+            self._unacknowledged -= self._by_number[number].read()
+        self._read_at = time.perf_counter() + _READ
+
     def _send(self, batch: int) -> None:
-        routers, connections = self._routers, self._connections
+        routers, connections, to_flush = self._routers, self._connections, self._to_flush
         when, size, lanes = time_text(time.time()), len(routers), len(connections)
         any_flag = self._flagged
         for number in range(self.published, self.published + batch):
@@ -126,10 +141,15 @@ class Publisher:
             payload = router.templates[kind.shape].payload(
                 number, when, flagged=any_flag and kind.flagged, leaky=kind.leaky
             )
-            connections[kind.router % lanes].add(router.topic, payload)
+            connection = connections[kind.router % lanes]
+            connection.add(router.topic, payload)
+            to_flush.add(connection)
         self.published += batch
-        for connection in connections:
-            connection.flush()
+        self._unacknowledged += batch
+        self._flush()
+
+    def _flush(self) -> None:
+        self._to_flush = {connection for connection in self._to_flush if not connection.flush()}
 
 
 async def _obey(publisher: Publisher, orders: "asyncio.Queue[list[str]]") -> None:
@@ -164,17 +184,9 @@ def _answer(published: int) -> None:
     print(json.dumps({"published": published}), flush=True)
 
 
-def _same(connection: Connection) -> Connection:
-    return connection
-
-
 async def main(host: str, port: int, routers: int, connections: int, *, flagged: bool) -> None:
     """Connect, then do as told until standard input ends."""
-    loop = asyncio.get_running_loop()
-    made = [Connection(f"load-{number}") for number in range(connections)]
-    for connection in made:
-        await loop.create_connection(partial(_same, connection), host, port)
-        await connection.ready
+    made = [Connection(f"load-{number}", host, port) for number in range(connections)]
     publisher = Publisher(fleet(routers), made, flagged=flagged)
     gc.collect()
     gc.freeze()
@@ -190,7 +202,7 @@ if __name__ == "__main__":
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--routers", type=int, default=1000)
-    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--no-flag", action="store_true", help="no message carries a flag")
     given = parser.parse_args()
     asyncio.run(main(given.host, given.port, given.routers, given.connections, flagged=not given.no_flag))

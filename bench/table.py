@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from asked import verdicts
 from installing import NotToBeHad
+from load import CONNECTIONS
 from machine import machine
 from rich.console import Console
 from rich.table import Table
@@ -107,6 +108,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8, help="of load (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="turns of what saturates (default: %(default)s)")
     parser.add_argument("--routers", type=int, default=1000, help="size of the fleet (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="of the publisher (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="of the rows with workers (default: %(default)s)")
     parser.add_argument("--only", metavar="TEXT", help="only the yardstick and the workloads named like this")
     parser.add_argument("--report", action="store_true", help=f"write a page to {_REPORTS.name}/")
@@ -116,7 +118,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run, tell, and write if asked."""
     given = _arguments()
-    extent = _QUICK if given.quick else Extent(given.seconds, given.repeats, given.routers, given.workers)
+    extent = Extent(given.seconds, given.repeats, given.routers, given.workers, connections=given.connections)
+    if given.quick:
+        extent = extent._replace(seconds=_QUICK.seconds, repeats=_QUICK.repeats)
     wanted = workloads(extent)
     if given.only:
         wanted = [wanted[0], *(one for one in wanted[1:] if given.only.lower() in one.name.lower())]
@@ -129,7 +133,7 @@ def main() -> None:
     document = {
         "when": when.isoformat(timespec="seconds"),
         "command": " ".join(["python", "bench/table.py", *sys.argv[1:]]),
-        "machine": {**machine(), "C subscriber": made_with},
+        "machine": {**machine(), "C subscriber": made_with, "connections of the publisher": str(given.connections)},
         "load_before": load_before,
         "asked": verdicts(found),
         "outcomes": {name: [asdict(one) for one in outcomes] for name, outcomes in found.items()},

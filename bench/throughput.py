@@ -22,7 +22,7 @@ import profiling
 from collecting import Collecting
 from counted import DroppedOnly, PostgresStores
 from installation import Collector, peak_mebibytes
-from load import Load, Measured, Run
+from load import CONNECTIONS, Load, Measured, Run
 from postgres import Server
 from rich.console import Console
 from rich.table import Table
@@ -91,6 +91,7 @@ def _figures(load: Load, measured: Measured, verdict: Verdict, memory: float) ->
         "sustained_per_second": round(sustained),
         "held": None if load.rate is None else measured.seconds - load.seconds <= _BEHIND_SECONDS,
         "routers": load.routers,
+        "connections": load.connections,
         "seconds": round(measured.seconds, 2),
         "messages": measured.messages,
         "latency_p50_ms": round(cuts[49], 1),
@@ -143,6 +144,7 @@ def _arguments() -> argparse.Namespace:
     kind.add_argument("--saturate", action="store_true", help="as many as go through")
     parser.add_argument("--seconds", type=float, default=15, help="of load (default: %(default)s)")
     parser.add_argument("--routers", type=int, default=1000, help="size of the fleet (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS, help="of the publisher (default: %(default)s)")
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite", help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="processes that share the work (default: %(default)s)")
     parser.add_argument("--no-flag", action="store_true", help="no message carries a flag: all are dropped")
@@ -167,6 +169,7 @@ def main() -> None:
         None if given.saturate else given.rate,
         given.backlog,
         given.warm_up,
+        given.connections,
         flagged=not given.no_flag,
     )
     writer = {"linger_milliseconds": given.linger_ms, "max_batch_rows": given.batch_rows}

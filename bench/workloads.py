@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from load import Load, Run
+from load import CONNECTIONS, Load, Run
 from throughput import Installation, measure
 from yardstick import Yardstick
 
@@ -42,6 +42,7 @@ class Extent(NamedTuple):
     routers: int = 1000
     workers: int = 2
     warm_up: int = 20_000
+    connections: int = CONNECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Outcome:
 
 def workloads(extent: Extent) -> list[Workload]:
     """All of them, the yardstick first."""
-    flood = Load(extent.routers, extent.seconds, None, _BACKLOG, extent.warm_up)
+    flood = Load(extent.routers, extent.seconds, None, _BACKLOG, extent.warm_up, extent.connections)
     found = [Workload("C subscriber that does nothing", flood)]
     found += [Workload(f"{name}, saturated", flood, kind) for name, kind in _STORES.items()]
     found.append(Workload("no flag, all dropped", replace(flood, flagged=False), _STORES["SQLite"]))
