@@ -24,6 +24,8 @@ from collector.stores.plan import make_plan
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_rows import look
 
+_WARM_UP: Final = 12
+"""Commits before any is measured: by then SQLite has a plan for nearly every number of rows that a statement takes."""
 BATCH: Final = 500
 """Records of one commit."""
 
@@ -99,6 +101,8 @@ def commits(corpus: Corpus, batch: int = BATCH) -> dict[str, Part]:
     store._open()  # noqa: SLF001 - on this thread, where the one who measures looks
     first = corpus.records(region, 4000)
     store._commit(first)  # noqa: SLF001 - so that its routers have joined
+    for _ in range(_WARM_UP):
+        store._commit(corpus.records(region, batch))  # noqa: SLF001
     _, standings = store._standings({record.identity.device_ref for record in first}, look(store._db).version)  # noqa: SLF001
     head = store._head()  # noqa: SLF001
 
