@@ -14,14 +14,29 @@ import pytest
 from engines import ENGINES, HERE_NOW, let_go, make, opened, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import HOUR, MINUTE, SECOND, START, act, join, leave, number_of, numbers, readable, record, ref, router
+from records import (
+    HOUR,
+    MINUTE,
+    SECOND,
+    START,
+    act,
+    join,
+    leave,
+    number_of,
+    numbers,
+    part,
+    readable,
+    record,
+    ref,
+    router,
+)
 
 from collector.consent.acts import ERASING
 from collector.consent.joining import Mode
 from collector.consent.ledger import Head, LedgerEntry, Result, first_fault
 from collector.consent.standing import State
 from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Record, Region, Removal
-from collector.stores import Committed, Store
+from collector.stores import Committed, Store, StoredRecord
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
@@ -980,23 +995,29 @@ async def test_an_empty_commit_changes_nothing(store: Store) -> None:
 # Any order, any batches
 
 NAMES = ("a", "b", "c")
-OTHERS = [Action.ERASE, Action.HOLD, Action.RELEASE, Action.VOID, Action.CANCEL, Action.UNRESTRICT]
+OTHERS = [Action.ERASE, Action.HOLD, Action.RELEASE, Action.VOID, Action.CANCEL, Action.UNBIND, Action.UNRESTRICT]
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> list[Entry]:
-    """Records, joins and exits of three routers in order of receipt, with clocks that are off and acts repeated."""
+def histories(draw: st.DrawFn, *more: str) -> list[Entry]:
+    """Records, joins and exits of three routers in order of receipt, with clocks that are off and acts repeated.
+
+    And *more*, which comes to the same in the same batches only.
+    """
     now, entries = START, list[Entry]()
     for _ in range(draw(st.integers(1, 24))):
         now += draw(st.sampled_from([0, 1, SECOND, MINUTE, HOUR]))
         name = draw(st.sampled_from(NAMES))
-        kind = draw(st.sampled_from(["record", "record", "record", "record", "join", "exit", "other"]))
+        kind = draw(st.sampled_from(["record", "record", "record", "record", "join", "exit", "other", *more]))
         off = draw(st.sampled_from([0, 0, -HOUR, -MINUTE, -1, 1, 4 * MINUTE]))
         if kind == "record":
             entries.append(_report(draw, name, now, now + off))
             continue
-        if kind == "other":
-            action = draw(st.sampled_from(OTHERS))
+        if kind == "part":
+            entries.append(_part(draw, name, now))
+            continue
+        if kind in {"other", "restrict"}:
+            action = draw(st.sampled_from(OTHERS)) if kind == "other" else Action.RESTRICT
             entries.append(act(action, name, at=now + off, reference=draw(st.sampled_from(["CASE-1", "CASE-2"]))))
             continue
         repeated = ref("act", name, draw(st.integers(0, 2))) if draw(st.booleans()) else None
@@ -1016,7 +1037,19 @@ def _report(draw: st.DrawFn, name: str, at: int, guessed: int) -> Record:
     made = record(name, number, at=at, measured=measured, oldest=oldest)
     if measured == said:
         return made
-    return msgspec.structs.replace(made, floating=() if said is None else (said // MINUTE * MINUTE,))
+    return _less(draw, msgspec.structs.replace(made, floating=() if said is None else (said // MINUTE * MINUTE,)))
+
+
+def _part(draw: st.DrawFn, name: str, at: int) -> Record:
+    """One of four values of a router, of two samples."""
+    value, radio, interval = draw(st.integers(1, 9)), draw(st.sampled_from("xy")), draw(st.integers(1, 2))
+    return _less(draw, part(value, radio, at=at, interval=interval, name=name))
+
+
+def _less(draw: st.DrawFn, made: Record) -> Record:
+    """The record, perhaps with something left out."""
+    removed = draw(st.integers(0, 2))
+    return msgspec.structs.replace(made, stripped=((Removal.UNKNOWN, removed),) if removed else ())
 
 
 def batches(entries: Sequence[Entry], cuts: set[int]) -> list[list[Entry]]:
@@ -1029,9 +1062,15 @@ class Content(msgspec.Struct):
     """All that can be said of a store."""
 
     entries: list[LedgerEntry]
-    readable: dict[str, list[tuple[int, int]]]
+    readable: dict[str, list[StoredRecord]]
+    newest: dict[str, list[StoredRecord]]
     found: dict[str, int]
     closed: dict[bytes, State]
+
+
+async def newest(store: Store, name: str) -> list[StoredRecord]:
+    """A few records of a router, of those measured since a time."""
+    return [found async for found in store.records(router(name).device_ref, since=START + 20 * MINUTE, limit=3)]
 
 
 async def content(store: Store) -> Content:
@@ -1039,7 +1078,8 @@ async def content(store: Store) -> Content:
     routers = {name: await store.find([("serial", ref("serial", name))]) for name in NAMES}
     return Content(
         entries=await store.ledger(),
-        readable={name: [(number_of(r), r.received_at) for r in await readable(store, name)] for name in NAMES},
+        readable={name: await readable(store, name) for name in NAMES},
+        newest={name: await newest(store, name) for name in NAMES},
         found={name: sum(found.records for found in routers[name]) for name in NAMES},
         closed={standing.device_ref: standing.state for standing in await store.closed()},
     )
@@ -1061,7 +1101,7 @@ async def replay(store: Store, commits: Sequence[list[Entry]]) -> tuple[Content,
 
 
 @settings(max_examples=60, deadline=None)
-@given(histories(), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
+@given(histories("part", "restrict"), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
 def test_any_history_ends_alike_on_every_engine(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
     """Commit by commit the same answers, and in the end the same ledger, the same records, the same routers."""
     rules, commits = ConsentRules(mode=mode), batches(entries, cuts)
@@ -1085,7 +1125,7 @@ def test_no_history_lets_anything_survive_an_exit(entries: list[Entry], cuts: se
     assert first_fault(found.entries) is None
     for name in NAMES:
         left = exits.get(router(name).device_ref.hex(), 0)
-        assert all(received > left for _, received in found.readable[name])
+        assert all(one.received_at > left for one in found.readable[name])
         if router(name).device_ref in found.closed:
             assert [] == found.readable[name]
         else:
