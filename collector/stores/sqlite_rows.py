@@ -190,15 +190,23 @@ def write_standings(
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
     """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers.
 
-    One statement writes all that there is of a router, so that its records are numbered in their order.
+    One statement writes all that there is of a router, so that its records are numbered in their order; and what came
+    last is written last, for the last number tells when the store was last written to (K38).
     """
     particular = {i.standing.device_ref for i in inserts if i.record.stripped or i.record.floating is not None}
     plain = [i for i in inserts if i.standing.device_ref not in particular]
     others = [i for i in inserts if i.standing.device_ref in particular] if particular else []
     row = partial(_plain_row, ids)
-    written = write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
-    statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
-    return written + write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)), _RECORD)
+
+    def write_plain() -> int:
+        return write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
+
+    def write_others() -> int:
+        statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
+        return write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)), _RECORD)
+
+    is_last = bool(plain) and plain[-1] is inserts[-1]
+    return sum(each() for each in ((write_others, write_plain) if is_last else (write_plain, write_others)))
 
 
 def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:

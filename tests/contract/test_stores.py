@@ -899,6 +899,19 @@ async def test_of_one_minute_records_keep_their_order_whatever_was_left_out_of_t
     assert [20, *range(8, -1, -1)] == await numbers(store)
 
 
+@pytest.mark.parametrize("last", [(), LEFT_OUT])
+async def test_the_newest_time_is_that_of_the_last_record_whatever_was_left_out(
+    store: Store, last: tuple[tuple[Removal, int], ...]
+) -> None:
+    """A clock is measured by it (K38)."""
+    other = () if last else LEFT_OUT
+    await store.commit([record("a"), record("b")])
+    two = [("a", LATER, other), ("b", LATER + HOUR, last)]
+    await store.commit([record(name, 2, at=at, measured=at, stripped=stripped) for name, at, stripped in two])
+
+    assert LATER + HOUR == await store.newest()
+
+
 @pytest.mark.parametrize("first", [(), LEFT_OUT])
 async def test_of_two_that_share_an_id_and_a_time_the_first_stays(
     store: Store, first: tuple[tuple[Removal, int], ...]
