@@ -11,7 +11,6 @@ import orjson
 from collector.consent.acts import LEFT
 from collector.consent.ledger import Head
 from collector.consent.standing import Standing
-from collector.model import Record
 from collector.stores import Router
 from collector.stores.plan import Insert
 from collector.stores.rows import ROUTER_COLUMNS, decode_entry, router_row, standing_of, tombstone
@@ -29,14 +28,11 @@ _UPDATE_ROUTERS: Final = f"""
         policy_version = excluded.policy_version, storage_regions = excluded.storage_regions,
         attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
         erased_until = excluded.erased_until"""  # noqa: S608 - columns are ours
-_PLAIN_COLUMNS: Final = (
-    "record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, body"
-)
-"""Of a record of whose message nothing was left out, and which does not float."""
-_RECORD_COLUMNS: Final = f"{_PLAIN_COLUMNS}, stripped, floating"
+_INSERT_RECORDS: Final = """
+    INSERT OR ROLLBACK INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version,
+        source_adapter, body, stripped, floating) VALUES {} ON CONFLICT DO NOTHING"""
 _RECORD: Final = "(?,?,?,?,?,?,?,?,nullif(?,''),nullif(?,0))"
 """What is empty is bound as an empty text and as 0, for the reason that `sqlite_many` has."""
-_INSERT_RECORDS: Final = "INSERT OR ROLLBACK INTO record ({}) VALUES {{}} ON CONFLICT DO NOTHING"
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
@@ -190,26 +186,13 @@ def write_standings(
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
     """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers.
 
-    One statement writes all that there is of a router, so that its records are numbered in their order; and what came
-    last is written last, for the last number tells when the store was last written to (K38).
+    All in their order, by one statement: readers go by the numbers, the clock is judged by the last one (K38), and of
+    two with one id the first is kept.
     """
-    particular = {i.standing.device_ref for i in inserts if i.record.stripped or i.record.floating is not None}
-    plain = [i for i in inserts if i.standing.device_ref not in particular]
-    others = [i for i in inserts if i.standing.device_ref in particular] if particular else []
-    row = partial(_plain_row, ids)
-
-    def write_plain() -> int:
-        return write(connection, _INSERT_RECORDS.format(_PLAIN_COLUMNS), plain, row)
-
-    def write_others() -> int:
-        statement = _INSERT_RECORDS.format(_RECORD_COLUMNS)
-        return write(connection, statement, others, lambda i: (*row(i), *_particulars(i.record)), _RECORD)
-
-    is_last = bool(plain) and plain[-1] is inserts[-1]
-    return sum(each() for each in ((write_others, write_plain) if is_last else (write_plain, write_others)))
+    return write(connection, _INSERT_RECORDS, inserts, partial(_record_row, ids), _RECORD)
 
 
-def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
+def _record_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
     record, standing = insert.record, insert.standing
     return (
         bytearray(record.record_id),
@@ -220,12 +203,9 @@ def _plain_row(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
         standing.policy_version,
         record.source_adapter,
         record.body.decode(),
+        msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else "",
+        0 if record.floating is None else 1,
     )
-
-
-def _particulars(record: Record) -> tuple[str, int]:
-    stripped = msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else ""
-    return stripped, 0 if record.floating is None else 1
 
 
 def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
