@@ -103,7 +103,7 @@ class Office:
             for writer in self.writers.values():
                 writer.stop()
             self.desk.stop()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*running)
             for store in self.stores.values():
                 await store.close()

@@ -155,7 +155,7 @@ async def numbers(store: Store, name: str = "a") -> list[int]:
     return [number_of(found) for found in await readable(store, name)]
 
 
-async def until(true: Callable[[], bool], *, seconds: float = 10) -> None:
+async def until(true: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something that runs beside the test to get somewhere."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - seen from outside, it tells nobody

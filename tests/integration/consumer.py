@@ -23,7 +23,7 @@ from collector.model import Message
 from .harness import Publisher
 
 REPORTS: Final = "ueip-collector"
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 
 
 class Delivery(NamedTuple):

@@ -192,6 +192,7 @@ def test_a_broker_that_is_killed_costs_no_crash_and_no_duplicate(site: Site, loa
 
 def test_a_store_that_is_locked_holds_its_messages_and_names_itself(site: Site, load: Load) -> None:
     """/readyz names it, the other regions go on; released, everything drains, once."""
+    site.configure(spool={"after_seconds": 1})
     collector = site.start()
     with site.locked("germany"), site.publisher() as router:
         load.send(router, 300)
@@ -214,7 +215,6 @@ def test_a_store_that_is_locked_holds_its_messages_and_names_itself(site: Site, 
 
 def test_a_store_unlocked_after_a_crash_gets_everything(site: Site, load: Load) -> None:
     """Messages held back by a locked store were never acknowledged: killed meanwhile, the collector gets them again."""
-    site.configure(spool={"after_seconds": 30})
     collector = site.start()
     with site.publisher() as router:
         with site.locked("germany"):

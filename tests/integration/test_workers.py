@@ -262,6 +262,7 @@ def test_a_worker_that_slept_through_an_exit_stores_nothing(site: Site, load: Lo
 
 def test_fewer_workers_deliver_what_waited_for_the_others(site: Site, load: Load) -> None:
     """At the broker and in their spools; then their sessions and folders are gone, and the one needs no supervisor."""
+    site.configure(spool={"after_seconds": 1})
     site.broker.start()
     collector = run(site, 3)
     with site.publisher() as router:

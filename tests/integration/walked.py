@@ -19,8 +19,9 @@ _HERE: Final = {
     "broker": {"host": "127.0.0.1", "port": 9},
     "http": {"host": "127.0.0.1", "port": 0},
     "console": {"host": "127.0.0.1", "port": 0},
+    "spool": {"after_seconds": 60},
 }
-"""What must fit the machine: port 9 answers nobody."""
+"""What must fit the machine: port 9 answers nobody, and no broker would send again what comes while a store is slow."""
 
 
 def section(model: type[BaseModel], number: int, chance: random.Random) -> dict[str, Any]:

@@ -78,7 +78,7 @@ class Stops:
 
     async def reached(self) -> None:
         """As `Stepped.reached`."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._reached.wait()
 
     def let_go(self) -> None:

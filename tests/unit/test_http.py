@@ -60,7 +60,7 @@ async def served(
     await until(lambda: server._server.started)
     yield get
     await server.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await running
 
 

@@ -167,7 +167,7 @@ async def test_a_registry_that_hangs_leaves_what_is_said_of_other_regions_known(
     await asyncio.sleep(2 * SECONDS)
     lists[Region.CHINA].put([(PSEUDONYMS[Region.CHINA].identity("r1"), Entry("CN"))])
     try:
-        await until(lambda: made.country("r1", None) == "CN", seconds=5)
+        await until(lambda: made.country("r1", None) == "CN")
     finally:
         learning.cancel()
         with pipe.open("wb"):  # who waits there goes on

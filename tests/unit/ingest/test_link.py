@@ -74,7 +74,7 @@ async def start(broker: FakeBroker) -> AsyncIterator[Start]:
     yield running
     for one in made:
         await one.link.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await one.task
 
 
@@ -346,7 +346,7 @@ async def test_it_stops_though_a_connection_is_just_being_made(
     running = Running(BrokerSettings(port=broker.port))
     await under_way.wait()
     await running.link.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await running.task
 
     assert 0 == running.metrics.connects["reports"]
@@ -513,7 +513,7 @@ async def test_a_broker_is_believed_by_its_certificate_only(
     else:
         await until(lambda: running.state == "waiting")
     await running.link.stop()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await running.task
     server.close()
 
@@ -541,7 +541,7 @@ async def test_it_stops_at_once_though_a_broker_hangs_after_the_handshake_of_tls
     await until(lambda: running.link._session is not None)
     running.link.hold(Hold.END)
     await running.link.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await running.task
     server.close()
 

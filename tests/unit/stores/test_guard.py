@@ -309,7 +309,7 @@ def remove(path: Path) -> None:
 
 async def until_copied(store: GuardedStore, kept: int) -> None:
     """Look again and again, as the writer does, until the witness holds that entry and nothing is wrong with it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while store.state.kept < kept or store.state.failed:
             await store.changes(0)
             await asyncio.sleep(0.01)

@@ -499,7 +499,7 @@ async def halting(path: Path, store: PostgresStore) -> AsyncIterator[Halting]:
 async def waits_for_a_lock(path: Path) -> None:
     """Until some connection does."""
     sql = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not ask(path, sql)[0][0]:  # noqa: ASYNC110 - seen from outside
             await asyncio.sleep(0.01)
 
@@ -939,7 +939,7 @@ async def test_erasures_of_two_collectors_at_the_same_time_are_both_noted(path: 
     await note_erased(first, {"ueip.record_2025_11"}, START)
     beside = asyncio.create_task(noted_by_the_second())
     asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not beside.done():
             [waits] = await store._open.row(asked)
             if waits:

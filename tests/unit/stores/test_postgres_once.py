@@ -139,7 +139,7 @@ async def test_two_collectors_with_one_message_at_once_store_it_once(
     going = asyncio.create_task(slow.commit([pair[0](1, SAID + 1)]))
     await slow.halts.wait()
     coming = asyncio.create_task(quick.commit([pair[1](1, SAID + 2)]))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not ask(path, "SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0]:  # noqa: ASYNC110 - from outside
             await asyncio.sleep(0.01)
     assert not coming.done()
