@@ -48,6 +48,7 @@ def acts(place: Place) -> list[str]:
 def test_reports_behind_a_join_that_waits_for_its_store_are_kept(place: Place, fleet: Fleet) -> None:
     """The exit remembered from before must not drop what comes after the join: the ledger decides (K15, D20)."""
     fleet.report(ROUTER, Kind.FLAGGED)
+    wait_until(lambda: acts(place) == ["join"], what="the join")  # reports and events come by connections of their own
     fleet.event(ROUTER, Kind.EXIT)
     wait_until(lambda: acts(place) == ["join", "exit"], what="the exit")
     time.sleep(1.1)  # a join within the second after an exit is none
@@ -81,7 +82,7 @@ def test_a_refusing_report_delivered_again_does_not_undo_the_join_after_it(place
 def test_an_exit_delivered_again_drops_nothing_of_a_router_that_joined_since(place: Place, fleet: Fleet) -> None:
     """As a retained exit is at every connect, and any exit after a cut; the join after it stands (D4, D20)."""
     fleet.report(ROUTER, Kind.FLAGGED)
-    wait_until(lambda: acts(place) == ["join"], what="the join")  # reports and events come by connections of their own
+    wait_until(lambda: acts(place) == ["join"], what="the join")
     left = fleet.event(ROUTER, Kind.EXIT)
     wait_until(lambda: acts(place) == ["join", "exit"], what="the exit")
     time.sleep(1.1)  # a join within the second after an exit is none
