@@ -15,7 +15,8 @@ from collector.derive import decode, encode
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record
 from collector.stores.clickhouse_rows import BOUNDS, Bound, Table, all_but, any_of, record_row, some, with_body
-from collector.stores.gathering import Gathered, gather, needs_gathering, parted
+from collector.stores.clickhouse_schema import COLUMNS
+from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, parted
 from collector.stores.plan import Committed, Insert, Plan
 from collector.stores.postgres_commit import Begun, Terms, Transaction, record_ids
 from collector.stores.postgres_gathering import MEMORIES, REMEMBER
@@ -25,6 +26,7 @@ from collector.stores.postgres_session import Session
 from collector.stores.rows import tombstone
 
 _BODY: Final = -1
+_CONSENT_SEQ: Final = list(COLUMNS).index("consent_seq")
 _BURIED: Final = "UPDATE ueip.router SET buried = true, names = NULL WHERE id = ANY($1::bigint[])"
 _UNNAME: Final = "DELETE FROM ueip.lookup WHERE router_id = ANY($1::bigint[])"
 
@@ -149,7 +151,8 @@ class Step(Transaction):
         inserts, joined, rows = plan.inserts, list[Insert](), list[Sequence[object]]()
         if needs_gathering(inserts):
             begun = await self._begun_samples(inserts)
-            made = await self._gathered(inserts, {record_id: row[_BODY].encode() for record_id, row in begun.items()})
+            stored = {key: Stored(row[_BODY].encode(), int(row[_CONSENT_SEQ])) for key, row in begun.items()}
+            made = await self._gathered(inserts, stored)
             inserts, joined = made.inserts, made.joined
             bodies = {record_id: one.record.body for record_id, one in made.updates.items()}
             rows = [with_body(begun[record_id], self._begun.number, body) for record_id, body in bodies.items()]
@@ -165,7 +168,7 @@ class Step(Transaction):
         parts = {i.record.record_id: i.standing.device_ref for i in inserts if i.record.interval is not None}
         return await self._table.rows_of([(ref, record_id) for record_id, ref in parts.items()])
 
-    async def _gathered(self, inserts: list[Insert], begun: dict[bytes, bytes]) -> Gathered:
+    async def _gathered(self, inserts: list[Insert], begun: dict[bytes, Stored]) -> Gathered:
         """As `postgres_gathering.gathered`, of bodies that are in ClickHouse.
 
         What is remembered is written when the records are: made again, it comes to the same.

@@ -14,8 +14,16 @@ import orjson
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import State
 from collector.derive import Derived, Memory, Sample, applied, derive, merged
-from collector.model import Record
+from collector.model import Record, Sealed
 from collector.stores.plan import Insert
+
+
+class Stored(Sealed, frozen=True, gc=False):
+    """What is stored of a sample that was begun before this commit."""
+
+    body: bytes
+    seq: int
+    """Of the ledger entry that admitted it."""
 
 
 class Gathered(msgspec.Struct):
@@ -43,11 +51,12 @@ def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:
     return {bytes.fromhex(entry.device_ref) for entry in entries if entry.state is not State.JOINED}
 
 
-def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, bytes]) -> Gathered:
+def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> Gathered:
     """Derive, and put parts together.
 
-    *memories* are what is remembered of the routers, by device_ref; *begun* the bodies that are stored under the ids of
-    records that are parts.
+    *memories* are what is remembered of the routers, by device_ref; *begun* what is stored under the ids of records
+    that are parts. A part that came too late for its record is among the inserts, which the store finds it to be a
+    duplicate of.
     """
     gathering = _Gathering(memories, begun)
     for insert in inserts:
@@ -58,7 +67,7 @@ def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mappi
 class _Gathering:
     """The state of `gather` while it walks the inserts."""
 
-    def __init__(self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, bytes]) -> None:
+    def __init__(self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> None:
         self._known = dict(memories)
         self._changed: dict[bytes, Memory] = {}
         self._begun = begun
@@ -70,7 +79,7 @@ class _Gathering:
 
     def add(self, insert: Insert) -> None:
         record = insert.record
-        if record.counters is None:
+        if record.counters is None or self._is_cut_off(insert):
             self._made.append(insert)
             return
         body: dict[str, Any] = orjson.loads(record.body)
@@ -79,6 +88,18 @@ class _Gathering:
             self._made.append(_with(insert, applied(body, derived)))
         else:
             self._part(insert, body, derived)
+
+    def _is_cut_off(self, insert: Insert) -> bool:
+        """Whether an act came between a part and those that are stored of its sample, and nobody knows them any more.
+
+        Then the record stays as it is: a part of a sum is none, and the act may have ended what admitted the others.
+        """
+        record, standing = insert.record, insert.standing
+        stored = self._begun.get(record.record_id)
+        if record.interval is None or stored is None or stored.seq == standing.seq:
+            return False
+        known = self._known.get(standing.device_ref)
+        return known is None or record.interval not in known.parts.begun
 
     def _derived(self, insert: Insert, body: dict[str, Any]) -> Derived:
         record, ref = insert.record, insert.standing.device_ref
@@ -102,7 +123,7 @@ class _Gathering:
         stored = self._begun.get(record_id) if found is None else None
         if found is not None or stored is not None:
             self._joined.append(insert)
-            found = found or orjson.loads(stored or b"{}")
+            found = found or orjson.loads(stored.body if stored else b"{}")
             body = merged(body, found) if derived.late else merged(found, body)
         if record_id not in self._begun and record_id not in self._place:
             self._made.append(record_id)

@@ -13,7 +13,7 @@ from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
-from collector.stores.gathering import gather, parted
+from collector.stores.gathering import Stored, gather, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, make_plan, removed_from
 from collector.stores.retention import Purged, expired_until
 
@@ -62,7 +62,8 @@ class MemoryStore:
         erased = sum(self._erase(ref, until) for ref, until in plan.erase)
         self._forget(plan.appends)
         self._erased.update(plan.bury)
-        made = gather(plan.inserts, self._memories, {key: i.record.body for key, i in self._records.items()})
+        begun = {key: Stored(i.record.body, i.standing.seq) for key, i in self._records.items()}
+        made = gather(plan.inserts, self._memories, begun)
         self._records.update({key: self._with_body(key, part.record.body) for key, part in made.updates.items()})
         self._memories.update(made.memories)
         new = [insert for insert in made.inserts if self._insert(insert)]

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from collector.derive import decode, encode
-from collector.stores.gathering import Gathered, gather
+from collector.stores.gathering import Gathered, Stored, gather
 from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
 MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
 # Parts float, all of them.
-_BEGUN: Final = "SELECT record_id, body FROM ueip.record WHERE floating AND record_id = ANY($1::bytea[])"
+_BEGUN: Final = "SELECT record_id, body, consent_seq FROM ueip.record WHERE floating AND record_id = ANY($1::bytea[])"
 _UPDATE: Final = """
     UPDATE ueip.record r SET body = new.body FROM unnest($1::bytea[], $2::text[]) AS new(record_id, body)
     WHERE r.floating AND r.record_id = new.record_id"""
@@ -27,7 +27,8 @@ async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, 
     refs = {ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
     memories = {refs[row[0]]: decode(row[1]) for row in await session.rows(MEMORIES, list(refs))}
-    begun = {row[0]: row[1].encode() for row in await session.rows(_BEGUN, parts)} if parts else {}
+    found = await session.rows(_BEGUN, parts) if parts else []
+    begun = {row[0]: Stored(row[1].encode(), row[2]) for row in found}
     made = gather(inserts, memories, begun)
     if made.updates:
         bodies = [part.record.body.decode() for part in made.updates.values()]

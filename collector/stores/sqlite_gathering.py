@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from collector.derive import Memory, decode, encode
-from collector.stores.gathering import Gathered, gather, needs_gathering
+from collector.stores.gathering import Gathered, Stored, gather, needs_gathering
 from collector.stores.plan import Insert
 from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
@@ -37,10 +37,11 @@ def _memories(connection: sqlite3.Connection, refs: Mapping[int, bytes]) -> dict
     return found
 
 
-def _begun(connection: sqlite3.Connection, record_ids: list[bytes]) -> dict[bytes, bytes]:
+def _begun(connection: sqlite3.Connection, record_ids: list[bytes]) -> dict[bytes, Stored]:
     found = {}
+    columns = "record_id, body, consent_seq"
     for start in range(0, len(record_ids), VARIABLES):
         some = record_ids[start : start + VARIABLES]
-        sql = f"SELECT record_id, body FROM record WHERE floating = 1 AND record_id IN ({','.join('?' * len(some))})"  # noqa: S608
-        found.update({row[0]: row[1].encode() for row in connection.execute(sql, some)})
+        sql = f"SELECT {columns} FROM record WHERE floating = 1 AND record_id IN ({','.join('?' * len(some))})"  # noqa: S608
+        found.update({row[0]: Stored(row[1].encode(), row[2]) for row in connection.execute(sql, some)})
     return found

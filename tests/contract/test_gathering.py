@@ -10,7 +10,7 @@ import pytest
 from engines import ENGINES, LASTING, Engine, let_go, make, memories
 from records import MINUTE, SECOND, START, act, join, leave, record, router
 
-from collector.model import Action, Entry, Part, Record, Removal
+from collector.model import Action, DropReason, Entry, Part, Record, Removal
 from collector.stores import Store
 from collector.stores.plan import ConsentRules
 
@@ -210,6 +210,59 @@ async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
 
     assert all("usage" not in body for body in found)
     assert found
+
+
+BETWEEN: dict[str, list[Entry]] = {
+    "an erasure from before": [act(Action.ERASE, at=START - SECOND)],
+    "a restriction": [act(Action.RESTRICT, at=START + MINUTE), act(Action.UNRESTRICT, at=START + 2 * MINUTE)],
+    "a hold": [
+        act(Action.HOLD, at=START + MINUTE, reference="CASE-1"),
+        act(Action.RELEASE, at=START + 2 * MINUTE, reference="CASE-1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("acts", BETWEEN.values(), ids=BETWEEN)
+@pytest.mark.parametrize("apart", [True, False])
+async def test_a_record_that_outlives_what_was_remembered_of_it_stays_as_it_is(
+    store: Store, acts: list[Entry], apart: bool
+) -> None:
+    """Two of its parts are forgotten: a third one is neither their sum nor what stands in their place, ever after."""
+    await store.commit([part(3, "a"), part(2, "b", START + SECOND)])
+    later: list[Entry] = [
+        part(4, "c", START + 3 * MINUTE),
+        sample(1001, START + 3 * MINUTE, interval=1, body={"power": {"x": 1}}),
+    ]
+    for entries in (acts, later) if apart else ([*acts, *later],):
+        done = await store.commit(entries)
+    again = await store.commit([part(5, "d", START + 4 * MINUTE), part(6, "a", START + 4 * MINUTE, interval=2)])
+
+    assert (0, 2, 1, 1) == (done.stored, done.dropped[DropReason.DUPLICATE], again.stored, again.dropped.total())
+    assert [{"wifi": {"wifi_station_count": n}} for n in (6, 5)] == await bodies(store)
+
+
+async def test_a_join_that_goes_on_with_a_consent_cuts_no_sample_off(store: Store) -> None:
+    """Apps tell of a consent again and again."""
+    await store.commit([part(3, "a")])
+    await store.commit([join(at=START + SECOND), part(2, "b", START + 2 * SECOND)])
+
+    assert [{"wifi": {"wifi_station_count": 5}}] == await bodies(store)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_nothing_joins_a_record_that_was_kept_from_before_an_exit(engine: Engine, tmp_path: Path) -> None:
+    """It is of another consent, and out of sight (K40): what comes of its interval is no part of it."""
+    store = make(engine, tmp_path / "store.db", ConsentRules(erase_on_exit=False))
+    await store.open()
+    await store.commit([join(at=START - 60 * MINUTE), part(3, "a")])
+    await store.commit([leave(at=START + MINUTE), join(at=START + 2 * MINUTE)])
+    done = await store.commit([part(2, "b", START + 3 * MINUTE), part(1, "b", START + 4 * MINUTE, interval=2)])
+    found = await bodies(store)
+    await store.close()
+    let_go(tmp_path)
+
+    assert (1, 1) == (done.stored, done.dropped[DropReason.DUPLICATE])
+    assert [{"wifi": {"wifi_station_count": 1}}] == found
 
 
 @pytest.mark.parametrize("engine", LASTING)
