@@ -50,7 +50,10 @@ class Alias(BaseModel):
     There is one event of a kind for each object (TR path) that tells of one; `event.time` is its own time.
     """
     joins: bool = False
-    """The value goes with such an event, where another entry makes one; it makes none itself."""
+    """The value goes with such an event, where another entry makes one; it makes none itself.
+
+    With that of its object, where its name has instance numbers; else with all.
+    """
     unless: Unless | None = None
     top: bool = False
     """Whether the names stand at the top of a message only, though those of this map may stand below others."""

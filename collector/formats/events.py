@@ -19,6 +19,7 @@ from collector.formats.values import YES_OR_NO, Found, Values
 RECENT: Final = timedelta(days=1)
 """How long before its sample an event with a time of its own may have been."""
 _TIME: Final = "event.time"
+_NONE: Final = object_of("", ())
 Groups = Mapping[str, Mapping[str, Any]]
 """Fields of a sample, by group and name."""
 _Key = tuple[str, tuple[str, Instance]]
@@ -35,14 +36,13 @@ class Events:
     def of(self, found: Sequence[Found], sample: datetime, groups: Groups, notes: Notes) -> list[dict[str, Any]]:
         """The events in *found*, their members by name, of a sample that was taken at *sample* and says *groups*."""
         told: dict[_Key, _Members] = {}
-        joining: dict[str, _Members] = {}
+        joining: dict[_Key, _Members] = {}
         for item in found:
-            kind = item.alias.event or ""
             members = joining if item.alias.joins else told
-            key: Any = kind if item.alias.joins else (kind, object_of(item.general, item.instance))
+            key = (item.alias.event or "", object_of(item.general, item.instance))
             members.setdefault(key, {}).setdefault(item.alias.field or YES_OR_NO, []).append(item)
-        made = [self._event(key, members, sample, groups, notes) for key, members in told.items()]
-        return [self._said(joining.get(event["event"], {}), notes) | event for event in made if event is not None]
+        made = ((key, self._event(key, members, sample, groups, notes)) for key, members in told.items())
+        return [self._said(_joined_to(key, joining), notes) | event for key, event in made if event is not None]
 
     def _event(
         self, key: _Key, members: _Members, sample: datetime, groups: Groups, notes: Notes
@@ -62,6 +62,12 @@ class Events:
     def _said(self, members: _Members, notes: Notes) -> dict[str, Any]:
         made = {field.partition(".")[2]: self._values.of(field, found, notes) for field, found in members.items()}
         return {name: value for name, value in made.items() if value is not UNSET}
+
+
+def _joined_to(key: _Key, joining: Mapping[_Key, _Members]) -> _Members:
+    """What goes with an event: what is said of its own object, and of none in particular."""
+    kind, _ = key
+    return joining.get((kind, _NONE), {}) | joining.get(key, {})
 
 
 def _is_none_after_all(alias: Alias, groups: Groups) -> bool:

@@ -521,6 +521,21 @@ def test_alarms_are_codes() -> None:
     assert {Removal.LOCAL_ONLY: 1} == tally.counts
 
 
+def test_each_alarm_has_its_own_component() -> None:
+    """One that names none has none, whatever the others name."""
+    raised = datetime.fromtimestamp(RECEIVED / 1000 - 600, UTC)
+    parts = {1: "Device.WiFi.Radio.1", 2: "Device.Cellular.Interface.1", 3: None}
+    parameters: dict[str, Any] = {}
+    for number, part in parts.items():
+        alarm = f"Device.FaultMgmt.CurrentAlarm.{number}."
+        parameters |= {alarm + "AlarmIdentifier": f"A{number}", alarm + "AlarmRaisedTime": raised.isoformat()}
+        parameters |= {alarm + "ManagedObjectInstance": part} if part else {}
+
+    found = {event["fault_code"]: event.get("fault_component") for event in events(parameters)}
+
+    assert {"A1": "wifi", "A2": "modem", "A3": None} == found
+
+
 def test_an_upgrade_that_is_offered_is_an_event() -> None:
     """Without a member."""
     assert ["software_version_outdated"] == [
