@@ -1,10 +1,13 @@
 """What stands beside a value in its sample: what the conditions of alias maps are about."""
 
-from typing import Any
+from typing import Any, Final
 
 from collector.formats.aliases import Alias
 from collector.formats.conditions import When
 from collector.formats.paths import Instance, target_of
+
+_LONGEST: Final = 1024
+"""Characters of a value that conditions look at: of thousands of names each may have the same value beside it."""
 
 
 class Beside:
@@ -14,7 +17,7 @@ class Beside:
     """
 
     def __init__(self, values: dict[tuple[str, Instance], Any], prefixes: tuple[str, ...]) -> None:
-        self._values = values
+        self._values = {place: _shortened(value) for place, value in values.items()}
         self._prefixes = prefixes
 
     def holds(self, alias: Alias, instance: Instance) -> bool:
@@ -31,3 +34,8 @@ class Beside:
 
     def _at(self, name: str, instance: Instance) -> Any:
         return self._values.get((name, instance[: name.count("{i}")]))
+
+
+def _shortened(value: Any) -> Any:
+    shown = str(value) if isinstance(value, list | dict) else value
+    return shown[:_LONGEST] if isinstance(shown, str) else shown

@@ -17,6 +17,8 @@ from collector.formats.paths import LONGEST, Instance, generalise, of_any_vendor
 _REMEMBERED: Final = 16_384
 _OBJECT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What an object may be called that names stand below: a call's name, not a terminal's address."""
+_DEEPEST: Final = 16
+"""Objects that a name may stand below: it is looked for below each, and a message may have thousands of names."""
 _PLACES: Final = 1000
 OF_ADAPTERS: Final = "@"
 """Names that adapters give to what they have seen of a message begin so."""
@@ -102,7 +104,7 @@ class Naming:
         if not self._map.below:
             return None
         parts = path.split(".")
-        for place, above in enumerate(parts[:-1], start=1):
+        for place, above in enumerate(parts[:-1][:_DEEPEST], start=1):
             if not _OBJECT.fullmatch(above) or self._refused(above):
                 return None
             found = self._exactly(".".join(parts[place:]))

@@ -108,6 +108,16 @@ def test_all_conditions_of_an_entry_must_hold() -> None:
     assert not hasattr(read(made, ("P.1.Channel", 36), ("P.2.Enable", True))[0].wifi, "wifi_channel_5g")
 
 
+@pytest.mark.parametrize("long", ["x" * 500_000 + "guest", ["x"] * 100_000 + ["guest"]])
+def test_a_condition_looks_at_the_beginning_of_a_value(long: Any) -> None:
+    """Thousands of names may have the same one beside them: all of it each time took seconds."""
+    when = {"name": "ssid", "has": ["guest"]}
+    made = translator({"names": ["x"], "field": "wifi.guest_wifi_enabled", "when": when})
+
+    assert read(made, ("x", "1"), ("ssid", "guest" + "x" * 500_000))[0].wifi.guest_wifi_enabled is True
+    assert not hasattr(read(made, ("x", "1"), ("ssid", long))[0].wifi, "guest_wifi_enabled")
+
+
 def test_a_name_that_only_a_condition_asks_for_counts_as_removed_if_it_is_refused() -> None:
     """It is looked at, and not kept."""
     when = {"name": "WPAPSK1", "has": ["guest"]}

@@ -238,7 +238,9 @@ def test_a_name_that_is_only_a_condition_counts_if_it_must_not_be_kept() -> None
 BELOW = {"names": ["lte_rsrp"], "field": "signal.rsrp_dbm"}
 
 
-@pytest.mark.parametrize("path", ["lte_rsrp", "nwinfo.lte_rsrp", "answers.nwinfo.lte_rsrp", "call2.lte_rsrp"])
+@pytest.mark.parametrize(
+    "path", ["lte_rsrp", "nwinfo.lte_rsrp", "answers.nwinfo.lte_rsrp", "call2.lte_rsrp", "a." * 16 + "lte_rsrp"]
+)
 def test_a_name_may_stand_below_the_names_of_calls(path: str) -> None:
     """As answers of ubus are put together."""
     assert read(translator(BELOW, below=True), (path, -90))[0].signal.rsrp_dbm == -90
@@ -247,7 +249,7 @@ def test_a_name_may_stand_below_the_names_of_calls(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     ["clients.1.lte_rsrp", "1.lte_rsrp", "nwinfo.2.lte_rsrp", "02:00:00:00:00:01.lte_rsrp", "station_list.lte_rsrp",
-     "lte_rsrp.value", "nwinfo.LTE_RSRP", "a" * 300 + ".lte_rsrp"],
+     "lte_rsrp.value", "nwinfo.LTE_RSRP", "a" * 300 + ".lte_rsrp", "a." * 17 + "lte_rsrp"],
 )  # fmt: skip
 def test_what_stands_in_a_list_or_below_a_refused_name_is_not_the_routers(path: str) -> None:
     """A terminal's signal is not the router's."""
