@@ -92,7 +92,7 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
     if link is None:
         fields.pop(LINK, None)
     told = remembered(before.told, (*new, *derived), sample.at)
-    memory = Memory(facts=dict(list(kept.items())[-MOST:]), parts=parts, told=told)
+    memory = Memory(facts=_as_many_as_fit(kept), parts=parts, told=told)
     return Derived(derived, fields, memory, before.parts.is_late(sample.interval, sample.at), repeated)
 
 
@@ -107,6 +107,11 @@ def _derived(
 
 def _recent(memory: Memory, at: int) -> dict[str, Fact]:
     return {name: fact for name, fact in memory.facts.items() if at - fact.at <= LONGEST_GAP}
+
+
+def _as_many_as_fit(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Of many counters some; states, which are few, all."""
+    return dict(sorted(facts.items(), key=lambda fact: "#" not in fact[0])[-MOST:])
 
 
 def _facts_in(sample: Sample, link: str | None) -> dict[str, Fact]:

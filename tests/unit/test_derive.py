@@ -89,6 +89,17 @@ def test_a_state_is_remembered_over_samples_that_do_not_say_it() -> None:
     assert kinds(after_all(*samples)) == ["wan_unexpected_disconnect"]
 
 
+def test_states_are_remembered_beside_however_many_counters() -> None:
+    """A router of many interfaces has disconnects, restarts and rates as any other."""
+    many = [tuple(Part(RATE, f"{n}", n + round_, 125e9) for n in range(70)) for round_ in range(2)]
+    before = sample(wan="connected", uptime=5000, counters=many[0])
+    between = sample(MINUTE, counters=many[1])
+
+    found = kinds(after_all(before, between, sample(2 * MINUTE, wan="disconnected", uptime=60)))
+
+    assert ["wan_unexpected_disconnect", "unexpected_reboot"] == found
+
+
 def test_a_link_on_its_way_does_not_hide_the_disconnect_that_follows() -> None:
     """What was before still counts: connected, connecting, disconnected is one; connected again is none."""
     up, between = sample(wan="connected"), sample(MINUTE, wan="connecting")
