@@ -7,7 +7,7 @@ A profile may name a path (`cell` for `Device.Cellular.Interface.*.`, so that ke
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from collector.formats.flatten import NotFlat
+from collector.formats.flatten import MOST, NotFlat
 
 _DOUBLED: Final = (".Stats.Stats.", ".Stats.")
 """The doubled segment of the specification's own example (TR-369, A.3.3), which agents have copied."""
@@ -24,10 +24,10 @@ class Names:
         """The pairs under their whole names.
 
         Raises:
-            NotFlat: two have the same name.
+            NotFlat: two have the same name, or there are more than 16,384.
         """
         made = tuple((self._whole(name), value) for name, value in pairs)
-        if len({name for name, _ in made}) != len(made):
+        if len(made) > MOST or len({name for name, _ in made}) != len(made):
             raise NotFlat
         return made
 

@@ -15,7 +15,8 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,
 _YES: Final = frozenset({"1", "true", "on", "enable", "enabled", "yes", "up"})
 _NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"})
 _CLOCK: Final = re.compile(r"(?:(\d{1,4})w\s*)?(?:(\d{1,6})\s*d(?:ays?)?,?\s*)?(\d{1,4}):(\d{2}):(\d{2})")
-_SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d)?\s*(?:(\d{1,6})\s*h)?\s*(?:(\d{1,6})\s*m)?\s*(?:(\d{1,6})\s*s)?")
+_SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d\s*)?(?:(\d{1,6})\s*h\s*)?(?:(\d{1,6})\s*m\s*)?(?:(\d{1,6})\s*s)?")
+"""Blanks belong to what is before them: between parts that may be missing, each of them could belong to several."""
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
 _THREE_DIGITS: Final = frozenset(
     "302 310 311 312 313 314 315 316 330 334 338 342 344 346 348 352 354 356 358 360 364 365 366 376 708 722 732"

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 _LONGEST: Final = 256
 """Characters of a path below which nothing is taken apart any more: no name of a format is as long."""
-_MOST: Final = 16_384
-"""Names in one message; the longest one seen in the field has 2,237."""
+MOST: Final = 16_384
+"""Names in one sample; the longest one seen in the field has 2,237."""
 
 
 class NotFlat(ValueError):
@@ -27,8 +27,8 @@ def flatten(document: dict[str, Any] | list[Any]) -> tuple[tuple[str, Any], ...]
     Raises:
         NotFlat: two values have the same name, or there are more than 16,384.
     """
-    pairs = tuple(islice(_leaves("", document), _MOST + 1))
-    if len(pairs) > _MOST or len({name for name, _ in pairs}) != len(pairs):
+    pairs = tuple(islice(_leaves("", document), MOST + 1))
+    if len(pairs) > MOST or len({name for name, _ in pairs}) != len(pairs):
         raise NotFlat
     return pairs
 

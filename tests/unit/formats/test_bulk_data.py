@@ -271,6 +271,16 @@ def test_what_is_no_table_is_malformed(payload: bytes) -> None:
     assert read(payload) is DropReason.MALFORMED
 
 
+def test_a_table_has_as_many_names_as_an_object_may_have() -> None:
+    """Each is looked up: a hundred thousand of them held up all other messages for seconds."""
+    names = [f"Device.X_ACME_{n}" for n in range(16_384)]
+    tables = [f"{','.join(some)}\n{','.join('1' for _ in some)}" for some in (names, [*names, "Device.Last"])]
+    row = "ParameterName,ParameterValue\n" + "\n".join(f"{name},1" for name in [*names, "Device.Last"])
+
+    assert 16_384 == len(readings(tables[0].encode())[0].values)
+    assert [DropReason.MALFORMED] * 2 == [read(table.encode()) for table in (tables[1], row)]
+
+
 def test_a_text_that_is_no_table_is_not_taken_apart_to_find_that_out() -> None:
     """Its first line says so, whatever the separator; it is not read whole for each."""
     payload = b"a,b;c\td|e f~g'h\n" * 60_000

@@ -398,6 +398,7 @@ def test_instance_numbers_are_segments_of_their_own(name: str, general: str, ins
         ("duration", "2 days, 3:04:05", 183_845),
         ("duration", "1 day, 00:00:01", 86_401),
         ("duration", "1d 03:04:05", 97_445),
+        ("duration", "1 d 2 h  3m 4 s", 93_784),
         ("duration", "15248", 15_248),
         ("duration", 700, 700),
         ("tenths", "412", 41.2),
@@ -457,3 +458,11 @@ def test_a_conversion_gives_a_value_or_says_that_there_is_none(convert: str, val
     """Nothing else ever comes out of one."""
     with suppress(ValueError, KeyError, TypeError, OverflowError):
         CONVERTERS[convert](value)
+
+
+@pytest.mark.parametrize("convert", sorted(CONVERTERS))
+@pytest.mark.parametrize("text", ["1d" + " " * 100_000 + "x", "zte" + " " * 100_000 + "x", "1" * 100_000 + "x"])
+def test_no_conversion_takes_longer_than_its_text(convert: str, text: str) -> None:
+    """With the cube of its length, a kilobyte of blanks took twelve seconds, a message of them for ever."""
+    with suppress(ValueError, KeyError, TypeError, OverflowError):
+        CONVERTERS[convert](text)
