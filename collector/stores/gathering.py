@@ -14,7 +14,7 @@ import orjson
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import State
 from collector.derive import Derived, Memory, Sample, applied, derive, merged
-from collector.model import Record, Sealed
+from collector.model import Action, Record, Sealed
 from collector.stores.plan import Insert
 
 
@@ -46,9 +46,14 @@ def needs_gathering(inserts: Iterable[Insert]) -> bool:
 def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:
     """The routers that these entries close the gate for: what their next sample would be compared with goes.
 
-    Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent.
+    Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent. What is
+    held is kept as it is, and goes with the release: what waited when the hold came is written with it.
     """
-    return {bytes.fromhex(entry.device_ref) for entry in entries if entry.state is not State.JOINED}
+    return {bytes.fromhex(entry.device_ref) for entry in entries if _parts(entry)}
+
+
+def _parts(entry: LedgerEntry) -> bool:
+    return entry.action is Action.RELEASE or (entry.state is not State.JOINED and not entry.holds)
 
 
 def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> Gathered:

@@ -241,6 +241,20 @@ async def test_a_record_that_outlives_what_was_remembered_of_it_stays_as_it_is(
     assert [{"wifi": {"wifi_station_count": n}} for n in (6, 5)] == await bodies(store)
 
 
+async def test_what_is_written_with_a_hold_is_derived_and_nothing_is_over_it(store: Store) -> None:
+    """It waited when the hold came, and was taken in order (K36)."""
+    await store.commit([part(3, "a")])
+    hold, release = (act(a, at=START + MINUTE, reference="CASE-1") for a in (Action.HOLD, Action.RELEASE))
+    await store.commit([part(2, "b", START + SECOND), state(1, START + SECOND, "connected"), hold])
+    await store.commit([release])
+    await store.commit([state(2, START + 2 * MINUTE, "disconnected")])
+
+    found = await bodies(store)
+
+    assert {"wifi": {"wifi_station_count": 5}} in found
+    assert all("events" not in body for body in found)
+
+
 async def test_a_join_that_goes_on_with_a_consent_cuts_no_sample_off(store: Store) -> None:
     """Apps tell of a consent again and again."""
     await store.commit([part(3, "a")])
