@@ -17,6 +17,7 @@ from typing import Final
 from collector.consent.acts import hides
 from collector.consent.joined import MOST, JoinedRouters
 from collector.consent.standing import ClosedRouters, Standing, State
+from collector.metrics import LINK_NAMES, LinkName
 from collector.model import Action, ConsentEvent, DropReason, Identity, Record
 from collector.stores.health import Health
 from collector.stores.queue import Item, refs_of, takes_its_turn
@@ -61,7 +62,8 @@ class Outage:
         self._left_acts: set[bytes] = set()
         self._left_joins: list[bytes] = []
         """What comes behind these is the ledger's to decide on, whatever is known of their routers."""
-        self._acts_left = False
+        self._acts_left: set[LinkName] = set()
+        """The connections on which an act may have been left: which one it came on is not said."""
 
     # What the ledger says
 
@@ -130,9 +132,10 @@ class Outage:
         return len(self._acts)
 
     def act_waits(self, item: Item) -> None:
-        """An act is in the spool."""
+        """An act is in the spool, and is left with the broker too."""
         act = item.entry
         assert isinstance(act, ConsentEvent)
+        self._acts_left.update(LINK_NAMES)
         self._acts.append(item)
         self._acts.sort(key=attrgetter("row"))
         self._pending.update(refs_of(act.identity))
@@ -171,7 +174,7 @@ class Outage:
 
     def leave_act(self, act: ConsentEvent) -> None:
         """An act was left with the broker; it comes again on the connection for consent events."""
-        self._acts_left = True
+        self._acts_left.update(LINK_NAMES)
         if act.event_ref is None or act.event_ref not in self._waiting_refs:  # else it is here already, in its place
             self.leave(act.identity)
             self._left_acts.add(act.identity.device_ref)
@@ -186,15 +189,16 @@ class Outage:
     @property
     def left_any(self) -> bool:
         """Whether anything was left with the broker on these connections."""
-        return bool(self._left) or self._acts_left
+        return bool(self._left or self._acts_left)
 
     def renewed(self, held: Iterable[Item]) -> None:
         """A new connection: what was left comes again, in order; *held* is still ahead of it."""
         self._left = {item.entry.identity.device_ref for item in held}
+        self._acts_left.discard("reports")
 
     def acts_renewed(self) -> None:
         """A new connection for consent events: the acts that were left come again."""
-        self._acts_left = False
+        self._acts_left.discard("consent")
         self._left_acts.clear()
         for ref in self._left_joins:
             self.closed.join_settled(ref)

@@ -167,6 +167,23 @@ def test_a_join_behind_a_report_that_was_left_comes_in_the_end(site: Site) -> No
     assert {HERE: 7} == final.stored
 
 
+def test_a_refusal_in_an_outage_is_acknowledged_once_the_ledger_has_it(site: Site) -> None:
+    """It comes on one connection only, and takes a place of its window until it is asked for again."""
+    configure(site)
+    collector = site.start()
+    with site.publisher() as router:
+        join(collector, router)
+        with site.locked(HERE):
+            router.report(report(ROUTER))
+            wait_away(collector)
+            router.report(report(ROUTER, ueip=False))
+            wait_until(lambda: collector.metrics().total("collector_broker_window_left"))
+        wait_until(lambda: not collector.metrics().total("collector_broker_window_left"), LONG, what="all asked for")
+        final = wait_quiet(collector)
+
+    assert 0 == site.count(HERE) == final.in_flight
+
+
 def test_a_full_spool_leaves_messages_with_the_broker_and_the_others_flow(site: Site) -> None:
     """Many windows of them: unacknowledged, not in memory, and every one is there in the end, once."""
     count = 20 * WINDOW

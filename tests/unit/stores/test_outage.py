@@ -621,6 +621,39 @@ async def test_the_same_act_is_spooled_once(folder: Path) -> None:
     assert (["left"], 1) == (done(receipts), here.writer._outage.acts)
 
 
+async def test_an_act_that_waited_for_the_ledger_is_asked_for_again(folder: Path) -> None:
+    """A refusal comes once, and the broker keeps it: it would take its place of the window for ever."""
+    here = await region(folder, "a")
+    await here.refuse()
+    refusal = leave("a", at=LATER, only_if_joined=True)
+    [first] = here.put(refusal)
+    await here.shelter()
+    here.writer.acts_renewed()  # the other connection: it does not come again by that
+    await here.heal()
+    asked = here.back
+    here.writer.renewed()
+    here.writer.acts_renewed()
+    [again] = here.put(refusal)
+    await here.drain()
+
+    assert (["left", "acknowledged"], 1) == (done([first, again]), asked)
+    assert ["join", "exit"] == await here.acts()
+    assert not here.writer.guarded
+
+
+async def test_the_second_copy_of_an_act_is_asked_for_again_though_the_first_comes_by_itself(folder: Path) -> None:
+    """Each comes on a connection of its own (docs/decisions/0014), and one of them may be lost and made anew."""
+    here = await region(folder, "a")
+    await here.refuse()
+    event = leave("a", at=LATER, event_ref=ref("exit"))
+    copies = here.put(event, event)
+    await here.shelter()
+    here.writer.acts_renewed()
+    await here.heal()
+
+    assert (["left", "left"], 1) == (done(copies), here.back)
+
+
 async def test_an_exit_that_cannot_be_spooled_waits_in_memory(folder: Path) -> None:
     """And with the broker; it goes first when the store is back, with what waited of its router."""
     here = await region(folder, "a")
