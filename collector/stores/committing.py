@@ -291,10 +291,10 @@ class Committing:
             self._outage.joined.is_complete = not self._outage.joined.is_full
 
     def _learn(self, standings: Iterable[Standing]) -> None:
-        """What the ledger said; what is spooled of those it has closed is purged."""
-        standings = list(standings)
-        self._outage.learn(standings)
+        """What the ledger said last of each router; what is spooled of those it has closed is purged."""
+        last = {standing.device_ref: standing for standing in standings}.values()
+        self._outage.learn(last)
         if self._spool.records:
-            for standing in standings:
+            for standing in last:
                 if standing.state is not State.JOINED:
                     self._spool.purge([standing.device_ref], standing.state.refusal)

@@ -688,6 +688,24 @@ async def test_an_exit_by_another_process_purges_what_it_finds(folder: Path) -> 
     assert 0 == here.spool.records
 
 
+async def test_an_exit_and_a_join_after_it_by_another_process_leave_what_was_spooled_since(folder: Path) -> None:
+    """What was acknowledged and the last word of its owner allows is stored (D20); what is older the ledger drops."""
+    here = await region(folder, "a", "b", batch=1)
+    await here.refuse()
+    here.put(record("b", 9), record("a", 1), record("a", 2, at=LATER + 2 * MINUTE))
+    await here.shelter()
+    here.store.fail_next = 0
+    await here.step()
+    await here.store.commit([leave("a", at=LATER)])
+    await here.store.commit([join("a", at=LATER + MINUTE)])
+    here.writer._committing._refreshed = float("-inf")
+    await here.writer._committing.refresh()
+    await here.drain()
+
+    assert [0, 2, 9] == here.stored()
+    assert {"before_consent": 1} == here.outcomes[1]
+
+
 async def test_an_exit_while_it_drains_takes_the_rest(folder: Path) -> None:
     """What was drained is erased, what was not is purged, and neither comes back."""
     here = await region(folder, "a", "b", batch=2)
