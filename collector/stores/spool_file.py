@@ -174,7 +174,7 @@ class SpoolFile:
         self._in_one(lambda: self._insert(made))
         ids = [row.id for row in made]
         if in_hand:
-            self._in_hand.update(dict.fromkeys(ids))
+            self._in_hand.update(dict.fromkeys(row.id for row in made if row.kind == RECORD))
         return ids
 
     def _sealed(self, entry: Entry, row_id: int, now: int) -> Row:
@@ -219,8 +219,8 @@ class SpoolFile:
 
     def _take_in_hand(self, most: int) -> list[tuple[int, Record]]:
         while self._owed:
-            self._owed[-1]()
-            self._owed.pop()
+            self._owed[0]()
+            self._owed.pop(0)
         found = self._read(RECORD, most, _decode_record)
         self._in_hand.update(dict.fromkeys(row_id for row_id, _ in found))
         return found

@@ -304,6 +304,19 @@ def test_a_purge_that_is_late_leaves_what_came_since(file: SpoolFile) -> None:
     assert {WITHDRAWN: 1} == +file.counts().dropped
 
 
+def test_what_could_not_be_done_is_done_in_its_order(file: SpoolFile) -> None:
+    """A record that was taken back as too late is no drop: it waits elsewhere, and is counted there."""
+    rows = file.put([record("a", 1)])
+    with unwritable(file):
+        with pytest.raises(SpoolUnavailable):
+            file.delete(rows)
+        with pytest.raises(SpoolUnavailable):
+            file.purge([router("a").device_ref], WITHDRAWN)
+
+    assert [] == numbers(file)
+    assert {} == +file.counts().dropped
+
+
 def test_a_write_that_fails_changes_no_count(file: SpoolFile) -> None:
     """What was not taken is not there."""
     file.put([marked("a", 1)])
@@ -526,6 +539,18 @@ def test_damage_that_shows_while_it_runs_is_counted(folder: Path) -> None:
     assert 0 < counts.dropped[DropReason.SPOOL_DAMAGED] == 400 - len(saved) == 400 - counts.records
     after.delete(in_hand)
     assert counts.dropped == after.counts().dropped
+
+
+def test_an_act_in_hand_hides_no_record_that_damage_takes(folder: Path, file: SpoolFile) -> None:
+    """Each record that is lost is a drop; an act is with the broker too, and is none."""
+    file.put([record("b", 1)])
+    [row, _] = file.put([record("a", 2), leave("a")], in_hand=True)
+    file._file.close()
+    file.path.write_bytes(b"not a database " * 1000)
+    left = numbers(file)
+    file.give_back([row])
+
+    assert ([], {DropReason.SPOOL_DAMAGED: 2}) == (left, +file.counts().dropped)
 
 
 def test_a_record_that_was_tampered_with_is_dropped_and_the_others_read(folder: Path) -> None:
