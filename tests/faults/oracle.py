@@ -2,7 +2,8 @@
 
 Rule 1: an obligation is a report whose PUBACK said success. "No matching subscribers" is none, nor is silence.
 Rule 2: a broker that is killed may forget what it had not written yet. What it acknowledged later than its last
-        complete save (less a margin) is *uncertain*: it may arrive or not, an act of an owner likewise.
+        complete save (less a margin) is *uncertain*: it may arrive or not, an act of an owner likewise. On a busy
+        machine an answer is heard late, after the next broker has begun: it is of the connection that it came on.
 Rule 3: everything of one router goes out on one connection, in the order of `number` (`publishing` sees to it), and the
         broker keeps that order.
         `ueip exit` does not: it races with all of it, and the order that the ledger names is taken for the true one.
@@ -12,7 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -70,6 +71,14 @@ class Router:
     """When its owner left last, in milliseconds: joining again within the second is no join."""
 
 
+class Answer(NamedTuple):
+    """What the broker said of a message: when it was heard, and when the connection that it came on was begun."""
+
+    connected: float
+    heard: float
+    reason: ReasonCode
+
+
 @dataclass(frozen=True)
 class BrokerKill:
     """A broker killed: when it had saved last and when the next one began (seconds since 1970)."""
@@ -86,7 +95,7 @@ class Oracle:
         self.routers = routers
         self.acts: list[Act] = []
         self.kills: list[BrokerKill] = []
-        self.answers: dict[int, tuple[float, ReasonCode]] = {}
+        self.answers: dict[int, Answer] = {}
         self._lock = threading.Lock()
 
     def add(self, act: Act) -> None:
@@ -110,13 +119,15 @@ class Oracle:
     def _certain(self, mid: int) -> bool:
         if mid not in self.answers:
             return False
-        when, reason = self.answers[mid]
-        at_risk = any(kill.saved - SAVE_SECONDS < when < kill.restarted for kill in self.kills)
-        return reason.value == 0 and not at_risk
+        answer = self.answers[mid]
+        at_risk = any(
+            kill.saved - SAVE_SECONDS < answer.heard and answer.connected < kill.restarted for kill in self.kills
+        )
+        return answer.reason.value == 0 and not at_risk
 
-    def answered(self, mid: int, when: float, reason: ReasonCode) -> None:
+    def answered(self, mid: int, answer: Answer) -> None:
         """The broker answered."""
-        self.answers[mid] = when, reason
+        self.answers[mid] = answer
 
 
 def last_save(folder: Path) -> float:

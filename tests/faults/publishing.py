@@ -16,7 +16,7 @@ from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessageI
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from .oracle import Oracle
+from .oracle import Answer, Oracle
 
 
 class Listening(Publisher):
@@ -26,6 +26,7 @@ class Listening(Publisher):
         super().__init__(port)
         self._oracle = oracle
         self._publishing = threading.Lock()
+        self._connected = 0.0
         self._in_order = threading.Event()
         """Whether what is published now goes behind all that was before: to the broker, or to what waits for it."""
         self.client.on_pre_connect = self._on_pre_connect
@@ -46,6 +47,7 @@ class Listening(Publisher):
         return super().publish(*args, **options)
 
     def _on_pre_connect(self, _client: Client, _data: Any) -> None:
+        self._connected = time.time()
         self._in_order.clear()
         with self._publishing:
             pass  # what is being published now still waits for the connection
@@ -61,7 +63,7 @@ class Listening(Publisher):
         self, client: Client, data: Any, mid: int, reason: ReasonCode, properties: Properties | None
     ) -> None:
         self._in_order.set()
-        self._oracle.answered(mid, time.time(), reason)
+        self._oracle.answered(mid, Answer(self._connected, time.time(), reason))
         super()._on_publish(client, data, mid, reason, properties)
 
     def _on_disconnect(

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from integration.harness import wait_until
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from .fleet import Fleet
-from .oracle import Kind, Oracle, Router
+from .oracle import Act, Answer, BrokerKill, Kind, Oracle, Router
 from .place import Place
 from .proxy import Proxy
 from .publishing import Listening
@@ -125,3 +127,16 @@ def test_what_waited_for_the_broker_goes_out_before_what_is_published_while_it_c
         assert publisher.kept_order
     begins = place.rows(ROUTER.region, "SELECT json_extract(entry, '$.effective_at') FROM ledger")
     assert ([(first.time,)], 2) == (begins, place.count(ROUTER.region))
+
+
+def test_an_answer_that_is_heard_late_is_of_the_broker_that_was_killed() -> None:
+    """On a busy machine the next one has begun by then, and what the first had not saved would be taken for lost."""
+    oracle = Oracle([ROUTER])
+    oracle.kills = [BrokerKill(saved=10, killed=10.5, restarted=11)]
+    reason = ReasonCode(PacketTypes.PUBACK, "Success")
+    oracle.answered(1, Answer(connected=1, heard=9, reason=reason))
+    oracle.answered(2, Answer(connected=1, heard=11.2, reason=reason))
+    oracle.answered(3, Answer(connected=11.5, heard=11.6, reason=reason))
+    acts = [Act(0, Kind.FLAGGED, ROUTER.serial, ROUTER.region, "", 0, 0, mids=[mid]) for mid in (1, 2, 3)]
+
+    assert [True, False, True] == [oracle.certain(act) for act in acts]
