@@ -2,9 +2,9 @@
 
 A router joins by the first of its reports (D3), and what was measured before that is dropped: so no report may come to
 the ledger before an older one of its router, wherever either waits: in the queue, in a commit, in the shelter's hand or
-held by it, with the broker. Each commit and each step of the spool is held before and after it is done, and let go, or
-made to fail, as chance has it; meanwhile messages come, and the connection is made anew. The store is the one in
-memory, the spool is on the disk.
+held by it, with the broker. Nor may anything that was left with the broker stay there unasked for. Each commit and each
+step of the spool is held before and after it is done, and let go, or made to fail, as chance has it; meanwhile messages
+come, and each of the two connections is made anew by itself. The store is the one in memory, the spool is on the disk.
 """
 
 import asyncio
@@ -77,7 +77,36 @@ class Sent(msgspec.Struct, eq=False):
     """A message that the broker has until it is acknowledged."""
 
     entry: Entry
-    receipts: list[Receipt] = []
+
+
+class Connection:
+    """What the broker keeps for one of the two sessions, and what it did on the connection that there is now."""
+
+    def __init__(self, begins: Callable[[], None]) -> None:
+        """*begins* tells the writer of a new connection."""
+        self.begins = begins
+        self.kept: list[Sent] = []
+        self.to_come: list[Sent] = []
+        """What the broker is going to deliver, in its order."""
+        self.receipts: list[tuple[Sent, Receipt]] = []
+        self.is_asked = False
+
+    @property
+    def has_left(self) -> bool:
+        """Whether something that was delivered on it is left with the broker."""
+        return any(receipt.left for _, receipt in self.receipts)
+
+    def send(self, one: Sent) -> None:
+        """The broker has a message for this session."""
+        self.kept.append(one)
+        self.to_come.append(one)
+
+    def renew(self) -> None:
+        """There is a new connection: what was not acknowledged on the last one comes again, in its order."""
+        settled = {id(one) for one, receipt in self.receipts if receipt.completed}
+        self.kept = [one for one in self.kept if id(one) not in settled]
+        self.to_come, self.receipts, self.is_asked = [*self.kept], [], False
+        self.begins()
 
 
 class Play:
@@ -86,11 +115,12 @@ class Play:
     def __init__(self, folder: Path, seed: int) -> None:
         self.chance = random.Random(seed)
         self.sent: list[Sent] = []
-        self.to_come: list[Sent] = []
-        """What the broker is going to deliver on this connection, in its order."""
         self.tasks: dict[str, asyncio.Task[object]] = {}
         self.store, self.spooling = HeldStore(), Gate()
         self.region = Region(folder, store=self.store, batch=self.chance.choice((2, 5, 4000)))
+        writer = self.region.writer
+        self.connections = {"consent": Connection(writer.acts_renewed), "reports": Connection(writer.renewed)}
+        writer._told_back = self.ask
         self.now = START
 
     def hold(self) -> None:
@@ -125,40 +155,41 @@ class Play:
     def moves(self) -> dict[str, int]:
         """The moves that there are now, and how likely each is."""
         health = self.region.writer._health
+        there = self.connections.items()
         return {
+            **{f"deliver {name}": 8 * bool(one.to_come) for name, one in there},
+            **{f"renew {name}": 1 + 4 * one.is_asked for name, one in there},
             "send": 6,
-            "deliver": 8 * bool(self.to_come),
             "step": 4 * ("step" not in self.tasks),
             "store": 5 * self.store.holding.holds,
             "spool": 5 * self.spooling.holds,
             "away": 3 * (health._silent_since is not None and not health.is_away),
             "shelter": 4 * (health.is_away and "shelter" not in self.tasks),
             "mend spool": 2 * (self.region.spool.cause is not None),
-            "renew": 1,
         }
 
     async def move(self) -> None:
         """One of them."""
         likely, chance = self.moves(), self.chance
-        match chance.choices([*likely], [*likely.values()])[0]:
-            case "send":
+        match chance.choices([*likely], [*likely.values()])[0].split():
+            case ["send"]:
                 self.send()
-            case "deliver":
-                self.deliver(chance.randint(1, 3))
-            case "step":
+            case ["deliver", name]:
+                self.deliver(self.connections[name], chance.randint(1, 3))
+            case ["renew", name]:
+                self.connections[name].renew()
+            case ["step"]:
                 self.begin("step", self.region.writer.step())
-            case "store":
+            case ["store"]:
                 self.store.holding.let_go(well=chance.random() < 0.8)
-            case "spool":
+            case ["spool"]:
                 self.spooling.let_go(well=chance.random() < 0.9)
-            case "away":
+            case ["away"]:
                 self.region.goes_away()
-            case "shelter":
+            case ["shelter"]:
                 self.begin("shelter", self.region.writer._take_shelter())
-            case "mend spool":
+            case ["mend", "spool"]:
                 self.region.spool.cause = None
-            case "renew":
-                self.renew()
         await self.settle()
         self.region.check()
 
@@ -167,27 +198,33 @@ class Play:
         self.tasks[name] = asyncio.create_task(work)
 
     def send(self) -> None:
-        """A report, or an act of the router that nothing is said of."""
+        """A report, or an act of the router that nothing is said of; acts by event come on both connections."""
         self.now += 2 * SECOND
         number = len(self.sent) + 1
         entry: Entry = record(self.chance.choice((*WATCHED, "z")), number, at=self.now)
-        if self.chance.random() < 0.25:
-            act = self.chance.choice((join, leave))
-            entry = act("z", at=self.now, event_ref=ref("act", number))
-        self.sent.append(Sent(entry, []))
-        self.to_come.append(self.sent[-1])
+        act, refuses = self.chance.random() < 0.3, self.chance.random() < 0.3
+        if act and refuses:
+            entry = leave("z", at=self.now, event_ref=ref("act", number), only_if_joined=True)
+        elif act:
+            entry = self.chance.choice((join, leave))("z", at=self.now, event_ref=ref("act", number))
+            self.connections["consent"].send(Sent(entry))
+        self.sent.append(Sent(entry))
+        self.connections["reports"].send(self.sent[-1])
 
-    def deliver(self, most: int) -> None:
+    def deliver(self, on: Connection, most: int) -> None:
         """The next messages of the broker's come."""
-        for one in self.to_come[:most]:
-            one.receipts += self.region.put(msgspec.structs.replace(one.entry, received_at=self.now))
-        del self.to_come[:most]
+        for one in on.to_come[:most]:
+            [receipt] = self.region.put(msgspec.structs.replace(one.entry, received_at=self.now))
+            on.receipts.append((one, receipt))
+        del on.to_come[:most]
 
-    def renew(self) -> None:
-        """There are new connections: what was not acknowledged comes again, in its order."""
-        self.region.writer.acts_renewed()
-        self.region.writer.renewed()
-        self.to_come = [one for one in self.sent if not any(receipt.completed for receipt in one.receipts)]
+    def ask(self) -> None:
+        """As `Client.ask_again`: a connection is made anew for what was left on it, and in a while."""
+        for one in self.connections.values():
+            if one.has_left:
+                one.is_asked = True
+            else:
+                one.begins()
 
     # The end
 
@@ -203,11 +240,26 @@ class Play:
                 if self.region.writer._health.is_away:
                     await self.region.shelter()
                 await self.region.drain()
-                assert not [r for one in self.sent for r in one.receipts if not (r.completed or r.left)], "stuck"
-                self.renew()
-                if not self.to_come:
+                if not self.goes_on():
                     return
-                self.deliver(len(self.to_come))
+
+    def goes_on(self) -> bool:
+        """See that the broker delivers what it has, and then what it was asked for; whether there was anything."""
+        there = self.connections.values()
+        receipts = [receipt for one in there for _, receipt in one.receipts]
+        assert all(receipt.completed or receipt.left for receipt in receipts), "stuck"
+        if waits := [one for one in there if one.to_come]:
+            for one in waits:
+                self.deliver(one, len(one.to_come))
+        elif asked := [one for one in there if one.is_asked]:
+            for one in asked:
+                one.renew()
+        elif self.region.writer._outage.left_any:
+            self.region.writer._ask_again()
+        else:
+            assert not any(one.has_left for one in there), "left for ever"
+            return False
+        return True
 
     def lost(self) -> list[int]:
         """The numbers of the watched routers' reports that are not in the store."""
@@ -224,9 +276,9 @@ async def test_no_report_overtakes_an_older_one_of_its_router(tmp_path: Path, se
     play = Play(tmp_path / "spool", seed)
     await play.region.open()
     play.hold()
-    for _ in range(MOVES):
+    for _ in range(play.chance.randint(5, MOVES)):
         await play.move()
     await play.end()
     await play.region.spool.close()
 
-    assert [] == play.lost()
+    assert ([], 0) == (play.lost(), play.region.metrics.in_flight)
