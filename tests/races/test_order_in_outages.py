@@ -127,18 +127,18 @@ class Play:
         """Begin to hold what is asked of store and spool."""
         spool, patiently = self.region.spool, self.region.spool._patiently
 
-        async def held(*args: Any, late: Callable[[Any], object] = lambda _: None) -> Any:
-            begins = await self.spooling()
-            done = await patiently(*args, late=late) if begins else None
-            if begins and await self.spooling():
+        async def held(work: Callable[..., Any], *args: Any, late: Callable[[Any], object] = lambda _: None) -> Any:
+            if await self.spooling():
+                done = await patiently(work, *args, late=late)
+                await self.spooling()
                 return done
-            if begins:
-                spool._later(late, done)
+            if self.chance.random() < 0.5:  # given up; it is done all the same, and taken back at once
+                spool._later(lambda: late(work(*args)))
             error = SpoolUnavailable("told to")
             spool._refused(error)
             raise error
 
-        spool._patiently = held  # type: ignore[method-assign,assignment]
+        spool._patiently = held  # type: ignore[method-assign]
         self.spooling.is_open = self.store.holding.is_open = False
 
     async def settle(self) -> None:
