@@ -22,6 +22,8 @@ POLICY_VERSION = "2020-03-14"
 """The text the owners were shown; the collector must accept it."""
 POLICY_DIGEST = "6a4c8feffed9c0456bf70cc5dac36d9e9fce9f125d16cff236275faed7d9b766"
 """SHA-256 of its English text, as a router's firmware has it built in."""
+_FAIR_DBM = -100.0
+"""A level that its walk does not make weak."""
 
 
 @dataclass(slots=True)
@@ -70,7 +72,10 @@ class Fleet:
     def _member(self, part: Part, number: int, seed: int, since: datetime) -> _Member:
         rng = Random(f"{seed}/{number}/{self._run}")
         membership = Membership(part.leaves, part.habit is Habit.LEAVES_AND_REJOINS, since)
-        return _Member(part, Router.start(rng, part.build, self._start), membership)
+        router = Router.start(rng, part.build, self._start)
+        if part.story:
+            _keep_to_the_story(router)
+        return _Member(part, router, membership)
 
     def _turn(self, member: _Member, now: datetime) -> Iterator[Publication]:
         member.router.advance(now)
@@ -127,3 +132,11 @@ class Fleet:
         # Retained is allowed here, and only here: a collector that was away still learns of an exit.
         topic = f"ueip/v1/{member.part.build.identity.serial}/consent"
         return Publication(topic, encode(document), 1, retain=True, expectation=CONSENT)
+
+
+def _keep_to_the_story(router: Router) -> None:
+    """Take away the faults that chance deals out and that would be told before the one of the story."""
+    # No WAN address that is drawn lies in there.
+    router.link.addresses["lan_ipv4"] = "192.168.32.1/24"
+    if not router.build.poor_coverage:
+        router.radio.base_dbm = max(_FAIR_DBM, router.radio.base_dbm)

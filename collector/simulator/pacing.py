@@ -15,6 +15,7 @@ from enum import StrEnum
 from collector.simulator.casting import Highlight
 from collector.simulator.errors import SimulationError
 from collector.simulator.fleet import Fleet
+from collector.simulator.publication import CONSENT
 from collector.simulator.publisher import Endpoint, Publisher, Stopped
 
 _LAST_WORDS_SECONDS = 60.0
@@ -51,6 +52,11 @@ class Tally:
     refused: int = 0
     """Not taken by the broker, most often because it allows smaller messages only; in no expectation's favour."""
     expectations: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def reports(self) -> int:
+        """Of what was sent, what is no act of consent."""
+        return self.expectations.total() - self.expectations[CONSENT]
 
 
 def run(
