@@ -6,17 +6,19 @@ acknowledged ones when the collector lags) and no log that names clients.
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from collector.errors import BrokerNotInstalled, CollectorError
 
@@ -92,6 +94,7 @@ class LocalBroker:
         self.port = port or free_port()
         self._configuration = configuration
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
 
     def start(self) -> Self:
         """Start it and wait until it takes connections.
@@ -110,25 +113,45 @@ class LocalBroker:
                 f"Choose another port or stop what uses it."
             )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = self._locked()
         file = self.folder / "mosquitto.conf"
         file.write_text(self._configuration or local_configuration(self.folder, self.port))
-        # A session of its own: Ctrl-C is for the collector, which stops the broker after it has said goodbye.
-        self._process = subprocess.Popen(  # noqa: S603 - our own configuration
-            [program, "-c", str(file)],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to the kernel, no lock is held here
-        )
-        self._wait(self._process)
+        # What it says goes into a file: a pipe that nobody reads is full some day, and then the broker stands still.
+        with tempfile.TemporaryFile() as said:
+            # A session of its own: Ctrl-C is for the collector, which stops the broker after it has said goodbye.
+            self._process = subprocess.Popen(  # noqa: S603 - our own configuration
+                [program, "-c", str(file)],
+                stderr=said,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one call to the kernel, no lock is held here
+            )
+            try:
+                self._wait(self._process, said)
+            except BaseException:
+                self.kill()
+                raise
         return self
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+    def _locked(self) -> IO[bytes]:
+        """The folder's lock: of two brokers with one file for what waits, the last one to stop forgets the other's."""
+        lock = (self.folder / "lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise CollectorError(
+                f"broker: {self.folder} is in use by another one. Stop that, or choose another folder."
+            ) from None
+        return lock
+
+    def _wait(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
         deadline = time.monotonic() + _STARTED_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                said = (process.stderr.read() if process.stderr else b"").decode(errors="replace").strip()
-                raise CollectorError(f"Mosquitto did not start on port {self.port}: {said.splitlines()[-1:]}")
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                raise CollectorError(f"Mosquitto did not start on port {self.port}: {' '.join(lines[-1:])}")
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=0.2):
                 return
             time.sleep(0.02)
@@ -152,8 +175,8 @@ class LocalBroker:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stderr is not None:
-            process.stderr.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self.start()
