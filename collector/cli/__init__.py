@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropp
 3 something needed is away or closed (broker, store).
 """
 
+import io
 import sys
 from typing import Final
 
@@ -12,6 +13,7 @@ import click
 from collector import __version__
 from collector.access.audit import AuditUnavailable
 from collector.cli.audit import audit_group
+from collector.cli.common import write
 from collector.cli.consent import consent_group, exit_command
 from collector.cli.console import console_command
 from collector.cli.diagnosing import diagnose_command, explain_rule_command
@@ -62,6 +64,9 @@ for command in (
 
 def main() -> None:
     """Run the command; faults come out as sentences, not as tracebacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What a terminal has no character for must not end a command.
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = ueip.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -70,12 +75,14 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except (CollectorError, SimulationError) as error:
-        click.echo(f"ueip: {error}", err=True)
+        write(f"ueip: {error}\n", to=sys.stderr)
         away = isinstance(error, _AWAY)
         code = AWAY if away else 2
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
+    except OSError as error:
+        # A folder that may not be looked into, a disk that is full.
+        place = f"{error.filename}: " if error.filename is not None else ""
+        write(f"ueip: {place}{error.strerror or type(error).__name__}\n", to=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

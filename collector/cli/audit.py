@@ -1,7 +1,6 @@
 """`ueip audit`: verify the logs of who read which router, show them, begin one anew."""
 
 import re
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from collector.access.entry import AuditEntry, NotAReason, checked_reason
 from collector.access.nouns import Allowed, Right, may
 from collector.access.walk import Walk
 from collector.auditing import at_terminal, audit_logs
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import config_option, out, say, settings_of, write
 from collector.cli.diagnosing import Duration
 from collector.config import Settings
 from collector.consent.ledger import Head
@@ -53,7 +52,7 @@ def verify_command(config: Path | None, name: str | None, kept: str | None, *, a
     expected = _head(kept, name)
     found = {one: _walked(log, expected) for one, log in _logs(settings_of(config), name).items()}
     if as_document:
-        sys.stdout.write(orjson.dumps({one: _document(walked) for one, walked in found.items()}).decode() + "\n")
+        write(orjson.dumps({one: _document(walked) for one, walked in found.items()}).decode() + "\n")
     else:
         for one, walked in found.items():
             _tell(one, walked)
@@ -79,7 +78,7 @@ def show_command(
         log.write(_allowed(settings, log), shown={"entries": len(chosen[one])})
     for one, entries in chosen.items():
         if form["as_document"]:
-            sys.stdout.writelines(msgspec.json.encode(entry).decode() + "\n" for entry in entries)
+            write("".join(msgspec.json.encode(entry).decode() + "\n" for entry in entries))
         elif entries:
             out().print(_table(one, entries))
 

@@ -1,12 +1,15 @@
 """What the commands share: finding the configuration, and a terminal for people."""
 
+import math
+import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from collector.config import Settings, load_settings
 from collector.errors import CollectorError
@@ -23,16 +26,51 @@ config_option: Final = click.option(
 )
 
 
+class Number(click.FloatRange):
+    """A number from one to another; `inf` and `nan` are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number that *value* says."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"found {value!r}, expected a number", param, ctx)
+        return number
+
+
+class _Terminal(Console):
+    """Whoever closes the pipe, as `head` does, has seen enough: the command goes on, and its exit code is its own."""
+
+    def on_broken_pipe(self) -> None:
+        """Let what is still said go nowhere."""
+        _silence(self.file)
+
+
+def _silence(stream: IO[str]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def out() -> Console:
     """What the user asked for: standard output, coloured and fitted where a person watches."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = _Terminal(highlight=False, soft_wrap=False)
     # Piped output is for programs: no wrapping at a width nobody has.
-    return console if console.is_terminal else Console(highlight=False, width=200, color_system=None)
+    return console if console.is_terminal else _Terminal(highlight=False, width=200, color_system=None)
 
 
-def say(text: str = "", **style: Any) -> None:
-    """A line about what is going on: standard error."""
-    Console(stderr=True, highlight=False).print(text, soft_wrap=True, **style)
+def say(text: str | Text = "", **style: Any) -> None:
+    """A line about what is going on: standard error. It may quote what somebody typed, so nothing in it is markup."""
+    _Terminal(stderr=True, highlight=False, emoji=False, markup=False).print(text, soft_wrap=True, **style)
+
+
+def write(text: str, *, to: IO[str] | None = None) -> None:
+    """What programs read: on standard output, as it is."""
+    stream = to or sys.stdout
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
 
 
 def command_name() -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from collector.access.entry import Shown
 from collector.access.nouns import Right
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.cli.sparks import charts
 from collector.diagnosis.document import document
@@ -76,7 +75,7 @@ def diagnose_command(
     reading.log((e.found.region, e.found.router.standing.device_ref, _shown(e)) for e in found)
     if as_document:
         documents = [msgspec.to_builtins(_document(examined)) for examined in found]
-        sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         for examined in found:
             _show(out(), examined, entries)
@@ -200,7 +199,7 @@ def explain_rule_command(rule: str | None, *, as_document: bool) -> None:
     chosen = [rules[rule]] if rule is not None else list(rules.all.values())
     if as_document:
         documents = [entry.model_dump(mode="json") for entry in chosen]
-        sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif rule is not None:
         _explain(out(), chosen[0])
     else:

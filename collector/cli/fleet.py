@@ -1,7 +1,6 @@
 """`ueip fleet`."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import config_option, out, say, settings_of, write
 from collector.cli.diagnosing import Duration
 from collector.diagnosis.document import survey_document
 from collector.diagnosis.fleet import Alarm
@@ -36,7 +35,7 @@ def fleet_command(config: Path | None, window: int, *, as_document: bool) -> Non
     found = asyncio.run(survey_fleet(settings_of(config), window=window))
     if as_document:
         documents = [msgspec.to_builtins(_document(surveyed)) for surveyed in found]
-        sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     for surveyed in found:
         _show(out(), surveyed)

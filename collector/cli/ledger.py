@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,7 @@ import orjson
 from rich.table import Table
 
 from collector.access.nouns import Right
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.ledger import Head, LedgerEntry
@@ -227,7 +226,7 @@ async def _entries(settings: Settings, router: str) -> list[tuple[Region, Ledger
 
 
 def _print(document: Any) -> None:
-    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def _tell(verified: Verified) -> None:

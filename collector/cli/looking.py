@@ -1,7 +1,6 @@
 """`ueip find` and `ueip explain`."""
 
 import asyncio
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.access.nouns import Right
-from collector.cli.common import CANDIDATES, config_option, out, say, settings_of
+from collector.cli.common import CANDIDATES, Number, config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.standing import State
@@ -27,7 +26,7 @@ from collector.stores import StoredRecord
 @click.command("find")
 @click.argument("identifier", metavar="SERIAL|IMEI")
 @config_option
-@click.option("--hours", type=click.FloatRange(0), help="Only records of the last so many hours.")
+@click.option("--hours", type=Number(0), help="Only records of the last so many hours.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=40, show_default=True, help="Most records shown.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, records whole, for programs.")
 @reason_option
@@ -38,13 +37,13 @@ def find_command(
 
     Who looked, and why, goes into the audit log first. Exits with 1 when no region served here knows the router.
     """
-    since = 0 if hours is None else int((time.time() - hours * 3600) * 1000)
+    since = 0 if hours is None else int(max(0.0, time.time() - hours * 3600) * 1000)
     settings, identifier = settings_of(config), identifier.strip()
     reading = Reading(settings, Right.RECORDS, reason, identifier)
     found = asyncio.run(find(settings, identifier, since=since, limit=limit))
     reading.log((f.region, f.router.standing.device_ref, {"records": _shown_of(f)}) for f in found)
     if as_document:
-        sys.stdout.write(orjson.dumps([as_json(f) for f in found], option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps([as_json(f) for f in found], option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         for router in found:
             _show(router)
@@ -166,7 +165,7 @@ def explain_command(
     settings = _settings(config)
     found = explain(message, rules_for_explaining(settings), country=country)
     if as_document:
-        sys.stdout.write(orjson.dumps(_document(found), option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps(_document(found), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         _print(found)
         if found.outcome == f"dropped: {DropReason.UNKNOWN_TOPIC}" and not found.reports:

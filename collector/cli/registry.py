@@ -38,7 +38,7 @@ class _Office:
     def __init__(self, settings: Settings) -> None:
         self._read: dict[Region, dict[bytes, Entry]] | None = None
         if settings.regions.registry == "none":
-            say('[yellow]regions.registry is "none": the collector does not ask this list yet.[/yellow]')
+            say('regions.registry is "none": the collector does not ask this list yet.', style="yellow")
         self._map = region_map(settings)
         regions = settings.regions.enabled
         self.pseudonyms = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in regions}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.common import config_option, say, settings_of
+from collector.cli.common import Number, config_option, say, settings_of, write
 from collector.log import set_up_logs
 from collector.service import Service
 from collector.simulator import Endpoint, Highlight, Progress, run
@@ -66,13 +66,9 @@ def run_service(service: Service, started: Callable[[], None] = lambda: None) ->
 @click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
 @click.option("--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the fleet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-@click.option(
-    "--history-hours", type=click.FloatRange(0, 160), default=2.0, show_default=True, help="Past to publish first."
-)
-@click.option("--step-minutes", type=click.FloatRange(1, 120), default=5.0, show_default=True, help="Pace of the past.")
-@click.option(
-    "--interval", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between live rounds."
-)
+@click.option("--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Past to publish first.")
+@click.option("--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Pace of the past.")
+@click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between live rounds.")
 @click.option("--rounds", type=click.IntRange(0), help="Live rounds; without it, until Ctrl-C.")
 def simulate_command(
     host: str,
@@ -115,8 +111,7 @@ def show_progress(progress: Progress) -> None:
     """A line that rewrites itself where a person watches; nothing where nobody does."""
     if sys.stderr.isatty():
         words = f"{progress.phase.value}: round {progress.round}, {progress.published} messages published"
-        sys.stderr.write(f"\r\x1b[K{words}")
-        sys.stderr.flush()
+        write(f"\r\x1b[K{words}", to=sys.stderr)
 
 
 def introduce(routers: list[Highlight]) -> None:

@@ -111,7 +111,7 @@ def check_config(config: Path | None, *, broker: bool) -> None:
     if settings.sources:
         say("sources of other formats, beside ueip/v1/#:")
     for source in settings.sources:
-        say(f"  {source.summary()}", markup=False)
+        say(f"  {source.summary()}")
     if broker:
         _check_broker(settings)
 

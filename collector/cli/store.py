@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from collector.cli.common import config_option, say, settings_of
+from collector.cli.common import config_option, say, settings_of, write
 from collector.cli.moving import migrate_command
 from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
@@ -54,7 +54,7 @@ def init_command(
     own = _own(config, here)
     database = _database(own)
     if show:
-        click.echo("\n".join(_sql(own, here, schema)))
+        write("\n".join(_sql(own, here, schema)) + "\n")
         return
     from collector.stores.postgres_schema import SCHEMA_VERSION  # noqa: PLC0415 - its driver is an extra
     from collector.stores.postgres_setup import prepare  # noqa: PLC0415

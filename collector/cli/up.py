@@ -10,9 +10,10 @@ from typing import Final
 
 import click
 import orjson
+from rich.text import Text
 
 from collector.broker import LocalBroker, ensure_mosquitto, free_port, is_free
-from collector.cli.common import FOLDER, command_name, say
+from collector.cli.common import FOLDER, Number, command_name, say, write
 from collector.cli.running import introduce, run_service
 from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
@@ -34,9 +35,7 @@ _EXAMPLE_ROUTER: Final = "ROUTER1"
     "--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the demo fleet."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-@click.option(
-    "--interval", type=click.FloatRange(0), default=5.0, show_default=True, help="Seconds between demo rounds."
-)
+@click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between demo rounds.")
 @click.option("--rounds", type=click.IntRange(0), help="Stop by itself after so many live demo rounds.")
 def up(
     folder: Path,
@@ -82,10 +81,13 @@ def _local(settings: Settings, broker_port: int, http_port: int | None) -> Setti
 
 
 def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool) -> None:
-    say(f"[bold]broker[/]     mqtt://127.0.0.1:{broker.port}")
-    say(f"[bold]metrics[/]    {service.http.address}/metrics   (also /readyz, /healthz)")
-    say(f"[bold]stores[/]     {folder}/data/")
-    say("[bold]try next[/]   in a second terminal, in this folder:")
+    for title, text in (
+        ("broker", f"mqtt://127.0.0.1:{broker.port}"),
+        ("metrics", f"{service.http.address}/metrics   (also /readyz, /healthz)"),
+        ("stores", f"{folder}/data/"),
+        ("try next", "in a second terminal, in this folder:"),
+    ):
+        say(Text.assemble((title, "bold"), " " * (11 - len(title)), text))
     ueip, example = command_name(), _example(folder)
     if demo:
         say(f"             {ueip} find SERIAL    one of the serials below")
@@ -180,10 +182,9 @@ class _Fleet:
         line = _sum(self._service.metrics)
         if sys.stderr.isatty():
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[K{line[:width]}")
+            write(f"\r\x1b[K{line[:width]}", to=sys.stderr)
         else:
-            sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+            write(f"{line}\n", to=sys.stderr)
 
 
 def _sum(metrics: Metrics) -> str:

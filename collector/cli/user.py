@@ -15,7 +15,7 @@ from collector.access.accounts import NAME, Account, Accounts, Book, new_stamp
 from collector.access.entry import Event
 from collector.access.nouns import ACCOUNT_ROLES, Role
 from collector.auditing import at_terminal, audit_logs
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import config_option, out, say, settings_of, write
 from collector.config import Settings
 from collector.errors import CollectorError, how_to_install
 from collector.model import Region
@@ -80,7 +80,7 @@ def list_command(config: Path | None, *, as_document: bool) -> None:
     found = Accounts(settings_of(config).accounts_file).book().accounts
     if as_document:
         documents = [_document(account) for account in found]
-        sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
+        write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     table = Table()
     for title in ("name", "role", "regions", "state"):

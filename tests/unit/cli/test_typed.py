@@ -1,0 +1,142 @@
+"""What people do to commands: they type what was not meant, close pipes, and may not read what is there."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from collector.cli import main, ueip
+from collector.cli.setup import make_installation
+
+UEIP = [sys.executable, "-c", "from collector.cli import main; main()"]
+
+
+def piped_to_nobody(words: Sequence[str], stream: str, folder: Path) -> tuple[str, int]:
+    """What the command says, and its exit code; *stream* goes into a pipe whose reader has gone, as `head` has."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writer}
+    with subprocess.Popen(
+        [*UEIP, *words], cwd=folder, stdout=streams["stdout"], stderr=streams["stderr"], text=True
+    ) as process:
+        os.close(writer)
+        said = "".join(filter(None, process.communicate()))
+    return said, process.returncode
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("explain-rule",), ("explain-rule", "--json"), ("explain-rule", "wifi_crowded"), ("user", "list", "--json")],
+    ids=" ".join,
+)
+def test_a_reader_who_leaves_early_is_no_fault(words: Sequence[str], tmp_path: Path) -> None:
+    """Neither words on standard error nor the exit code that says no."""
+    make_installation(tmp_path / ".ueip")
+
+    assert ("", 0) == piped_to_nobody(words, "stdout", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("explain-rule", "nothing"), 1), (("find", "ZTE1024300012"), 2)], ids=["no", "no settings"]
+)
+def test_a_reader_of_what_is_said_who_leaves_changes_no_exit_code(
+    words: Sequence[str], code: int, tmp_path: Path
+) -> None:
+    """What was found or done is told by the code all the same."""
+    assert ("", code) == piped_to_nobody(words, "stderr", tmp_path)
+
+
+@pytest.mark.parametrize("rule", ["[/]", "[bold]", "[/red]"])
+def test_what_was_typed_is_said_as_it_was(rule: str) -> None:
+    """Not taken for marks of how to print it."""
+    result = CliRunner().invoke(ueip, ["explain-rule", rule])
+
+    assert (1, True) == (result.exit_code, repr(rule) in result.stderr)
+
+
+def test_a_folder_with_brackets_is_called_by_its_name(tmp_path: Path) -> None:
+    """`[old]` is a name like any other."""
+    result = CliRunner().invoke(ueip, ["init", str(tmp_path / "[old]")])
+
+    assert (0, True) == (result.exit_code, f"made {tmp_path}/[old]/keys/china.key" in result.stderr)
+
+
+@pytest.mark.parametrize("hours", ["nan", "inf", "-1", "x"])
+@pytest.mark.parametrize(
+    "words", [("find", "ZTE1024300012", "--hours"), ("up", "--interval"), ("simulate", "--interval")], ids=" ".join
+)
+def test_a_number_that_is_none_is_a_fault_of_usage(words: Sequence[str], hours: str) -> None:
+    """Told before anything is begun."""
+    result = CliRunner().invoke(ueip, [*words, hours])
+
+    assert (2, True) == (result.exit_code, f"Invalid value for '{words[-1]}'" in result.stderr)
+
+
+def test_as_many_hours_as_can_be_written_are_all_there_were(tmp_path: Path) -> None:
+    """There is no record of before 1970."""
+    make_installation(tmp_path)
+    settings = ("-c", str(tmp_path / "collector.toml"))
+    CliRunner().invoke(ueip, ["exit", "ZTE1024300012", "--country", "DE", *settings], catch_exceptions=False)
+
+    words = ["find", "ZTE1024300012", "--hours", "1e300", *settings]
+
+    assert 0 == CliRunner().invoke(ueip, words, catch_exceptions=False).exit_code
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while, if we are root: root may read anything."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `.ueip` of somebody else is."""
+    (tmp_path / ".ueip").mkdir(mode=0)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ueip", "find", "ZTE1024300012"])
+
+    with without_privileges(), pytest.raises(SystemExit) as ended:
+        main()
+
+    assert (2, "ueip: .ueip/collector.toml: Permission denied\n") == (ended.value.code, capsys.readouterr().err)
+
+
+def test_a_file_where_a_folder_is_wanted_is_a_sentence(tmp_path: Path) -> None:
+    """Of the broker of `ueip up`, for one."""
+    make_installation(tmp_path)
+    (tmp_path / "broker").write_text("")
+
+    ended = subprocess.run(
+        [*UEIP, "up", "--folder", str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (2, f"ueip: {tmp_path}/broker: File exists") == (ended.returncode, ended.stderr.splitlines()[-1])
+
+
+def test_a_terminal_without_the_characters_shows_others(tmp_path: Path) -> None:
+    """One of Latin 1 has no ellipsis."""
+    make_installation(tmp_path)
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    words = [*UEIP, "exit", "ZTE1024300012", "--country", "DE", "-c", str(tmp_path / "collector.toml")]
+    subprocess.run(words, check=True, capture_output=True)
+    words = [*UEIP, "find", "ZTE1024300012", "-c", str(tmp_path / "collector.toml")]
+
+    shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    assert ("", 0) == (shown.stderr, shown.returncode)
