@@ -23,6 +23,9 @@ from collector.service import Service
 from collector.simulator import Endpoint, SimulationError, run
 
 _EXAMPLE_ROUTER: Final = "ROUTER1"
+_LOOK_SECONDS: Final = 0.1
+_MOMENT_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 30.0
 
 
 @click.command()
@@ -131,6 +134,7 @@ class _Fleet:
         self._endpoint = Endpoint("127.0.0.1", port)
         self._routers, self._seed, self._interval, self._rounds = routers, seed, interval, rounds
         self._service = service
+        self._reports = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
 
@@ -147,7 +151,7 @@ class _Fleet:
 
     def _run(self) -> None:
         try:
-            run(
+            tally = run(
                 self._endpoint,
                 size=self._routers,
                 seed=self._seed,
@@ -159,22 +163,18 @@ class _Fleet:
                 stop=self._stop,
                 introduce=introduce,
             )
+            self._reports = tally.reports - tally.refused
         except SimulationError as error:
             self.error = error
         if not self._stop.is_set():
             self._loop.call_soon_threadsafe(self._settled_then_stop)
 
     def _settled_then_stop(self) -> None:
-        """The rounds are done: stop once nothing has been in flight for a moment."""
+        """The rounds are done: stop once what was sent has arrived, and nothing is in flight."""
         self._loop.create_task(self._wait_and_stop())
 
     async def _wait_and_stop(self) -> None:
-        quiet, before = 0, -1
-        while quiet < 10:  # noqa: PLR2004 - a second without news
-            await asyncio.sleep(0.1)
-            received = self._service.metrics.received
-            quiet = quiet + 1 if received == before and not self._service.metrics.in_flight else 0
-            before = received
+        await settled(self._service.metrics, self._reports)
         self._service.stop()
 
     def _tell(self) -> None:
@@ -185,6 +185,18 @@ class _Fleet:
             write(f"\r\x1b[K{line[:width]}", to=sys.stderr)
         else:
             write(f"{line}\n", to=sys.stderr)
+
+
+async def settled(metrics: Metrics, reports: int) -> None:
+    """Wait until so many *reports* have come, and a moment without news; half a minute without any ends it too.
+
+    A broker that is short of time may be silent for seconds while it has more.
+    """
+    quiet, before = 0.0, -1
+    while quiet < (_MOMENT_SECONDS if metrics.received >= reports else _PATIENCE_SECONDS):
+        await asyncio.sleep(_LOOK_SECONDS)
+        quiet = quiet + _LOOK_SECONDS if metrics.received == before and not metrics.in_flight else 0.0
+        before = metrics.received
 
 
 def _sum(metrics: Metrics) -> str:
