@@ -11,6 +11,7 @@ import click
 
 from collector.cli.common import config_option
 from collector.cli.recording import carry_out
+from collector.consent.acts import ERASING
 from collector.model import Action, Region
 from collector.rights.document import Reason
 
@@ -63,17 +64,21 @@ _reference: Final = click.option(
 )
 
 
+_country: Final = click.option("--country", help="ISO code; closes the gate there for a router that was never seen.")
+
+
 def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Command:
     """A command for an act that opens nothing."""
 
     @click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
-    @click.option("--country", help="ISO code; closes the gate there for a router that was never seen.")
     @_options
     def command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:
         if kind.undoable and not yes:
             _ask(kind.undoable)
         carry_out(config, router, action=action, channel="rights_desk", **said)
 
+    if action in ERASING:
+        command = _country(command)
     return click.command(name or action.value, help=f"{kind.help} See: ueip consent --help.")(command)
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from collector.cli.common import say, settings_of
 from collector.clock import Clock
 from collector.config import Settings, read_keys
-from collector.consent.acts import DATED
+from collector.consent.acts import DATED, ERASING
 from collector.consent.ledger import Result
 from collector.errors import CollectorError, StoreUnavailable
 from collector.lookup import opened
@@ -132,5 +132,13 @@ def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[
         )
     if not any(one.result in _DONE or one.known for one in done.values()):
         if document.action != "join":
-            say("no region served here knows that router; give --country to close its gate before it is ever seen")
+            say(f"no region served here knows that router{_how_to_close(document)}")
         raise SystemExit(1)
+
+
+def _how_to_close(document: NamedDocument) -> str:
+    """How an act that ends a consent closes the gate before a router is ever seen; no other act does."""
+    if document.action not in ERASING:
+        return ""
+    do = "give --country" if document.country is None else "give the name in its topics"
+    return f"; {do} to close its gate before it is ever seen"

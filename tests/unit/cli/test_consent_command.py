@@ -153,6 +153,23 @@ def test_what_is_known_nowhere_is_the_answer_no(site: Site) -> None:
     assert ([], [("exit", "rights_desk")]) == (site.acts(), site.acts("hong_kong"))
 
 
+@pytest.mark.parametrize("action", ["erase", "restrict", "unrestrict", "hold", "release"])
+def test_what_closes_nothing_in_advance_does_not_say_so(site: Site, action: str) -> None:
+    """Only the end of a consent stands for a router that was never seen; the others have no option for it."""
+    words = ["consent", action, ROUTER, *(["--reference", "CASE-1"] if action in {"hold", "release"} else [])]
+    nowhere, there = site.run(*words), site.run(*words, "--country", "DE")
+
+    assert (1, "no region served here knows that router\n") == (nowhere.exit_code, nowhere.output)
+    assert (2, True) == (there.exit_code, "No such option" in there.output)
+
+
+def test_a_gate_is_closed_in_advance_by_the_name_in_topics(site: Site) -> None:
+    """Under a MAC address nothing ever comes."""
+    done = site.run("exit", mac_of(ROUTER), "--country", "DE")
+
+    assert (1, True) == (done.exit_code, "give the name in its topics" in done.output)
+
+
 def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when somebody's clock is behind; the gate stays closed."""
     site.run("exit", ROUTER, "--country", "DE")
