@@ -15,7 +15,7 @@ from collector.model import Region
 from collector.source_settings import WITH_FLAG, SourceSettings
 
 ROUNDS: Final = 12
-_HERE: Final = {
+_HERE: Final[dict[str, dict[str, Any]]] = {
     "broker": {"host": "127.0.0.1", "port": 9},
     "http": {"host": "127.0.0.1", "port": 0},
     "console": {"host": "127.0.0.1", "port": 0},
