@@ -136,12 +136,16 @@ class SpoolUnavailable(CollectorError):
         self.cause = cause
 
 
+class AuditUnavailable(CollectorError):
+    """An entry could not be written, so nothing may be shown; its text says why and what to do."""
+
+
 class BrokerRefused(CollectorError):
     """The broker refused the connection or a subscription; the text gives its reason."""
 
 
 class BrokerUnreachable(CollectorError):
-    """The broker was asked for once, by a command, and did not let us in."""
+    """The broker was asked for by a command, and did not let us in, or did not answer."""
 
 
 class BrokerNotInstalled(CollectorError):

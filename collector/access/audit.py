@@ -27,17 +27,13 @@ from collector.access.nouns import Allowed, Purpose, Refused, Role, Viewer
 from collector.access.walk import Walk, files_of, last_line, read_head, read_line
 from collector.consent.ledger import Head
 from collector.durable import make_file, sync_folder
-from collector.errors import CollectorError
+from collector.errors import AuditUnavailable
 from collector.model import Region, Sealed
 
 SHOWN: Final = "shown"
 DONE: Final = "done"
 NOBODY: Final = Viewer(name="-", role=Role.TERMINAL, regions=frozenset(), source="-")
 """Who is not known: somebody whose sign-in was refused."""
-
-
-class AuditUnavailable(CollectorError):
-    """An entry could not be written, so nothing may be shown; its text says why and what to do."""
 
 
 class Logged(Sealed, frozen=True):

@@ -6,60 +6,57 @@ Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropp
 
 import io
 import sys
+from importlib import import_module
 from typing import Final
 
 import click
 
 from collector import __version__
-from collector.access.audit import AuditUnavailable
-from collector.cli.audit import audit_group
 from collector.cli.common import write
-from collector.cli.consent import consent_group, exit_command
-from collector.cli.console import console_command
-from collector.cli.diagnosing import diagnose_command, explain_rule_command
-from collector.cli.fleet import fleet_command
-from collector.cli.ledger import ledger
-from collector.cli.looking import explain_command, find_command
-from collector.cli.registry import registry_group
-from collector.cli.running import run_command, simulate_command
-from collector.cli.setup import check_config, init
-from collector.cli.store import store
-from collector.cli.up import up
-from collector.cli.user import user_group
-from collector.errors import BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
-from collector.simulator import SimulationError
+from collector.errors import AuditUnavailable, BrokerNotInstalled, BrokerUnreachable, CollectorError, StoreUnavailable
 
 AWAY: Final = 3
-_AWAY: Final = (StoreUnavailable, AuditUnavailable, BrokerNotInstalled, BrokerUnreachable, SimulationError)
+_AWAY: Final = (StoreUnavailable, AuditUnavailable, BrokerNotInstalled, BrokerUnreachable)
+_PLACES: Final = {
+    "init": "setup:init",
+    "up": "up:up",
+    "run": "running:run_command",
+    "simulate": "simulating:simulate_command",
+    "explain": "looking:explain_command",
+    "find": "looking:find_command",
+    "diagnose": "diagnosing:diagnose_command",
+    "explain-rule": "diagnosing:explain_rule_command",
+    "fleet": "fleet:fleet_command",
+    "console": "console:console_command",
+    "exit": "consent:exit_command",
+    "ledger": "ledger:ledger",
+    "consent": "consent:consent_group",
+    "registry": "registry:registry_group",
+    "store": "store:store",
+    "audit": "audit:audit_group",
+    "user": "user:user_group",
+    "check-config": "setup:check_config",
+}
+"""Module and name of each command."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """Commands that are imported when they are asked for: `ueip exit` waits for nothing that only a diagnosis needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of click
+        """All names, for the help."""
+        return sorted(_PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name."""
+        module, _, name = _PLACES.get(cmd_name, "").partition(":")
+        return getattr(import_module(f"{__name__}.{module}"), name) if module else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="ueip")
 def ueip() -> None:
     """Collect router diagnostics over MQTT: with consent only, allow-listed fields only, in the router's region."""
-
-
-for command in (
-    init,
-    up,
-    run_command,
-    simulate_command,
-    explain_command,
-    find_command,
-    diagnose_command,
-    explain_rule_command,
-    fleet_command,
-    console_command,
-    exit_command,
-    ledger,
-    consent_group,
-    registry_group,
-    store,
-    audit_group,
-    user_group,
-    check_config,
-):
-    ueip.add_command(command)
 
 
 def main() -> None:
@@ -74,7 +71,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (CollectorError, SimulationError) as error:
+    except CollectorError as error:
         write(f"ueip: {error}\n", to=sys.stderr)
         away = isinstance(error, _AWAY)
         code = AWAY if away else 2

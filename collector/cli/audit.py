@@ -13,15 +13,15 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from collector.access.audit import AuditLog, AuditUnavailable, walk
+from collector.access.audit import AuditLog, walk
 from collector.access.entry import AuditEntry, NotAReason, checked_reason
 from collector.access.nouns import Allowed, Right, may
 from collector.access.walk import Walk
 from collector.auditing import at_terminal, audit_logs
-from collector.cli.common import config_option, out, say, settings_of, write
-from collector.cli.diagnosing import Duration
+from collector.cli.common import Duration, config_option, out, say, settings_of, write
 from collector.config import Settings
 from collector.consent.ledger import Head
+from collector.errors import AuditUnavailable
 from collector.lookup import rfc3339
 from collector.model import Region
 

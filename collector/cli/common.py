@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from collector.errors import CollectorError
 
 FOLDER: Final = Path(".ueip")
 CANDIDATES: Final = (Path("collector.toml"), FOLDER / "collector.toml")
+
+_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 config_option: Final = click.option(
     "-c",
@@ -35,6 +38,21 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"found {value!r}, expected a number", param, ctx)
         return number
+
+
+class Duration(click.ParamType[int]):
+    """A time span as people write it: 90m, 12h, 7d; in milliseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The milliseconds that *value* says."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]{1,4})([mhd])", str(value))
+        if match is None or not int(match[1]):
+            self.fail(f"found {value!r}, expected a number and m, h or d, as in 90m, 12h or 7d", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]
 
 
 class _Terminal(Console):

@@ -1,7 +1,6 @@
 """`ueip diagnose` and `ueip explain-rule`."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from collector.access.entry import Shown
 from collector.access.nouns import Right
-from collector.cli.common import config_option, out, say, settings_of, write
+from collector.cli.common import Duration, config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.cli.sparks import charts
 from collector.diagnosis.document import document
@@ -27,7 +26,7 @@ from collector.diagnosis.timeline import Entry, Kind
 from collector.examination import Examined, examine
 from collector.lookup import is_readable, rfc3339
 
-_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MINUTE: Final = 60_000
 _COLOURS: Final = {
     Severity.CRITICAL: "bold red",
     Severity.MAJOR: "red",
@@ -35,21 +34,6 @@ _COLOURS: Final = {
     Severity.WARNING: "cyan",
 }
 _KIND_COLOURS: Final = {Kind.GAP: "dim", Kind.RECORDS: "dim", Kind.EVENT: "yellow", Kind.CHANGE: "cyan"}
-
-
-class Duration(click.ParamType[int]):
-    """A time span as people write it: 90m, 12h, 7d; in milliseconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The milliseconds that *value* says."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"([0-9]{1,4})([mhd])", str(value))
-        if match is None or not int(match[1]):
-            self.fail(f"found {value!r}, expected a number and m, h or d, as in 90m, 12h or 7d", param, ctx)
-        return int(match[1]) * _UNITS[match[2]]
 
 
 @click.command("diagnose")
@@ -178,7 +162,7 @@ def _short(moment: int) -> str:
 
 
 def _length(milliseconds: int) -> str:
-    minutes = round(milliseconds / _UNITS["m"])
+    minutes = round(milliseconds / _MINUTE)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [f"{value} {unit}" for value, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if value]
     return " ".join(parts[:2]) or "under a minute"

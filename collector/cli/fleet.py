@@ -10,8 +10,7 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from collector.cli.common import config_option, out, say, settings_of, write
-from collector.cli.diagnosing import Duration
+from collector.cli.common import Duration, config_option, out, say, settings_of, write
 from collector.diagnosis.document import survey_document
 from collector.diagnosis.fleet import Alarm
 from collector.diagnosis.groups import Kind

@@ -1,18 +1,14 @@
-"""`ueip run` and `ueip simulate`."""
+"""`ueip run`."""
 
 import asyncio
-import sys
-import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from collector.cli.common import Number, config_option, say, settings_of, write
+from collector.cli.common import config_option, say, settings_of
 from collector.log import set_up_logs
 from collector.service import Service
-from collector.simulator import Endpoint, Highlight, Progress, run
 from collector.workers.job import MOST
 from collector.workers.supervisor import Supervisor, has_to_supervise
 
@@ -54,68 +50,3 @@ def run_service(service: Service, started: Callable[[], None] = lambda: None) ->
         asyncio.run(service.run(started=started))
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
-
-
-@click.command("simulate")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The broker to publish to.")
-@click.option("--port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="Its port.")
-@click.option("--username", help="Name to sign in with.")
-@click.option("--password", envvar="UEIP_SIMULATOR_PASSWORD", help="Password; better given in the environment.")
-@click.option("--ca-file", type=click.Path(path_type=Path, exists=True), help="Authority to trust; turns TLS on.")
-@click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate.")
-@click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
-@click.option("--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the fleet.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-@click.option("--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Past to publish first.")
-@click.option("--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Pace of the past.")
-@click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between live rounds.")
-@click.option("--rounds", type=click.IntRange(0), help="Live rounds; without it, until Ctrl-C.")
-def simulate_command(
-    host: str,
-    port: int,
-    username: str | None,
-    password: str | None,
-    ca_file: Path | None,
-    cert_file: Path | None,
-    key_file: Path | None,
-    routers: int,
-    seed: int,
-    history_hours: float,
-    step_minutes: float,
-    interval: float,
-    rounds: int | None,
-) -> None:
-    """Publish as a fleet of routers that behaves and misbehaves would."""
-    endpoint = Endpoint(host, port, username, password, ca_file=ca_file, cert_file=cert_file, key_file=key_file)
-    stop = threading.Event()
-    try:
-        tally = run(
-            endpoint,
-            size=routers,
-            seed=seed,
-            history=timedelta(hours=history_hours),
-            step=timedelta(minutes=step_minutes),
-            interval_seconds=interval,
-            rounds=rounds,
-            progress=show_progress,
-            stop=stop,
-            introduce=introduce,
-        )
-    except KeyboardInterrupt:
-        stop.set()
-        raise
-    say(f"published {tally.published} messages, {tally.acknowledged} acknowledged by the broker")
-
-
-def show_progress(progress: Progress) -> None:
-    """A line that rewrites itself where a person watches; nothing where nobody does."""
-    if sys.stderr.isatty():
-        words = f"{progress.phase.value}: round {progress.round}, {progress.published} messages published"
-        write(f"\r\x1b[K{words}", to=sys.stderr)
-
-
-def introduce(routers: list[Highlight]) -> None:
-    """The routers worth looking up, for people to try `ueip find` on."""
-    say("routers worth looking up:")
-    for router in routers:
-        say(f"  serial {router.serial}  IMEI {router.imei}  {router.country}  {router.story}")

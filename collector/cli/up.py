@@ -14,9 +14,11 @@ from rich.text import Text
 
 from collector.broker import LocalBroker, ensure_mosquitto, free_port, is_free
 from collector.cli.common import FOLDER, Number, command_name, say, write
-from collector.cli.running import introduce, run_service
+from collector.cli.running import run_service
 from collector.cli.setup import make_installation
+from collector.cli.simulating import introduce
 from collector.config import Settings, load_settings
+from collector.errors import BrokerUnreachable
 from collector.log import set_up_logs
 from collector.metrics import Metrics
 from collector.service import Service
@@ -130,7 +132,7 @@ class _Fleet:
     def __init__(
         self, port: int, routers: int, seed: int, interval: float, rounds: int | None, service: Service
     ) -> None:
-        self.error: SimulationError | None = None
+        self.error: BrokerUnreachable | None = None
         self._endpoint = Endpoint("127.0.0.1", port)
         self._routers, self._seed, self._interval, self._rounds = routers, seed, interval, rounds
         self._service = service
@@ -165,7 +167,7 @@ class _Fleet:
             )
             self._reports = tally.reports - tally.refused
         except SimulationError as error:
-            self.error = error
+            self.error = BrokerUnreachable(str(error))
         if not self._stop.is_set():
             self._loop.call_soon_threadsafe(self._settled_then_stop)
 

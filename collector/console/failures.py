@@ -8,10 +8,9 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from collector.access.audit import AuditUnavailable
 from collector.access.nouns import Refusal
 from collector.console.reading import NotAllowed, NotServed, UnknownHandle
-from collector.errors import StoreUnavailable
+from collector.errors import AuditUnavailable, StoreUnavailable
 from collector.model import Sealed
 
 RETRY_SECONDS: Final = 5

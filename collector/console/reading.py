@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from collector.access.audit import AuditUnavailable, Logged
+from collector.access.audit import Logged
 from collector.access.entry import Shown
 from collector.access.nouns import TABLE, Allowed, Refused, Right, Session, may
 from collector.auditing import Logs
@@ -26,7 +26,7 @@ from collector.diagnosis.document import document
 from collector.diagnosis.history import DAY
 from collector.diagnosis.judging import checked_rules
 from collector.diagnosis.series import lines_of
-from collector.errors import StoreUnavailable
+from collector.errors import AuditUnavailable, StoreUnavailable
 from collector.examination import Examined, examine_one
 from collector.lookup import is_readable, known_routers, ledger_of
 from collector.model import Region

@@ -95,7 +95,9 @@ TOOLS: Final[dict[str, list[str] | None]] = {
 
 def commands(group: click.Group = ueip, before: str = "") -> Iterator[str]:
     """Every command, those of groups with the name of their group."""
-    for name, command in group.commands.items():
+    here = click.Context(group)
+    for name in group.list_commands(here):
+        command = group.get_command(here, name)
         if isinstance(command, click.Group):
             yield from commands(command, f"{before}{name} ")
         else:

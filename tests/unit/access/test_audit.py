@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.access.audit import AuditLog, AuditUnavailable, Logged, walk
+from collector.access.audit import AuditLog, Logged, walk
 from collector.access.entry import AuditEntry, Event, line_of
 from collector.access.nouns import Allowed, Purpose, Refused, Right, Role, Viewer, may
 from collector.access.walk import files_of
 from collector.consent.ledger import Head
+from collector.errors import AuditUnavailable
 from collector.model import PURPOSE, Region
 
 NOV = 1_763_000_000.0  # 2025-11-13 UTC

@@ -10,13 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from collector.access.accounts import Accounts
-from collector.access.audit import AuditUnavailable
 from collector.access.nouns import Role
 from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.cli.user import NoSuchAccount
 from collector.config import load_settings
-from collector.errors import DataFault
+from collector.errors import AuditUnavailable, DataFault
 from collector.model import Region
 
 PASSWORD = "correct horse battery"
@@ -180,7 +179,7 @@ def test_the_command_runs_without_what_only_the_console_needs() -> None:
     names = ("argon2", "joserfc", "httpx2", "jinja2")
     without = "; ".join(f"sys.modules['{name}'] = None" for name in names)
 
-    program = f"import sys; {without}; import collector.cli, collector.service"
+    program = f"import sys; {without}; import collector.service; from collector.cli import ueip; ueip(['--help'])"
 
     assert 0 == subprocess.run([sys.executable, "-c", program], check=False).returncode
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from collector.access import passwords
 from collector.access.accounts import Account, Accounts, Book, new_stamp
-from collector.access.audit import AuditLog, AuditUnavailable, walk
+from collector.access.audit import AuditLog, walk
 from collector.access.nouns import ACCOUNT_ROLES, OWNERS_RIGHTS, Role, Session
 from collector.access.oidc import Provider
 from collector.access.passwords import Passwords
@@ -28,6 +28,7 @@ from collector.config_access import OidcSettings, SignInSettings
 from collector.console.browser import after_of
 from collector.console.failures import Busy, CsrfMissing, Invalid, NotSignedIn, failure_of
 from collector.console.signing import Signing
+from collector.errors import AuditUnavailable
 from collector.model import PURPOSE, Region
 
 PASSWORD = "correct horse battery"
