@@ -156,7 +156,7 @@ def long_histories(draw: st.DrawFn) -> list[Entry]:
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(long_histories(), long_histories(), st.sets(st.integers(1, 23)), st.sampled_from(ALL))
 def test_any_store_means_the_same_after_a_move(
     before: list[Entry], after: list[Entry], cuts: set[int], pair: Pair

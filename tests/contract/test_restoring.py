@@ -153,7 +153,7 @@ async def test_records_that_may_be_kept_are_kept(engine: Engine, tmp_path: Path)
     let_go(tmp_path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories(), st.sets(st.integers(1, 23)), st.integers(0, 24), st.sampled_from(HERE_NOW))
 def test_any_backup_of_any_history_is_repaired_to_the_same_ledger(
     entries: list[Entry], cuts: set[int], taken: int, engine: Engine

@@ -1113,7 +1113,7 @@ async def replay(store: Store, commits: Sequence[list[Entry]]) -> tuple[Content,
     return found, answers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories("part", "restrict"), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
 def test_any_history_ends_alike_on_every_engine(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
     """Commit by commit the same answers, and in the end the same ledger, the same records, the same routers."""
@@ -1124,7 +1124,7 @@ def test_any_history_ends_alike_on_every_engine(entries: list[Entry], cuts: set[
     assert [first] * len(others) == others
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(histories(), st.sets(st.integers(1, 23)), st.sampled_from(["flag", "registered"]))
 def test_no_history_lets_anything_survive_an_exit(entries: list[Entry], cuts: set[int], mode: Mode) -> None:
     """Only joined routers are readable, nothing received before the last exit is left, and batches change nothing."""

@@ -131,7 +131,7 @@ def test_a_move_that_is_killed_again_and_again_ends_with_all_of_it(site: MovingS
     asyncio.run(fill(site, routers=300, each=40))
     before = [told(site, site.config, serial) for serial in SERIALS[:3]]
     last: list[tuple[Any, ...]] = []
-    for _ in range(4):
+    for _ in range(3):
         running = subprocess.Popen(
             [ueip_program(), *site.words],
             cwd=site.folder,

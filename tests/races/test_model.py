@@ -39,7 +39,7 @@ from collector.formats.consent_event import act_refs
 from collector.model import Action, Channel, ConsentEvent, Entry, Message, Record
 from collector.stores import Committed
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
 ROUTERS = ("ROUTER-A", "ROUTER-B")
 Fate = Literal["good", "away", "locked", "answer lost"]
 

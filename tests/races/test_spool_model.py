@@ -34,7 +34,7 @@ from collector.model import Entry
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
 NAMES = ("a", "b", "c")
 Kind = Literal["report", "join", "exit", "refusal"]
 

@@ -29,13 +29,13 @@ def alarms(population: Population) -> list[Alarm]:
     return survey(population.fleet())
 
 
-@pytest.mark.parametrize("seed", [9101, 9102, 9103])
+@pytest.mark.parametrize("seed", [9101, 9102])
 def test_a_healthy_fleet_of_5000_routers_over_30_days_raises_no_alarm(seed: int) -> None:
     """With its bad routers, evenings, storms, sectors that go out, updates, nights off."""
     assert [] == alarms(Population(routers=5000, days=30, seed=seed))
 
 
-@pytest.mark.parametrize("seed", [9201, 9202, 9203])
+@pytest.mark.parametrize("seed", [9201, 9202])
 def test_a_bad_version_is_found_with_its_start_when_it_is_rolled_out(seed: int) -> None:
     """Within hours of the first routers that took it; nothing else is blamed."""
     start = BEGIN + 10 * DAY + 5 * HOUR

@@ -24,9 +24,9 @@ STEP = timedelta(minutes=20)
 EACH = 20
 """Routers with each fault."""
 HOURLY = timedelta(hours=1)
-HEALTHY_SEEDS = range(9001, 9013)
+HEALTHY_SEEDS = range(9001, 9007)
 HEALTHY = 24
-"""Healthy routers of each seed: together over two thousand router-days."""
+"""Healthy routers of each seed: together over a thousand router-days."""
 
 
 @lru_cache(1)
@@ -91,5 +91,5 @@ def test_healthy_routers_are_left_alone(step: timedelta) -> None:
             findings += healthy
     router_days = len(HEALTHY_SEEDS) * HEALTHY * DAYS
 
-    assert router_days >= 2000
+    assert router_days >= 1000
     assert len(findings) <= router_days / 1000, findings
