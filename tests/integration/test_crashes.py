@@ -190,21 +190,23 @@ def test_a_broker_that_is_killed_costs_no_crash_and_no_duplicate(site: Site, loa
     assert "Traceback" not in collector.said()
 
 
+def unready(collector: Collector) -> dict[str, str]:
+    """What /readyz says of the parts that are not ready."""
+    return {part: state for part, state in collector.readyz()[1].items() if state != "ready"}
+
+
 def test_a_store_that_is_locked_holds_its_messages_and_names_itself(site: Site, load: Load) -> None:
     """/readyz names it, the other regions go on; released, everything drains, once."""
-    site.configure(spool={"after_seconds": 1})
+    site.configure(spool={"after_seconds": 5})  # all have come by then
+    closed = {"store_germany": "locked", "spool_germany": "in use"}
     collector = site.start()
     with site.locked("germany"), site.publisher() as router:
         load.send(router, 300)
         router.settle()
         wait_until(lambda: site.count("china") + site.count("hong_kong") == 200, what="the other regions")
-        parts = wait_until(
-            lambda: found if (found := collector.readyz()[1])["store_germany"] == "locked" else None, what="its name"
-        )
+        wait_until(lambda: closed == unready(collector), what="its name, and no other's")
         held = collector.metrics()
 
-    closed = {"store_germany": "locked", "spool_germany": "in use"}
-    assert closed == {part: state for part, state in parts.items() if state != "ready"}
     assert {"china": 100, "hong_kong": 100} == held.stored
     assert 100 == held.in_flight
     assert held.adds_up()
