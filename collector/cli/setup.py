@@ -34,6 +34,7 @@ from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
 from collector.storage import place_of
 from collector.stores.spool_schema import FILE, connect
+from collector.stores.sqlite_faults import unwritable
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -150,6 +151,8 @@ def _notice(policies: Policies, now: int) -> Iterator[str]:
 def _spool_faults(own: RegionSettings, region: Region) -> list[str]:
     """What keeps a spool from being used until somebody mends it; a damaged one mends itself at the start."""
     file, key_ids = own.spool_folder / FILE, [key.key_id for key in read_keys(own)]
+    if why := unwritable(file):
+        return [f"regions.{region}.spool: {why}"]
     try:
         if not file.exists():
             return []

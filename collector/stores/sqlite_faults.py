@@ -77,6 +77,21 @@ def not_opened(error: OSError, path: Path) -> StoreUnavailable:
     return StoreUnavailable(f"{path}: cannot be opened: {error.strerror}", cause)
 
 
+def unwritable(file: Path) -> str | None:
+    """Why whoever asks could not write *file*, or make it and the folders it is in; None if they could."""
+    try:
+        there = next(place for place in (file, *file.parents) if place.exists())
+        if there.is_dir() is (there == file):
+            return f"{there}: found a {'folder' if there == file else 'file'} there. Name another place."
+        folder = file.parent if there == file else there
+        # SQLite makes files of its own beside the one it is given.
+        refused = (place for place in (there, folder) if not os.access(place, os.W_OK, effective_ids=True))
+        place = next(refused, None)
+    except OSError as error:
+        return f"{file}: {error.strerror}. {Cause.READ_ONLY.advice}"
+    return None if place is None else f"{place}: cannot be written. {Cause.READ_ONLY.advice}"
+
+
 class OpenedFile:
     """Which file a connection was opened on: a path may come to name another one meanwhile."""
 

@@ -4,12 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from collector.consent.ledger import Head
+from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Store
 from collector.stores.missing import check_there, is_there
 from collector.stores.places import RegistryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_faults import unwritable
 from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.sqlite_schema import inspect
 from collector.stores.sqlite_verify import read_head, verify
@@ -45,7 +47,13 @@ class SQLitePlace:
 
     def inspect(self, versions: Collection[str]) -> None:
         """As `Place.inspect`."""
-        if self.is_there() and self._path.stat().st_size:  # an empty file becomes a store
+        try:
+            is_there = self.is_there()
+        except StoreUnavailable as error:
+            raise StoreUnusable(str(error), error.cause) from error
+        if why := unwritable(self._path):
+            raise StoreUnusable(why, Cause.READ_ONLY)
+        if is_there and self._path.stat().st_size:  # an empty file becomes a store
             inspect(self._path, self.region, self._key_ids, versions)
 
     def verify(self, expected: Expected) -> Verified:

@@ -18,6 +18,7 @@ from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.config import load_settings
 from collector.errors import BrokerUnreachable, DataFault
+from collector.model import Region
 
 FULL = """
 import resource
@@ -93,6 +94,66 @@ def test_a_spool_whose_name_no_system_takes_is_a_fault(site: Path) -> None:
 
     assert isinstance(done.exception, DataFault)
     assert "regions.germany.spool: " in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"), [("store", "data/germany.sqlite"), ("spool", "spool/germany/spool.sqlite")]
+)
+def test_a_folder_where_a_file_is_wanted_is_a_fault(setting: str, place: str, site: Path) -> None:
+    """Nothing that the collector does makes a file of it."""
+    (site / place).mkdir(parents=True)
+    done = check(site)
+
+    assert isinstance(done.exception, DataFault)
+    assert f"regions.germany.{setting}: {site / place}: found a folder there." in str(done.exception)
+
+
+@pytest.mark.parametrize(("setting", "place"), [("store", "data"), ("spool", "spool")])
+def test_a_file_where_a_folder_is_wanted_is_a_fault(setting: str, place: str, site: Path) -> None:
+    """Of every region, at once."""
+    (site / place).rmdir()
+    (site / place).write_text("")
+    done = check(site)
+
+    assert isinstance(done.exception, DataFault)
+    for region in Region:
+        assert f"regions.{region}.{setting}: {site / place}: found a file there." in str(done.exception)
+
+
+@pytest.mark.parametrize("nobodys", ["file", "folder", "folder above"])
+def test_a_place_that_cannot_be_written_is_a_fault_of_store_and_spool(
+    nobodys: str, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong owner, a disk that is mounted for reading: all of them are told at once."""
+    stores = [site / "data" / f"{region}.sqlite" for region in Region]
+    spools = [site / "spool" / region / "spool.sqlite" for region in Region]
+    places = [*stores, *spools]
+    if nobodys != "folder above":
+        for place in places:
+            place.parent.mkdir(exist_ok=True)
+    if nobodys == "file":
+        for place in places:
+            place.write_bytes(b"")
+    else:
+        places = [place.parent if place.parent.exists() else place.parent.parent for place in places]
+    refused = set(places)
+    monkeypatch.setattr("os.access", lambda place, *_, **__: Path(place) not in refused)
+    done = check(site)
+
+    assert isinstance(done.exception, DataFault)
+    told = str(done.exception)
+    for region, store, spool in zip(Region, places[:3], places[3:], strict=True):
+        assert f"regions.{region}.store: {store}: cannot be written." in told
+        assert f"regions.{region}.spool: {spool}: cannot be written." in told
+
+
+def test_a_store_that_may_not_be_looked_for_is_a_fault(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one in somebody else's folder."""
+    changed(site, "data/germany.sqlite", "x" * 300)
+    done = check(site)
+
+    assert isinstance(done.exception, DataFault)
+    assert "regions.germany.store: " in str(done.exception)
 
 
 def test_a_key_with_a_passphrase_is_a_fault_and_nobody_is_asked_for_it(site: Path) -> None:
