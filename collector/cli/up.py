@@ -132,7 +132,7 @@ class _Fleet:
     def __init__(
         self, port: int, routers: int, seed: int, interval: float, rounds: int | None, service: Service
     ) -> None:
-        self.error: BrokerUnreachable | None = None
+        self.error: Exception | None = None
         self._endpoint = Endpoint("127.0.0.1", port)
         self._routers, self._seed, self._interval, self._rounds = routers, seed, interval, rounds
         self._service = service
@@ -168,6 +168,8 @@ class _Fleet:
             self._reports = tally.reports - tally.refused
         except SimulationError as error:
             self.error = BrokerUnreachable(str(error))
+        except Exception as error:  # noqa: BLE001 - of whatever kind: it ends the demo, and is told where that ends
+            self.error = error
         if not self._stop.is_set():
             self._loop.call_soon_threadsafe(self._settled_then_stop)
 
