@@ -18,7 +18,7 @@ from collector.simulator import Endpoint, Highlight, Progress, SimulationError, 
 @click.option("--username", help="Name to sign in with.")
 @click.option("--password", envvar="UEIP_SIMULATOR_PASSWORD", help="Password; better given in the environment.")
 @click.option("--ca-file", type=click.Path(path_type=Path, exists=True), help="Authority to trust; turns TLS on.")
-@click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate.")
+@click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate; the same.")
 @click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
 @click.option("--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the fleet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
@@ -42,6 +42,8 @@ def simulate_command(
     rounds: int | None,
 ) -> None:
     """Publish as a fleet of routers that behaves and misbehaves would."""
+    if key_file is not None and cert_file is None:
+        raise click.UsageError("--key-file is the key of a certificate: give --cert-file too.")
     endpoint = Endpoint(host, port, username, password, ca_file=ca_file, cert_file=cert_file, key_file=key_file)
     stop = threading.Event()
     try:

@@ -30,7 +30,7 @@ _HEADROOM_BYTES = 32  # fixed header, packet id and properties around topic and 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A broker and how to sign in there. TLS is used if *ca_file* is given."""
+    """A broker and how to sign in there. TLS is used if *ca_file* or *cert_file* is given."""
 
     host: str
     port: int
@@ -146,8 +146,8 @@ class Publisher:
         client = Client(CallbackAPIVersion.VERSION2, client_id=endpoint.client_id, protocol=MQTTv5)
         if endpoint.username is not None:
             client.username_pw_set(endpoint.username, endpoint.password)
-        if endpoint.ca_file is not None:
-            client.tls_set_context(_tls(endpoint, endpoint.ca_file))
+        if endpoint.ca_file is not None or endpoint.cert_file is not None:
+            client.tls_set_context(_tls(endpoint))
         client.max_inflight_messages_set(self._max_in_flight)
         client.reconnect_delay_set(min_delay=1, max_delay=15)
         client.on_connect = self._on_connect
@@ -190,9 +190,9 @@ class Publisher:
             self._changed.notify_all()
 
 
-def _tls(endpoint: Endpoint, ca_file: Path) -> ssl.SSLContext:
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=endpoint.ca_file)
         if endpoint.cert_file is not None:
             context.load_cert_chain(endpoint.cert_file, endpoint.key_file)
     except (OSError, ssl.SSLError) as error:

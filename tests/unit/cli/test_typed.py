@@ -77,6 +77,15 @@ def test_a_number_that_is_none_is_a_fault_of_usage(words: Sequence[str], hours: 
     assert (2, True) == (result.exit_code, f"Invalid value for '{words[-1]}'" in result.stderr)
 
 
+def test_a_key_without_a_certificate_is_a_fault_of_usage(tmp_path: Path) -> None:
+    """It would go unused, and the fleet speak without TLS."""
+    key = tmp_path / "mine.key"
+    key.write_text("")
+    result = CliRunner().invoke(ueip, ["simulate", "--key-file", str(key)])
+
+    assert (2, True) == (result.exit_code, "give --cert-file too" in result.stderr)
+
+
 def test_as_many_hours_as_can_be_written_are_all_there_were(tmp_path: Path) -> None:
     """There is no record of before 1970."""
     make_installation(tmp_path)

@@ -5,11 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -200,3 +202,13 @@ def test_unusable_tls_files_are_one_sentence(tmp_path: Path) -> None:
 def test_a_password_is_never_shown() -> None:
     """Not in a traceback, not in a failed assertion."""
     assert "hunter2" not in repr(Endpoint("broker", 1883, username="fleet", password="hunter2"))
+
+
+def test_who_shows_a_certificate_speaks_tls_and_nothing_else(broker: Any, tmp_path: Path) -> None:
+    """Also without an authority of its own: a broker that speaks plain MQTT is not spoken to."""
+    endpoint = broker.start("allow_anonymous true")
+    made = trustme.CA().issue_cert("router.test")
+    made.private_key_and_cert_chain_pem.write_to_path(tmp_path / "router.pem")
+
+    with pytest.raises(SimulationError), Publisher(replace(endpoint, cert_file=tmp_path / "router.pem")):
+        pass
