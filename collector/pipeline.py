@@ -238,7 +238,8 @@ def _is_ahead(event: ConsentEvent, most: int) -> bool:
 
 
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
-    read = rules.consents.decode(message, router, rules.regions.at(message.received_at), rules.pseudonyms)
+    regions = rules.regions.at(message.received_at)
+    read = rules.consents.decode(message, router, regions, rules.pseudonyms, rules.registry)
     return ConsentRefused(read) if isinstance(read, DropReason) else admit(read, rules.gate)
 
 

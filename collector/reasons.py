@@ -65,10 +65,12 @@ _MEANINGS: Mapping[DropReason, str] = {
     DropReason.FLAG_ABSENT: "The message carries no UEIP flag.",
     DropReason.FLAG_FALSE: "The UEIP flag is false: the owner has left the programme.",
     DropReason.FLAG_INVALID: "The UEIP flag is not the JSON value true, or two spellings of it disagree.",
-    DropReason.REGION_UNKNOWN: "The country, or the serving network's country, is missing, malformed or not assigned.",
+    DropReason.REGION_UNKNOWN: "The country, or the serving network's country, is missing, malformed or not assigned; "
+    "or no registry lists the router, and one has to.",
     DropReason.REGION_UNMAPPED: "The country is one that needs a decision before it has a region.",
     DropReason.REGION_BLOCKED: "The country is on the blocked list.",
-    DropReason.REGION_CONFLICT: "The serving network belongs to another region than the router.",
+    DropReason.REGION_CONFLICT: "The serving network belongs to another region than the router, or the message "
+    "names another country than the registry.",
     DropReason.REGION_NOT_HERE: "The router's region is not served by this collector.",
     DropReason.REGION_NOT_CONSENTED: "The consent does not name the router's region.",
     DropReason.NO_CONSENT_RECORD: "The ledger knows no join of this router, and the mode asks for one.",

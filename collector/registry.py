@@ -5,7 +5,6 @@ Rule 2: what the registry says wins over what a message says, and a message that
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from collector.model import DropReason, Region, Sealed
 from collector.pseudonym import Pseudonymiser
@@ -20,7 +19,6 @@ class Entry(Sealed, frozen=True, gc=False):
 
 Entries = Mapping[bytes, Entry]
 """By the router's pseudonym."""
-_NOBODY: Final[Entries] = {}
 
 
 class Registry:
@@ -30,11 +28,16 @@ class Registry:
         """*required* refuses routers that no registry lists."""
         self._pseudonyms = pseudonyms
         self._required = required
-        self._entries: dict[Region, Entries] = dict.fromkeys(pseudonyms, _NOBODY)
+        self._entries: dict[Region, Entries] = {}
 
     def learn(self, region: Region, entries: Entries) -> None:
         """Take what a region's registry holds now."""
         self._entries[region] = entries
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the registry of every region was read: before, no router can be said to be on none."""
+        return self._entries.keys() == self._pseudonyms.keys()
 
     def country(self, router: str, said: str | None) -> str | DropReason | None:
         """The country that routes a message of *router* which says *said*, or why there is none."""

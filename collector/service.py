@@ -83,7 +83,8 @@ class Service:
         )
         self._client = self._made_client()
         self._watch = self._made_watch()
-        acts = ActRules(regions=self.rules.regions, gate=self.rules.gate, pseudonyms=self.rules.pseudonyms)
+        rules = self.rules
+        acts = ActRules(rules.regions, rules.gate, rules.pseudonyms, rules.registry)
         patience = settings.api.patience_seconds
         self._desk = Desk(acts, self._writers, patience_seconds=patience, clock=self._clock, clear=self._clear)
         self.api = self._made_api() if settings.api.enabled else None

@@ -18,9 +18,11 @@ from collector.errors import CollectorError, StoreUnavailable
 from collector.lookup import opened
 from collector.model import Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import Pseudonymiser, refs_of
+from collector.registry import Registry
 from collector.rights.acts import ActRules, direct_events, further_events, most_telling
 from collector.rights.document import DeskDocument, HoldDocument, NamedDocument
-from collector.rules import gate_rules, policies_of, region_map
+from collector.rules import gate_rules, policies_of, region_map, registry_of
+from collector.storage import open_registry
 
 _DONE: Final = frozenset({Result.RECORDED, Result.REPEATED})
 _SAYS: Final = {
@@ -43,7 +45,8 @@ def carry_out(config: Path | None, router: str, **said: Any) -> None:
     settings = settings_of(config)
     document = _document(router="".join(router.split()), **said)
     keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
-    rules = ActRules(regions=region_map(settings), gate=gate_rules(settings, policies_of(settings)), pseudonyms=keys)
+    gate = gate_rules(settings, policies_of(settings))
+    rules = ActRules(region_map(settings), gate, keys, _registry(settings, document, keys))
     events = direct_events(document, int(time.time() * 1000), rules, actor_auth="operator")
     if isinstance(events, DropReason):
         raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")
@@ -60,6 +63,17 @@ def _document(**said: Any) -> NamedDocument:
     except ValidationError as error:
         faults = [(str(fault["loc"][0]) if fault["loc"] else "act", fault["msg"]) for fault in error.errors()]
         raise CollectorError("\n".join(f"{name.replace('_', '-')}: {message}" for name, message in faults)) from None
+
+
+def _registry(settings: Settings, document: NamedDocument, keys: Mapping[Region, Pseudonymiser]) -> Registry | None:
+    """What the registries say of the router of a join, where the deployment has them."""
+    registry = registry_of(settings, keys) if document.action == "join" else None
+    if registry is not None:
+        for region, pseudonyms in keys.items():
+            refs, store = pseudonyms.all_refs("router", document.router), open_registry(settings, region)
+            entry = store.of(refs) if store.exists else None
+            registry.learn(region, {refs[0]: entry} if entry else {})
+    return registry
 
 
 def _check_country(rules: ActRules, country: str | None) -> None:

@@ -102,7 +102,7 @@ def _foreign(
 
 def _own(message: Message, outcome: Outcome, rules: Rules, catalogue: Catalogue, word: str) -> Explanation:
     if isinstance(outcome, ConsentChange):
-        return _consent(outcome, rules)
+        return _consent(outcome, rules, word)
     stored = orjson.loads(outcome.record.body) if isinstance(outcome, Accepted) else None
     findings = tuple(own.findings(message, rules, catalogue, stored))
     if isinstance(outcome, Accepted):
@@ -118,12 +118,13 @@ def _own(message: Message, outcome: Outcome, rules: Rules, catalogue: Catalogue,
     return Explanation(f"dropped: {outcome.reason}", whys(why, more), None, findings)
 
 
-def _consent(outcome: ConsentChange, rules: Rules) -> Explanation:
+def _consent(outcome: ConsentChange, rules: Rules, word: str) -> Explanation:
     regions = ", ".join(region for region, _ in outcome.events)
     event = outcome.events[0][1]
     under = f", under version {version_of(event, rules.gate.policies)} of the notice"
-    said = f"Goes to the ledger of {regions}{under if event.action is Action.JOIN else ''}."
-    return Explanation(f"consent event: {event.action}", said, None)
+    if event.action is not Action.JOIN:
+        under = word = ""
+    return Explanation(f"consent event: {event.action}", whys(f"Goes to the ledger of {regions}{under}.", word), None)
 
 
 def _notice(record: Record, rules: Rules) -> str:

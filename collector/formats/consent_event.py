@@ -1,7 +1,8 @@
 """Consent events of the wire format v1: topic `ueip/v1/<router>/consent` (docs/firmware.md).
 
 Rule 1: a join needs everything in order; an exit needs only to be one. When in doubt the exit is honoured (K35).
-Rule 2: the country of a join says whose ledger it goes to; an exit goes to every ledger that knows the router.
+Rule 2: the country of a join says whose ledger it goes to, and the registry has the word on it as of a report (D17);
+        an exit goes to every ledger that knows the router.
 Rule 3: what was shown is evidence of a join only; an exit carries none of it.
 """
 
@@ -18,6 +19,7 @@ from collector.formats.strict_json import NotStrict, parse_object
 from collector.model import POLICY_VERSION, Action, Channel, ConsentEvent, DropReason, Message, Region
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
+from collector.registry import Registry
 
 Events = tuple[tuple[Region, ConsentEvent], ...]
 _NEEDED: Final = {"schema_version", "event_id", "action", "channel"}
@@ -73,13 +75,19 @@ class ConsentDecoder:
         self._max_depth = max_depth
 
     def decode(
-        self, message: Message, router: str, regions: RegionMap, pseudonyms: Mapping[Region, Pseudonymiser]
+        self,
+        message: Message,
+        router: str,
+        regions: RegionMap,
+        pseudonyms: Mapping[Region, Pseudonymiser],
+        registry: Registry | None = None,
     ) -> Events | DropReason:
         """The events for the ledgers of the regions concerned, or why there are none."""
         document = self._document(message)
         if isinstance(document, DropReason):
             return document
-        return events_of(document, router, message.received_at, regions, pseudonyms, replayed=message.replayed)
+        arrival = Arrival(router, message.received_at, message.replayed)
+        return events_of(document, arrival, regions, pseudonyms, registry)
 
     def _document(self, message: Message) -> ConsentDocument | DropReason:
         if len(message.payload) > self._max_bytes:
@@ -115,32 +123,37 @@ def _readable(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "time": aware if found.get("action") == "exit" or aware else when}
 
 
-def events_of(
-    document: ActDocument,
-    router: str,
-    received_at: int,
-    regions: RegionMap,
-    pseudonyms: Mapping[Region, Pseudonymiser],
-    *,
-    replayed: bool = False,
-) -> Events | DropReason:
-    """The events of an act for the ledgers of the regions concerned, or why there are none."""
-    arrival = _Arrival(router, received_at, replayed)
-    if document.action == "join":
-        return _join(document, arrival, regions, pseudonyms)
-    return _exits(document, arrival, regions, pseudonyms)
+class Arrival(NamedTuple):
+    """Whose act it is, and when it came; `replayed` as of a `Message`."""
 
-
-class _Arrival(NamedTuple):
     router: str
     received_at: int
-    replayed: bool
+    replayed: bool = False
+
+
+def events_of(
+    document: ActDocument,
+    arrival: Arrival,
+    regions: RegionMap,
+    pseudonyms: Mapping[Region, Pseudonymiser],
+    registry: Registry | None = None,
+) -> Events | DropReason:
+    """The events of an act for the ledgers of the regions concerned, or why there are none."""
+    if document.action != "join":
+        return _exits(document, arrival, regions, pseudonyms)
+    said = document.country
+    country = said if registry is None else registry.country(arrival.router, said)
+    return country if isinstance(country, DropReason) else _join(document, country, arrival, regions, pseudonyms)
 
 
 def _join(
-    document: ActDocument, arrival: _Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+    document: ActDocument,
+    country: str | None,
+    arrival: Arrival,
+    regions: RegionMap,
+    known: Mapping[Region, Pseudonymiser],
 ) -> Events | DropReason:
-    region = regions.route(document.country, ())
+    region = regions.route(country, ())
     if isinstance(region, DropReason):
         return region
     if region not in known:
@@ -151,7 +164,7 @@ def _join(
 
 
 def _exits(
-    document: ActDocument, arrival: _Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
+    document: ActDocument, arrival: Arrival, regions: RegionMap, known: Mapping[Region, Pseudonymiser]
 ) -> Events:
     named = regions.route(document.country, ())
     left = document.model_copy(update=dict.fromkeys(_EVIDENCE) | {"storage_regions": ()})
@@ -163,7 +176,7 @@ def _exits(
 
 def _event(
     document: ActDocument,
-    arrival: _Arrival,
+    arrival: Arrival,
     pseudonyms: Pseudonymiser,
     *,
     only_if_joined: bool = False,

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 
 from collector.consent.gate import GateRules
 from collector.consent.ledger import Result
-from collector.formats.consent_event import Events, act_refs, events_of
+from collector.formats.consent_event import Arrival, Events, act_refs, events_of
 from collector.formats.report import ROUTER
 from collector.model import ConsentEvent, ConsentRefused, DropReason, Identity, Region, Sealed
 from collector.pipeline import admit
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
+from collector.registry import Registry
 from collector.rights.document import HoldDocument, NamedDocument
 from collector.stores import Router
 
@@ -29,6 +30,8 @@ class ActRules(Sealed, frozen=True):
     regions: RegionMap
     gate: GateRules
     pseudonyms: Mapping[Region, Pseudonymiser]
+    registry: Registry | None = None
+    """The deployment's list of routers and their countries, where it has one."""
 
 
 def direct_events(
@@ -41,7 +44,8 @@ def direct_events(
     is_topic = ROUTER.fullmatch(document.router) is not None
     if document.action == "join" and not is_topic:
         return DropReason.UNKNOWN_TOPIC
-    read = events_of(document, document.router, received_at, rules.regions.at(received_at), rules.pseudonyms)
+    arrival = Arrival(document.router, received_at)
+    read = events_of(document, arrival, rules.regions.at(received_at), rules.pseudonyms, rules.registry)
     if isinstance(read, DropReason):
         return read
     outcome = admit(read, rules.gate)

@@ -52,6 +52,9 @@ class Desk:
 
     async def act(self, document: DeskDocument, received_at: int) -> Decision | DropReason:
         """Carry an act out in every region it concerns, or say why it is refused."""
+        registry = self._rules.registry
+        if document.action == "join" and registry is not None and not registry.is_known:
+            return dict.fromkeys(self._writers)  # nobody can say yet where it belongs
         direct = direct_events(document, received_at, self._rules, actor_auth="api")
         if isinstance(direct, DropReason):
             return direct

@@ -69,6 +69,18 @@ def site(tmp_path: Path) -> Site:
 JOIN = ("consent", "join", ROUTER, "--country", "DE", "--policy-version", "2020-03-14", "--adult-or-guardian", "adult")
 
 
+def test_whose_ledger_a_join_goes_to_the_registry_says(site: Site) -> None:
+    """As on the topic and by the API (D17); a router that is on no list is its operator's to place."""
+    site.config.write_text(site.config.read_text().replace('registry = "none"', 'registry = "known"'))
+    listed = site.run("registry", "add", ROUTER, "--country", "CN")
+    refused, unlisted = site.run(*JOIN), site.run(*JOIN[:2], "another", *JOIN[3:])
+
+    assert (0, 0) == (listed.exit_code, unlisted.exit_code)
+    assert isinstance(refused.exception, CollectorError)
+    assert "names another country than the registry" in str(refused.exception)
+    assert [("join", "rights_desk")] == site.acts()
+
+
 def test_a_join_opens_the_gate(site: Site) -> None:
     """In its country's region; given again with its id it counts once."""
     first = site.run(*JOIN, "--event-id", "e-1")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from notices import DIGEST
 from support import (
     NOW,
@@ -23,6 +24,7 @@ from support import (
 
 from collector.model import Action, Channel, ConsentChange, ConsentEvent, ConsentRefused, Outcome, Region
 from collector.pipeline import Rules, process
+from collector.registry import Entry, Registry
 
 TOPIC = f"ueip/v1/{ROUTER}/consent"
 
@@ -55,6 +57,16 @@ def refusal_of(payload: Document | bytes | str, rules: Rules | None = None) -> s
     return found.reason.value
 
 
+def listing(router: str, country: str, *, required: bool = False) -> Rules:
+    """Rules with a registry of this one router."""
+    rules = standard_rules()
+    registry = Registry(rules.pseudonyms, required=required)
+    for region, pseudonyms in rules.pseudonyms.items():
+        listed = {pseudonyms.identity(router).device_ref: Entry(country)}
+        registry.learn(region, listed if region is rules.regions.home(country) else {})
+    return replace(rules, registry=registry)
+
+
 # ------------------------------------------------------------------------------------------------------------ joins
 
 
@@ -73,6 +85,21 @@ def test_a_join_goes_to_the_ledger_of_its_country() -> None:
     assert ("2020-03-14", DIGEST, "en") == (join.policy_version, join.policy_digest, join.language)
     assert (("germany",), "guardian") == (join.storage_regions, join.adult_or_guardian)
     assert not join.only_if_joined
+
+
+def test_the_registry_has_the_word_on_whose_ledger_a_join_goes_to() -> None:
+    """As on the region of a report (D17): a German router is in no ledger of China for what it says of itself."""
+    assert {Region.GERMANY} == events_of(act("join"), listing(ROUTER, "DE")).keys()
+    assert {Region.GERMANY} == events_of(without(act("join"), "country"), listing(ROUTER, "DE")).keys()
+    assert "region_conflict" == refusal_of(act("join", country="CN"), listing(ROUTER, "DE"))
+    assert {Region.GERMANY} == events_of(act("join"), listing("another", "CN")).keys()
+    assert "region_unknown" == refusal_of(act("join"), listing("another", "DE", required=True))
+
+
+def test_a_registry_keeps_nobody_in() -> None:
+    """An exit is honoured, whatever it or the registry says of the country (K35)."""
+    for rules in (listing(ROUTER, "CN"), listing("another", "DE", required=True)):
+        assert set(Region) == events_of(act("exit"), rules).keys()
 
 
 def test_a_join_that_names_no_storage_region_names_none() -> None:

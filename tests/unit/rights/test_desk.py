@@ -18,6 +18,7 @@ from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.metrics import Metrics
 from collector.model import DropReason, Region
+from collector.registry import Entry, Registry
 from collector.rights.acts import ActRules, most_telling
 from collector.rights.desk import Decision, Desk
 from collector.rights.document import DeskDocument
@@ -110,6 +111,30 @@ def test_an_act_did_something_if_it_did_anywhere() -> None:
     assert Result.RECORDED is most_telling([Result.WITHOUT_EFFECT, Result.RECORDED, Result.REPEATED])
     assert Result.REPEATED is most_telling([Result.STALE, Result.REPEATED])
     assert Result.WITHOUT_EFFECT is most_telling([])
+
+
+async def test_whose_ledger_a_join_goes_to_the_registry_says_once_it_is_known() -> None:
+    """Before, the caller is told to send it again; an exit waits for no registry (D17)."""
+    stores = {region: MemoryStore(region, consent_rules(SETTINGS)) for region in Region}
+    writers = {r: Writer(store, WriterSettings(), Metrics(), ClosedRouters()) for r, store in stores.items()}
+    running = [asyncio.create_task(writer.run()) for writer in writers.values()]
+    registry = Registry(RULES.pseudonyms, required=False)
+    desk = Desk(ActRules(RULES.regions, RULES.gate, RULES.pseudonyms, registry), writers, patience_seconds=60)
+    join = document("join", "e-1", "ZTE1", "CN")
+    waits = await desk.act(join, BASE)
+    left = await desk.act(document("exit", "e-2", "ZTE2", "HK"), BASE)
+    for region, keys in RULES.pseudonyms.items():
+        listed = {keys.identity("ZTE1").device_ref: Entry("DE")}
+        registry.learn(region, listed if region is Region.GERMANY else {})
+    after = [await desk.act(one, BASE + 1) for one in (join, document("join", "e-1", "ZTE1", "DE"))]
+    for writer in writers.values():
+        writer.stop()
+    await asyncio.gather(*running)
+
+    assert dict.fromkeys(Region) == waits
+    assert not isinstance(left, DropReason)
+    assert Result.RECORDED is left[Region.HONG_KONG]
+    assert [DropReason.REGION_CONFLICT, {Region.GERMANY: Result.RECORDED}] == after
 
 
 def test_while_the_clock_is_behind_a_join_has_to_be_sent_again() -> None:
