@@ -157,6 +157,16 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
     assert [] == [f"{label}={value}" for label, value in values if f"`{value}`" not in LABELS[label] + REASONS]
 
 
+def test_a_collector_that_is_gone_is_told_of() -> None:
+    """Of what it exposes nothing can be asked then; by the name that it is scraped under."""
+    alerts, scraped = (
+        (ROOT / "config" / name).read_text("utf-8") for name in ("prometheus-alerts.yml", "prometheus.yml")
+    )
+    (job,) = re.findall(r"job_name: (\S+)", scraped)
+
+    assert f'expr: up{{job="{job}"}} == 0' in alerts
+
+
 def test_make_run_is_what_the_readme_says() -> None:
     """`make run` starts everything with the demo fleet."""
     makefile = (ROOT / "Makefile").read_text("utf-8")
