@@ -50,6 +50,11 @@ def collected(policies: Policies, catalogue: Catalogue, now: int) -> Catalogue:
     )
 
 
+def left_out(catalogue: Catalogue, kept: Catalogue) -> set[str]:
+    """The names of the catalogue that are not in what `collected` kept of it."""
+    return _named_by(catalogue).keys() - _named_by(kept).keys()
+
+
 def tables_in_time(policies: Policies, tables: RegionTables, now: int) -> list[tuple[int, RegionTables]]:
     """The region tables as each version from *now* on has them, with the time from when on; one pair, most often."""
     found: list[tuple[int, RegionTables]] = []

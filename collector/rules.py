@@ -18,7 +18,7 @@ from collector.formats.adapters import make_sources
 from collector.formats.consent_event import ConsentDecoder
 from collector.formats.report import ReportDecoder
 from collector.model import Region
-from collector.notice import collected, notice_faults, tables_in_time
+from collector.notice import collected, left_out, notice_faults, tables_in_time
 from collector.pipeline import Rules
 from collector.products import load_products
 from collector.pseudonym import Pseudonymiser
@@ -54,6 +54,7 @@ def assemble(
         raise DataFault(faults)
     compiled = Compiled(collected(policies, catalogue, now))
     cleaner = Cleaner(compiled, RefusedNames(compiled.catalogue))
+    out = left_out(catalogue, compiled.catalogue)
     limits = {"max_bytes": settings.limits.max_message_bytes, "max_depth": settings.limits.max_depth}
     return Rules(
         reports=ReportDecoder(compiled, cleaner, **limits),
@@ -64,7 +65,7 @@ def assemble(
         products=load_products(),
         pseudonyms=pseudonyms,
         closed={region: ClosedRouters() for region in pseudonyms},
-        sources=make_sources(settings.sources, compiled, cleaner, settings.limits.max_depth),
+        sources=make_sources(settings.sources, compiled, cleaner, settings.limits.max_depth, out),
         registry=registry_of(settings, pseudonyms),
     )
 

@@ -4,7 +4,7 @@ Nothing is deleted from what arrived: a body is built empty and filled from the 
 not name cannot be forgotten in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -60,13 +60,15 @@ def _copy_of(compiled: Compiled, group: Group) -> Copy | None:
     if set(members) == set(compiled.wire_types[group]) and all(passes(fields[name]) for name in members):
         return None
     known = {f"treat_{name}": TREATED[name].treat for name in members if name in TREATED}
-    lines = ["return kept(", *(f"    {_member(name, fields)}," for name in members), ")"]
+    arriving = compiled.wire_types[group]
+    lines = ["return kept(", *(f"    {_member(name, fields, arriving)}," for name in members), ")"]
     return function(f"copy_{group}", "group, around", lines, {"kept": compiled.kept[group], "UNSET": UNSET, **known})
 
 
-def _member(name: str, fields: dict[str, FieldEntry]) -> str:
+def _member(name: str, fields: dict[str, FieldEntry], arriving: Container[str]) -> str:
     if name in TREATED:
-        nothing = " and ".join(f"group.{read} is UNSET" for read in TREATED[name].reads)
+        # The notice may have left one of several out of the catalogue.
+        nothing = " and ".join(f"group.{read} is UNSET" for read in TREATED[name].reads if read in arriving)
         return f"UNSET if {nothing} else treat_{name}(group, around)"
     # What is left over are the members of an event that are filled in one by one.
     return f"group.{name}" if name in fields and passes(fields[name]) else "UNSET"

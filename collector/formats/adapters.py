@@ -1,6 +1,6 @@
 """Which module reads which format, and which alias map says what its names mean."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -42,8 +42,14 @@ def _aliases(name: str) -> AliasMap:
     return load_aliases(name)
 
 
-def make_sources(settings: Sequence[SourceSettings], compiled: Compiled, cleaner: Cleaner, max_depth: int) -> Sources:
-    """The sources of the settings.
+def make_sources(
+    settings: Sequence[SourceSettings],
+    compiled: Compiled,
+    cleaner: Cleaner,
+    max_depth: int,
+    left_out: Container[str] = (),
+) -> Sources:
+    """The sources of the settings; what is *left_out* of the catalogue is nothing that a map could speak of.
 
     Raises:
         DataFault: an alias map has faults; all of all maps are listed.
@@ -52,7 +58,7 @@ def make_sources(settings: Sequence[SourceSettings], compiled: Compiled, cleaner
     made: list[Source] = []
     for source in settings:
         try:
-            made.append(_source(source, compiled, cleaner, max_depth))
+            made.append(_source(source, compiled, cleaner, max_depth, left_out))
         except DataFault as fault:
             faults += fault.faults
     if faults:
@@ -60,7 +66,9 @@ def make_sources(settings: Sequence[SourceSettings], compiled: Compiled, cleaner
     return Sources(made)
 
 
-def _source(settings: SourceSettings, compiled: Compiled, cleaner: Cleaner, max_depth: int) -> Source:
+def _source(
+    settings: SourceSettings, compiled: Compiled, cleaner: Cleaner, max_depth: int, left_out: Container[str]
+) -> Source:
     kind = KINDS[settings.format]
     options = Options(
         zone=ZoneInfo(settings.time_zone),
@@ -76,7 +84,7 @@ def _source(settings: SourceSettings, compiled: Compiled, cleaner: Cleaner, max_
         format=settings.format,
         filter=tuple(settings.topic.split("/")),
         adapter=kind.make(options),
-        translator=Translator(_aliases(kind.aliases), compiled, cleaner),
+        translator=Translator(_aliases(kind.aliases).without(left_out), compiled, cleaner),
         max_bytes=settings.max_message_bytes,
         level=None if settings.router_level is None else settings.router_level - 1,
         sender=settings.router_from == "sender",

@@ -7,7 +7,7 @@ Rule 3: every entry names the source it was seen in, so that a doubt can be sett
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -147,6 +147,11 @@ class AliasMap(BaseModel):
             return data
         tables = data.get("tables", {})
         return data | {"alias": [_with_table(entry, tables) for entry in data["alias"]]}
+
+    def without(self, left_out: Container[str]) -> Self:
+        """The map without the entries of these fields, inputs and kinds of event."""
+        kept = (a for a in self.alias if (a.field or "").partition(".")[2] not in left_out and a.event not in left_out)
+        return self.model_copy(update={"alias": tuple(kept)})
 
     def faults(self, catalogue: Catalogue) -> list[str]:
         """Entries that speak of fields or events the catalogue does not have."""

@@ -1,6 +1,7 @@
 """What the collector does is what the notice says: of what is shipped, and of what somebody might change."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from collector.consent.policies import NEVER, Policies, Policy
 from collector.consent.policy_file import load_policies
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue
+from collector.formats.adapters import KINDS
 from collector.model import Accepted, ConsentChange, Dropped, Outcome, Region
 from collector.pipeline import Rules, process
 from collector.pseudonym import Key, Pseudonymiser
@@ -22,13 +24,13 @@ from collector.regions import RegionTables, load_region_tables
 TABLES = load_region_tables()
 
 
-def rules_of(policies: Policies, *, now: int, tables: RegionTables = TABLES) -> Rules:
+def rules_of(policies: Policies, *, now: int, tables: RegionTables = TABLES, **sections: Any) -> Rules:
     """Rules as a collector makes them that is started *now*."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(making, "policies_of", lambda _: policies)
         patch.setattr(making, "region_tables", lambda _: tables)
         keys = {region: Pseudonymiser([Key(region.value.encode().ljust(32))]) for region in Region}
-        return making.assemble(settings_of(), keys, now=now)
+        return making.assemble(settings_of(**sections), keys, now=now)
 
 
 def moved(country: str, region: Region | None) -> RegionTables:
@@ -185,6 +187,39 @@ def test_every_name_can_be_left_out_or_is_known_to_be_indispensable(name: str) -
 
         assert len(record.body) > 500
         assert f'"{name}"'.encode() not in record.body
+
+
+@pytest.mark.parametrize("sim", [{}, {"iccid": "8949020000000000000"}], ids=str)
+def test_of_what_a_field_is_worked_out_from_one_may_be_left_out(sim: dict[str, str]) -> None:
+    """A SIM is known by its IMSI alone then; a router that sends the other, or neither, loses nothing else."""
+    rules = rules_of(Policies([without("iccid"), later(at=RECEIVED_AT + HOUR)]), now=START)
+    record = kept({**complete_document(), "sim": sim}, rules)
+
+    assert b"sim_ref" not in record.body
+    assert b"signal_bars" in record.body
+
+
+SOURCES = [
+    {"name": name.replace("_", "-"), "topic": f"{name}/+/#", "format": name, "router_level": 2}
+    for name in sorted(KINDS)
+]
+
+
+@pytest.mark.parametrize("name", ["signal_bars", "iccid", "unexpected_reboot", "lan_wan_subnet_overlap"])
+def test_maps_of_other_formats_do_without_what_the_notice_leaves_out(name: str) -> None:
+    """A router speaks of it as ever: nothing of it is kept, and all else is."""
+    answer = {
+        "lte_rsrp": "-90", "signalbar": "3", "sim_iccid": "8949020000000000000", "lan_ipaddr": "192.168.0.1",
+        "wan_ipaddr": "100.72.10.4",
+    }  # fmt: skip
+    policies = Policies([without(name), later(at=RECEIVED_AT + HOUR)])
+    sources = [{**source, "country": "DE", "arrival_time": True} for source in SOURCES]
+    rules = rules_of(policies, now=START, sources=sources, consent={"mode": "registered"})
+    outcome = process(message(answer, topic="goform/ZTE1024300012/status"), rules)
+
+    assert isinstance(outcome, Accepted)
+    assert b'"rsrp_dbm":-90' in outcome.record.body
+    assert f'"{name}"'.encode() not in outcome.record.body
 
 
 # A country that moves
