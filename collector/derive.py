@@ -27,6 +27,9 @@ EVENT: Final = "event."
 _UPTIME, _VERSION = "router.uptime_seconds", "router.software_version"
 _CAUSE: Final = "disconnect_cause"
 _DISCONNECT: Final = "wan_unexpected_disconnect"
+_REASON: Final = "reboot_reason"
+DERIVED: Final = frozenset({_DISCONNECT, REBOOT, _REASON})
+"""Names of what may come of two samples of which neither says it."""
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
 """Milliseconds by which two ways to tell when a router started may differ: clocks are set, samples take time."""
@@ -175,7 +178,7 @@ def _reboot(known: Mapping[str, Fact], now: Mapping[str, Fact], at: int) -> dict
     watchdog = WATCHDOG in known and WATCHDOG in now and now[WATCHDOG].value > known[WATCHDOG].value
     updated = _VERSION in known and _VERSION in now and now[_VERSION].value != known[_VERSION].value
     reason = "watchdog" if watchdog else "firmware_update" if updated else "unknown"
-    return {"event": REBOOT, "time": text_of(at), "reboot_reason": reason}
+    return {"event": REBOOT, "time": text_of(at), _REASON: reason}
 
 
 def _rises(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> Iterable[dict[str, Any]]:

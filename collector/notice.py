@@ -7,7 +7,7 @@ Rule 2: a field is collected once every version from the one in force on names i
 Rule 3: a country's records are stored where the version in force at receipt says, from its first moment on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Final
 
 from collector.consent.policies import Policies, Policy
@@ -23,12 +23,18 @@ INDISPENSABLE: Final = frozenset(
 _OR = "or take it back (docs/operating.md, A new version of the notice)."
 
 
-def notice_faults(policies: Policies, catalogue: Catalogue, tables: RegionTables, now: int) -> list[str]:
-    """What the collector would do though no version that counts from *now* on names it: a sentence each."""
+def notice_faults(
+    policies: Policies, catalogue: Catalogue, tables: RegionTables, now: int, derived: Set[str] = frozenset()
+) -> list[str]:
+    """What the collector would do though no version that counts from *now* on names it: a sentence each.
+
+    *derived* are the names of what it works out for itself, which cannot be left out of what comes.
+    """
     if policies.in_force(now) is None:
         return [f"policies: found no version in force, expected one; '{policies.first.version}' takes effect later."]
     versions = _from(policies, now)
-    return [*_field_faults(versions, catalogue), *_country_faults(versions, tables), *_use_faults(versions)]
+    needed = INDISPENSABLE | derived
+    return [*_field_faults(versions, catalogue, needed), *_country_faults(versions, tables), *_use_faults(versions)]
 
 
 def collected(policies: Policies, catalogue: Catalogue, now: int) -> Catalogue:
@@ -93,10 +99,10 @@ def _homes_of(tables: RegionTables) -> dict[str, Region]:
     return {country: region for region in Region for country in getattr(tables.countries, region.value)}
 
 
-def _field_faults(versions: Sequence[Policy], catalogue: Catalogue) -> Iterator[str]:
+def _field_faults(versions: Sequence[Policy], catalogue: Catalogue, needed: Set[str]) -> Iterator[str]:
     for name, treatment in _named_by(catalogue).items():
         lacking = [policy.version for policy in versions if policy.fields.get(name) != treatment]
-        if name in INDISPENSABLE and lacking:
+        if name in needed and lacking:
             yield (
                 f"schemas/fields.toml: found '{name}' ({treatment}), without which the collector cannot work, expected "
                 f"it in every version from the one in force on; '{lacking[0]}' has it not. Name it there, {_OR}"

@@ -8,6 +8,7 @@ from collector.consent.gate import GateRules
 from collector.consent.policies import Policies
 from collector.consent.policy_file import load_policies
 from collector.consent.standing import ClosedRouters
+from collector.derive import DERIVED
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.fields.clean import Cleaner
@@ -50,7 +51,9 @@ def assemble(
     """As `make_rules`, with pseudonyms made elsewhere, which say which regions are served, and as of *now*."""
     now = int(time.time() * 1000) if now is None else now
     policies, tables, catalogue = policies_of(settings), region_tables(settings), catalogue or load_catalogue()
-    if faults := notice_faults(policies, catalogue, tables, now):
+    # Routers of other formats say little of what happened to them: two of their samples do.
+    derived = DERIVED if settings.sources else frozenset[str]()
+    if faults := notice_faults(policies, catalogue, tables, now, derived):
         raise DataFault(faults)
     compiled = Compiled(collected(policies, catalogue, now))
     cleaner = Cleaner(compiled, RefusedNames(compiled.catalogue))
