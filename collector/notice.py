@@ -7,7 +7,7 @@ Rule 2: a field is collected once every version from the one in force on names i
 Rule 3: a country's records are stored where the version in force at receipt says, from its first moment on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from collector.consent.policies import Policies, Policy
@@ -24,7 +24,7 @@ _OR = "or take it back (docs/operating.md, A new version of the notice)."
 
 
 def notice_faults(
-    policies: Policies, catalogue: Catalogue, tables: RegionTables, now: int, derived: Set[str] = frozenset()
+    policies: Policies, catalogue: Catalogue, tables: RegionTables, now: int, derived: frozenset[str] = frozenset()
 ) -> list[str]:
     """What the collector would do though no version that counts from *now* on names it: a sentence each.
 
@@ -99,7 +99,7 @@ def _homes_of(tables: RegionTables) -> dict[str, Region]:
     return {country: region for region in Region for country in getattr(tables.countries, region.value)}
 
 
-def _field_faults(versions: Sequence[Policy], catalogue: Catalogue, needed: Set[str]) -> Iterator[str]:
+def _field_faults(versions: Sequence[Policy], catalogue: Catalogue, needed: frozenset[str]) -> Iterator[str]:
     for name, treatment in _named_by(catalogue).items():
         lacking = [policy.version for policy in versions if policy.fields.get(name) != treatment]
         if name in needed and lacking:
