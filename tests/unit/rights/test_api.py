@@ -177,12 +177,12 @@ async def test_who_leaves_under_the_id_of_another_act_has_left(office: Office) -
 
 
 async def test_two_acts_of_one_id_at_once_are_both_carried_out(office: Office) -> None:
-    """The exit does not wait for the join's answer and take it for its own."""
+    """The exit does not wait for the join's answer and take it for its own; a join that came after all of it may."""
     join, left = await asyncio.gather(office.act("join", "same"), office.act("exit", "same", country="DE"))
 
     assert "recorded" == left.regions["germany"]
     assert "exit" in await office.acts()
-    assert join.regions["germany"] in {"recorded", "stale"}
+    assert join.regions["germany"] in {"recorded", "stale", "repeated"}
 
 
 async def test_the_same_act_sent_at_once_by_many_counts_once(office: Office) -> None:
