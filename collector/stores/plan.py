@@ -187,7 +187,9 @@ class _Deciding:
         if standing is None:
             return
         # A clock may be ahead, but nothing is measured after its receipt.
-        reason = refusal(standing, self._region, min(record.measured_at, record.received_at))
+        measured_at, received_at = record.measured_at, record.received_at
+        when = measured_at if measured_at < received_at else received_at  # noqa: FURB136 - `min` takes four times as long
+        reason = refusal(standing, self._region, when)
         if reason is None and self._asks_more:
             reason = self._more(standing, record)
         if reason is not None:
@@ -196,7 +198,7 @@ class _Deciding:
         if (self._spent or self._erased) and self._is_spent(record, standing):
             self.plan.dropped[DropReason.DUPLICATE] += 1
             return
-        if record.received_at <= standing.erased_until:
+        if received_at <= standing.erased_until:
             self.plan.dropped[DropReason.ERASED] += 1
             self.plan.bury.append(record.record_id)
             self._spent.add(record.record_id)

@@ -95,8 +95,8 @@ class SQLiteStore(StoreFile):
         try:
             seen, refs = look(db), refs_of(entries)
             ids, standings = self._standings(refs, seen.version)
-            acts = [entry for entry in entries if not isinstance(entry, Record)]
             records = [entry for entry in entries if isinstance(entry, Record)]
+            acts = [] if len(records) == len(entries) else [e for e in entries if not isinstance(e, Record)]
             plan = make_plan(
                 entries,
                 region=self.region,
@@ -135,7 +135,7 @@ class SQLiteStore(StoreFile):
         if not self._known.is_of(version):
             check_staying_here(self._db, str(self.path))
         found = self._known.read(self._db, refs)
-        return {ref: row.id for ref, row in found.items()}, {ref: row.standing for ref, row in found.items()}
+        return {ref: row.id for ref, row in found}, {ref: row.standing for ref, row in found}
 
     def _seen_events(self, acts: Sequence[ConsentEvent]) -> set[bytes]:
         refs = [ref for act in acts if act.event_ref for ref in (act.event_ref, *act.older_event_refs)]

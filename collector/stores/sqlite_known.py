@@ -83,20 +83,20 @@ class KnownRouters:
         self._version = version
         return False
 
-    def read(self, connection: sqlite3.Connection, refs: set[bytes]) -> dict[bytes, Row]:
+    def read(self, connection: sqlite3.Connection, refs: set[bytes]) -> list[tuple[bytes, Row]]:
         """The rows of these routers; those that there are."""
         rows = self._rows
         if len(rows) > _REMEMBERED:
             for ref in list(islice(rows, _REMEMBERED // 2)):  # those that were read first
                 del rows[ref]
-        wanted = [ref for ref in refs if ref not in rows]
+        wanted = [*refs.difference(rows)]
         for start in range(0, len(wanted), VARIABLES):
             some = wanted[start : start + VARIABLES]
             asked = connection.execute(_ROWS.format(",".join("?" * len(some))), [*map(bytearray, some)])
             for ref, *row, router_id, names in orjson.loads(asked.fetchone()[0]):
                 standing = standing_of((bytes.fromhex(ref), *row))
                 rows[standing.device_ref] = Row(router_id, standing, bytes.fromhex(names))
-        return {ref: rows[ref] for ref in refs if ref in rows}
+        return [(ref, row) for ref in refs if (row := rows.get(ref)) is not None]
 
     def wrote(self, router_id: int, standing: Standing) -> None:
         """The row of this router was written in this transaction. Which names it has left is not known."""

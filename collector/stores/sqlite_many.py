@@ -30,16 +30,18 @@ def write(
     items: Sequence[T],
     row: Callable[[T], Sequence[Any]] = tuple,  # type: ignore[assignment]  # items that are rows
     form: str = "",
+    common: tuple[Any, ...] = (),
 ) -> int:
     """Run *statement*, in which {} stands for rows of VALUES, with the *row* of each item; how many rows it changed.
 
     Rows are made as they are written, so that of many items few rows are in memory at a time. *form* is what one row
-    looks like in the statement, where that is more than a mark for each value.
+    looks like in the statement, where that is more than a mark for each value; *common* are bound once, ahead of all
+    rows, which name them by their numbers.
     """
     changed = position = 0
     for size in _SIZES:
         while len(items) - position >= size:
-            values = tuple(chain.from_iterable(map(row, items[position : position + size])))
+            values = (*common, *chain.from_iterable(map(row, items[position : position + size])))
             one = form or f"({','.join('?' * (len(values) // size))})"
             changed += connection.execute(_filled(statement, one, size), values).rowcount
             position += size

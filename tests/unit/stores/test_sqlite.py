@@ -11,16 +11,19 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import msgspec
 import pytest
-from records import HOUR, MINUTE, SECOND, START, join, leave, numbers, readable, record, ref, router, until
+from notices import later, notice
+from records import FIRST, HOUR, MINUTE, SECOND, START, join, leave, numbers, readable, record, ref, router, until
 
 from collector.config import WriterSettings
 from collector.consent.ledger import Result, first_fault
 from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
-from collector.model import Action, DropReason, Region
+from collector.model import Action, DropReason, Region, Removal
 from collector.stores import sqlite_schema as engine
 from collector.stores import sqlite_scrub
 from collector.stores.plan import ConsentRules
@@ -112,6 +115,34 @@ async def test_a_commit_is_on_the_disk_when_it_returns(store: SQLiteStore) -> No
     assert "wal" == pragma(store, "journal_mode")
     assert 2 == pragma(store, "synchronous")
     assert 1 == pragma(store, "secure_delete")
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("differs", "kept"),
+    [
+        ({}, (FIRST.version, "report-v1", None, None)),
+        ({"policy_version": "v2"}, ("v2", "report-v1", None, None)),
+        ({"source_adapter": "other-v1"}, (FIRST.version, "other-v1", None, None)),
+        ({"floating": ()}, (FIRST.version, "report-v1", 1, None)),
+        ({"stripped": ((Removal.UNKNOWN, 1),)}, (FIRST.version, "report-v1", None, '{"unknown":1}')),
+    ],
+)
+async def test_each_record_is_written_with_its_own_whatever_the_others_have_in_common(
+    path: Path, differs: dict[str, Any], kept: object, place: int
+) -> None:
+    """What all records of a commit share is given to SQLite once."""
+    store = SQLiteStore(path, Region.GERMANY, ConsentRules(policies=notice(later("v2", "minor", at=START - HOUR))))
+    await store.open()
+    records = [record("a", number, measured=START) for number in range(3)]
+    expected: list[object] = [(FIRST.version, "report-v1", None, None)] * 3
+    records.insert(place, msgspec.structs.replace(record("b", measured=START), **differs))
+    expected.insert(place, kept)
+    await store.commit(records)
+    sql = "SELECT policy_version, source_adapter, floating, stripped FROM record ORDER BY id"
+
+    assert expected == store._all(sql)
+    await store.close()
 
 
 async def test_nothing_of_a_record_goes_by_way_of_a_temporary_file(store: SQLiteStore) -> None:

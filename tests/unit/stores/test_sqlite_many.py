@@ -24,6 +24,14 @@ def test_all_rows_are_written_in_their_order(table: sqlite3.Connection, count: i
     assert rows == table.execute("SELECT * FROM pair ORDER BY rowid").fetchall()
 
 
+def test_what_rows_have_in_common_is_bound_once(table: sqlite3.Connection) -> None:
+    """And is in each of them, whatever the number of rows of a statement."""
+    numbers = [(number,) for number in range(1000)]
+    write(table, "INSERT INTO pair (text, number) VALUES {}", numbers, form="(?1,?)", common=("the same",))
+
+    assert [(number, "the same") for (number,) in numbers] == table.execute("SELECT * FROM pair").fetchall()
+
+
 def test_what_changed_nothing_is_not_counted(table: sqlite3.Connection) -> None:
     """A duplicate that is ignored, for one."""
     write(table, "INSERT INTO pair VALUES {}", [(number, "before") for number in range(0, 1000, 2)])
