@@ -29,12 +29,12 @@ _UPDATE_ROUTERS: Final = f"""
         attested = excluded.attested, holds = excluded.holds, beneath = excluded.beneath,
         erased_until = excluded.erased_until"""  # noqa: S608 - columns are ours
 _INSERT_RECORDS: Final = """
-    INSERT OR ROLLBACK INTO record (policy_version, source_adapter, floating, record_id, router_id, event_time,
-        received_at, consent_seq, body, stripped) VALUES {} ON CONFLICT DO NOTHING"""
-_RECORD: Final = "(?,?,nullif(?,0),?,?,?,?,?,?,nullif(?,0))"
+    INSERT OR ROLLBACK INTO record (policy_version, source_adapter, record_id, router_id, event_time, received_at,
+        consent_seq, body, stripped, floating) VALUES {} ON CONFLICT DO NOTHING"""
+_RECORD: Final = "(?,?,?,?,?,?,?,?,nullif(?,0),nullif(?,0))"
 """What is empty is bound as 0, for the reason that `sqlite_many` has."""
-_ALIKE: Final = "(?1,?2,NULL,?,?,?,?,?,?,nullif(?,0))"
-"""The same where all have two texts in common and none floats: to bind a text takes five times as long as a number."""
+_ALIKE: Final = "(?1,?2,?,?,?,?,?,?,nullif(?,0),nullif(?,0))"
+"""The same where all rows have these two texts in common: to bind a text takes five times as long as a number."""
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
@@ -197,24 +197,16 @@ def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], id
 
 
 def _in_common(inserts: Sequence[Insert]) -> tuple[str, str] | None:
-    """The version of the notice and the source of all of them, if they are alike and none floats, as most often."""
+    """The version of the notice and the source of all of them, if they are alike, as most often."""
     if not inserts:
         return None
     policy, source = inserts[0].standing.policy_version, inserts[0].record.source_adapter
-    others = [
-        insert
-        for insert in inserts
-        if insert.standing.policy_version != policy
-        or insert.record.source_adapter != source
-        or insert.record.floating is not None
-    ]
+    others = [i for i in inserts if i.standing.policy_version != policy or i.record.source_adapter != source]
     return None if others else (policy, source)
 
 
 def _all_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
-    record = insert.record
-    floating = 0 if record.floating is None else 1
-    return insert.standing.policy_version, record.source_adapter, floating, *_own_values(ids, insert)
+    return insert.standing.policy_version, insert.record.source_adapter, *_own_values(ids, insert)
 
 
 def _own_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
@@ -228,6 +220,7 @@ def _own_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
         standing.seq,
         record.body.decode(),
         msgspec.json.encode(dict(record.stripped)).decode() if record.stripped else 0,
+        0 if record.floating is None else 1,
     )
 
 
