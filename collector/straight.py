@@ -184,9 +184,9 @@ def timely_events(events: Any, event_time: int, received_at: int, gate: GateRule
     if events is UNSET or not events:
         return [], 0, event_time
     earliest, latest = received_at - gate.max_age, received_at + gate.max_ahead
-    timely = [(milliseconds(e.time), e) for e in events if earliest <= milliseconds(e.time) <= latest]
-    oldest = min((when for when, _ in timely), default=event_time)
-    return [event for _, event in timely], len(events) - len(timely), min(oldest, event_time)
+    timely = [(when, e) for e in events if earliest <= (when := milliseconds(e.time)) <= latest]
+    oldest = min([event_time, *[when for when, _ in timely]])
+    return [event for _, event in timely], len(events) - len(timely), oldest
 
 
 def with_late_events(removed: tuple[tuple[Removal, int], ...], late: int) -> tuple[tuple[Removal, int], ...]:

@@ -42,10 +42,10 @@ class Selector:
     def _event(self, event: Any, around: Surroundings) -> Any:
         snapshot = event.disconnect_snapshot
         plmn = snapshot_plmn(snapshot) or around.plmn
-        local = around if plmn == around.plmn else msgspec.structs.replace(around, plmn=plmn)
+        local = around if plmn == around.plmn else Surroundings(around.pseudonyms, around.products, plmn)
         kept = self._event_copy(event, local)
         kept.event = event.event
-        kept.time = second_text(event.time)
+        kept.time = to_the_second(event.time)
         kept.disconnect_snapshot = UNSET if snapshot is UNSET else self._snapshot(snapshot, local)
         return kept
 
@@ -97,10 +97,10 @@ def snapshot_plmn(snapshot: Any) -> str | None:
     return plmn
 
 
-def second_text(when: Any) -> Any:
-    """RFC 3339 UTC to the second, as fault events have it (catalogue 1.6)."""
+def to_the_second(when: Any) -> Any:
+    """UTC to the second, as fault events have it (catalogue 1.6); the encoder writes it as RFC 3339, with a Z."""
     moment = utc(when)
-    return UNSET if moment is None else moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    return UNSET if moment is None else moment.replace(microsecond=0) if moment.microsecond else moment
 
 
 def _complete(compiled: Compiled) -> None:

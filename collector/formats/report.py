@@ -191,8 +191,6 @@ def plmns_of_events(events: Iterable[Any]) -> tuple[str, ...]:
 
 def milliseconds(when: datetime) -> int:
     """Milliseconds since 1970 of an aware time; any year the calendar has."""
-    if not when.microsecond:
-        return int(when.timestamp()) * 1000
     delta = when - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
 

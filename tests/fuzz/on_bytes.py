@@ -8,10 +8,11 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from collector.fields.packed import unpack
-from collector.fields.select import second_text
+from collector.fields.select import to_the_second
 from collector.fields.treatments import minute_text, overlap, wan_class
 from collector.fields.types import PATTERNS, strict
 from collector.formats.strict_json import NotStrict, parse_object
@@ -170,8 +171,9 @@ def _times(text: str) -> None:
     except ValueError:
         return
     if when.tzinfo is not None:
-        minute, second = minute_text(when), second_text(when)
+        minute, second = minute_text(when), to_the_second(when)
         require(
             minute is UNSET or re.fullmatch(r"20[0-9-]{8}T[0-9:]{5}:00Z", minute), "a time to the minute that is not"
         )
-        require(second is UNSET or re.fullmatch(r"[0-9-]{10}T[0-9:]{8}Z", second), "a time to the second that is not")
+        written = b"" if second is UNSET else msgspec.json.encode(second)
+        require(not written or re.fullmatch(rb'"[0-9-]{10}T[0-9:]{8}Z"', written), "a time to the second that is not")
