@@ -97,14 +97,19 @@ def _ssid_ref(name: str) -> Treat:
 
 def _is_ssid(name: Any) -> bool:
     """An SSID is at most 32 octets (IEEE 802.11, 9.4.2.2); anything longer is not one."""
-    return name is not UNSET and len(name.encode()) <= 32  # noqa: PLR2004
+    return name is not UNSET and len(name if name.isascii() else name.encode()) <= 32  # noqa: PLR2004
 
 
 def _ssid_is_default(group: Any, around: Surroundings) -> Any:
-    names = [name for name in (group.ssid_2g, group.ssid_5g) if _is_ssid(name)]
-    if group.ssid_is_default is not UNSET or not names:
-        return group.ssid_is_default
-    return all(around.products.is_default_ssid(name) for name in names)
+    found = group.ssid_is_default
+    if found is not UNSET:
+        return found
+    for name in (group.ssid_2g, group.ssid_5g):
+        if _is_ssid(name):
+            if not around.products.is_default_ssid(name):
+                return False
+            found = True
+    return found
 
 
 def _lan_domain_is_default(group: Any, around: Surroundings) -> Any:
@@ -123,7 +128,8 @@ def _enough_stations(name: str) -> Treatment:
 
 def _mebibytes(name: str) -> Treat:
     def treat(group: Any, _: Surroundings) -> Any:
-        return -(-getattr(group, name) // MIB) * MIB
+        value = getattr(group, name)
+        return value + -value % MIB
 
     return treat
 
