@@ -176,6 +176,7 @@ def test_a_store_that_is_overwritten_is_a_closed_region(site: Site, collector: C
 def test_a_collector_starts_with_damaged_stores_only(site: Site, collector: Collector) -> None:
     """Every region closed: the process runs, /readyz is 503 and names them, and each comes back by itself."""
     collector.stop()
+    site.configure(spool={"after_seconds": 1})
     damaged = b"no database at all" * 300
     with contextlib.ExitStack() as stores, site.publisher() as router:
         for region in REGIONS:
