@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Many images of containers set it: each of the hundreds of commands that the tests start would compile all of the code anew.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run test lint docs bench peers instructions faults fuzz fuzz-formats console screenshots clean help
