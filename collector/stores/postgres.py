@@ -25,7 +25,7 @@ from collector.stores.postgres_reading import PostgresReader, check_kind, now_ms
 from collector.stores.postgres_retention import Sweep
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
 from collector.stores.postgres_session import Session
-from collector.stores.retention import Purged
+from collector.stores.retention import DAY, Purged
 from collector.stores.rows import Damaged, decode_entry
 from collector.stores.staying import MOVE, check_staying
 
@@ -33,6 +33,13 @@ LOOK_BACK: Final = 8 * 86_400_000
 """A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
 TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
+# By the server's clock too, and by no more than a day at a time: a clock that is far ahead must not let what was erased
+# come again (K09).
+FORGET: Final = f"""
+    DELETE FROM ueip.tombstone
+    WHERE erased_at < least($1, (extract(epoch FROM now()) * 1000)::bigint) - {TOMBSTONE_LIFE}
+        AND erased_at < (SELECT min(erased_at) FROM ueip.tombstone) + {DAY}"""  # noqa: S608 - numbers of ours
+"""Lets go of the oldest tombstones, as of a time, if nothing can ask for them any more."""
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
     SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
@@ -140,7 +147,7 @@ class PostgresStore(PostgresReader):
         async with session.turn():
             await session.run(BEGIN_ALONE)
             await make_ahead(session, now)
-            await session.do("DELETE FROM ueip.tombstone WHERE erased_at < $1", now - TOMBSTONE_LIFE)
+            await session.do(FORGET, now)
             await session.run("COMMIT")
 
     async def purge(self) -> Purged:

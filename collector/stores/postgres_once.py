@@ -5,9 +5,12 @@ Rule 1: as in `sqlite_once`: a record is known by its router, its time and its i
 Rule 2: no index decides between a delivery that floats and one that does not. So whatever may come as the other kind
         too is written alone in the region, and a note says up to when records that float were received: whoever is
         written after them, also beside others, looks for its records among them.
+Rule 3: every commit writes its records in the order of their ids: two that have the same ones, as after a redelivery,
+        would wait for each other for ever if they came to them in two orders.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from collector.model import Record
@@ -85,7 +88,7 @@ async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
 async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere, wary: Wariness) -> int:
     """Insert records, each unless it is stored already; how many were not."""
     there = await _found(session, rows, elsewhere)
-    some = [row for row in rows if row[_RECORD_ID] not in there] if there else rows
+    some = sorted((row for row in rows if row[_RECORD_ID] not in there), key=itemgetter(_RECORD_ID))
     straight = not some or (not wary and await session.try_copy("record", some))
     number = len(some) if straight else await _insert_by_staging(session, some)
     wary.saw(duplicates=number < len(rows))

@@ -2,7 +2,8 @@
 
 Rule 1: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
 Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
-Rule 3: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
+Rule 3: the current month is emptied and not dropped: commits beside a sweep write into it.
+Rule 4: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
         (`Store.accept_times`): behind them there may be older ones.
 """
 
@@ -10,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from collector.errors import Cause, StoreUnavailable
-from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased
+from collector.stores.postgres_partitions import CURRENT, Current
+from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased, noted
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged, expired_until
 
@@ -74,8 +76,9 @@ class Sweep:
         if self._until is None:
             oldest, expired = await session.row(_OLDEST), expired_until(self._retention)
             self._until = min(oldest[0] + REACH, expired) if oldest else expired
-        dropped = 0
-        while (number := (await session.row(_DROP, self._until))[0]) is not None:
+        dropped, current = 0, await noted(session, CURRENT)
+        until = min(self._until, Current.noted(current).month.start - 1) if current else self._until
+        while (number := (await session.row(_DROP, until))[0]) is not None:
             dropped += number
         rows = await session.rows(_NEXT, self._after)
         old = [row for row in rows if row[2] <= self._until]

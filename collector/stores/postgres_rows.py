@@ -204,9 +204,9 @@ async def forget(session: Session, router_ids: Sequence[int]) -> None:
 
 
 async def bury(session: Session, hashes: Sequence[bytes], now: int) -> None:
-    """Keep what ids are known by when they come again."""
+    """Keep what ids are known by when they come again; in one order, as in `index`."""
     if hashes:
-        await session.do(_BURY, hashes, now)
+        await session.do(_BURY, sorted(hashes), now)
 
 
 async def append_again(
@@ -225,9 +225,13 @@ async def append_again(
 
 
 async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> bool:
-    """Make routers findable by other names; *names* are what is noted of the names of each. Whether any was new."""
-    new = {row[0] for row in await session.rows(_LOOKUP, *_columns(rows))}
-    await session.do(_NAMED, *_columns([(router_id, named, router_id in new) for router_id, named in names.items()]))
+    """Make routers findable by other names; *names* are what is noted of the names of each. Whether any was new.
+
+    In one order, whoever writes: as with records (`postgres_once`), two would wait for each other.
+    """
+    new = {row[0] for row in await session.rows(_LOOKUP, *_columns(sorted(rows)))}
+    noted = [(router_id, named, router_id in new) for router_id, named in sorted(names.items())]
+    await session.do(_NAMED, *_columns(noted))
     return bool(new)
 
 

@@ -29,6 +29,10 @@ SETTINGS: Final = {
     # A lock that a dead machine holds keeps its region waiting for no longer than these.
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "20s",
+    # How long a statement may take is ours to say: writing a month anew takes as long as it takes. So it is how long a
+    # connection may wait.
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",

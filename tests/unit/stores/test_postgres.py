@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,10 @@ from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, reco
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
 from collector.stores import postgres_session
-from collector.stores.plan import ConsentRules
+from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_faults import refused
+from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, Erased, note_erased
@@ -410,13 +412,25 @@ async def test_a_month_with_records_under_a_hold_stays_with_those_and_no_others(
     await store.commit([join(name, at=months_ago(5)) for name in "ab"])
     await store.commit([record(name, 1, at=months_ago(3)) for name in "ab"])
     await store.commit([act(Action.HOLD, "a", at=months_ago(2), reference="CASE-1")])
+    await store.commit([record("c", 1, at=now_ms() - DAY)])
     await swept(store)
     held = (rows(path), name_of(months_ago(3)) in months(path))
     await store.commit([act(Action.RELEASE, "a", at=months_ago(0), reference="CASE-1")])
     await swept(store)
 
-    assert ((1, True), 0) == (held, rows(path))
+    assert ((2, True), 1) == (held, rows(path))
     assert name_of(months_ago(3)) not in months(path)
+
+
+async def test_the_month_that_commits_go_into_is_emptied_and_not_dropped(path: Path, another: Open) -> None:
+    """After a long outage it may be one that is past its time; what still comes of it is stored like any other."""
+    store = await another(rules=keeping(20))
+    await store.commit([record(number=1, at=months_ago(3))])
+    await swept(store)
+    swept_away = rows(path)
+    later = await store.commit([record(number=2, at=months_ago(3) + 1)])
+
+    assert (0, 1) == (swept_away, later.stored)
 
 
 async def test_a_reader_in_the_way_of_dropping_closes_nothing(path: Path, another: Open) -> None:
@@ -449,6 +463,38 @@ async def test_a_clock_that_is_far_ahead_purges_no_more_than_a_week(
 
     assert (8, False) == await store.purge()
     assert 3 == rows(path)
+
+
+async def test_a_clock_that_is_far_ahead_lets_nothing_come_again_that_was_erased(
+    another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's clock has a word in it too."""
+    store = await another()
+    await store.commit([record(number=1)])
+    await store.commit([act(Action.ERASE, at=LATER)])
+    monkeypatch.setattr("collector.stores.postgres.now_ms", lambda: now_ms() + 400 * DAY)
+    await store.open()
+    await store.changes(0)
+    monkeypatch.undo()
+    again = await store.commit([record(number=1, at=LATER + DAY, measured=START)])
+
+    assert {DropReason.DUPLICATE: 1} == dict(again.dropped)
+
+
+async def test_what_is_known_of_what_was_erased_is_forgotten_in_its_time_and_not_all_at_once(
+    path: Path, another: Open
+) -> None:
+    """A day of it, the oldest."""
+    ages = (89, 91, 200, 200.9, 202)
+    values = ", ".join(f"('\\x{place:02}', {now_ms() - int(age * DAY)})" for place, age in enumerate(ages))
+    ask(path, f"INSERT INTO ueip.tombstone VALUES {values}", "SELECT 1")
+    left = []
+    for _ in range(4):
+        store = await another()
+        await store.changes(0)
+        left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
+
+    assert [4, 2, 1, 1] == left
 
 
 async def test_who_left_before_its_records_were_past_their_time_is_found_again_once_it_is_back(another: Open) -> None:
@@ -512,6 +558,45 @@ async def test_commits_of_records_run_beside_each_other(halting: Halting, store:
     halting.may_go.set()
 
     assert (1, 1) == (quick.stored, (await slow).stored)
+
+
+@pytest.mark.parametrize("what", ["records", "names"])
+async def test_commits_beside_each_other_that_write_the_same_wait_for_each_other_in_one_order(
+    path: Path, another: Open, what: str
+) -> None:
+    """As after a redelivery, whichever order each of the collectors has them in."""
+    here, there = await another(), await another()
+    await here.commit([record("a", 1), record("b", 1)])
+    for number, store in ((2, here), (3, here), (2, there), (3, there)):
+        await store.commit([record("a", number, measured=START), record("b", number, measured=START)])
+    for store in (here, there):
+        store._known.wary = Wariness()
+    other_names = {name: (("imei", ref("imei", name)),) for name in "ab"} if what == "names" else {"a": None, "b": None}
+    entries = [record(name, 4, measured=START, lookup=other_names[name]) for name in "ab"]
+    others = [record(name, 5, measured=START, lookup=other_names[name]) for name in "ba"]
+    with slowly(path, "ueip.lookup" if what == "names" else name_of(START)):
+        both = await asyncio.gather(
+            here.commit(entries), there.commit(others if what == "names" else entries[::-1]), return_exceptions=True
+        )
+
+    stored = [found.stored for found in both if isinstance(found, Committed)]
+    assert [2, 2 if what == "names" else 0] == sorted(stored, reverse=True)
+
+
+@contextmanager
+def slowly(path: Path, table: str) -> Iterator[None]:
+    """Each row of a table takes a while to be written, for the length of a block."""
+    ask(
+        path,
+        "CREATE FUNCTION public.slowly() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$",
+        f"CREATE TRIGGER slowly BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION public.slowly()",
+        "SELECT 1",
+    )
+    try:
+        yield
+    finally:
+        ask(path, f"DROP TRIGGER slowly ON {table}", "DROP FUNCTION public.slowly", "SELECT 1")
 
 
 @pytest.mark.parametrize("action", [Action.EXIT, Action.VOID, Action.ERASE, Action.CANCEL])
@@ -867,6 +952,31 @@ async def test_what_is_acknowledged_is_on_the_servers_disk(path: Path, store: Po
     ask(path, f"ALTER DATABASE {database} RESET synchronous_commit", "SELECT 1")
 
     assert ["on"] == found
+
+
+@pytest.mark.parametrize("name", ["statement_timeout", "idle_session_timeout"])
+async def test_what_takes_long_comes_to_its_end_whatever_the_database_is_set_to(
+    path: Path, store: PostgresStore, name: str
+) -> None:
+    """Writing a month anew for one, and waiting for what keeps it from that; so does a connection that waits."""
+    database, admin = DATABASES.at(path), DATABASES.settings(path, ADMIN)
+    await store.commit([record()])
+    await store.commit([leave(at=LATER)])
+    ask(path, f"ALTER DATABASE {database} SET {name} = '200ms'", "SELECT 1")
+    reader = await shared().connect(database)
+    try:
+        await store.open()
+        await reader.execute(f"SET {name} = 0; BEGIN; SELECT FROM {name_of(START)}")
+        tidying = asyncio.create_task(tidy(admin, HERE, ADMIN))
+        await asyncio.sleep(0.5)
+        await reader.execute("COMMIT")
+        done = await tidying
+        back = await store.commit([join(at=LATER + HOUR)])
+    finally:
+        ask(path, f"ALTER DATABASE {database} RESET {name}", "SELECT 1")
+        await reader.close()
+
+    assert (name_of(START) in done, 1) == (True, len(back.appended))
 
 
 async def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
