@@ -93,6 +93,8 @@ class _Request(BaseHTTPRequestHandler):
         self.send_header("X-ClickHouse-Timezone", "UTC")
         if code is not None:
             self.send_header("X-ClickHouse-Exception-Code", str(code))
+        if self.server.garbled is not None:
+            self.send_header("Content-Encoding", self.server.garbled)
         self.end_headers()
         self.wfile.write(body)
 
@@ -141,6 +143,7 @@ class _Server(ThreadingHTTPServer):
         self.asked = 0
         self.signed_in: set[str] = set()
         self.gone = False
+        self.garbled: str | None = None
         self._context = context
 
     def get_request(self) -> tuple[Any, Any]:
@@ -186,6 +189,15 @@ class Served:
         self._server.gone = True
         self._server.shutdown()
         self._server.server_close()
+
+    @contextmanager
+    def garbled(self, encoding: str) -> Iterator[None]:
+        """What is answered says that it is encoded, and is not, for the length of a block."""
+        self._server.garbled = encoding
+        try:
+            yield
+        finally:
+            self._server.garbled = None
 
     @contextmanager
     def away(self) -> Iterator[None]:

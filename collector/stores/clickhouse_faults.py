@@ -5,15 +5,12 @@ Rule 1: nothing of the server's own words is passed on: they may name hosts, use
 
 from typing import Final
 
-from clickhouse_connect.driver.exceptions import ClickHouseError, Error
-from urllib3.exceptions import HTTPError
+from clickhouse_connect.driver.exceptions import Error
 
 from collector.errors import Cause, StoreUnavailable
 from collector.model import Region
 from collector.stores.rows import Damaged
 
-TROUBLES: Final = (ClickHouseError, HTTPError, OSError, EOFError, Damaged)
-"""All that talking to a server may raise; `TimeoutError` and errors of TLS are among the `OSError`s."""
 _BY_CODE: Final = {
     243: Cause.DISK_FULL,  # NOT_ENOUGH_SPACE
     164: Cause.READ_ONLY,  # READONLY

@@ -21,7 +21,7 @@ from urllib3 import PoolManager
 from collector.config_clickhouse import ClickHouseSettings
 from collector.errors import StoreUnavailable
 from collector.model import Region
-from collector.stores.clickhouse_faults import TROUBLES, refused
+from collector.stores.clickhouse_faults import refused
 from collector.stores.worker import Worker
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class Records:
             if self._client is None:
                 self._client = self._dial(self.settings)
             return work(self._client)
-        except (*TROUBLES, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - an answer that is none has the driver raise whatever it comes to
             trouble = refused(error, self._region)
         self._hang_up()
         raise trouble from None

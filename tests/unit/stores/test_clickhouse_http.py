@@ -140,6 +140,21 @@ async def test_a_server_that_goes_away_is_told_and_is_back_with_the_next_commit(
     assert (1, [2, 1]) == (again.stored, found)
 
 
+@pytest.mark.parametrize("encoding", ["lz4", "zstd", "gzip"])
+async def test_an_answer_that_nobody_can_read_is_an_outage(path: Path, server: "Served", encoding: str) -> None:
+    """Of a server, or of whatever is in between; the next one is asked on another connection."""
+    store = store_at(path, server.settings(RECORDS.at(path)))
+    await store.open()
+    await store.commit([record(number=1)])
+    with server.garbled(encoding), pytest.raises(StoreUnavailable) as refused:
+        await store.commit([record(number=1), record(number=2)])
+    again = await store.commit([record(number=1), record(number=2)])
+    await store.close()
+
+    assert Cause.NOT_ANSWERING is refused.value.cause
+    assert 1 == again.stored
+
+
 async def test_a_server_is_known_by_the_authority_that_the_settings_name(
     path: Path, secure: "Served", authority: trustme.CA, tmp_path: Path
 ) -> None:
