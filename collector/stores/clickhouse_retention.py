@@ -2,20 +2,23 @@
 
 Rule 1: a month that is past its time as a whole is dropped, files and all; of the others rows are deleted.
 Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards. A hold waits while a
-        deletion is ordered, which asks for holds first; how long the deletion takes then, nobody waits for.
+        deletion is ordered, which asks for holds first; how long the deletion takes then, nobody waits for. What could
+        not be ordered for a while is given up: nobody can tell whether a hold still waits.
 Rule 3: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
 Rule 4: with each sweep, all routers that ever left are looked up: a backup of ClickHouse that was restored, or a write
         that waited for longer than any should, brings nothing back for good.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.consent.acts import EXITS, LEFT
 from collector.stores.clickhouse_purge import erase, noting
 from collector.stores.clickhouse_rows import Bound, Table, some
-from collector.stores.clickhouse_text import listed
+from collector.stores.clickhouse_text import listed, octets
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_rows import BEGIN_BESIDE
 from collector.stores.postgres_session import Session
@@ -26,7 +29,11 @@ REACH: Final = 7 * DAY
 """How far beyond the oldest record one sweep may go, in milliseconds."""
 _PAGE: Final = 1000
 _ONCE: Final = 100
-_HELD: Final = "SELECT device_ref FROM ueip.router WHERE holds <> ''"
+_NAMED: Final = 10_000
+"""Routers under a hold that one statement names."""
+_ORDER_SECONDS: Final = 10.0
+"""How long an order may take: half of what the ledger's database leaves a transaction open that says nothing."""
+_HELD: Final = "SELECT device_ref FROM ueip.router WHERE holds <> '' ORDER BY device_ref"
 _LEAVERS: Final = f"""
     SELECT {ROUTER_COLUMNS}, id, (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l
         WHERE l.device_ref = router.device_ref AND l.entry::json->>'state' = ANY($2::text[]))
@@ -65,11 +72,12 @@ class Sweep:
     async def _expire(self, session: Session, table: Table, now: int) -> int:
         async with session.turn():
             free = _free(await _held(session))
-        oldest, expired = await table.oldest(free), expired_until(self._retention)
+        times, expired = [await table.oldest(part) for part in free], expired_until(self._retention)
+        oldest = min((time for time in times if time is not None), default=None)
         if oldest is None or oldest > expired:
             return 0
         until = min(oldest + REACH, expired)
-        found = dict(await table.by_month(f"{free} AND received_at <= {until}"))
+        found = await _by_month(table, [f"{part} AND received_at <= {until}" for part in free])
         whole = [month for month in found if Month.of(_first_of(month)).end <= until + 1]
         dropped = [month for month in whole if await _drop(session, table, month)]
         if parts := found.keys() - set(dropped):
@@ -104,34 +112,53 @@ class Sweep:
 async def _drop(session: Session, table: Table, month: int) -> bool:
     """Drop a month, unless a hold keeps something of it."""
     async with session.turn():
-        await session.run(BEGIN_BESIDE)
         held = await _held(session)
-        if kept := bool(held) and month in dict(await table.by_month(f"device_ref IN {listed(held)}")):
-            await session.run("ROLLBACK")
-        else:
-            await table.drop_month(month)
-            await session.run("COMMIT")
-    return not kept
+    if month in await _by_month(table, [f"device_ref IN {listed(part)}" for part in some(held, _NAMED)]):
+        return False
+    async with session.turn():
+        await session.run(BEGIN_BESIDE)
+        if is_free := await _held(session) == held:
+            async with asyncio.timeout(_ORDER_SECONDS):
+                await table.drop_month(month)
+        await session.run("COMMIT")
+    return is_free
 
 
 async def _delete(session: Session, table: Table, until: int) -> None:
     """Delete what was received up to a time and is not held."""
     async with session.turn():
         await session.run(BEGIN_BESIDE)
-        condition = f"{_free(await _held(session))} AND received_at <= {until}"
-        await table.delete(condition, wait=False)
+        conditions = [f"{part} AND received_at <= {until}" for part in _free(await _held(session))]
+        async with asyncio.timeout(_ORDER_SECONDS):
+            for condition in conditions:
+                await table.delete(condition, wait=False)
         await session.run("COMMIT")
-    await table.delete(condition)  # in its turn, so that the first one was made then
+    for condition in conditions:
+        await table.delete(condition)  # in its turn, so that the first one was made then
+
+
+async def _by_month(table: Table, conditions: Iterable[str]) -> Counter[int]:
+    """The months with rows that conditions name, no two of them the same, and how many."""
+    found = Counter[int]()
+    for condition in conditions:
+        found.update(dict(await table.by_month(condition)))
+    return found
 
 
 async def _held(session: Session) -> list[bytes]:
-    """The routers that a legal hold keeps."""
+    """The routers that a legal hold keeps, in their order."""
     return [row[0] for row in await session.rows(_HELD)]
 
 
-def _free(held: Sequence[bytes]) -> str:
-    """All but these routers, as a condition."""
-    return f"device_ref NOT IN {listed(held)}" if held else "true"
+def _free(held: Sequence[bytes]) -> list[str]:
+    """All but these routers, which are in their order, as conditions, no two of which cover the same router."""
+    parts = [*some(held, _NAMED)]
+    if not parts:
+        return ["true"]
+    names = [f"device_ref NOT IN {listed(part)}" for part in parts]
+    above = [f" AND device_ref > {octets(part[-1])}" for part in parts[:-1]]
+    up_to = [f" AND device_ref <= {octets(part[-1])}" for part in parts[:-1]]
+    return ["".join(words) for words in zip(names, ["", *above], [*up_to, ""], strict=True)]
 
 
 def _bounds(row: Any) -> list[Bound]:

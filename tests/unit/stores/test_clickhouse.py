@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, Settling, ask, in_process, tell
     from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-    from collector.stores import clickhouse_purge
+    from collector.stores import clickhouse_purge, clickhouse_retention
     from collector.stores.clickhouse import ClickHouseStore
     from collector.stores.clickhouse_faults import refused
     from collector.stores.clickhouse_place import ClickHousePlace
@@ -763,6 +764,67 @@ async def test_what_a_hold_keeps_that_is_recorded_beside_a_sweep_stays(
 
     assert ([router("b").device_ref] if when == "looked" else []) == kept
     assert ([] if when == "looked" else [False]) == before
+
+
+@pytest.mark.parametrize("month", ["as a whole", "in part"])
+async def test_what_could_not_be_ordered_while_holds_waited_is_not_deleted(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch, month: str
+) -> None:
+    """Behind a deletion that takes long; the ledger's database ends the transaction that keeps holds waiting."""
+    monkeypatch.setattr(clickhouse_retention, "_ORDER_SECONDS", 0.1, raising=False)
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    other = await another()
+    first = Month.of(now_ms() - 100 * DAY)
+    at = first.end - 1 if month == "as a whole" else first.start
+    await store.commit([record("a", 1, at=at), record("b", 1, at=at)])
+    hold = act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")
+    does = {name: getattr(Table, name) for name in ("drop_month", "delete")}
+    beside: list[asyncio.Future[Any]] = []
+
+    def behind(name: str) -> Callable[..., Any]:
+        async def done(table: "Table", *args: Any, **more: Any) -> None:
+            if not beside:
+                beside.append(asyncio.ensure_future(table._records._worker.call(time.sleep, 1.0)))
+                beside.append(asyncio.create_task(other.commit([hold])))
+            await does[name](table, *args, **more)
+
+        return done
+
+    for name in does:
+        monkeypatch.setattr(Table, name, behind(name))
+    await store._open.run("SET idle_in_transaction_session_timeout = '300ms'")
+    with pytest.raises(StoreUnavailable):
+        await store.purge()
+    await asyncio.gather(*beside)
+    await asyncio.sleep(1)  # what was ordered is done by then
+
+    assert router("b").device_ref in {row[0] for row in rows(path)}
+
+
+async def test_any_number_of_holds_is_kept_by_a_sweep(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By as many statements as it takes; each names so many and no more."""
+    monkeypatch.setattr(clickhouse_retention, "_NAMED", 2, raising=False)
+    said: list[str] = []
+    delete = Table.delete
+
+    async def seen(table: "Table", condition: str, **more: bool) -> None:
+        said.append(condition)
+        await delete(table, condition, **more)
+
+    monkeypatch.setattr(Table, "delete", seen)
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    first, names = Month.of(now_ms() - 100 * DAY), "abcdefghij"
+    await store.commit([record(name, n, at=at) for name in names for n, at in ((1, first.start), (2, first.end - 1))])
+    held = names[:5]
+    await store.commit([act(Action.HOLD, name, at=now_ms() - 2 * DAY, reference="CASE-1") for name in held])
+    gone = sum([(await store.purge()).erased for _ in range(6)])
+
+    assert 10 == gone
+    assert {router(name).device_ref for name in held} == {row[0] for row in rows(path)}
+    assert 10 == len(rows(path))
+    assert 2 == max(condition.count("'") // 2 - condition.count("> '") - condition.count("<= '") for condition in said)
 
 
 async def test_a_sweep_that_breaks_off_after_it_deleted_has_noted_every_month_that_it_deleted_from(
