@@ -194,14 +194,15 @@ async def bury_doomed(
 
     Those that an earlier act has buried, and that wait to be deleted, are not told again.
     """
-    doomed, kept = list[bytes](), set[bytes]()
+    number, kept = 0, set[bytes]()
     for part in some(bounds, BOUNDS):
-        doomed += [tombstone(record_id) for record_id in await table.ids(any_of(part))]
+        async for page in table.ids(any_of(part)):
+            doomed = [tombstone(record_id) for record_id in page]
+            number += len(doomed) - len(await among(session, "tombstone", doomed))
+            await bury(session, doomed, now)
         kept |= await table.routers(all_but(part))
     await unname(session, bounds, ids, kept)
-    buried = await among(session, "tombstone", doomed)
-    await bury(session, doomed, now)
-    return len(doomed) - len(buried)
+    return number
 
 
 async def unname(session: Session, bounds: Sequence[Bound], ids: Mapping[bytes, int], kept: AbstractSet[bytes]) -> None:

@@ -121,33 +121,34 @@ async def erase(session: Session, table: Table, bounds: Sequence[Bound], now: in
     Raises:
         StoreUnavailable: nobody can tell whether it was done; do it again.
     """
-    condition = any_of(bounds)
-    ids = await table.ids(condition)
-    if ids:
-        months = [month for month, _ in await table.by_month(condition)]
-        async with noting(session, months, now, [tombstone(record_id) for record_id in ids]):
+    condition, number = any_of(bounds), 0
+    async for ids in table.ids(condition):
+        async with session.turn():
+            await session.run(BEGIN_BESIDE)
+            await bury(session, [tombstone(record_id) for record_id in ids], now)
+            await session.run("COMMIT")
+        number += len(ids)
+    if number:
+        async with noting(session, [month for month, _ in await table.by_month(condition)], now):
             await table.delete(condition)
-    return len(ids)
+    return number
 
 
 @asynccontextmanager
-async def noting(
-    session: Session, months: Iterable[int], now: int, buried: Sequence[bytes] = ()
-) -> AsyncIterator[None]:
+async def noting(session: Session, months: Iterable[int], now: int) -> AsyncIterator[None]:
     """Note that the files of these months still have the bytes of what is deleted inside.
 
     Before, so that whoever dies meanwhile leaves none that nobody knows of; and after, for what was tidied meanwhile
     had them still.
     """
     names = {f"{MONTH}{month}" for month in months}
-    await _note(session, names, now, buried)
+    await _note(session, names, now)
     yield
     await _note(session, names, now)
 
 
-async def _note(session: Session, names: set[str], now: int, buried: Sequence[bytes] = ()) -> None:
+async def _note(session: Session, names: set[str], now: int) -> None:
     async with session.turn():
         await session.run(BEGIN_BESIDE)
-        await bury(session, buried, now)
         await note_erased(session, names, now)
         await session.run("COMMIT")

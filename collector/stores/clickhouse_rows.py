@@ -3,7 +3,7 @@
 Rule 1: what tells what is stored is read FINAL: rows of one id are one record, merged on the disk or not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +21,8 @@ AT_ONCE: Final = 1000
 """Pseudonyms that one statement names."""
 BOUNDS: Final = 200
 """What so many acts erase is in one statement."""
+IDS: Final = 10_000
+"""Ids that are held at a time: of what one statement names there may be millions."""
 MONTH: Final = "records_"
 """Before a month (yyyymm) in the ledger's note of what was erased from."""
 _MONTH: Final = "toYYYYMM(fromUnixTimestamp64Milli(received_at, 'UTC'))"
@@ -192,10 +194,17 @@ class Table:
         row = await self._records.row(sql)
         return (row[0], row[1]) if row else (0, 0)
 
-    async def ids(self, condition: str) -> set[bytes]:
-        """The ids of the records that a condition names."""
-        sql = f"SELECT DISTINCT record_id FROM {self.names.record} WHERE {condition}"  # noqa: S608
-        return {row[0] for row in await self._records.rows(sql)}
+    async def ids(self, condition: str) -> AsyncIterator[list[bytes]]:
+        """The ids of the records that a condition names, in their order, a page at a time."""
+        beyond, number = "", IDS
+        while number == IDS:
+            sql = f"""SELECT DISTINCT record_id FROM {self.names.record} WHERE ({condition}){beyond}
+                ORDER BY record_id LIMIT {IDS}"""  # noqa: S608
+            page = [row[0] for row in await self._records.rows(sql)]
+            if page:
+                yield page
+                beyond = f" AND record_id > {octets(page[-1])}"
+            number = len(page)
 
     async def routers(self, condition: str) -> set[bytes]:
         """The routers with rows that a condition names."""

@@ -29,7 +29,7 @@ if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, Settling, ask, in_process, tell
     from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-    from collector.stores import clickhouse_purge, clickhouse_retention
+    from collector.stores import clickhouse_purge, clickhouse_retention, clickhouse_rows
     from collector.stores.clickhouse import ClickHouseStore
     from collector.stores.clickhouse_faults import refused
     from collector.stores.clickhouse_place import ClickHousePlace
@@ -115,6 +115,30 @@ async def test_an_exit_deletes_the_rows_and_buries_their_ids(path: Path, store: 
     assert 2 == committed.erased
     assert [router("b").device_ref] == [row[0] for row in left]
     assert {DropReason.DUPLICATE: 1} == dict(again.dropped)
+
+
+@pytest.mark.parametrize("number", [9, 10])
+async def test_of_what_exits_erase_a_page_of_ids_is_held_and_no_more(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """There may be millions of them; each is buried, and counted once."""
+    monkeypatch.setattr(clickhouse_rows, "IDS", 3, raising=False)
+    asked, held = Records.rows, list[int]()
+
+    async def seen(records: "Records", sql: str) -> Sequence[Any]:
+        found = await asked(records, sql)
+        held.append(len(found))
+        return found
+
+    await store.commit([record(name, n) for name in "ab" for n in range(number)])
+    monkeypatch.setattr(Records, "rows", seen)
+    left = await store.commit([leave(name, at=LATER) for name in "ab"])
+    monkeypatch.undo()
+    buried = shared().ask(DATABASES.at(path), "SELECT count(*) FROM ueip.tombstone")
+
+    assert (2 * number, [(2 * number,)]) == (left.erased, buried)
+    assert [] == rows(path)
+    assert 3 == max(held)
 
 
 async def test_thousands_of_exits_in_one_commit_are_as_one(store: "Settling") -> None:
