@@ -78,10 +78,24 @@ class Move:
             if target is None:
                 target = Mark(IN, secrets.token_hex(8), until)
                 await self.target.note(MOVE, target.text(), instead_of=None)
+        await self._check_two(target)
         made = target._replace(way=OUT)
         async with at_end("source"):
             await self.source.note(MOVE, made.text(), instead_of=None)
         return made
+
+    async def _check_two(self, mark: Mark) -> None:
+        """Whether the mark of the target is in no other store: two names of a server may be of one."""
+        async with at_end("source"):
+            found = await self.source.noted(MOVE)
+        if found != mark.text():
+            return
+        async with at_end("target"):
+            await self.target.note(MOVE, None, instead_of=found)
+            raise StoreUnusable(
+                f"{self.target.place}: found the very store that is to be moved, expected another one. Name where it "
+                f"is to be moved to"
+            )
 
     async def totals(self) -> dict[str, int]:
         """How many entries and rows there are in the source; not all of them need go over."""

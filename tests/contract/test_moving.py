@@ -587,6 +587,24 @@ async def refusal(site: Site) -> StoreUnavailable:
     return refused.value
 
 
+@pytest.mark.parametrize("engine", LASTING)
+async def test_an_empty_store_is_not_moved_onto_itself(engine: Engine, folder: Path) -> None:
+    """By whatever two names it is called; and it goes on as before."""
+    site = Site((engine, engine), folder)
+    await site.filled()
+    one, same = [end(engine, folder / "0.db", RULES, source=source) for source in (True, False)]
+    await one.open()
+    await same.open()
+    with pytest.raises(StoreUnavailable) as refused:
+        await moved(Move(one, same, ALL_LEFT), 0)
+    store = await opened(site.store(0))
+    committed = await store.commit([record("a", 1)])
+    await closed(one, same, store)
+
+    assert "found the very store that is to be moved" in str(refused.value)
+    assert 1 == committed.stored
+
+
 @pytest.mark.parametrize("pair", WAYS)
 async def test_a_target_that_holds_something_is_refused(pair: Pair, folder: Path) -> None:
     """And the source goes on as before."""
