@@ -88,7 +88,8 @@ async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
 async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere, wary: Wariness) -> int:
     """Insert records, each unless it is stored already; how many were not."""
     there = await _found(session, rows, elsewhere)
-    some = sorted((row for row in rows if row[_RECORD_ID] not in there), key=itemgetter(_RECORD_ID))
+    new = [row for row in rows if row[_RECORD_ID] not in there] if there else rows
+    some = sorted(new, key=itemgetter(_RECORD_ID))
     straight = not some or (not wary and await session.try_copy("record", some))
     number = len(some) if straight else await _insert_by_staging(session, some)
     wary.saw(duplicates=number < len(rows))
