@@ -26,7 +26,7 @@ from collector.access.entry import AuditEntry, Event, Shown, line_of
 from collector.access.nouns import Allowed, Purpose, Refused, Role, Viewer
 from collector.access.walk import Walk, files_of, last_line, read_head, read_line
 from collector.consent.ledger import Head
-from collector.durable import make_file, sync_folder
+from collector.durable import make_file, replace_file, sync_folder
 from collector.errors import AuditUnavailable
 from collector.model import Region, Sealed
 
@@ -101,9 +101,12 @@ class AuditLog:
             if files_of(self.folder) or self.head.exists():
                 aside = self.folder.with_name(f"{self.folder.name}.{time.time_ns()}")
                 aside.mkdir(mode=0o700)
-                for path in [*files_of(self.folder), *([self.head] if self.head.exists() else [])]:
+                if self.head.exists():  # on another disk, mostly
+                    replace_file(aside / self.head.name, [self.head.read_bytes()])
+                for path in files_of(self.folder):
                     path.rename(aside / path.name)
                 sync_folder(aside)
+                self.head.unlink(missing_ok=True)
             first = self._entry(who, Event.BEGUN.value, "accepted" if aside else DONE, None)
             self._add(msgspec.structs.replace(first, why=reason), Head())
         return aside

@@ -274,5 +274,5 @@ async def _body(request: Request, model: type[LookupBody]) -> LookupBody:
         return msgspec.json.decode(await request.body(), type=model)
     except msgspec.ValidationError:
         raise Invalid(_UNLIKE) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Invalid("body: expected one JSON object in UTF-8") from None

@@ -45,6 +45,8 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _SECURE: Final = "max-age=31536000"
+_GIVEN: Final = frozenset({200, 206, 304})
+"""Statuses of a file of ours; the page of any other names who is signed in."""
 OfFailure = Callable[[Request, Failure], Awaitable[Response]]
 
 
@@ -71,7 +73,7 @@ class Shield:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._head(scope, MutableHeaders(scope=message))
+                self._head(scope, message["status"], MutableHeaders(scope=message))
             await send(message)
 
         request = Request(scope, _limited(receive))
@@ -101,11 +103,11 @@ class Shield:
         if not scope["path"].startswith(self._static) and not self._rate.take(place_of(address)):
             raise Busy
 
-    def _head(self, scope: Scope, headers: MutableHeaders) -> None:
+    def _head(self, scope: Scope, status: int, headers: MutableHeaders) -> None:
         headers.update(HEADERS)
         if scope["scheme"] == "https":
             headers["Strict-Transport-Security"] = _SECURE
-        if scope["path"].startswith(self._static):
+        if scope["path"].startswith(self._static) and status in _GIVEN:
             headers.setdefault("Cache-Control", "public, max-age=3600")
         else:
             headers["Cache-Control"] = "no-store"

@@ -1,5 +1,6 @@
 """The audit log: nothing is shown that is not in it, and nobody changes it unnoticed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -312,6 +313,25 @@ def test_beginning_anew_keeps_what_was_there_and_says_why(tmp_path: Path) -> Non
     assert lines[2:] == text_of(AuditLog(aside, aside / "head", Region.GERMANY))
     (first,) = entries(log)
     assert ("begun", "accepted", "ada", "the disk lost two lines") == (first.what, first.outcome, first.who, first.why)
+    log.write(asked())
+    assert [] == wrong(log)
+
+
+def test_a_head_on_another_disk_is_put_aside_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the settings best have it: what is renamed does not go from one disk to another."""
+    log = full(tmp_path)
+    kept, rename = log.head.read_bytes(), os.rename
+
+    def of_one_disk(source: Path, target: Path) -> None:
+        if (tmp_path / "apart" in source.parents) != (tmp_path / "apart" in target.parents):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
+        rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", of_one_disk)
+    aside = log.begin_anew(ADA, "the disk lost two lines")
+
+    assert aside is not None
+    assert kept == (aside / "head").read_bytes()
     log.write(asked())
     assert [] == wrong(log)
 

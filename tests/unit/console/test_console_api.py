@@ -191,6 +191,7 @@ async def test_groups_under_ten_are_not_shown(visit: Visit) -> None:
         (b'{"identifier":"ZTE\\u00e94711"}', "application/json", 400),
         (b'{"identifier":"ZTE-kanarie","more":1}', "application/json", 400),
         (b'{"identifier":5}', "application/json", 400),
+        (b'{"identifier":"ZTE-kanarie\xff"}', "application/json", 400),
         (b'{"identifier":"ZTE-kanarie","region":"mars"}', "application/json", 400),
         (b'{"identifier":"' + b"x" * MOST_BYTES + b'"}', "application/json", 413),
     ],
@@ -324,6 +325,19 @@ async def test_the_headers_leave_no_room(visit: Visit) -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert [answer.status_code for answer in answers] == [200, 404, 404]
+
+
+async def test_what_is_no_file_of_ours_is_kept_by_nobody(visit: Visit) -> None:
+    """A page that says so names who is signed in, and has the session's word."""
+    async with visit.client("engineer") as client:
+        refused = [await client.get("/static/nothing"), await client.post("/static/console.js")]
+        given = await client.get("/static/console.js")
+
+    assert [(answer.status_code, answer.headers["cache-control"]) for answer in refused] == [
+        (404, "no-store"),
+        (405, "no-store"),
+    ]
+    assert given.headers["cache-control"] == "public, max-age=3600"
 
 
 @pytest.mark.parametrize(
