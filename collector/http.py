@@ -139,9 +139,13 @@ class HttpServer(Listener):
 
 
 class _Prompt(H11Protocol):
-    """Ends a connection on which nothing is asked in time: a few hundred of them would keep everybody else out."""
+    """Ends a connection on which nothing is asked in time, and one on which nobody reads what was asked for.
+
+    A few hundred of either would keep everybody else out. Who reads slowly gets the whole answer.
+    """
 
     _waiting: asyncio.TimerHandle | None = None
+    _unread: int = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody connects."""
@@ -155,19 +159,28 @@ class _Prompt(H11Protocol):
             self._waiting.cancel()
 
     def on_response_complete(self) -> None:
-        """They have their answer."""
+        """They have their answer, or it is on its way to them."""
         super().on_response_complete()
         self._await_request()
 
     def _await_request(self) -> None:
         # The server's own timer for this begins after an answer, and ends with the first byte of whatever comes.
+        self._unread = 0
+        self._look_later()
+
+    def _look_later(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self._end_if_idle)
+        self._waiting = self.loop.call_later(HEAD_SECONDS, self._look)
 
-    def _end_if_idle(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
+    def _look(self) -> None:
+        before, self._unread = self._unread, self.transport.get_write_buffer_size()
+        if self.cycle is None or (self._unread and self._unread == before):
             self.transport.abort()
+            return
+        if self.cycle.response_complete:
+            self.transport.close()  # and not at once: under TLS, what is left of the answer is not seen from here
+        self._look_later()
 
 
 class _Quiet(uvicorn.Server):

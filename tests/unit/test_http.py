@@ -13,11 +13,15 @@ from urllib.parse import urlsplit
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from records import until
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from collector import http
 from collector.config_http import HttpSettings
 from collector.errors import CollectorError
-from collector.http import READY, HttpServer
+from collector.http import READY, HttpServer, Listener
 from collector.metrics import Metrics
 
 
@@ -159,6 +163,61 @@ async def test_who_asks_again_and_again_stays_connected(monkeypatch: pytest.Monk
     await running
 
     assert [b"HTTP/1.1 200 OK\r\n"] * 3 == statuses
+
+
+LONG = b"x" * 12_000_000
+"""More than a system takes off the server's hands for one connection."""
+
+
+async def deaf(address: str, asked: bytes) -> socket.socket:
+    """Somebody who asks and reads nothing of themselves."""
+    place, made = urlsplit(address), socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    made.connect((place.hostname, place.port))
+    made.setblocking(False)
+    await asyncio.get_running_loop().sock_sendall(made, asked)
+    return made
+
+
+@asynccontextmanager
+async def telling_much(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listener]:
+    """A listener with one long answer, and little patience."""
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.3)
+
+    async def answer(_: Request) -> Response:
+        return Response(LONG)
+
+    listener = Listener(Starlette(routes=[Route("/", answer)]), "http", HttpSettings(port=0))
+    running = asyncio.create_task(listener.run())
+    await listener.is_serving(running)
+    yield listener
+    await listener.stop()
+    async with asyncio.timeout(60):
+        await running
+
+
+async def test_who_reads_slowly_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page over a slow line takes longer than anybody may ask nothing for."""
+    async with telling_much(monkeypatch) as listener:
+        loop, told = asyncio.get_running_loop(), 0
+        begun = loop.time()
+        with await deaf(listener.address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as reading:
+            async with asyncio.timeout(60):
+                while (some := await loop.sock_recv(reading, 1_000_000)) and told < len(LONG):
+                    told += len(some)
+                    await asyncio.sleep(max(0.0, begun + 1.5 * told / len(LONG) - loop.time()))
+
+    assert told > len(LONG)
+
+
+@pytest.mark.parametrize("times", [1, 30], ids=["one answer", "several answers"])
+async def test_who_does_not_read_an_answer_makes_room(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as may be connected at once would keep everybody else out."""
+    async with telling_much(monkeypatch) as listener:
+        connections = listener._server.server_state.connections
+        with await deaf(listener.address, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * times):
+            await until(lambda: len(connections) == 1)
+            await until(lambda: not connections)
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/metricsx", "/../etc/passwd", "/records", "/openapi.json"])
