@@ -1,7 +1,7 @@
 """Wi-Fi: driver errors, coverage, passwords and encryption, crowded and badly set bands."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from collector.diagnosis.case import (
     Case,
@@ -9,10 +9,12 @@ from collector.diagnosis.case import (
     codes_told,
     found_events,
     found_samples,
+    lasting,
     mostly,
     much,
     standing,
     telling,
+    trailing,
 )
 from collector.diagnosis.history import HOUR, History, Sample
 from collector.diagnosis.nouns import Found
@@ -21,6 +23,8 @@ from collector.diagnosis.sentences import Listed, Said, Value, Word, say
 from collector.diagnosis.spells import Mark, increments
 
 _BANDS: Final = ("2g", "5g")
+_ALONE_OR_BOTH: Final = (("2g",), ("5g",), _BANDS)
+"""Where records are of one band and of the other in turns, half of them say nothing of a band that is full."""
 _WEAK: Final = frozenset({"none", "low"})
 _BROKEN: Final = frozenset({"none", "wep", "wpa"})
 _USUAL_CHANNELS: Final = frozenset({0, 1, 5, 6, 9, 11, 13})
@@ -119,35 +123,44 @@ def _encryption(band: Word, mode: Word) -> Said:
 
 
 def _setting(case: Case, name: str, bad: frozenset[str], told: Callable[[Word, Word], Said]) -> Found | None:
-    """A setting of a band that is on."""
+    """A setting of a band that is on. Each band by itself: a record may say nothing of the other."""
 
-    def wrong(sample: Sample) -> dict[str, Any]:
-        values = {band: sample.get("wifi", f"{name}_{band}") for band in _BANDS if _is_on(sample, band)}
-        return {band: value for band, value in values.items() if value in bad}
+    def judged(band: str) -> Iterator[tuple[Sample, bool]]:
+        for sample in case.history.samples:
+            value, is_on = sample.get("wifi", f"{name}_{band}"), _is_on(sample, band)
+            if value is not None or not is_on:
+                yield sample, is_on and value in bad
 
-    samples = [s for s in case.history.samples if any(s.get("wifi", f"{name}_{band}") is not None for band in _BANDS)]
-    fields = tuple(f"wifi.{name}_{band}" for band in _BANDS)
-
-    def said(sample: Sample) -> Said:
-        bands: list[Value] = [told(_title(band), Word(name, value)) for band, value in wrong(sample).items()]
-        return say("finding.wifi_setting", bands=Listed("comma", bands))
-
-    return standing(case, ((sample, bool(wrong(sample))) for sample in samples), said, *fields)
+    runs = {band: run for band in _BANDS if len(run := trailing(judged(band))) >= case.rule["samples"]}
+    if not runs:
+        return None
+    wrong = {sample.record_id for run in runs.values() for sample in run}
+    bands: list[Value] = [
+        told(_title(band), Word(name, run[-1].get("wifi", f"{name}_{band}"))) for band, run in runs.items()
+    ]
+    spell = lasting([sample for sample in case.history.samples if sample.record_id in wrong])
+    said = say("finding.wifi_setting", bands=Listed("comma", bands))
+    return found_samples(case, spell, said, *(f"wifi.{name}_{band}" for band in _BANDS))
 
 
 def crowded(case: Case) -> Found | None:
     """A band is at the number of stations it allows, for much of a day."""
-    marks = [
-        Mark(sample.at, float(max(found) >= case.rule["occupied"]), sample)
-        for sample in case.history.samples
-        if (found := [share for band in _BANDS if (share := _occupied(sample, band)) is not None])
-    ]
-    spell = mostly(case, marks)
-    if spell is None:
+    spells = [spell for bands in _ALONE_OR_BOTH if (spell := mostly(case, _full(case, bands))) is not None]
+    if not spells:
         return None
+    spell = max(spells, key=lambda one: len(one.marks))
     said = say("finding.wifi_crowded", n=len(spell.marks), seen=spell.seen)
     fields = tuple(f"wifi.wifi_{name}_{band}" for band in _BANDS for name in ("station_count", "max_stations"))
     return found_samples(case, spell, said, *fields)
+
+
+def _full(case: Case, bands: Iterable[str]) -> list[Mark[Sample]]:
+    """The samples that tell of any of these bands, and whether one of them is at its limit."""
+    return [
+        Mark(sample.at, float(max(found) >= case.rule["occupied"]), sample)
+        for sample in case.history.samples
+        if (found := [share for band in bands if (share := _occupied(sample, band)) is not None])
+    ]
 
 
 def _occupied(sample: Sample, band: str) -> float | None:

@@ -274,6 +274,35 @@ def test_a_band_at_its_limit_for_hours_of_a_day_is_crowded() -> None:
     assert {} == of("wifi", **(full | {"wifi_station_count_5g": 12}))
 
 
+def in_turns(weak: Body, good: Body) -> History:
+    """A router whose records are of one band and of the other, in turns."""
+    return history((at, {"wifi": good if n % 2 else weak}) for n, at in enumerate(every()))
+
+
+def test_settings_of_bands_that_are_told_in_turns_are_each_judged() -> None:
+    """A record says nothing of the band it leaves out."""
+    weak: Body = {"wifi_password_strength_2g": "low", "wifi_security_mode_2g": "wep"}
+    good: Body = {"wifi_password_strength_5g": "high", "wifi_security_mode_5g": "wpa2"}
+    seen = found(in_turns(weak, good))
+
+    assert {"wifi_password_weak", "wifi_security_old"} == set(seen)
+    assert {tuple(evidence.values) for evidence in seen["wifi_password_weak"].evidence} == {
+        ("wifi.wifi_password_strength_2g",)
+    }
+    assert {} == found(in_turns(weak, good | {"wifi_enabled_2g": False}))
+    assert {} == found(in_turns({**weak, "wifi_enabled_2g": False}, good))
+
+
+def test_a_band_that_is_at_its_limit_is_crowded_though_records_are_of_the_other_in_turns() -> None:
+    """Three hours of each day."""
+    bodies: list[tuple[int, Body]] = []
+    for n, at in enumerate(every()):
+        full = {"wifi_station_count_2g": 16 if 12 <= at % DAY // HOUR < 15 else 5, "wifi_max_stations_2g": 16}
+        bodies.append((at, {"wifi": {"wifi_station_count_5g": 1, "wifi_max_stations_5g": 32} if n % 2 else full}))
+
+    assert {"wifi_crowded"} == set(found(history(bodies)))
+
+
 @pytest.mark.parametrize(("channel", "width"), [(6, 40), (3, 20), (0, 40), (8, 20)])
 def test_a_channel_between_the_usual_ones_or_too_wide_is_badly_set(channel: int, width: int) -> None:
     """On 2.4 GHz."""
