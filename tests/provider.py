@@ -30,6 +30,7 @@ class OwnProvider:
     def __init__(self) -> None:
         self.keys = [RSAKey.generate_key(2048, {"kid": "first"})]
         self.published: list[RSAKey] | None = None
+        self.odd: list[Any] = []
         self.metadata: dict[str, Any] = {}
         self.claims: Callable[[Claims], Claims] = lambda claims: claims
         self.sign: Callable[[Claims], str] = self.signed
@@ -88,7 +89,7 @@ class OwnProvider:
     async def _keys(self, _: Request) -> Response:
         self.asked.append("keys")
         shown = self.keys if self.published is None else self.published
-        return JSONResponse({"keys": [key.as_dict(private=False) | {"use": "sig"} for key in shown]})
+        return JSONResponse({"keys": [*self.odd, *(key.as_dict(private=False) | {"use": "sig"} for key in shown)]})
 
     async def _token(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}

@@ -15,6 +15,7 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 from urllib.parse import quote_plus, urlencode
@@ -55,6 +56,10 @@ class Metadata(Sealed, frozen=True):
 
 class _Tokens(Sealed, frozen=True):
     id_token: str
+
+
+class _Keys(Sealed, frozen=True):
+    keys: list[Any]
 
 
 class Begun(Sealed, frozen=True):
@@ -226,10 +231,7 @@ class Provider:
         async with self._learning:
             if self._keys is None or self._clock() - self._keys[0] > older_than:
                 found = await self._body(self._client.build_request("GET", metadata.jwks_uri))
-                try:
-                    self._keys = self._clock(), KeySet.import_key_set(msgspec.json.decode(found))
-                except (JoseError, msgspec.DecodeError, ValueError, TypeError, KeyError):
-                    raise NotAccepted(Doubt.PROVIDER) from None
+                self._keys = self._clock(), _usable(_read(found, _Keys))
             return self._keys[1]
 
     async def _body(self, request: httpx2.Request) -> bytes:
@@ -260,6 +262,21 @@ def _read(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotAccepted(Doubt.PROVIDER) from None
+
+
+def _usable(published: _Keys) -> KeySet:
+    """The keys that can be used (RFC 7517, 5: others are passed over).
+
+    Raises:
+        NotAccepted: there is none.
+    """
+    keys = []
+    for one in published.keys:
+        with suppress(JoseError, ValueError, TypeError, KeyError):
+            keys += KeySet.import_key_set({"keys": [one]}).keys
+    if not keys:
+        raise NotAccepted(Doubt.PROVIDER)
+    return KeySet(keys)
 
 
 def _challenge(verifier: str) -> str:

@@ -76,7 +76,7 @@ def claims_of(token: str, keys: KeySet, settings: OidcSettings, *, nonce: str, n
     _for_us(claims, str(settings.client_id))
     _now(claims, now)
     found = claims.get("nonce")  # 11
-    if not isinstance(found, str) or not hmac.compare_digest(found.encode(), nonce.encode()):
+    if not isinstance(found, str) or not hmac.compare_digest(found.encode("utf-8", "replace"), nonce.encode()):
         raise NotAccepted(Doubt.NONCE)
     return claims
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 from provider import Claims, OwnProvider
 from pydantic import ValidationError
@@ -46,6 +46,7 @@ def own(running: OwnProvider) -> OwnProvider:
     """The provider, honest again."""
     running.keys, running.published, running.metadata = running.keys[-1:], None, {}
     running.claims, running.sign = lambda claims: claims, running.signed
+    running.odd = []
     running.asked.clear()
     return running
 
@@ -145,6 +146,14 @@ async def test_claims_that_are_not_for_us_now_let_nobody_in(
     own.claims = claims
 
     assert doubt is await doubt_of(provider, own)
+
+
+async def test_a_nonce_that_is_no_text_is_another(own: OwnProvider, provider: Provider) -> None:
+    """JSON can name half a character."""
+    header = {"alg": "RS256", "kid": own.keys[0].kid}
+    own.sign = lambda claims: jws.serialize_compact(header, json.dumps({**claims, "nonce": "\ud800"}), own.keys[0])
+
+    assert Doubt.NONCE is await doubt_of(provider, own)
 
 
 def unsigned(claims: Claims) -> str:
@@ -300,6 +309,32 @@ async def test_a_new_key_is_believed_at_once_and_one_that_is_withdrawn_within_th
     assert Doubt.SIGNATURE is await doubt_of(provider, own)
     own.keys, own.published = published, None
     await provider.close()
+
+
+ODD_KEYS: list[Any] = [
+    {"kty": "EC", "crv": "BP-256", "x": "AA", "y": "AA", "kid": "brainpool"},
+    {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "on no curve"},
+    {"kty": "RSA", "n": 5, "e": "AQAB"},
+    {"kty": "RSA", "kid": "nothing of it"},
+    {"kty": []},
+    {},
+    "no key",
+]
+
+
+@pytest.mark.parametrize("odd", ODD_KEYS, ids=str)
+async def test_a_key_that_cannot_be_used_keeps_nobody_out_by_the_others(
+    odd: Any, own: OwnProvider, provider: Provider
+) -> None:
+    """RFC 7517, 5: what is not understood is passed over."""
+    own.odd = [odd]
+    assert ADA == (await sign_in(provider, own))[0]
+
+
+@pytest.mark.parametrize("odd", ODD_KEYS, ids=str)
+async def test_without_a_key_that_can_be_used_nobody_comes_in(odd: Any, own: OwnProvider, provider: Provider) -> None:
+    own.odd, own.published = [odd], []
+    assert Doubt.PROVIDER is await doubt_of(provider, own)
 
 
 # Who somebody is
