@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -239,6 +240,23 @@ def test_reading_is_bounded_however_large_the_store_is(site: Site, monkeypatch: 
     monkeypatch.setattr(examination, "MOST_RECORDS", 100)
     assert (100, True) == tuple(site.documents()[0][name] for name in ("records", "more_records"))
     assert "there are more, older ones in that time" in site.run("diagnose", SERIAL).out
+
+
+@pytest.mark.parametrize("name", ["History", "diagnose", "timeline", "compare", "on_cell"])
+def test_who_judges_keeps_nobody_waiting(name: str, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console answers others meanwhile: a router may have twenty thousand records."""
+    site.commit(HERE, site.samples(HERE, losses=12))
+    judge, beside = getattr(examination, name), list[bool]()
+
+    def judging(*given: Any, **more: Any) -> Any:
+        beside.append(threading.current_thread() is not threading.main_thread())
+        return judge(*given, **more)
+
+    monkeypatch.setattr(examination, name, judging)
+    site.documents()
+
+    assert beside
+    assert beside[0]
 
 
 def test_what_was_cut_off_is_no_gap(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
