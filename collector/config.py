@@ -16,7 +16,7 @@ from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.data import data_path
-from collector.errors import DataFault
+from collector.errors import Cause, DataFault, StoreUnavailable
 from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
@@ -242,8 +242,20 @@ def load_settings(path: Path) -> Settings:
 
 
 def read_keys(settings: RegionSettings) -> list[Key]:
-    """The keys of a region, the current one first; 32 raw bytes each."""
-    return [Key(file.read_bytes()) for file in settings.key_files]
+    """The keys of a region, the current one first; 32 raw bytes each.
+
+    Raises:
+        StoreUnavailable: one cannot be read, or is none, as the settings' own checks would say.
+    """
+    return [_key(file) for file in settings.key_files]
+
+
+def _key(file: Path) -> Key:
+    try:
+        return Key(file.read_bytes())
+    except (OSError, ValueError):
+        told = f"{file}: found no key that can be read, expected one. {Cause.LOST_KEY.advice}"
+        raise StoreUnavailable(told, Cause.LOST_KEY) from None
 
 
 def default_settings_path() -> Path:

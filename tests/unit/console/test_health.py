@@ -5,16 +5,19 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
-from consoles import HERE, House
+from consoles import ELSEWHERE, HERE, PEOPLE, House, Visit, document
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from collector.config import Settings
+from collector.cli.setup import make_installation
+from collector.config import Settings, load_settings
 from collector.console import health
 from collector.console.health import HealthWatch
 from collector.console.views import RegionHealth
@@ -22,6 +25,8 @@ from collector.errors import Cause
 from collector.http import READY, make_app
 from collector.metrics import Metrics
 from collector.model import Region
+from collector.rules import make_rules
+from collector.storage import plain_store
 
 NOW = 1_800_000_000_000
 
@@ -51,6 +56,29 @@ def serving(settings: Settings, app: Starlette) -> Iterator[Settings]:
 
 def of(found: list[RegionHealth], region: Region) -> RegionHealth:
     return next(one for one in found if one.region is region)
+
+
+@pytest.mark.parametrize("found", [None, b"half a key"], ids=["gone", "another"])
+async def test_a_key_that_cannot_be_read_closes_its_own_region_alone(found: bytes | None, tmp_path: Path) -> None:
+    """It is read with each look; the others are shown, and looked up in."""
+    make_installation(tmp_path)
+    settings = load_settings(tmp_path / "collector.toml")
+    for region in Region:
+        store = plain_store(settings, region)
+        await store.open()
+        await store.close()
+    visit = Visit(House(settings, make_rules(settings), {}))
+    visit.door.let_in("both", replace(PEOPLE["engineer"], regions=frozenset({HERE, ELSEWHERE})))
+    [key] = settings.regions.of(HERE).key_files
+    key.unlink() if found is None else key.write_bytes(found)
+    async with visit.client("both") as client:
+        seen = document(await client.get("/api/v1/health"))
+        looked = await client.post("/api/v1/lookups", json={"identifier": "nobody-knows"})
+
+    states = {one["region"]: one["store"]["state"] for one in seen["regions"]}
+    assert states == dict.fromkeys(Region, READY) | {HERE: Cause.LOST_KEY}
+    assert (looked.status_code, looked.json()["error"]["code"]) == (503, "store_unavailable")
+    assert [entry.outcome for entry in visit.audited(ELSEWHERE)] == ["shown"]
 
 
 async def test_a_stopped_collector_says_nothing_and_the_stores_do(a_house: House) -> None:
