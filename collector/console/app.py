@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -114,6 +115,13 @@ def problem(failure: Failure) -> Response:
 
 
 def names_of(settings: ConsoleSettings) -> frozenset[str]:
-    """The names a browser may ask for."""
+    """The names a browser may ask for, as it writes them."""
     public = urlsplit(settings.oidc.public_url or "").hostname or settings.host
-    return frozenset({"127.0.0.1", "::1", "localhost", settings.host, public, *settings.names})
+    return frozenset({"127.0.0.1", "::1", "localhost", *map(_written, (settings.host, public)), *settings.names})
+
+
+def _written(host: str) -> str:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return host.lower()

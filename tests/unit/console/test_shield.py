@@ -1,10 +1,14 @@
 """How often one place may ask: as often as the limit says however hard it tries, and from however many addresses."""
 
+from pathlib import Path
+
 import httpx2
 import pytest
 from consoles import Visit
 
-from collector.console.shield import AT_ONCE, Rate
+from collector.config_console import ConsoleSettings
+from collector.console.app import names_of
+from collector.console.shield import AT_ONCE, Rate, _host
 
 
 class Hands:
@@ -27,6 +31,22 @@ def test_who_asks_too_often_is_slowed_down_and_not_shut_out(per_second: int) -> 
         taken.append(rate.take("office"))
 
     assert 590 <= sum(taken[60 * per_second :]) <= 601
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("Console.Example", "console.example"),
+        ("2001:DB8::1", "[2001:db8::1]"),
+        ("2001:db8:0:0:0:0:0:1", "[2001:db8::1]:9466"),
+        ("::", "[::]:9466"),
+    ],
+)
+def test_a_name_is_one_however_the_settings_write_it(host: str, asked: str) -> None:
+    """Browsers write it in one way."""
+    settings = ConsoleSettings(host=host, cert_file=Path("c"), key_file=Path("k"))
+
+    assert _host(asked) in names_of(settings)
 
 
 async def test_who_has_a_network_has_one_allowance(visit: Visit) -> None:
