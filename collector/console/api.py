@@ -9,6 +9,7 @@ Rule 2: what changes anything, a look-up among it, carries the session's word in
 import hmac
 import re
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -165,11 +166,17 @@ async def _viewer(console: Console, _: Request, session: Session) -> views.Viewe
     return await console.reader.viewer(session)
 
 
-async def _description(_: Console, __: Request, ___: Session | None) -> dict[str, Any]:
+async def _description(_: Console, __: Request, ___: Session | None) -> msgspec.Raw:
+    return _described()
+
+
+@cache
+def _described() -> msgspec.Raw:
+    """Made once: it takes the loop as long as a page does, and anybody may ask for it."""
     # Made from the operations, of which this is one.
     from collector.console.openapi import openapi  # noqa: PLC0415
 
-    return openapi()
+    return msgspec.Raw(_encode(openapi()))
 
 
 OPERATIONS: Final = (

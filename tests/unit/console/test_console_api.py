@@ -16,7 +16,8 @@ from collector.access.entry import Event
 from collector.access.nouns import Purpose
 from collector.auditing import audit_logs
 from collector.config_console import ConsoleSettings
-from collector.console import shield
+from collector.console import api, shield
+from collector.console import openapi as openapi_module
 from collector.console.api import OPERATIONS
 from collector.console.openapi import openapi
 from collector.console.shield import AT_ONCE, MOST_BYTES
@@ -264,6 +265,18 @@ async def test_a_store_that_is_away_is_said_to_be(visit: Visit, tmp_path: Path) 
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
     assert answer.headers["retry-after"]
+
+
+async def test_the_description_is_made_once(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is nobody may ask for it as often as for anything."""
+    made = openapi_module.openapi()
+    api._described.cache_clear()
+    answers = [made]
+    monkeypatch.setattr(openapi_module, "openapi", answers.pop)
+    async with visit.client() as client:
+        told = [document(await client.get("/api/v1/openapi.json")) for _ in range(2)]
+
+    assert told == [made, made]
 
 
 async def test_answers_are_as_the_description_says(visit: Visit) -> None:
