@@ -248,11 +248,11 @@ def test_memory_is_bounded() -> None:
 def test_no_address_is_kept_as_it_is() -> None:
     """O21: what is remembered is keyed digests."""
     counted = throttle()
-    counted.attempt("ada", "192.0.2.77", 0)
-    counted.succeeded("ada", "192.0.2.77", 0)
+    counted.attempt("ada.lovelace", "192.0.2.77", 0)  # a short name is in some digests, as \xad and an a
+    counted.succeeded("ada.lovelace", "192.0.2.77", 0)
 
     assert "192.0.2.77" not in repr(vars(counted))
-    assert "ada" not in repr(vars(counted))
+    assert "ada.lovelace" not in repr(vars(counted))
 
 
 @pytest.mark.parametrize(
