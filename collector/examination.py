@@ -3,6 +3,7 @@
 Rule 1: only the router's own region is read for comparison (O70), by the store's reading functions: what left, is
         restricted or void is not in what they give (K37).
 Rule 2: every read is bounded, however large the store is; what was cut off is said.
+Rule 3: what takes long of a router with many records is done in a thread: others who ask are answered meanwhile.
 """
 
 import asyncio
@@ -110,21 +111,24 @@ async def _examined(
         records = [record async for record in store.records(ref, since=since, limit=MOST_RECORDS)]
         ledger = await store.ledger(ref)
     found = Found(region=found.region, router=found.router, records=records)
-    history = History(records, since=since, now=now, last_received_at=found.router.last_received_at)
+    history = await asyncio.to_thread(
+        History, records, since=since, now=now, last_received_at=found.router.last_received_at
+    )
     if not is_readable(found.router):
         return Examined(found, history, [], [], cut_off=False)
-    findings = diagnose(history, rules)
+    findings = await asyncio.to_thread(diagnose, history, rules)
     if findings:
         # Beside each other: the search for a cell is the store's work alone, comparing is ours.
         seen = asyncio.create_task(_seen_on_cells(store, apart, findings))
         try:
             findings = await _compared(store, found, findings, rules, now)
-            findings = [_beside_its_cell(finding, await seen) for finding in findings]
+            findings = await asyncio.to_thread(_beside_their_cells, findings, await seen)
         finally:
             seen.cancel()
     cut_off = len(records) == MOST_RECORDS
     # What was cut off is no gap.
-    entries = timeline(history, ledger, first_received_at=None if cut_off else found.router.first_received_at)
+    first = None if cut_off else found.router.first_received_at
+    entries = await asyncio.to_thread(timeline, history, ledger, first_received_at=first)
     return Examined(found, history, findings, entries, cut_off=cut_off)
 
 
@@ -143,7 +147,7 @@ async def _compared(store: Store, found: Found, findings: list[Finding], rules: 
     peers = [(like, await history(peer)) async for peer, like in _alike(store, ref, likeness, since)]
     # Read as theirs are, for the time asked for may be shorter, and who reports more often would have more to show.
     own = await history(ref)
-    return [compare(finding, own, peers, likeness, rules) for finding in findings]
+    return await asyncio.to_thread(lambda: [compare(finding, own, peers, likeness, rules) for finding in findings])
 
 
 async def _seen_on_cells(store: Store, apart: Apart | None, findings: list[Finding]) -> dict[str, list[StoredRecord]]:
@@ -158,6 +162,10 @@ async def _seen_on_cells(store: Store, apart: Apart | None, findings: list[Findi
         return {cell: await store.on_cell(cell, since=since, newest=CELL_RECORDS) for cell, since in cells.items()}
     async with apart() as (another, _):
         return await _seen_on_cells(another, None, findings)
+
+
+def _beside_their_cells(findings: list[Finding], seen: Mapping[str, list[StoredRecord]]) -> list[Finding]:
+    return [_beside_its_cell(finding, seen) for finding in findings]
 
 
 def _beside_its_cell(finding: Finding, seen: Mapping[str, list[StoredRecord]]) -> Finding:
