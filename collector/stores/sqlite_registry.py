@@ -5,7 +5,7 @@ A connection of its own: reading it must not wait for a commit, and the command 
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -83,7 +83,8 @@ class SQLiteRegistry:
                     connection.execute(_NEXT_VERSION)
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
                 raise
             return changed
 

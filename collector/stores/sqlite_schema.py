@@ -58,7 +58,8 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
         check_region(connection, region, path)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
         raise
 
 

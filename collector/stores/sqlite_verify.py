@@ -6,7 +6,7 @@ Rule 2: a finding names numbers of entries and counts; never a pseudonym.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -161,7 +161,8 @@ def _look(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
 
 
 def _looks(connection: sqlite3.Connection, sql: str) -> Iterator[Any]:

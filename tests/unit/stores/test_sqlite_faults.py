@@ -3,24 +3,29 @@
 import asyncio
 import contextlib
 import os
+import resource
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from records import HOUR, START, Receipt, leave, numbers, record, until
+from records import HOUR, START, Receipt, leave, numbers, record, router, until
 
 from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Region
+from collector.registry import Entry
+from collector.stores import sqlite_schema, sqlite_verify
 from collector.stores.ends import Progress, Sums, Table
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 from collector.stores.sqlite_faults import cause_of, not_opened
+from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.sqlite_schema import SCHEMA_VERSION, inspect
+from collector.stores.verified import Expected
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY
@@ -130,6 +135,63 @@ def test_a_store_that_is_only_away_leaves_what_the_ledger_said() -> None:
 def test_what_the_file_system_refuses_has_a_cause_too(path: Path, number: int, cause: Cause) -> None:
     """By its number: ENOSPC, EROFS, EACCES, EIO."""
     assert cause is not_opened(OSError(number, os.strerror(number)), path).cause
+
+
+@contextlib.contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """The disk takes no more of a file than so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_disk_that_refuses_at_the_start_is_no_damage(path: Path) -> None:
+    """SQLite takes the transaction back by itself then; that there is none left says nothing of the store."""
+    store = SQLiteStore(path, HERE, ConsentRules())
+    with no_file_above(20_000), pytest.raises(StoreUnavailable) as refused:
+        await store.open()
+    await store.open()
+    committed = await store.commit([record("a", 1)])
+    await store.close()
+
+    assert Cause.NOT_ANSWERING is refused.value.cause
+    assert 1 == committed.stored
+
+
+async def test_a_disk_that_is_full_is_no_damage_of_the_registry(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a part of the routers in it."""
+    registry = SQLiteRegistry(path, HERE)
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    monkeypatch.setattr(sqlite_schema, "OVERWRITING", f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailable) as refused:
+        registry.put([(router(f"r{number}"), Entry("DE", 1)) for number in range(1000)])
+
+    assert Cause.DISK_FULL is refused.value.cause
+    assert (0, {}) == registry.entries()
+
+
+async def test_a_verification_that_a_disk_ends_is_no_finding(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite takes a transaction that only reads back too, where the disk does not answer."""
+
+    def ended(connection: sqlite3.Connection, *_: object) -> None:
+        with sqlite_verify._look(connection):
+            connection.execute("ROLLBACK")
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+
+    monkeypatch.setattr(sqlite_verify, "_chain", ended)
+    with pytest.raises(StoreUnavailable) as refused:
+        sqlite_verify.verify(path, HERE, Expected())
+
+    assert Cause.NOT_ANSWERING is refused.value.cause
 
 
 @pytest.mark.parametrize(
