@@ -7,6 +7,7 @@ on pages that the row was moved from.
 import sqlite3
 import time
 from contextlib import suppress
+from shutil import disk_usage
 from typing import Final, NamedTuple
 
 from collector.stores.rows import ERASED
@@ -15,6 +16,8 @@ from collector.stores.sqlite_schema import IN_FILES, IN_MEMORY
 REWRITTEN_BYTES: Final = 256 << 20
 """A larger file is left to its operator, for nothing can be committed while it is written (docs/operating.md)."""
 REWRITE_SECONDS: Final = 60.0
+_WAITS_MILLISECONDS: Final = 50
+"""For whoever holds the log. A reader may for minutes, and no commit is made while the log waits for it."""
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Longer than a message may be old, and than a broker keeps one."""
 
@@ -72,10 +75,14 @@ class Scrubber:
 
     def scrub(self, connection: sqlite3.Connection) -> None:
         """Cut off the log."""
+        waits = connection.execute("PRAGMA busy_timeout").fetchone()[0]
+        connection.execute(f"PRAGMA busy_timeout = {min(waits, _WAITS_MILLISECONDS)}")
         try:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error:
             busy = 1
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {waits}")
         # A reader may hold the log; it is cut off at the next look, about a second later.
         self._scrub_due = bool(busy)
 
@@ -84,19 +91,30 @@ class Scrubber:
         if time.monotonic() - self._rewritten < REWRITE_SECONDS:
             return
         self._rewritten = time.monotonic()
-        with suppress(sqlite3.Error):  # busy, or no room: the next look, a minute later, tries again
+        with suppress(sqlite3.Error, OSError):  # busy, or no room: the next look, a minute later, tries again
             # Here, once a minute at most, and not with every exit: it looks at all tombstones.
             last = int(time.time() * 1000) - _TOMBSTONE_LIFE
             connection.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
             if _schema(connection) == remains.schema:
-                pages = connection.execute("PRAGMA page_count").fetchone()[0]
-                if pages * connection.execute("PRAGMA page_size").fetchone()[0] > REWRITTEN_BYTES:
+                if not _may_be_rewritten(connection):
                     return
-                _rewrite(connection)
+                try:
+                    _rewrite(connection)
+                except sqlite3.Error:
+                    self.scrub(connection)  # what it wrote until it found no room would leave none to anybody else
+                    raise
             self.scrub(connection)
             if not self._scrub_due:
                 # Unless somebody erased meanwhile: that is another note.
                 connection.execute("DELETE FROM meta WHERE name = ? AND value = ?", (ERASED, text))
+
+
+def _may_be_rewritten(connection: sqlite3.Connection) -> bool:
+    """Whether the file is small enough, and its disk has room for the log that holds it once more."""
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    size: int = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    return size <= min(REWRITTEN_BYTES, disk_usage(path).free)
 
 
 def _rewrite(connection: sqlite3.Connection) -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import os
+import resource
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -471,6 +474,59 @@ async def test_a_reader_delays_the_scrubbing_to_the_next_look(path: Path, store:
 
     assert during
     assert CANARY not in raw(path)
+
+
+async def test_a_reader_holds_up_neither_an_exit_nor_the_looks_after_it(path: Path, store: SQLiteStore) -> None:
+    """A backup reads for minutes: a store that waited for it with each look would seem away."""
+    await store.commit([record("a", 1)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM record").fetchone()
+        began = time.monotonic()
+        await store.commit([leave("a", at=LATER)])
+        await store.changes(0)
+        seconds = time.monotonic() - began
+        reader.execute("ROLLBACK")
+
+    assert seconds < engine._BUSY_SECONDS
+    assert engine._BUSY_SECONDS * 1000 == pragma(store, "busy_timeout")
+
+
+async def test_a_rewriting_that_finds_no_room_leaves_the_disk_as_it_was(path: Path, store: SQLiteStore) -> None:
+    """It goes by way of the log, which would keep what it took until the next exit: stores of others may lie there."""
+    for number in range(20):
+        await store.commit([record("b", number, body=b'{"note":"%s","n":%d}' % (b"n" * 9000, number))])
+    await store.commit([record("a", 1), leave("a", at=LATER)])
+    before = size(path, "-wal")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size(path), limits[1]))
+    try:
+        await store.changes(0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert (0, 0) == (before, size(path, "-wal"))
+    assert await noted(store)
+
+
+async def test_a_rewriting_is_not_begun_without_room_for_it(
+    path: Path, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it looked for some, nobody else could write on that disk."""
+    await store.commit([record("a", 1), leave("a", at=LATER)])
+    monkeypatch.setattr(sqlite_scrub, "REWRITE_SECONDS", 0)
+    found = []
+    for free in (size(path) - 1, size(path)):
+        monkeypatch.setattr(sqlite_scrub, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        await store.changes(0)
+        found.append(await noted(store))
+
+    assert [True, False] == found
+
+
+def size(path: Path, part: str = "") -> int:
+    """Bytes of the file, or of a part of the store beside it."""
+    return Path(f"{path}{part}").stat().st_size
 
 
 async def test_a_process_that_died_before_scrubbing_is_cleaned_up_after(path: Path) -> None:
