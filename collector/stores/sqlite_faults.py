@@ -37,9 +37,13 @@ def cause_of(error: sqlite3.Error | Damaged, path: Path) -> Cause:
         return Cause.CORRUPT
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        # Raised by the module itself: a text that is no UTF-8 was not written by us.
-        return Cause.CORRUPT if "decode" in str(error) else Cause.NOT_ANSWERING
+        return Cause.CORRUPT if _is_of_a_text(error) else Cause.NOT_ANSWERING
     return _BY_CODE.get(code & 0xFF) or _cause_on_disk(path)
+
+
+def _is_of_a_text(error: sqlite3.Error) -> bool:
+    """Whether a text was read that is no UTF-8, and so not written by us; Python says so itself, without a code."""
+    return not hasattr(error, "sqlite_errorcode") and "decode" in str(error)
 
 
 def _cause_on_disk(path: Path) -> Cause:
@@ -60,14 +64,16 @@ def _writable(path: Path, disk: os.statvfs_result) -> bool:
 
 def refused(error: sqlite3.Error | Damaged, path: Path, region: Region) -> StoreUnavailable:
     """SQLite's trouble as ours."""
-    return StoreUnavailable(f"the store of {region} did not answer: {_told(error)}", cause_of(error, path))
+    return StoreUnavailable(f"the store of {region} did not answer: {told(error)}", cause_of(error, path))
 
 
-def _told(error: sqlite3.Error | Damaged) -> str:
+def told(error: sqlite3.Error | Damaged) -> str:
     """What can be said of it; SQLite says of a constraint which table and columns it is of, which helps nobody."""
     if isinstance(error, sqlite3.IntegrityError):
         name = getattr(error, "sqlite_errorname", "SQLITE_CONSTRAINT")
         return f"a row does not fit those that are there ({name})"
+    if isinstance(error, sqlite3.Error) and _is_of_a_text(error):
+        return "a text is not UTF-8"  # Python quotes it, whosever it is
     return str(error)
 
 

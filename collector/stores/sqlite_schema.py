@@ -15,8 +15,8 @@ from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores.known import check_known
 from collector.stores.missing import check_there
-from collector.stores.rows import ERASED
-from collector.stores.sqlite_faults import cause_of, not_opened, refused
+from collector.stores.rows import ERASED, Damaged
+from collector.stores.sqlite_faults import cause_of, not_opened, refused, told
 from collector.stores.sqlite_migrations import MIGRATIONS
 from collector.stores.sqlite_rows import check_staying_here
 
@@ -177,11 +177,11 @@ def connect(
 def _tell_if_damaged(error: BaseException, path: Path) -> None:
     if not isinstance(error, sqlite3.Error) or cause_of(error, path) is not Cause.CORRUPT:
         return
-    if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-        told = f"{path}: found no SQLite database ({error}). Choose another path."
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+        sentence = f"{path}: found no SQLite database ({error}). Choose another path."
     else:
-        told = f"{path}: found a damaged store ({error}). {Cause.CORRUPT.advice}"
-    raise StoreUnusable(told, Cause.CORRUPT) from error
+        sentence = f"{path}: found a damaged store ({told(error)}). {Cause.CORRUPT.advice}"
+    raise StoreUnusable(sentence, Cause.CORRUPT) from error
 
 
 def connect_read_only(path: Path, region: Region) -> sqlite3.Connection:
@@ -221,5 +221,9 @@ def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Coll
         StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
     """
     with closing(connect_read_only(path, region)) as connection:
-        check_staying_here(connection, str(path))
-        check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))
+        try:
+            check_staying_here(connection, str(path))
+            check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))
+        except (sqlite3.Error, Damaged) as error:
+            _tell_if_damaged(error, path)
+            raise refused(error, path, region) from error

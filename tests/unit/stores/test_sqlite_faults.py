@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from records import HOUR, START, Receipt, leave, numbers, record, router, until
+from records import HOUR, START, Receipt, leave, numbers, readable, record, router, until
 
 from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
@@ -20,11 +20,12 @@ from collector.registry import Entry
 from collector.stores import sqlite_schema, sqlite_verify
 from collector.stores.ends import Progress, Sums, Table
 from collector.stores.plan import ConsentRules
+from collector.stores.rows import ROUTER_COLUMNS
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 from collector.stores.sqlite_faults import cause_of, not_opened
 from collector.stores.sqlite_registry import SQLiteRegistry
-from collector.stores.sqlite_schema import SCHEMA_VERSION, inspect
+from collector.stores.sqlite_schema import SCHEMA_VERSION, connect, inspect
 from collector.stores.verified import Expected
 from collector.stores.writer import Writer
 
@@ -219,6 +220,37 @@ async def test_an_entry_that_cannot_be_read_closes_the_store(path: Path, store: 
         await store.changes(0)
 
     assert Cause.CORRUPT is refused.value.cause
+
+
+SECRET = "c4n4ry"
+DAMAGED_TEXT = f"CAST(x'{SECRET.encode().hex()}ff' AS TEXT)"
+
+
+@pytest.mark.parametrize("what", ["record SET body", "ledger SET entry"])
+async def test_a_damaged_text_is_not_quoted(path: Path, store: SQLiteStore, what: str) -> None:
+    """A report and an entry are of somebody, and what is told goes into the log."""
+    elsewhere(path, "DROP TRIGGER ledger_keeps_entries", f"UPDATE {what} = {DAMAGED_TEXT}")
+    with pytest.raises(StoreUnavailable) as refused:
+        await readable(store) if what.startswith("record") else await store.changes(0)
+
+    assert "the store of germany did not answer: a text is not UTF-8" == str(refused.value)
+    assert Cause.CORRUPT is refused.value.cause
+
+
+@pytest.mark.parametrize("what", ["router SET key_id", "meta SET value"])
+def test_a_damaged_text_is_damage_when_a_store_is_opened(path: Path, what: str) -> None:
+    """Then nothing that was known of its ledger may be gone by; and neither is it quoted here."""
+    with contextlib.closing(connect(path, HERE, [])) as made:
+        row = "x'00', 'k', '', 0, '', 0, 0, '', '', 0, '', '', 0"
+        made.execute(f"INSERT INTO router ({ROUTER_COLUMNS}) VALUES ({row})")
+        made.execute(f"UPDATE {what} = {DAMAGED_TEXT}")
+    told = []
+    for look in (connect, inspect):
+        with pytest.raises(StoreUnusable) as refused:
+            look(path, HERE, ["k"])
+        told.append((refused.value.cause, SECRET in str(refused.value)))
+
+    assert [(Cause.CORRUPT, False)] * 2 == told
 
 
 @pytest.mark.parametrize("note", ["soon", "1", "1:x", ""])
