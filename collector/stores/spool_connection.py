@@ -93,6 +93,7 @@ class SpoolConnection:
             self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> None:
+        rows_in.end_setting_aside(self._path)
         try:
             self._connection = self._connected()
             self._save()

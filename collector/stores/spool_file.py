@@ -86,12 +86,13 @@ class SpoolFile:
         )
 
     def check(self) -> None:
-        """Find out whether it can be written.
+        """Find out whether it can be written, and do what could not be done before.
 
         Raises:
             SpoolUnavailable: it cannot.
         """
         self._file.safely(lambda: self._file.in_one(self._file.touch))
+        self._file.safely(self._do_what_is_owed)
 
     def put(self, entries: Sequence[Entry], in_hand: bool = False) -> list[int]:
         """Take *entries*, records while there is room; the rows of those taken, which are the first of them."""
@@ -113,7 +114,7 @@ class SpoolFile:
         return tuple(record.record_id for record in records)
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Forget rows whose outcome is known. If that fails now, it is done before anything is read again."""
+        """Forget rows whose outcome is known. If that fails now, it is done once the file can be written again."""
         self._now_or_before_reading(lambda: self._in_one(lambda: self._forget(ids)))
         if not self._held.records:
             self._file.scrub()
@@ -218,12 +219,16 @@ class SpoolFile:
             self._dropped[reason] += 1
 
     def _take_in_hand(self, most: int) -> list[tuple[int, Record]]:
-        while self._owed:
-            self._owed[0]()
-            self._owed.pop(0)
+        self._do_what_is_owed()
         found = self._read(RECORD, most, _decode_record)
         self._in_hand.update(dict.fromkeys(row_id for row_id, _ in found))
         return found
+
+    def _do_what_is_owed(self) -> None:
+        while self._owed:
+            self._owed[0]()
+            self._owed.pop(0)
+            self._file.scrub()
 
     def _read(self, kind: int, most: int, decode: Callable[[bytes], T]) -> list[tuple[int, T]]:
         found, lost = list[tuple[int, T]](), list[int]()

@@ -99,10 +99,20 @@ def set_aside(path: Path) -> None:
     number = 1
     while any(Path(f"{_aside(path, number)}{part}").exists() for part in _PARTS):
         number += 1
-    for part in _PARTS:
+    # The log before the file: SQLite discards one that it finds without its file.
+    for part in reversed(_PARTS):
         with suppress(FileNotFoundError):
             Path(f"{path}{part}").rename(f"{_aside(path, number)}{part}")
     sync_folder(path.parent)
+
+
+def end_setting_aside(path: Path) -> None:
+    """Put a damaged file to its log, where a crash came between the two."""
+    for log in path.parent.glob(f"{path.stem}.damaged-*{path.suffix}-wal"):
+        file = log.with_name(log.name.removesuffix("-wal"))
+        if path.exists() and not file.exists():
+            path.rename(file)
+            sync_folder(path.parent)
 
 
 def _aside(path: Path, number: int) -> str:

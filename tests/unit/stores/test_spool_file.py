@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Reg
 from collector.pseudonym import Key
 from collector.stores.sealing import Sealer
 from collector.stores.spool_file import SpoolFile
+from collector.stores.spool_rows import set_aside
 
 KEY, NEWER = Key(b"k" * 32), Key(b"n" * 32)
 HERE = Region.GERMANY
@@ -317,6 +318,27 @@ def test_what_could_not_be_done_is_done_in_its_order(file: SpoolFile) -> None:
     assert {} == +file.counts().dropped
 
 
+def test_an_act_that_could_not_be_forgotten_is_once_the_file_can_be_written(folder: Path, file: SpoolFile) -> None:
+    """The ledger has decided on it; after a restart it would put out whoever has joined again since."""
+    rows = file.put([leave("a")])
+    with unwritable(file), pytest.raises(SpoolUnavailable):
+        file.delete(rows)
+    file.check()
+    file.close()
+
+    assert [] == spool(folder).open()
+
+
+def test_what_is_purged_late_is_not_left_in_the_log(folder: Path, file: SpoolFile) -> None:
+    """As little as what is purged at once."""
+    file.put([record("a", 1), record("b", 2)])
+    with unwritable(file), pytest.raises(SpoolUnavailable):
+        file.purge([router("a").device_ref], WITHDRAWN)
+    file.check()
+
+    assert [0] == [log.stat().st_size for log in folder.glob("*-wal")]
+
+
 def test_a_write_that_fails_changes_no_count(file: SpoolFile) -> None:
     """What was not taken is not there."""
     file.put([marked("a", 1)])
@@ -590,6 +612,31 @@ def test_a_crash_while_it_is_mended_loses_nothing_more(folder: Path, step: str) 
 
     assert sorted(expected) == sorted(set(found))
     assert not list(folder.glob("*damaged*"))
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2, 3, 4])
+def test_a_crash_between_a_file_and_its_log_loses_nothing_either(
+    folder: Path, file: SpoolFile, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """What was taken last is in the log alone."""
+    file.put([marked(number=n) for n in range(3)])
+    copy = image(folder)
+    rename, done = Path.rename, list[str]()
+
+    def renamed(path: Path, target: str) -> None:
+        if len(done) == renames:
+            raise KeyboardInterrupt
+        done.append(target)
+        rename(path, target)
+
+    with monkeypatch.context() as crash, suppress(KeyboardInterrupt):
+        crash.setattr(Path, "rename", renamed)
+        set_aside(copy / "spool.sqlite")
+    after = spool(copy)
+    after.open()
+
+    assert [0, 1, 2] == numbers(after)
+    assert not list(copy.glob("*damaged*"))
 
 
 def test_every_kind_of_act_comes_back(file: SpoolFile) -> None:
