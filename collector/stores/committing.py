@@ -153,7 +153,7 @@ class Committing:
             if isinstance(item.entry, ConsentEvent) and not self._spool.hangs:
                 with suppress(SpoolUnavailable):
                     spent = await self._spool.ids_of(refs_of(item.entry.identity))
-                    item.entry = msgspec.structs.replace(item.entry, spent=(*item.entry.spent, *spent))
+                    item.entry = msgspec.structs.replace(item.entry, spent=tuple({*item.entry.spent, *spent}))
 
     async def commit(self, batch: Batch) -> bool:
         """Write *batch* and settle it; False if the store took nothing and a pause is due."""

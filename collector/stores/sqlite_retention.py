@@ -28,7 +28,6 @@ class Sweep:
         self._retention = retention
         self._after = 0
         self._until: int | None = None
-        self._erased = 0
 
     def step(self, connection: sqlite3.Connection, place: str, wrong: int) -> Purged:
         """Delete what is past its time among the next records, in one transaction.
@@ -40,7 +39,7 @@ class Sweep:
             check_staying_here(connection, place)
             until = self._begun(connection) if self._until is None else self._until
             erased, last = _purge(connection, self._after, until, wrong)
-            if last is None and self._erased + erased:
+            if erased:
                 note_erasure(connection, int(time.time() * 1000))
             connection.execute("COMMIT")
         except BaseException:
@@ -48,7 +47,6 @@ class Sweep:
                 connection.execute("ROLLBACK")
             raise
         self._after, self._until = (0, None) if last is None else (last, until)
-        self._erased = 0 if last is None else self._erased + erased
         return Purged(erased, last is not None)
 
     def _begun(self, connection: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ from outage import HERE, GatedStore, Region, done
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, part, record, ref, router, until
 
 from collector.errors import Cause, SpoolUnavailable
-from collector.model import Action, DropReason, Entry
+from collector.model import Action, ConsentEvent, DropReason, Entry
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 
@@ -723,6 +723,25 @@ async def test_an_exit_while_it_drains_takes_the_rest(folder: Path) -> None:
 
     assert [0, 1] == here.stored()
     assert 7 == here.outcomes[1]["duplicate"]
+
+
+async def test_an_exit_that_is_tried_again_names_what_is_spooled_once(folder: Path) -> None:
+    """A store may refuse for hours, and what an act names is in memory."""
+    here = await region(folder, "a", batch=1)
+    await here.refuse()
+    here.put(*(record("a", n) for n in range(1, 4)))
+    await here.shelter()
+    here.store.fail_next = 0
+    await here.step()
+    here.put(leave("a", at=LATER))
+    here.store.fail_next = 6
+    while here.store.fail_next:
+        await here.step()
+    await here.drain()
+    [spent] = [entry.spent for batch in here.store.commits for entry in batch if isinstance(entry, ConsentEvent)]
+
+    assert {record("a", 2).record_id, record("a", 3).record_id} == set(spent)
+    assert 2 == len(spent)
 
 
 # A commit that hangs

@@ -18,7 +18,9 @@ from collector.model import Action, Region
 from collector.stores import retention
 from collector.stores.plan import ConsentRules
 from collector.stores.retention import DAY, FIRST_SECONDS, SHARE, SWEEP_SECONDS, Purged, Purging
+from collector.stores.rows import ERASED
 from collector.stores.sqlite import SQLiteStore
+from collector.stores.sqlite_retention import PURGED_AT_ONCE
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY
@@ -139,6 +141,15 @@ async def test_what_was_deleted_is_taken_out_of_the_files_too(store: SQLiteStore
     await store.changes(0)
 
     assert [] == [file.name for file in store.path.parent.iterdir() if marker in file.read_bytes()]
+
+
+async def test_a_sweep_that_does_not_come_to_its_end_has_noted_what_it_deleted(store: SQLiteStore) -> None:
+    """Whoever opens the store next finds nothing more to delete, and takes the bytes out of the files all the same."""
+    await store.commit([record(number=n, at=NOW - 31 * DAY) for n in range(PURGED_AT_ONCE)])
+    purged = await store.purge()
+
+    assert (PURGED_AT_ONCE, True) == purged
+    assert await store.noted(ERASED) is not None
 
 
 async def test_a_writer_purges_with_its_looks_at_the_store(store: SQLiteStore) -> None:
