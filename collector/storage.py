@@ -50,18 +50,18 @@ def open_registry(settings: Settings, region: Region) -> RegistryStore:
 
 def place_of(settings: Settings, region: Region) -> Place:
     """Where the store of an enabled region is."""
-    own = settings.regions.of(region)
+    own, look_back = settings.regions.of(region), settings.comes_again_milliseconds
     key_ids = [key.key_id for key in read_keys(own)]
     if own.postgresql is None:
-        return SQLitePlace(own.file, region, key_ids, settings.regions.witness_of(region))
+        return SQLitePlace(own.file, region, key_ids, settings.regions.witness_of(region), look_back)
     # Here, and not above: whoever has no such store need not have its driver.
     if own.clickhouse is not None:
         from collector.stores.clickhouse_place import ClickHousePlace  # noqa: PLC0415
 
-        return ClickHousePlace(own.postgresql, own.clickhouse, region, key_ids, settings.comes_again_milliseconds)
+        return ClickHousePlace(own.postgresql, own.clickhouse, region, key_ids, look_back)
     from collector.stores.postgres_place import PostgresPlace  # noqa: PLC0415
 
-    return PostgresPlace(own.postgresql, region, key_ids, settings.comes_again_milliseconds)
+    return PostgresPlace(own.postgresql, region, key_ids, look_back)
 
 
 def end_of(settings: Settings, region: Region, *, admin: str, anew: bool) -> End:

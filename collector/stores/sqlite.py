@@ -49,12 +49,13 @@ class SQLiteStore(StoreFile):
         rules: ConsentRules,
         key_ids: Collection[str] = (),
         witness: Path | None = None,
+        look_back: int = 0,
     ) -> None:
-        """As `StoreFile`; *rules* say how its ledger is kept."""
+        """As `StoreFile`; *rules* say how its ledger is kept, *look_back* is as for `Scrubber`."""
         super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
         self._known = KnownRouters()
-        self._scrubber = Scrubber()
+        self._scrubber = Scrubber(look_back)
         self._sweep = Sweep(rules.retention)
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:

@@ -21,13 +21,14 @@ from collector.stores.verified import Expected, Verified
 class SQLitePlace:
     """As `Place`."""
 
-    def __init__(self, path: Path, region: Region, key_ids: Collection[str], witness: Path) -> None:
-        """*witness* is the file that tells whether there was a store."""
+    def __init__(self, path: Path, region: Region, key_ids: Collection[str], witness: Path, look_back: int) -> None:
+        """*witness* is the file that tells whether there was a store, *look_back* is as for `Scrubber`."""
         self.region = region
         self.setting = f"regions.{region}.store"
         self._path = path
         self._key_ids = key_ids
         self._witness = witness
+        self._look_back = look_back
 
     def is_there(self) -> bool:
         """As `Place.is_there`."""
@@ -39,7 +40,8 @@ class SQLitePlace:
 
     def store(self, rules: ConsentRules, *, anew: bool) -> Store:
         """As `Place.store`."""
-        return SQLiteStore(self._path, self.region, rules, self._key_ids, None if anew else self._witness)
+        witness = None if anew else self._witness
+        return SQLiteStore(self._path, self.region, rules, self._key_ids, witness, self._look_back)
 
     def registry(self) -> RegistryStore:
         """As `Place.registry`."""

@@ -19,7 +19,7 @@ REWRITE_SECONDS: Final = 60.0
 _WAITS_MILLISECONDS: Final = 50
 """For whoever holds the log. A reader may for minutes, and no commit is made while the log waits for it."""
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
-"""Longer than a message may be old, and than a broker keeps one."""
+"""At least; a message may be delivered again for longer, if the settings say so."""
 
 
 class Remains(NamedTuple):
@@ -53,7 +53,9 @@ def _schema(connection: sqlite3.Connection) -> int:
 class Scrubber:
     """Does what is left to be done after erasures, ours and others', on the connection given with each call."""
 
-    def __init__(self) -> None:
+    def __init__(self, look_back: int) -> None:
+        """*look_back* is how long after it was stored a record may be delivered again, in milliseconds."""
+        self._tombstone_life = max(_TOMBSTONE_LIFE, look_back)
         self._scrub_due = False
         self._scrubbed = ""
         self._rewritten = float("-inf")
@@ -93,7 +95,7 @@ class Scrubber:
         self._rewritten = time.monotonic()
         with suppress(sqlite3.Error, OSError):  # busy, or no room: the next look, a minute later, tries again
             # Here, once a minute at most, and not with every exit: it looks at all tombstones.
-            last = int(time.time() * 1000) - _TOMBSTONE_LIFE
+            last = int(time.time() * 1000) - self._tombstone_life
             connection.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
             if _schema(connection) == remains.schema:
                 if not _may_be_rewritten(connection):

@@ -1,18 +1,21 @@
 """What a deployment keeps is opened from settings; what was read at the start is not asked for again."""
 
 import asyncio
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from records import until
+from records import HOUR, START, act, record, until
 
 from collector.cli.setup import make_installation
 from collector.config import Settings, WriterSettings, load_settings
 from collector.consent.standing import ClosedRouters
 from collector.data import data_path
 from collector.metrics import Metrics
-from collector.model import Region
+from collector.model import Action, Region
 from collector.storage import open_store
+from collector.stores import sqlite_scrub
 from collector.stores.rows import ERASED
 from collector.stores.writer import Writer
 
@@ -55,6 +58,24 @@ async def test_a_notice_that_cannot_be_read_closes_a_store_and_ends_nothing(sett
     writer.stop()
     await running
     await writer.close()
+
+
+@pytest.mark.parametrize(("hours", "stored"), [(168, 1), (8760, 0)])
+async def test_what_was_erased_is_known_for_as_long_as_it_may_come_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, hours: float, stored: int
+) -> None:
+    """A router that lost its uplink for months may send a report of then once more (K09); others are forgotten."""
+    limits = settings.limits.model_copy(update={"max_age_hours": hours})
+    store = open_store(settings.model_copy(update={"limits": limits}), HERE)
+    await store.open()
+    await store.commit([record(at=START, measured=START), act(Action.ERASE, at=START + HOUR)])
+    later = time.time() + 100 * 86_400
+    monkeypatch.setattr(sqlite_scrub, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+    await store.changes(0)
+    again = await store.commit([record(at=START + 2 * HOUR, measured=START)])
+    await store.close()
+
+    assert stored == again.stored
 
 
 async def test_a_store_with_a_note_that_was_damaged_ends_nothing(settings: Settings) -> None:
