@@ -110,7 +110,8 @@ def end_setting_aside(path: Path) -> None:
     """Put a damaged file to its log, where a crash came between the two."""
     for log in path.parent.glob(f"{path.stem}.damaged-*{path.suffix}-wal"):
         file = log.with_name(log.name.removesuffix("-wal"))
-        if path.exists() and not file.exists():
+        # A file that has a log of its own is another one.
+        if path.exists() and not file.exists() and not Path(f"{path}-wal").exists():
             path.rename(file)
             sync_folder(path.parent)
 

@@ -639,6 +639,17 @@ def test_a_crash_between_a_file_and_its_log_loses_nothing_either(
     assert not list(copy.glob("*damaged*"))
 
 
+def test_a_log_that_lost_its_file_is_given_no_other(folder: Path, file: SpoolFile) -> None:
+    """Somebody removed the file by hand."""
+    file.put([marked(number=n) for n in range(3)])
+    copy = image(folder)
+    (copy / "spool.damaged-1.sqlite-wal").write_bytes(b"of another")
+    after = spool(copy)
+    after.open()
+
+    assert [0, 1, 2] == numbers(after)
+
+
 def test_every_kind_of_act_comes_back(file: SpoolFile) -> None:
     """With all that evidence needs."""
     acts = [act(action, event_ref=ref(action), client_time=START) for action in Action]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from records import HOUR, START, Receipt, leave, numbers, readable, record, router, until
+from records import HOUR, START, Receipt, leave, numbers, part, readable, record, router, until
 
 from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
@@ -279,6 +279,19 @@ async def test_a_damaged_standing_drops_no_message(path: Path, store: SQLiteStor
 
     assert (0, 1, Cause.CORRUPT) == held
     assert (1, 0, None) == (receipt.completed, metrics.in_flight, metrics.store_state(HERE))
+
+
+@pytest.mark.parametrize("state", ["x'00'", "7"])
+async def test_what_is_remembered_of_a_router_and_cannot_be_read_drops_no_message(
+    path: Path, store: SQLiteStore, state: str
+) -> None:
+    """It is damage like any other; each report of that router had been dropped for a bug of ours."""
+    await store.commit([part(1, "phy0")])
+    elsewhere(path, f"UPDATE memory SET state = {state}")
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.commit([part(2, "phy1")])
+
+    assert Cause.CORRUPT is refused.value.cause
 
 
 async def test_a_file_that_was_replaced_is_noticed_before_anything_is_acknowledged(
