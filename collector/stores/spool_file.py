@@ -91,6 +91,7 @@ class SpoolFile:
         Raises:
             SpoolUnavailable: it cannot.
         """
+        self._file.safely(self._file.scrub)  # it may be the log that fills the disk
         self._file.safely(lambda: self._file.in_one(self._file.touch))
         self._file.safely(self._do_what_is_owed)
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -327,6 +328,24 @@ def test_an_act_that_could_not_be_forgotten_is_once_the_file_can_be_written(fold
     file.close()
 
     assert [] == spool(folder).open()
+
+
+def test_a_disk_that_its_own_log_has_filled_is_written_again(folder: Path, file: SpoolFile) -> None:
+    """Nothing else would cut it off: the log is copied to the file after what was written, and nothing could be."""
+    for number in range(20):
+        file.delete(file.put([marked("a", number), marked("b", number)])[:1])
+    [log] = folder.glob("*-wal")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, limits[1]))
+    try:
+        with pytest.raises(SpoolUnavailable):
+            file.close_gate(leave("a"), [router("a").device_ref], WITHDRAWN)
+        file.check()
+        file.close_gate(leave("a"), [router("a").device_ref], WITHDRAWN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert [*range(20)] == numbers(file)
 
 
 def test_what_is_purged_late_is_not_left_in_the_log(folder: Path, file: SpoolFile) -> None:
