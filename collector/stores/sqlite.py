@@ -115,6 +115,7 @@ class SQLiteStore(StoreFile):
             db.execute("COMMIT")
         except BaseException:
             self._known.forget()
+            self._scrubber.failed()
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise

@@ -65,6 +65,10 @@ class Scrubber:
         self._scrub_due = True
         self._scrubbed = ""
 
+    def failed(self) -> None:
+        """A commit did: it may be the log that fills the disk, and SQLite copies it to the file after commits only."""
+        self._scrub_due = True
+
     def look(self, connection: sqlite3.Connection) -> None:
         """Do what could not be done before."""
         noted = _noted(connection)

@@ -366,6 +366,24 @@ async def test_a_full_disk_is_unavailable_until_there_is_room(store: SQLiteStore
     assert first_fault(await store.ledger()) is None
 
 
+async def test_an_exit_finds_room_where_the_log_has_filled_the_disk(path: Path, store: SQLiteStore) -> None:
+    """With the next look at the store, for what the log has is in the file then."""
+    await store.changes(0)
+    for number in range(20):
+        await store.commit([record("a", number)])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size(path, "-wal"), limits[1]))
+    try:
+        with pytest.raises(StoreUnavailable):
+            await store.commit([leave("a", at=LATER)])
+        await store.changes(0)
+        committed = await store.commit([leave("a", at=LATER)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert 20 == committed.erased
+
+
 async def test_a_path_through_a_file_is_unavailable(path: Path) -> None:
     """The sentence says which path and why."""
     write(path, b"")
