@@ -28,7 +28,7 @@ from collector.stores.clickhouse_session import Dial, Records, dial
 from collector.stores.clickhouse_upkeep import Upkeep
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, erased_by, refs_of, removed_from
-from collector.stores.postgres import FORGET, LOOK_BACK, PostgresStore
+from collector.stores.postgres import LOOK_BACK, PostgresStore
 from collector.stores.postgres_reading import TIMES, now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, note, noted, upsert
 from collector.stores.postgres_session import Session
@@ -242,7 +242,7 @@ class ClickHouseStore(PostgresStore):
     async def _keep_house(self, session: Session) -> None:
         """Let go of tombstones that nothing can ask for any more."""
         async with session.turn():
-            await session.do(FORGET, now_ms())
+            await self._forget(session, now_ms())
 
 
 class _Round(NamedTuple):

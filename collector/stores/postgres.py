@@ -32,14 +32,14 @@ from collector.stores.staying import MOVE, check_staying
 LOOK_BACK: Final = 8 * 86_400_000
 """A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
 TOMBSTONE_LIFE: Final = 90 * 86_400_000
-"""Longer than a message may be old, and than a broker keeps one."""
+"""At least; a message may be delivered again for longer, if the settings say so."""
 # By the server's clock too, and by no more than a day at a time: a clock that is far ahead must not let what was erased
 # come again (K09).
-FORGET: Final = f"""
+_FORGET: Final = f"""
     DELETE FROM ueip.tombstone
-    WHERE erased_at < least($1, (extract(epoch FROM now()) * 1000)::bigint) - {TOMBSTONE_LIFE}
+    WHERE erased_at < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2::bigint
         AND erased_at < (SELECT min(erased_at) FROM ueip.tombstone) + {DAY}"""  # noqa: S608 - numbers of ours
-"""Lets go of the oldest tombstones, as of a time, if nothing can ask for them any more."""
+"""Lets go of the oldest tombstones, as of a time, if they are older than a life."""
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
     SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
@@ -147,8 +147,12 @@ class PostgresStore(PostgresReader):
         async with session.turn():
             await session.run(BEGIN_ALONE)
             await make_ahead(session, now)
-            await session.do(FORGET, now)
+            await self._forget(session, now)
             await session.run("COMMIT")
+
+    async def _forget(self, session: Session, now: int) -> None:
+        """Let go of tombstones that nothing can ask for any more."""
+        await session.do(_FORGET, now, max(TOMBSTONE_LIFE, self._terms.look_back))
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""

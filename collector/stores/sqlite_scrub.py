@@ -10,6 +10,7 @@ from contextlib import suppress
 from shutil import disk_usage
 from typing import Final, NamedTuple
 
+from collector.stores.retention import DAY
 from collector.stores.rows import ERASED
 from collector.stores.sqlite_schema import IN_FILES, IN_MEMORY
 
@@ -20,6 +21,10 @@ _WAITS_MILLISECONDS: Final = 50
 """For whoever holds the log. A reader may for minutes, and no commit is made while the log waits for it."""
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """At least; a message may be delivered again for longer, if the settings say so."""
+# No more than a day at a time: a clock that is far ahead must not let what was erased come again (K09).
+_FORGET: Final = f"""
+    DELETE FROM tombstone
+    WHERE erased_at < ? AND erased_at < (SELECT min(erased_at) FROM tombstone) + {DAY}"""  # noqa: S608 - a number of ours
 
 
 class Remains(NamedTuple):
@@ -99,8 +104,7 @@ class Scrubber:
         self._rewritten = time.monotonic()
         with suppress(sqlite3.Error, OSError):  # busy, or no room: the next look, a minute later, tries again
             # Here, once a minute at most, and not with every exit: it looks at all tombstones.
-            last = int(time.time() * 1000) - self._tombstone_life
-            connection.execute("DELETE FROM tombstone WHERE erased_at < ?", (last,))
+            connection.execute(_FORGET, (int(time.time() * 1000) - self._tombstone_life,))
             if _schema(connection) == remains.schema:
                 if not _may_be_rewritten(connection):
                     return

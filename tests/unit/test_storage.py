@@ -1,7 +1,9 @@
 """What a deployment keeps is opened from settings; what was read at the start is not asked for again."""
 
 import asyncio
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,6 +78,27 @@ async def test_what_was_erased_is_known_for_as_long_as_it_may_come_again(
     await store.close()
 
     assert stored == again.stored
+
+
+async def test_a_clock_that_is_years_ahead_makes_a_store_forget_no_more_than_a_day_of_what_was_erased(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With each look that forgets: a store whose clock is put right within the hour still knows of the rest."""
+    store, file = open_store(settings, HERE), settings.regions.of(HERE).file
+    await store.open()
+    await store.commit([record(), act(Action.ERASE, at=START + HOUR)])
+    ages = (91, 200, 200.9, 202)
+    with closing(sqlite3.connect(file)) as database, database:
+        rows = [(bytes([place]), round((time.time() - age * 86_400) * 1000)) for place, age in enumerate(ages)]
+        database.executemany("INSERT INTO tombstone VALUES (?, ?)", rows)
+    later = time.time() + 4000 * 86_400
+    monkeypatch.setattr(sqlite_scrub, "time", SimpleNamespace(time=lambda: later, monotonic=time.monotonic))
+    await store.changes(0)
+    await store.close()
+    with closing(sqlite3.connect(file)) as database:
+        left = database.execute("SELECT count(*) FROM tombstone").fetchone()[0]
+
+    assert 1 + len(ages) - 1 == left
 
 
 async def test_a_store_with_a_note_that_was_damaged_ends_nothing(settings: Settings) -> None:

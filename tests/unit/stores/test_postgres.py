@@ -18,7 +18,7 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
 from collector.stores import postgres_session
 from collector.stores.plan import Committed, ConsentRules
-from collector.stores.postgres import PostgresStore
+from collector.stores.postgres import LOOK_BACK, PostgresStore
 from collector.stores.postgres_faults import refused
 from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_partitions import CURRENT, Current, Month
@@ -46,8 +46,10 @@ Open = Callable[..., Any]
 async def another(path: Path) -> AsyncIterator[Open]:
     """Opens stores of one database, as collectors on several machines do."""
 
-    def make(user: str = "germany_writer", rules: ConsentRules = RULES, **more: Any) -> PostgresStore:
-        return PostgresStore(DATABASES.settings(path, user, **more), HERE, rules)
+    def make(
+        user: str = "germany_writer", rules: ConsentRules = RULES, look_back: int = LOOK_BACK, **more: Any
+    ) -> PostgresStore:
+        return PostgresStore(DATABASES.settings(path, user, **more), HERE, rules, look_back=look_back)
 
     async with opened(make) as another:
         yield another
@@ -495,6 +497,19 @@ async def test_what_is_known_of_what_was_erased_is_forgotten_in_its_time_and_not
         left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
 
     assert [4, 2, 1, 1] == left
+
+
+async def test_what_was_erased_is_known_for_as_long_as_the_settings_let_it_come_again(
+    path: Path, another: Open
+) -> None:
+    """A router that lost its uplink for months may send a report of then once more (K09)."""
+    ask(path, f"INSERT INTO ueip.tombstone VALUES ('\\x01', {now_ms() - 100 * DAY})", "SELECT 1")
+    left = []
+    for look_back in (101 * DAY, 99 * DAY):
+        await (await another(look_back=look_back)).changes(0)
+        left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
+
+    assert [1, 0] == left
 
 
 async def test_who_left_before_its_records_were_past_their_time_is_found_again_once_it_is_back(another: Open) -> None:
