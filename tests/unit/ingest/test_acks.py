@@ -289,6 +289,18 @@ def test_what_is_left_is_passed_over_and_never_acknowledged() -> None:
     assert (2, 0) == (ring.left, ring.open_count)
 
 
+def test_a_ring_is_empty_once_all_is_acknowledged_and_not_while_something_is_left() -> None:
+    """A collector that is drained takes nothing along: what was left with the broker nobody would ask for again."""
+    ring, (first, second), _ = ring_of(2)
+    seen = [ring.is_empty]
+    first.complete()
+    second.complete()
+    seen.append(ring.is_empty)
+    ring.token(3).leave()
+
+    assert [False, True, False] == [*seen, ring.is_empty]
+
+
 def test_leaving_alone_releases_nothing() -> None:
     """No empty write."""
     ring, tokens, released = ring_of(2)

@@ -16,7 +16,7 @@ from collector.model import Action, Region
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import ERASED
+from collector.stores.rows import ERASED, PURGING
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.writer import Writer
 
@@ -130,6 +130,19 @@ async def test_the_age_of_bytes_that_may_be_left_is_told(leaving: Leaving, clock
     clocks.pass_(90)
 
     assert (0.0, 90.0) == (before, metrics.erased_bytes_seconds[HERE]())
+
+
+async def test_acts_whose_records_are_still_being_erased_are_told(
+    leaving: Leaving, clocks: Clocks, metrics: Metrics
+) -> None:
+    """As the store notes them, one with records in ClickHouse for one: how many, and how old the oldest is."""
+    store = MemoryStore(HERE, ConsentRules())
+    before = metrics.purges_waiting[HERE]()
+    await store.note(PURGING, f"2 {START}")
+    await leaving.learnt([], store)
+    clocks.pass_(90)
+
+    assert ((0, 0.0), (2, 90.0)) == (before, metrics.purges_waiting[HERE]())
 
 
 async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:

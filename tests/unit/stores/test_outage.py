@@ -70,12 +70,15 @@ async def test_records_of_unknown_routers_stay_with_the_broker(folder: Path, han
     before = here.raw()
     early = here.put(record("x", 1))
     committing = await away(here, hangs=hangs)
+    told = here.left
     late = here.put(record("x", 2), record("y", 3))
+    told = here.left - told
     await here.shelter()
 
     assert ["left"] * 3 == done(early + late)
     assert (0, 1) == (here.spool.records, here.metrics.in_flight), "what came later is not even received"
     assert (3, before) == (here.metrics.spools.left[HERE], here.raw())
+    assert 2 == told, "that the broker's window has places less"
     await here.heal(committing)
     assert [0, 1] == here.stored()
     assert 1 == here.back
@@ -97,6 +100,34 @@ async def test_what_a_router_sends_after_something_that_was_left_is_left_too(fol
 
     assert (["left", "left", "acknowledged"], [9]) == during
     assert (["acknowledged"] * 2, [1, 2, 9]) == (done(again), here.stored())
+
+
+async def test_what_comes_meanwhile_is_not_in_the_commit_that_shows_whether_the_store_is_back(folder: Path) -> None:
+    """That may hang or fail: it would be looked at neither by the shelter nor by anybody else."""
+    here = await region(folder, "a")
+    await here.refuse()
+    receipts = here.put(record("a", 1), record("b", 1))
+    await here.step()
+    await here.shelter()
+
+    assert ["acknowledged", "left"] == done(receipts)
+
+
+async def test_what_comes_behind_something_that_nobody_looked_at_yet_waits_behind_it(folder: Path) -> None:
+    """Also while others' are in a commit; left before it, it would come again before it."""
+    here = await region(folder, "a")
+    here.store.gate.clear()
+    here.store.began.clear()
+    here.put(record("a", 1))
+    committing = asyncio.create_task(here.writer.step())
+    await here.store.began.wait()
+    first = here.put(record("x", 1))
+    here.goes_away()
+    second = here.put(record("x", 2))
+    during = done(first + second)
+    await here.heal(committing)
+
+    assert (["waits"] * 2, [0, 1, 1, 2]) == (during, here.stored())
 
 
 async def test_a_router_that_left_is_dropped_as_ever(folder: Path) -> None:
@@ -159,6 +190,43 @@ async def test_a_process_that_has_not_read_the_ledger_spools_nothing(folder: Pat
     assert 0 == after.spool.records
 
 
+async def test_a_refusal_is_an_exit_until_all_who_joined_are_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who joined is read page by page; one who is on a page that was not read yet must not be told apart by that."""
+    monkeypatch.setattr("collector.stores.committing._JOINED_AT_ONCE", 2)
+    names = sorted("abcd", key=lambda name: router(name).device_ref)
+    here = await region(folder, *names)
+    after = await here.restarted(open_store=False)
+    await after.writer._open()
+    await after.writer._committing.refresh()
+    after.goes_away()
+    early = after.put(leave(names[-1], at=LATER, only_if_joined=True))
+    for _ in range(2):
+        await after.writer._committing.refresh()
+    known = [after.writer._outage.joined.knows(router(name)) for name in names]
+    late = after.put(leave("z", at=LATER, only_if_joined=True))
+
+    assert (["left"], [True] * 4, ["acknowledged"]) == (done(early), known, done(late))
+
+
+async def test_who_joined_by_a_ledger_that_was_replaced_is_not_known(folder: Path) -> None:
+    """The one in its place may be longer, and says nothing of them: nothing of theirs goes to a disk (D6, K17)."""
+    here, other = await region(folder, "a"), GatedStore()
+    await other.commit([join(name) for name in "xyz"])
+    here.store.fail_next, here.store.fails_with = 1, Cause.REPLACED
+    here.put(record("b", 1))
+    await here.step()
+    here.store.store, here.store.fails_with = other.store, Cause.NOT_ANSWERING
+    await here.writer._open()
+    await here.writer._committing.refresh()
+    await here.refuse()
+    receipts = here.put(record("a", 2), record("x", 2))
+    await here.shelter()
+
+    assert (["left", "acknowledged"], 1) == (done(receipts), here.spool.records)
+
+
 @pytest.mark.parametrize("cause", [Cause.CORRUPT, Cause.REPLACED])
 async def test_a_ledger_that_is_in_doubt_lets_nothing_into_the_spool(folder: Path, cause: Cause) -> None:
     """What a damaged or replaced ledger said before proves nothing (K17)."""
@@ -202,7 +270,7 @@ async def test_when_the_spool_is_full_messages_stay_with_the_broker(folder: Path
     assert ["left"] * 100 == done(more)
     assert (True, "full", held) == full
     assert 100 == here.metrics.in_flight
-    assert here.metrics.spools.refused[HERE] >= 100 - spooled
+    assert 100 - spooled + 50 == here.metrics.spools.refused[HERE], "no room; what was not let in would need none"
     await here.heal()
     assert [0, *range(1, 101)] == here.stored()
 
@@ -334,16 +402,22 @@ async def caught(
     return sheltering, go_on.set
 
 
+@pytest.mark.parametrize("asked", [False, True])
 async def test_a_store_that_comes_back_while_an_act_is_on_its_way_to_the_spool_gets_everything_in_its_order(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, asked: bool
 ) -> None:
-    """Of one router a report was looked at before the act, one after it: it joins by the former, the older one."""
+    """Of one router a report was looked at before the act, one after it: it joins by the former, the older one.
+
+    Also if the store is *asked* for the next commit meanwhile.
+    """
     here = await region(folder)
     waiting = (record("b", 1), join("c", at=START), record("b", 2, at=START + SECOND), record("d", 3))
     sheltering, go_on = await caught(here, monkeypatch, "_put", *waiting)
     here.put(record("d", 4, at=START + SECOND))
+    stepping = [asyncio.create_task(here.writer.step())] if asked else []
+    await asyncio.sleep(0.01)
     go_on()
-    await sheltering
+    await asyncio.gather(sheltering, *stepping)
     await here.drain()
 
     assert ([0, 1, 2, 3, 4], {}) == (here.stored(), here.outcomes[1])
@@ -548,12 +622,14 @@ async def test_a_new_exit_that_the_broker_kept_drops_at_replay(folder: Path) -> 
 async def test_a_refusal_by_somebody_who_never_joined_leaves_no_trace(folder: Path) -> None:
     """It goes to every region's ledger; one that is away must not hold it, nor write it down (D7)."""
     here = await region(folder, "a")
-    await here.refuse()
     before = here.raw()
+    early = here.put(leave("y", at=LATER, only_if_joined=True))
+    await here.refuse()
     receipts = here.put(leave("x", at=LATER, only_if_joined=True))
     await here.shelter()
 
-    assert (["acknowledged"], before, 0) == (done(receipts), here.raw(), here.writer._outage.acts)
+    assert (["acknowledged"] * 2, before, 0) == (done(early + receipts), here.raw(), here.writer._outage.acts)
+    assert (0, 0.0) == here.metrics.exits_waiting[HERE]()
 
 
 async def test_a_refusal_behind_a_first_report_that_was_left_is_left_too(folder: Path) -> None:
@@ -572,6 +648,34 @@ async def test_a_refusal_behind_a_first_report_that_was_left_is_left_too(folder:
 
     assert ["left"] * 3 == done(receipts + late)
     assert (["join", "join", "exit"], [0]) == (await here.acts(), here.stored())
+
+
+async def test_a_refusal_behind_a_join_that_waits_for_the_ledger_is_an_exit(folder: Path) -> None:
+    """The join is going to be decided on, so there is something to end; settled here, nobody would send it again."""
+    here = await region(folder, "a")
+    await here.refuse()
+    here.put(join("x", at=START))
+    await here.shelter()
+    receipts = here.put(leave("x", at=START + SECOND, only_if_joined=True))
+    await here.shelter()
+    await here.heal()
+
+    assert ["left"] == done(receipts), "and in the spool"
+    assert ["join", "join", "exit"] == await here.acts()
+
+
+async def test_behind_a_refusal_that_was_left_a_join_waits_and_an_exit_does_not(folder: Path) -> None:
+    """Until they come again in their order; what closes a gate closes it now (D5)."""
+    here = await region(folder, "a")
+    await here.refuse()
+    refusal, again = leave("x", at=START + SECOND, only_if_joined=True), join("x", at=START + MINUTE)
+    here.put(record("x", 1), refusal)
+    await here.heal()
+    late = here.put(again, leave("x", at=START + HOUR))
+    await here.drain()
+
+    assert ["left", "acknowledged"] == done(late)
+    assert ["join", "exit"] == await here.acts()
 
 
 async def test_a_refusal_of_one_that_joined_is_an_exit(folder: Path) -> None:
@@ -827,6 +931,45 @@ async def test_an_exit_of_a_first_report_in_a_commit_that_hangs(folder: Path, fa
 
     assert [] == here.stored()
     assert "exit" == (await here.acts())[-1]
+
+
+@pytest.mark.parametrize(("action", "reason"), [(Action.EXIT, "withdrawn"), (Action.ERASE, "erased")])
+async def test_what_an_act_took_back_is_dropped_for_it_whatever_came_since(
+    folder: Path, action: Action, reason: str
+) -> None:
+    """The commit it was in fails in the end, and its router has joined again by then; acts of others matter to none."""
+    here = await region(folder)
+    here.put(record("x", 1))
+    committing = await here.hang()
+    others = act(Action.EXIT if action is Action.ERASE else Action.ERASE, "z", at=LATER)
+    here.put(others, act(action, "x", at=LATER), join("x", at=LATER + 1))
+    await here.shelter()
+    here.store.fail_next = 1
+    here.store.gate.set()
+    await committing
+
+    assert (0, {reason: 1}) == here.outcomes
+
+
+async def test_an_erasure_in_an_outage_keeps_what_comes_since_waiting_and_no_longer(folder: Path) -> None:
+    """It ends no consent (K29): what comes since is let in once the ledger has it, in this outage or the next."""
+    here = await region(folder, "a")
+    await here.refuse()
+    here.put(act(Action.ERASE, "a", at=LATER))
+    await here.shelter()
+    during = here.put(record("a", 1, at=LATER + SECOND))
+    await here.shelter()
+    await here.heal()
+    here.writer.renewed()
+    here.put(record("a", 1, at=LATER + SECOND))
+    await here.drain()
+    await here.refuse()
+    after = here.put(record("a", 2, at=LATER + MINUTE))
+    await here.shelter()
+    await here.heal()
+
+    assert (["left"], ["acknowledged"]) == (done(during), done(after))
+    assert [1, 2] == here.stored()
 
 
 async def test_a_kill_while_a_commit_hangs_loses_nothing_acknowledged(folder: Path) -> None:

@@ -447,11 +447,16 @@ async def test_an_exit_that_cannot_be_written_is_kept_waiting() -> None:
     receipts = b.put(*entries)
     await b.step()
     during = completed(receipts)
-    b.store.poison = None
     await b.step()
+    b.store.poison = None
+    for _ in range(3):
+        b.put(record("c", 1))
+        await b.step()
 
     assert [0, 1] == during
     assert [1, 1] == completed(receipts)
+    assert [[1], [Action.EXIT, 1], [1], [1]] == b.wrote
+    assert 0 == b.writer.waiting
 
 
 async def test_a_store_that_goes_away_meanwhile_keeps_the_order() -> None:
@@ -494,6 +499,21 @@ async def test_it_writes_until_it_is_told_to_stop() -> None:
     assert [1, 1, 0, 0] == completed(first + rest)
     assert (1, 100) == b.flight
     assert time.monotonic() - began < 0.5
+
+
+async def test_what_a_commit_left_over_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do the pages of those who have joined; only when there is nothing else to do news are waited for."""
+    for module in ("committing", "writer"):
+        monkeypatch.setattr(f"collector.stores.{module}.REFRESH_SECONDS", 600)
+    monkeypatch.setattr("collector.stores.committing._JOINED_AT_ONCE", 1)
+    b = bench(batch=2)
+    await b.store.commit([join(name) for name in "vwxyz"])
+    running = asyncio.create_task(b.writer.run())
+    await until(lambda: b.writer._outage.joined.is_complete, seconds=10)
+    receipts = b.put(*(record(number=n) for n in range(7)))
+    await until(lambda: completed(receipts) == [1] * 7, seconds=10)
+    b.writer.stop()
+    await running
 
 
 async def test_it_stops_at_once_after_the_last_commit() -> None:
