@@ -235,6 +235,8 @@ class GuardedStore:
         """Bring the witness up to the ledger."""
         self.state.since = time.monotonic()
         try:
+            if self.state.failed is not None:  # perhaps it could not even be made, and nothing waits to be copied
+                self.state.kept = (await self._worker.call(self._append, [])).seq
             while texts := await store.entries(self.state.kept, LOOK):
                 self.state.kept = (await self._worker.call(self._append, texts)).seq
             await self._worker.call(self._prune)

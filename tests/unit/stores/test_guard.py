@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from records import HOUR, START, join, leave, numbers, record, router, until
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
-from collector.stores.guard import NOTE, GuardedStore
+from collector.stores.guard import HANGS_SECONDS, NOTE, GuardedStore, WitnessState
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.witness import Witness, WitnessFault, end_of
@@ -297,6 +298,19 @@ async def test_a_witness_that_cannot_be_made_is_told_and_made_later(place: Place
         assert "1" == await store.noted(NOTE)
 
 
+async def test_a_witness_that_could_not_be_made_is_there_before_it_is_noted(place: Place) -> None:
+    """With nothing to be copied it is made all the same: noted and not there, the next start would find it lost."""
+    blocker = place.witness.path.parent
+    make_file(blocker)
+    async with place.opened() as store:
+        remove(blocker)
+        await until_copied(store, 0)
+
+        assert ("1", [], None) == (await store.noted(NOTE), place.texts(), place.witness.oldest())
+    async with place.opened() as store:
+        assert store.state.trouble is None
+
+
 def make_file(path: Path) -> None:
     """Put a file where a folder should be."""
     path.write_bytes(b"")
@@ -338,6 +352,16 @@ async def test_a_witness_that_cannot_be_written_is_told_and_commits_go_on(place:
 
         assert (Cause.DISK_FULL, 3, 0) == told
         assert store.state.trouble is None
+
+
+def test_a_copy_under_way_hangs_once_it_takes_too_long() -> None:
+    """Not from its first moment: each look would tell of a trouble."""
+    state = WitnessState()
+    state.since = time.monotonic()
+    at_once = state.trouble
+    state.since -= HANGS_SECONDS + 1
+
+    assert (None, Cause.NOT_ANSWERING) == (at_once, state.trouble)
 
 
 async def test_a_witness_whose_disk_hangs_is_told_and_commits_go_on(
