@@ -178,6 +178,22 @@ async def test_a_broker_that_never_answers_is_asked_again(monkeypatch: pytest.Mo
     assert {"a"} == set(bench.topics)
 
 
+async def test_it_ends_at_once_though_an_answer_is_awaited() -> None:
+    """The collector waits for it when it stops; an answer that comes after that is nobody's."""
+    bench = Bench()
+    bench.answer = None
+    ending = asyncio.create_task(bench.clearing.run())
+    bench.clearing.want("a")
+    await until(lambda: bool(bench.asked))
+    bench.clearing.want("b")
+    bench.clearing.stop()
+    async with asyncio.timeout(5):
+        await ending
+    bench.asked[0][1](OK)
+
+    assert (["a"], 0) == (bench.topics, bench.metrics.retained_cleared["cleared"])
+
+
 async def test_no_topic_is_said(caplog: pytest.LogCaptureFixture) -> None:
     """It holds an identifier."""
     caplog.set_level("DEBUG")

@@ -9,8 +9,9 @@ from records import until
 
 from collector.acks import Token
 from collector.config import BrokerSettings
+from collector.ingest.claim import claim_topic
 from collector.ingest.client import Client
-from collector.ingest.codec import DisconnectPacket, UnsubscribePacket
+from collector.ingest.codec import ConnAckPacket, DisconnectPacket, UnsubscribePacket
 from collector.ingest.packets import Membership
 from collector.metrics import Metrics
 from collector.model import Message
@@ -88,6 +89,27 @@ async def test_no_connection_for_reports_is_made_before_the_consent_topic_is_rea
     states = {"consent": "reading what waited at the broker", "reports": "held until the consent topic is read"}
     assert ([CONSENT], states) == before
     assert [CONSENT, REPORTS] == broker.names()
+
+
+@pytest.mark.parametrize("retains", [True, False])
+async def test_each_connection_for_consent_leaves_a_claim_to_its_session_where_the_broker_retains(
+    broker: FakeBroker, start: Start, retains: bool
+) -> None:
+    """By it two collectors of one name notice each other. Nor is anything cleared where nothing is retained."""
+    broker.connack = ConnAckPacket(session_present=True, retain_available=retains)
+    running = start()
+    await running.ready()
+    broker.drop(running.session(CONSENT))
+    await until(lambda: running.metrics.connects["consent"] == 2)
+    await running.ready()
+    running.client.clear_retained("ueip/v1/r1/report")
+    await until(lambda: running.metrics.retained_cleared["cleared"] == 1)
+    retained = [packet for n in range(len(broker.sessions)) for packet in broker.probes(n) if packet.retain]
+    claims = [packet.payload for packet in retained if packet.topic == claim_topic(CONSENT)]
+    cleared = [packet.topic for packet in retained if not packet.payload]
+
+    assert (2 if retains else 0) == len(set(claims)) == len(claims)
+    assert (["ueip/v1/r1/report"] if retains else []) == cleared
 
 
 async def test_a_connection_that_we_renew_is_no_broker_that_hangs_up_on_clearing(

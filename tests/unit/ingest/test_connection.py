@@ -1,7 +1,7 @@
 """One connection, seen from a broker that is played by the test."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from collector.ingest.codec import (
     PublishPacket,
     QoS,
 )
-from collector.ingest.connection import Connection, ConnectionLost
+from collector.ingest.connection import REPLAY_SECONDS, Connection, ConnectionLost
 from collector.ingest.packets import connect_packet, sender_of, topic_filters
 from collector.model import Message
 from collector.source_settings import SourceSettings
@@ -534,3 +534,30 @@ async def test_what_is_read_by_a_clock_that_went_back_is_given_up_whole() -> Non
     assert [] == session.transport.writes
     assert session.transport.aborted
     assert "clock_behind" == session.connection.closed.result()
+
+
+async def test_only_a_retained_message_soon_after_subscribing_is_taken_for_an_old_one() -> None:
+    """An exit that the broker kept may be older than a join; one that comes now takes effect now (D4, D5)."""
+    now = 1_780_000_000.0
+    session = Session(clock=Clock(lambda: now))
+    await session.shake_hands()
+    session.get(publish(1, retain=True), publish(2))
+    now += REPLAY_SECONDS
+    session.get(publish(3, retain=True), publish(4))
+
+    seen = [(message.retained, message.replayed) for message, _ in session.received]
+    assert [(True, True), (False, False), (True, False), (False, False)] == seen
+
+
+async def test_what_comes_and_an_end_of_a_pause_begin_the_silence_anew() -> None:
+    """While it was not read nothing could come: that is not held against the broker."""
+    session = Session()
+    connection = session.connection
+    seen = []
+    answer: Callable[[], None] = lambda: session.get(PingRespPacket().write())  # noqa: E731 - beside its likes
+    for begins in (answer, connection.pause, connection.resume):
+        connection.last_received = 0.0
+        begins()
+        seen.append(connection.last_received > 0)
+
+    assert [True, False, True] == seen

@@ -207,6 +207,23 @@ async def test_it_stays_away_while_memory_is_full(broker: FakeBroker, start: Sta
 # What operators are told
 
 
+async def test_a_link_is_not_connected_until_the_consent_topic_is_read_whatever_else_holds_it(start: Start) -> None:
+    """That is what operators see, and what /readyz goes by (K05)."""
+    running = start()
+    await running.connected()
+    seen = []
+    for change, why in (
+        (running.link.hold, Hold.CONSENT),
+        (running.link.hold, Hold.MEMORY),
+        (running.link.release, Hold.MEMORY),
+        (running.link.release, Hold.CONSENT),
+    ):
+        change(why)
+        seen.append(running.state)
+
+    assert ["held", "held", "held", "connected"] == seen
+
+
 async def test_a_connection_that_delivers_nothing_is_made_anew(broker: FakeBroker, start: Start) -> None:
     """Pings are answered, the socket is up, and still (lesson 13); counted as such."""
     running = start(watchdog_silence_seconds=0.05, watchdog_answer_seconds=0.1)

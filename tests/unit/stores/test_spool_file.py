@@ -552,10 +552,11 @@ def test_a_damaged_file_that_cannot_be_put_aside_is_a_trouble_of_the_spool(
     assert Cause.READ_ONLY is refused.value.cause
 
 
-def test_a_file_that_was_put_aside_is_not_put_another_in_the_place_of(folder: Path) -> None:
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_file_that_was_put_aside_is_not_put_another_in_the_place_of(folder: Path, number: int) -> None:
     """It may be the last of several that a crash left: what is in it is still to be saved."""
     path = filled(folder, 3)
-    path.rename(folder / "spool.damaged-2.sqlite")
+    path.rename(folder / f"spool.damaged-{number}.sqlite")
     path.write_bytes(b"not a database " * 1000)
     after = spool(folder)
     after.open()
@@ -592,6 +593,22 @@ def test_an_act_in_hand_hides_no_record_that_damage_takes(folder: Path, file: Sp
     file.give_back([row])
 
     assert ([], {DropReason.SPOOL_DAMAGED: 2}) == (left, +file.counts().dropped)
+
+
+def test_what_damage_takes_of_what_is_in_hand_is_told_with_its_commit(file: SpoolFile) -> None:
+    """Stored it is no drop; else it is dropped once, for the exit where one had taken it before the damage did."""
+    file.put([marked("a", 1), marked("a", 2), marked("b", 3), marked("c", 4)])
+    [stored, failed, purged] = [row for row, _ in file.read(3)]
+    file.purge([router("b").device_ref], WITHDRAWN)
+    file._file.close()
+    file.path.write_bytes(b"not a database " * 1000)
+    left = numbers(file)
+    before = +file.counts().dropped
+    file.delete([stored])
+    file.give_back([failed, purged])
+
+    assert ([], {DropReason.SPOOL_DAMAGED: 1}) == (left, before)
+    assert {DropReason.SPOOL_DAMAGED: 2, WITHDRAWN: 1} == +file.counts().dropped
 
 
 def test_a_record_that_was_tampered_with_is_dropped_and_the_others_read(folder: Path) -> None:
