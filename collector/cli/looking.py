@@ -1,6 +1,7 @@
 """`ueip find` and `ueip explain`."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from collector.explain import Explanation, Told, explain, rules_for_explaining
 from collector.formats.report import ROUTER
 from collector.lookup import Found, as_json, find, is_readable, latest, rfc3339
 from collector.model import DropReason, Message, Region
+from collector.reference.reasons import ADVICE, NOTHING
 from collector.stores import StoredRecord
 
 
@@ -133,13 +135,26 @@ def _short(value: Any) -> str:
     return f"{text[:8]}…" if len(text) == 32 else text  # noqa: PLR2004 - a pseudonym
 
 
+class _Country(click.ParamType[str]):
+    """A country by its two letters."""
+
+    name = "country"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The letters, as capitals."""
+        letters = str(value).upper()
+        if re.fullmatch("[A-Z]{2}", letters) is None:
+            self.fail(f"found {value!r}, expected two letters of ISO 3166-1, as DE", param, ctx)
+        return letters
+
+
 _TIMES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 
 
 @click.command("explain")
 @click.argument("file", type=click.File("rb"))
-@click.option("--topic", help="Topic it would come on; made from the message's serial when not given.")
-@click.option("--country", metavar="CC", help="Country the registry would give its router, as in DE.")
+@click.option("--topic", help="Topic it would come on; made from the message itself when not given.")
+@click.option("--country", type=_Country(), metavar="CC", help="Country the registry would give its router, as in DE.")
 @click.option("--at", type=click.DateTime(_TIMES), help="Receipt time, UTC; now when not given.")
 @click.option("--retained", is_flag=True, help="As if it had the retain flag.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
@@ -161,7 +176,7 @@ def explain_command(
     """
     payload = file.read()
     received_at = int((at.replace(tzinfo=UTC).timestamp() if at else time.time()) * 1000)
-    message = Message(topic or _topic_of(payload), payload, retained, received_at)
+    message = Message(_topic_of(payload) if topic is None else topic, payload, retained, received_at)
     settings = _settings(config)
     found = explain(message, rules_for_explaining(settings), country=country)
     if as_document:
@@ -186,12 +201,15 @@ def _settings(config: Path | None) -> Settings:
 def _topic_of(payload: bytes) -> str:
     """The topic that a message's own serial or IMEI gives; a placeholder for one that names none."""
     try:
-        router = orjson.loads(payload)["router"]
-        names = [router.get("serial"), router.get("imei")]
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        names = []
+        document = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        document = None
+    document = document if isinstance(document, dict) else {}
+    router = document.get("router")
+    names = [router.get("serial"), router.get("imei")] if isinstance(router, dict) else []
     usable = [name for name in names if isinstance(name, str) and ROUTER.fullmatch(name)]
-    return f"ueip/v1/{usable[0] if usable else 'ROUTER'}/report"
+    kind = "consent" if {"event_id", "action"} <= document.keys() else "report"
+    return f"ueip/v1/{usable[0] if usable else 'ROUTER'}/{kind}"
 
 
 def _document(found: Explanation) -> dict[str, Any]:
@@ -204,10 +222,21 @@ def _told_as_document(found: Explanation | Told) -> dict[str, Any]:
     return {
         "outcome": found.outcome,
         "reason": found.reason,
+        "advice": _advice(found.outcome),
         "region": found.region,
         "keys": keys,
         "stored_body": found.stored,
     }
+
+
+def _advice(outcome: str) -> str:
+    """What the author of the message does about its being dropped; empty where nothing is to be done."""
+    dropped, _, reason = outcome.partition(": ")
+    said = ADVICE[DropReason(reason)].firmware if dropped in {"dropped", "refused"} else ""
+    return "" if said == NOTHING else _LINK.sub(r"\1", said)
+
+
+_LINK = re.compile(r"\[[^]]*\]\(\.\./([^)]*)\)")
 
 
 def _plain(text: str) -> Text:
@@ -233,6 +262,8 @@ def _print_one(found: Explanation | Told) -> None:
     where = f" in {found.region}" if found.region else ""
     console.print(f"[bold]{found.outcome}[/]{where}")
     console.print(_plain(found.reason))
+    if advice := _advice(found.outcome):
+        console.print(_plain(f"What to do: {advice}"))
     if not found.findings:
         return
     if found.stored is None:

@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from collector.config import Settings
 from collector.consent.joining import flag_join_refusal, version_of
 from collector.explain import foreign, own
+from collector.explain.drops import Seen, what_act_lacks, what_was_found
 from collector.explain.malformed import why_malformed
 from collector.explain.nouns import Explanation, Finding, Told, whys
 from collector.fields.catalogue import Catalogue, load_catalogue
+from collector.fields.names import RefusedNames
 from collector.formats.sources import Source
 from collector.model import (
     Accepted,
@@ -109,13 +111,15 @@ def _own(message: Message, outcome: Outcome, rules: Rules, catalogue: Catalogue,
         why = whys(_FLAGGED, word, _notice(outcome.record, rules))
         return Explanation("stored", why, outcome.record.region, findings, stored)
     assert isinstance(outcome, Dropped | ConsentRefused)
-    why = outcome.reason.meaning
-    if outcome.reason is DropReason.MALFORMED:
+    why, reason = outcome.reason.meaning, outcome.reason
+    seen = Seen(message, rules, RefusedNames(catalogue))
+    if reason is DropReason.MALFORMED and not seen.document:
         why = why_malformed(message.payload, rules.reports.max_depth)
     if isinstance(outcome, ConsentRefused):
-        return Explanation(f"refused: {outcome.reason}", why, None)
+        lacks = what_act_lacks(seen) if reason is DropReason.MALFORMED and seen.document else ""
+        return Explanation(f"refused: {reason}", whys(why, lacks or what_was_found(reason, seen)), None)
     more = "It also counts as an exit of this router." if outcome.exits else ""
-    return Explanation(f"dropped: {outcome.reason}", whys(why, more), None, findings)
+    return Explanation(f"dropped: {reason}", whys(why, what_was_found(reason, seen), more), None, findings)
 
 
 def _consent(outcome: ConsentChange, rules: Rules, word: str) -> Explanation:

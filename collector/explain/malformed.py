@@ -1,6 +1,8 @@
 """Why a payload is malformed, in a sentence: what `process` only counts, for the eyes of the message's own author."""
 
 import json
+import re
+import sys
 from typing import Any, Final, NoReturn
 
 from collector.formats.strict_json import deeper_than
@@ -13,6 +15,12 @@ _LAYOUT: Final = {
     "collectd": "`time:value[:value]` and a NUL",
     "netjson": "an object of the type DeviceMonitoring",
 }
+_PACKED: Final = (
+    b"\x1f\x8b", b"\x78\x01", b"\x78\x9c", b"\x78\xda", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ", b"PK\x03\x04",
+)  # fmt: skip
+"""How gzip, zlib, zstd, bzip2, xz and ZIP begin."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ANY_DEPTH: Final = 64
 _JSON: Final = ("goform", "ubus", "netjson")
 
 
@@ -23,7 +31,8 @@ class _Fault(ValueError):
 def why_malformed(payload: bytes, max_depth: int, form: str | None = None) -> str:
     """What is wrong with a payload of our own format, or of another one."""
     if form is None:
-        return json_fault(payload, max_depth) or "It is JSON in order; a value in it cannot be read."
+        found = _mistaken(payload) or json_fault(payload, max_depth) or _unreadable(json.loads(payload))
+        return found or "It is JSON in order; a value in it cannot be read."
     expected = f"Expected {_LAYOUT.get(form, form)}."
     if not payload.strip(b"\0 \t\r\n"):
         return f"The payload is empty. {expected}"
@@ -31,6 +40,36 @@ def why_malformed(payload: bytes, max_depth: int, form: str | None = None) -> st
         fault = json_fault(payload, max_depth, objects_only=False)
         return f"{fault or 'It is JSON in order, laid out otherwise.'} {expected}"
     return f"The payload is none. {expected}"
+
+
+def _mistaken(payload: bytes) -> str | None:
+    """What bytes that are no JSON in UTF-8 look like; None for any others."""
+    if not payload.strip():
+        return "The payload is empty. Expected one JSON object."
+    if payload.startswith(_PACKED):
+        return "It looks compressed. Expected JSON as it is: nothing is unpacked."
+    if payload.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"{" in payload[:2] and b"\0" in payload[:2]):
+        return "It looks like UTF-16. Expected UTF-8, without a byte order mark."
+    if payload.startswith(b"\xef\xbb\xbf"):
+        return "It begins with a byte order mark (EF BB BF). Expected UTF-8 without one."
+    if payload.endswith(b"\0") and json_fault(payload.rstrip(b"\0"), _ANY_DEPTH) is None:
+        return "A NUL follows the object, as at the end of a string of C. Expected the bytes before it."
+    return None
+
+
+def _unreadable(node: Any, path: str = "") -> str:
+    """Which value of strict JSON no program can hold."""
+    where = f"`{path}`: " if path else ""
+    if isinstance(node, str) and _SURROGATE.search(node):
+        return f"{where}found half a character (a lone surrogate, \\ud800 to \\udfff), expected both halves."
+    if type(node) in {int, float} and not abs(node) <= sys.float_info.max:
+        return f"{where}found a number that is too large."
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        inner = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}" if path else str(key)
+        if said := (_unreadable(key, inner) if isinstance(key, str) else "") or _unreadable(child, inner):
+            return said
+    return ""
 
 
 def json_fault(payload: bytes, max_depth: int, *, objects_only: bool = True) -> str | None:

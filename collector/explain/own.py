@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from collector.explain.expected import mismatch, of_entry, of_envelope
 from collector.explain.nouns import DONE, Finding, Recorder, removed
 from collector.fields.catalogue import Catalogue
+from collector.fields.compiled import MAX_EVENTS
 from collector.fields.names import RefusedNames
 from collector.formats.report import milliseconds, parse_topic
 from collector.formats.strict_json import NotStrict, parse_object
@@ -36,14 +38,66 @@ def findings(message: Message, rules: Rules, catalogue: Catalogue, stored: dict[
     except NotStrict:
         return
     places = _places(document, report, recorder, message, rules) if isinstance(report, Report) else {}
-    names, told = RefusedNames(catalogue), set()
+    names, told, invalid = RefusedNames(catalogue), set(), _Invalid(document, recorder.paths, catalogue)
     for path, name in _leaves(document, recorder.paths):
         told.add(path)
-        found = _finding(path, name, recorder.paths.get(path), catalogue, names)
+        found = invalid.finding(path) or _finding(path, name, recorder.paths.get(path), catalogue, names)
         yield _checked(found, stored, catalogue, places)
     for path, removal in recorder.paths.items():
         if path not in told:
-            yield removed(path, path.rpartition(".")[2], removal, catalogue, names)
+            yield invalid.finding(path) or removed(path, path.rpartition(".")[2], removal, catalogue, names)
+
+
+class _Invalid:
+    """What is wrong with the values that were removed for being none of theirs."""
+
+    def __init__(self, document: dict[str, Any], removals: dict[str, Removal], catalogue: Catalogue) -> None:
+        self._paths = {path for path, removal in removals.items() if removal is Removal.INVALID}
+        self._values = dict(_values(document)) if self._paths else {}
+        self._fields = catalogue.fields
+        self._inputs = {(str(i.group), i.name): i for i in catalogue.input}
+        self._kinds = ", ".join(kind.name for kind in catalogue.event)
+
+    def finding(self, path: str) -> Finding | None:
+        """The finding on a path; None if it was not removed for that."""
+        if path not in self._paths or path not in self._values:
+            return None
+        entry = self._fields.get(path.rpartition(".")[2])
+        return Finding(path, "removed", f"invalid: {self._why(path)}", entry.clause if entry else "F3")
+
+    def _why(self, path: str) -> str:
+        value, (above, _, name) = self._values[path], path.rpartition(".")
+        if not above and path.endswith("]"):
+            return self._why_no_event(path, value)
+        if _is_event(above) and name in {"event", "time"}:
+            return mismatch(value, f"one of {self._kinds}" if name == "event" else of_envelope("time"))
+        group = "event" if _is_event(above) else above.rpartition(".")[2]
+        entry = self._inputs.get((group, name)) or (self._fields.get(name) if above else None)
+        return mismatch(value, of_entry(entry) if entry else of_envelope(name))
+
+    def _why_no_event(self, path: str, value: Any) -> str:
+        if (_event_of(path) or 0) >= MAX_EVENTS:
+            return f"more than {MAX_EVENTS} events"
+        if not isinstance(value, dict):
+            return mismatch(value, "an object")
+        missing = [name for name in ("event", "time") if name not in value or f"{path}.{name}" in self._paths]
+        return "missing or wrong in it: " + ", ".join(missing)
+
+
+def _is_event(path: str) -> bool:
+    return path.startswith("events[") and path.endswith("]")
+
+
+def _values(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a document, with its path."""
+    if path:
+        yield path, node
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _values(value, f"{path}.{name}" if path else name)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _values(value, f"{path}[{index}]")
 
 
 def _places(

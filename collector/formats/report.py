@@ -61,13 +61,13 @@ class ReportDecoder:
     def __init__(self, compiled: Compiled, cleaner: Cleaner, *, max_bytes: int, max_depth: int) -> None:
         self._compiled = compiled
         self._cleaner = cleaner
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self.max_depth = max_depth
 
     def decode(self, message: Message, router: str) -> Report | DropReason:
         """The report in *message*, or why there is none. Does not judge the flag, but for one that cannot be there."""
         payload = message.payload
-        if len(payload) > self._max_bytes:
+        if len(payload) > self.max_bytes:
             return DropReason.OVERSIZE
         if _BACKSLASH not in payload:
             if payload.find(_FLAG) < 0 and _is_object(payload):
@@ -84,7 +84,7 @@ class ReportDecoder:
 
         A key may stand twice in it, of which the last counts: whoever takes the tree has to look.
         """
-        if payload.find(_FLAG) < 0 or len(payload) > self._max_bytes or _BACKSLASH in payload:
+        if payload.find(_FLAG) < 0 or len(payload) > self.max_bytes or _BACKSLASH in payload:
             return None
         return self._compiled.decode(payload)
 

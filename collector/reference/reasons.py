@@ -14,7 +14,8 @@ class Advice(NamedTuple):
     operator: str
 
 
-_NONE: Final = "Nothing."
+NOTHING: Final = "Nothing."
+"""What is to be done where nothing is."""
 _HARMLESS: Final = "Nothing; an ordinary drop."
 
 ADVICE: Final[dict[DropReason, Advice]] = {
@@ -44,11 +45,11 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "A newer firmware may be ahead of this collector: update it.",
     ),
     DropReason.MESSAGE_ID: Advice(
-        "Send `message_id`, 1 to 64 of `A-Z a-z 0-9 . _ : -`, never used before by this router.", _NONE
+        "Send `message_id`, 1 to 64 of `A-Z a-z 0-9 . _ : -`, never used before by this router.", NOTHING
     ),
     DropReason.NOTHING_SAID: Advice(
         "Nothing: greetings and heartbeats of other formats end here. A map that is blank means an expired session.",
-        _NONE,
+        NOTHING,
     ),
     DropReason.FLAG_ABSENT: Advice(
         "Send nothing while the owner has not joined; once they have, send `ueip` true in every message.",
@@ -66,9 +67,11 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "Test and private networks (001, 999) land here too. A new network code goes into `config/regions.toml`.",
     ),
     DropReason.REGION_UNMAPPED: Advice(
-        _NONE, "Decide where the country's records belong and say so in `config/regions.toml`."
+        NOTHING, "Decide where the country's records belong and say so in `config/regions.toml`."
     ),
-    DropReason.REGION_BLOCKED: Advice(_NONE, "`regions.blocked` or the tables refuse the country. Lift it if cleared."),
+    DropReason.REGION_BLOCKED: Advice(
+        NOTHING, "`regions.blocked` or the tables refuse the country. Lift it if cleared."
+    ),
     DropReason.REGION_CONFLICT: Advice(
         "Nothing: a router abroad sends as at home. Reports from there are not kept, nor wanted later.",
         "Expected with travellers, as between Hong Kong and the mainland. There is no setting to store them.",
@@ -89,12 +92,12 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "Stop sending. If the owner joined again, send a join event with a new `event_id` and a later `time`.",
         "A router that goes on after its exit has a firmware fault; nothing of it is kept.",
     ),
-    DropReason.RESTRICTED: Advice(_NONE, "Lift the restriction when the owner's request is settled."),
+    DropReason.RESTRICTED: Advice(NOTHING, "Lift the restriction when the owner's request is settled."),
     DropReason.ERASED: Advice(
-        _NONE,
+        NOTHING,
         "None: somebody asked to have erased what was received until then, and this message was. Later ones are taken.",
     ),
-    DropReason.VOID: Advice(_NONE, "The consent was never valid. Only a new join, validly given, reopens."),
+    DropReason.VOID: Advice(NOTHING, "The consent was never valid. Only a new join, validly given, reopens."),
     DropReason.POLICY_OUTDATED: Advice(
         "Show the notice in force, then send a join event and reports with its `policy_version`.",
         "Expected after a major version of the notice, until owners have been asked again. Else a version that "
@@ -109,7 +112,7 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         'Expected after a change to `consent.mode = "registered"`: who joined by a flag has to join by an event.',
     ),
     DropReason.CLOCK_INVALID: Advice(
-        "Send `time`; without a set clock send both uptimes, the one at sending not below the other.", _NONE
+        "Send `time`; without a set clock send both uptimes, the one at sending not below the other.", NOTHING
     ),
     DropReason.BEFORE_CONSENT: Advice(
         "Never send what was measured before the join; delete it. Send waiting reports oldest first.",
@@ -120,7 +123,8 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "Compare this machine's own clock too. `limits.max_ahead_seconds` is the tolerance.",
     ),
     DropReason.TOO_OLD: Advice(
-        "Set the message expiry to 604800 s and delete what is older than 168 hours.",
+        "Leave `time` out until the clock is set: 1970 ends here. Set the message expiry to 604800 s and delete what "
+        "is older than 168 hours.",
         "After a long outage of the collector this is expected. `limits.max_age_hours` is the limit.",
     ),
     DropReason.DUPLICATE: Advice(
@@ -132,10 +136,10 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "The region's store is away, and its spool is full or does not know the router. Mend the store.",
     ),
     DropReason.SPOOL_DAMAGED: Advice(
-        "Nothing.", "An acknowledged record was lost to a damaged file. Look for a failing disk; the log says how many."
+        NOTHING, "An acknowledged record was lost to a damaged file. Look for a failing disk; the log says how many."
     ),
     DropReason.INTERNAL_ERROR: Advice(
-        "Nothing.", "A bug of the collector. The log entry `message_failed` says where; report it."
+        NOTHING, "A bug of the collector. The log entry `message_failed` says where; report it."
     ),
 }
 
@@ -146,15 +150,15 @@ REMOVALS: Final[dict[Removal, tuple[str, Advice]]] = {
     ),
     Removal.NOT_COLLECTED: (
         "The name of something the programme has no use for.",
-        Advice("Stop sending it.", _NONE),
+        Advice("Stop sending it.", NOTHING),
     ),
     Removal.UNKNOWN: (
         "A name the catalogue does not know.",
-        Advice("Compare the spelling with the tables; names are matched letter for letter.", _NONE),
+        Advice("Compare the spelling with the tables; names are matched letter for letter.", NOTHING),
     ),
     Removal.INVALID: (
         "A known name with a value outside its type or bounds; an event without kind or time or outside the window.",
-        Advice("Check the message with the JSON Schema. Leave out what is not measured.", _NONE),
+        Advice("Check the message with the JSON Schema. Leave out what is not measured.", NOTHING),
     ),
 }
 

@@ -17,6 +17,8 @@ from support import (
 )
 
 from collector.explain import Explanation, explain
+from collector.explain.expected import of_entry
+from collector.fields.catalogue import load_catalogue
 from collector.model import Accepted
 
 
@@ -100,3 +102,110 @@ def test_events_that_are_no_list_are_explained_too(events: Any) -> None:
     found = explained(minimal_document(events=events))
 
     assert any(path.startswith("events") for path in fates(found)) or events in ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema_version": "1"}, "`schema_version`: found text, expected the number 1."),
+        ({"message_id": "a b"}, "`message_id`: found another text, expected text, 1 to 64 of A-Z a-z 0-9 . _ : -."),
+        ({"message_id": None}, "`message_id`: found null"),
+        ({"ueip": 1}, "`ueip`: found a whole number, expected the JSON value true."),
+        ({"ueip_opt_in": 0}, "`ueip` is true, but `ueip_opt_in` beside it does not say yes."),
+        ({"country": "de"}, "`country`: found 'de', expected a code of ISO 3166-1 alpha-2, as DE."),
+        ({"country": 49}, "`country`: found a whole number, expected two capital letters as text."),
+        ({"network": {"plmn": 26201}}, "`network.plmn`: found a whole number, expected text of 5 or 6 digits."),
+        ({"network": []}, "`network`: found a list, expected an object."),
+        ({"network": {"plmn": "00101"}}, "`network.plmn`: the mobile country code 001 is of no country, or of tests."),
+        ({"network": {"plmn": "46000"}}, "`network.plmn`: the mobile country code 460 is of another region"),
+        ({"router": {"serial": "OTHER"}}, "; `router.serial` of the payload another."),
+        ({"policy_version": "9"}, "`policy_version`: found '9'; the notice has the versions 2020-03-14."),
+        ({"time": "1970-01-01T00:00:10Z"}, "`time`: found 1970-01-01T00:00:10Z, expected at most 168 hours before"),
+        ({"time": "2999-01-01T00:00:10Z"}, "`time`: found 2999-01-01T00:00:10Z, expected at most 168 hours before"),
+        ({"time": 5}, "`time`: found a whole number, expected RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z. There"),
+        ({"time": 5, "uptime_at_event_seconds": 9, "uptime_at_send_seconds": 8}, "`uptime_at_send_seconds` is less"),
+        ({"time": 5, "uptime_at_event_seconds": "9"}, "`uptime_at_event_seconds`: found text, expected a whole"),
+        ({"time": 5, "uptime_at_event_seconds": 0, "uptime_at_send_seconds": 10**7}, "Its uptimes say a time outside"),
+        ({"pad": "x" * 70_000}, "bytes, expected 65536 at most."),
+        ({"events": [event(disconnect_snapshot={"network": {"plmn": 1}})]},
+         "`events[0].disconnect_snapshot.network.plmn`: found a whole number"),
+    ],
+)  # fmt: skip
+def test_of_what_is_dropped_it_is_said_what_was_found_and_what_was_expected(changes: Any, words: str) -> None:
+    """Where it stands, too."""
+    found = explained(minimal_document(**changes))
+
+    assert found.outcome.startswith("dropped: ")
+    assert words in found.reason
+
+
+def test_a_flag_in_the_wrong_place_or_by_another_name_is_pointed_at() -> None:
+    """It is the first thing that is got wrong."""
+    document = minimal_document(ueip_opt_in=True, router={"ueip": True})
+    del document["ueip"]
+
+    assert "Found `ueip_opt_in`, `router.ueip`, expected `ueip` at the top." in explained(document).reason
+    del document["ueip_opt_in"], document["router"]
+    assert "Expected `ueip` at the top." in explained(document).reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "words"),
+    [
+        ({"signal": {"rsrp_dbm": "-95"}}, "signal.rsrp_dbm", "found text, expected a number from -156 to -31"),
+        ({"signal": {"sinr_db": 99.5}}, "signal.sinr_db", "found 99.5, expected a number from -23 to 40"),
+        ({"wifi": {"wifi_channel_2g": 20.0}}, "wifi.wifi_channel_2g", "found 20.0, a number with a fraction or an"),
+        ({"wifi": {"wifi_channel_2g": 99}}, "wifi.wifi_channel_2g", "found 99, expected a whole number from 0 to 14"),
+        ({"wifi": {"wifi_enabled": 1}}, "wifi.wifi_enabled", "found a whole number, expected true or false"),
+        ({"wifi": {"wifi_mode_2g": "AX"}}, "wifi.wifi_mode_2g", "found text, expected one of b, g, n, ax, be"),
+        ({"wifi": {"ssid_2g": ""}}, "wifi.ssid_2g", "found an empty text, expected text of 1 to 32 characters"),
+        ({"wifi": [1]}, "wifi", "found a list, expected an object"),
+        ({"sim": {"imsi": 262010000000001}}, "sim.imsi", "found a whole number, expected text of 14 to 15 digits"),
+        ({"router": {"serial": "a b"}}, "router.serial", "found another text, expected text of 1 to 32 printable"),
+        ({"events": {}}, "events", "found an object, expected a list of up to 32 objects"),
+        ({"events": ["x"]}, "events[0]", "found text, expected an object"),
+        ({"events": [{"event": "reboot"}]}, "events[0]", "missing or wrong in it: event, time"),
+        ({"events": [{"event": "reboot"}]}, "events[0].event", "found text, expected one of wifi_driver_error, "),
+        ({"events": [event(time=5)]}, "events[0].time", "found a whole number, expected RFC 3339"),
+        ({"events": [event()] * 33}, "events[32]", "more than 32 events"),
+        ({"events": [event(disconnect_snapshot=1)]}, "events[0].disconnect_snapshot", "found a whole number, expected"),
+        ({"events": [event(cell_id="1")]}, "events[0].cell_id", "found text, expected a whole number from"),
+    ],
+)
+def test_of_an_invalid_value_it_is_said_what_was_found_and_what_was_expected(
+    changes: Any, path: str, words: str
+) -> None:
+    """Beside its path."""
+    verdict, said = fates(explained(minimal_document(**changes)))[path]
+
+    assert ("removed", f"invalid: {words}") == (verdict, said[: len(words) + len("invalid: ")])
+
+
+def test_no_field_is_without_words_for_what_it_may_be() -> None:
+    """Whatever its type."""
+    catalogue = load_catalogue()
+
+    assert all(of_entry(entry) for entry in catalogue.field if entry.on_the_wire)
+    assert all(of_entry(entry) for entry in catalogue.input)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"action": "leave"}, "`action`: found text, expected join or exit."),
+        ({"event_id": "a b"}, "`event_id`: found another text, expected text, 1 to 64 of"),
+        ({"time": "yesterday"}, "`time`: found another text, expected RFC 3339"),
+        ({"time": None}, "`time`: found null, expected RFC 3339"),
+        ({"adult_or_guardian": 18}, "`adult_or_guardian`: found a whole number, expected adult or guardian."),
+        ({"country": "de"}, "`country`: found 'de', expected a code"),
+        ({"schema_version": 2}, "`schema_version`: found 2, expected the number 1."),
+    ],
+)
+def test_of_a_refused_act_it_is_said_what_was_found_and_what_was_expected(changes: Any, words: str) -> None:
+    """The key of it, not that it is JSON in order."""
+    act = {"schema_version": 1, "event_id": "a", "action": "join", "time": text_of(NOW), "country": "DE"}
+
+    found = explain(message({**act, **changes}, topic="ueip/v1/r/consent"), standard_rules())
+
+    assert found.outcome.startswith("refused: ")
+    assert words in found.reason

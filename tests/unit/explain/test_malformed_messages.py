@@ -1,5 +1,8 @@
 """Why a message is malformed: a sentence for its author, with the place."""
 
+import gzip
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +18,14 @@ DEPTH = 6
     [
         (b'{"a": "\xff"}', "Not UTF-8: byte 8 of 10"),
         (b'{"a": 1,\n "b" 2}', "at line 2, column 6."),
-        (b"", "Not JSON: Expecting value at line 1, column 1."),
+        (b"", "The payload is empty. Expected one JSON object."),
+        (b"x", "Not JSON: Expecting value at line 1, column 1."),
+        (gzip.compress(b"{}"), "It looks compressed."),
+        (zlib.compress(b"{}"), "It looks compressed."),
+        ("{}".encode("utf-16"), "It looks like UTF-16."),
+        ("{}".encode("utf-16-be"), "It looks like UTF-16."),
+        (b"\xef\xbb\xbf{}", "It begins with a byte order mark"),
+        (b'{"a": 1}\0', "A NUL follows the object"),
         (b'{"a": {"serial": 1, "serial": 2}}', "A key twice in one object: 'serial'."),
         (b"[" * 7 + b"]" * 7, "Not an object: found a list"),
         (b'{"a":' * 7 + b"1" + b"}" * 7, "Too deep: nested deeper than the 6 levels"),
@@ -25,7 +35,10 @@ DEPTH = 6
         (b'"text"', "Not an object: found a text at the top."),
         (b"17", "Not an object: found a number at the top."),
         (b"null", "Not an object: found null at the top."),
-        (b'{"a": "\\ud800"}', "a value in it cannot be read"),
+        (b'{"a": [1, {"b": "\\ud800"}]}', "`a[1].b`: found half a character"),
+        (b'{"\\ud800": 1}', "found half a character"),
+        (b'{"a": {"b": 1e400}}', "`a.b`: found a number that is too large"),
+        (b'{"a": 1' + b"0" * 400 + b"}", "`a`: found a number that is too large"),
     ],
 )
 def test_the_sentence_says_which_fault_it_is_and_where(payload: bytes, words: str) -> None:

@@ -1,0 +1,159 @@
+"""What in a message of our own format it was dropped for: what was found there, and what was expected."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import msgspec
+from pydantic import ValidationError
+
+from collector.explain.expected import mismatch, of_envelope
+from collector.fields.names import RefusedNames
+from collector.formats.consent_event import ConsentDocument
+from collector.formats.report import milliseconds, parse_topic, rfc3339
+from collector.formats.strict_json import NotStrict, parse_object
+from collector.model import DropReason, Message
+from collector.pipeline import Rules
+
+_UPTIMES: Final = ("uptime_at_event_seconds", "uptime_at_send_seconds")
+_HOUR: Final = 3_600_000
+_PLMN: Final = {5, 6}
+"""How many digits the code of a network has."""
+
+
+class Seen:
+    """A message that was dropped, as its author sees it."""
+
+    def __init__(self, message: Message, rules: Rules, names: RefusedNames) -> None:
+        self.message, self.rules, self.names = message, rules, names
+        try:
+            self.document = parse_object(message.payload, max_depth=rules.reports.max_depth)
+        except NotStrict:
+            self.document = {}
+
+
+def what_was_found(reason: DropReason, seen: Seen) -> str:
+    """A sentence or two on what a message was dropped for; empty where there is nothing to add."""
+    tell = _TELLERS.get(reason)
+    return tell(seen) if tell is not None else ""
+
+
+def what_act_lacks(seen: Seen) -> str:
+    """What keeps a consent event from being one, of one that is JSON in order."""
+    readable = {name: value for name, value in seen.document.items() if name != "time"}
+    try:
+        ConsentDocument.model_validate(readable)
+    except ValidationError as error:
+        return " ".join(_key(name, seen) for name in dict.fromkeys(str(fault["loc"][0]) for fault in error.errors()))
+    return _key("time", seen)
+
+
+def _oversize(seen: Seen) -> str:
+    return f"Found {len(seen.message.payload)} bytes, expected {seen.rules.reports.max_bytes} at most."
+
+
+def _key(name: str, seen: Seen) -> str:
+    if name not in seen.document:
+        return f"`{name}` is missing, expected {of_envelope(name)}."
+    return f"`{name}`: {mismatch(seen.document[name], of_envelope(name))}."
+
+
+def _identity(seen: Seen) -> str:
+    topic = parse_topic(seen.message.topic)
+    router = seen.document.get("router")
+    named = [name for name in ("serial", "imei") if isinstance(router, dict) and name in router]
+    where = " and ".join(f"`router.{name}`" for name in named)
+    return f"The topic names '{topic[0] if topic else ''}'; {where} of the payload another." if named else ""
+
+
+def _no_flag(seen: Seen) -> str:
+    spelt = [name for name in seen.document if seen.names.spells_the_flag(name)]
+    inside = [f"{group}.ueip" for group, held in seen.document.items() if isinstance(held, dict) and "ueip" in held]
+    others = ", ".join(f"`{name}`" for name in (*spelt, *inside))
+    return f"Found {others}, expected `ueip` at the top." if others else "Expected `ueip` at the top."
+
+
+def _bad_flag(seen: Seen) -> str:
+    if (flag := seen.document.get("ueip")) is not True:
+        return f"`ueip`: {mismatch(flag, 'the JSON value true')}."
+    others = [name for name in seen.document if name != "ueip" and seen.names.spells_the_flag(name)]
+    return f"`ueip` is true, but {', '.join(f'`{name}`' for name in others)} beside it does not say yes."
+
+
+def _country(seen: Seen) -> str:
+    country = seen.document.get("country")
+    if not isinstance(country, str):
+        return _key("country", seen)
+    if isinstance(seen.rules.regions.home(country), DropReason):
+        return f"`country`: found '{country}', expected a code of ISO 3166-1 alpha-2, as DE."
+    return _network(seen)
+
+
+def _network(seen: Seen) -> str:
+    """The networks that speak against the country."""
+    told = []
+    for path, plmn in _networks(seen.document):
+        if not path.endswith("plmn"):
+            told.append(f"`{path}`: {mismatch(plmn, 'an object')}.")
+        elif not (isinstance(plmn, str) and plmn.isdecimal() and len(plmn) in _PLMN):
+            told.append(f"`{path}`: {mismatch(plmn, 'text of 5 or 6 digits')}.")
+        elif seen.rules.regions.route(seen.document.get("country"), (plmn,)) is DropReason.REGION_UNKNOWN:
+            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of no country, or of tests.")
+        elif isinstance(seen.rules.regions.route(seen.document.get("country"), (plmn,)), DropReason):
+            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of another region than `country`.")
+    return " ".join(told)
+
+
+def _networks(document: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Path and value of the `plmn` of each group `network`, and of a group that is none."""
+    events = document.get("events")
+    places = [("network", document)]
+    for index, event in enumerate(events if isinstance(events, list) else ()):
+        snapshot = event.get("disconnect_snapshot") if isinstance(event, dict) else None
+        if isinstance(snapshot, dict):
+            places.append((f"events[{index}].disconnect_snapshot.network", snapshot))
+    held = [(path, around["network"]) for path, around in places if "network" in around]
+    groups = [(f"{path}.plmn", group["plmn"]) for path, group in held if isinstance(group, dict) and "plmn" in group]
+    return groups + [(path, group) for path, group in held if not isinstance(group, dict)]
+
+
+def _policy(seen: Seen) -> str:
+    known = ", ".join(policy.version for policy in seen.rules.gate.policies.versions)
+    said = seen.document.get("policy_version")
+    what = f"found '{said}'" if isinstance(said, str) else mismatch(said, "text").partition(",")[0]
+    return f"`policy_version`: {what}; the notice has the versions {known}."
+
+
+def _time(seen: Seen) -> str:
+    """A time that counts for the wrong one."""
+    limits, received = seen.rules.gate, rfc3339(seen.message.received_at)
+    window = f"{limits.max_age // _HOUR} hours before and {limits.max_ahead // 1000} seconds after its receipt"
+    try:
+        said = msgspec.convert(seen.document.get("time"), Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        return f"Its uptimes say a time outside of {window}, {received}."
+    return f"`time`: found {rfc3339(milliseconds(said))}, expected at most {window}, {received}."
+
+
+def _no_time(seen: Seen) -> str:
+    event, send = (seen.document.get(name) for name in _UPTIMES)
+    if isinstance(event, int) and isinstance(send, int) and event > send:
+        return f"{_key('time', seen)} `{_UPTIMES[1]}` is less than `{_UPTIMES[0]}`."
+    wrong = " ".join(_key(name, seen) for name in _UPTIMES if type(seen.document.get(name, 0)) is not int)
+    return f"{_key('time', seen)} {wrong or 'There are not both uptimes to stand in for it.'}"
+
+
+_TELLERS: Final[dict[DropReason, Callable[[Seen], str]]] = {
+    DropReason.OVERSIZE: _oversize,
+    DropReason.IDENTITY_MISMATCH: _identity,
+    DropReason.SCHEMA_VERSION: lambda seen: _key("schema_version", seen),
+    DropReason.MESSAGE_ID: lambda seen: _key("message_id", seen),
+    DropReason.FLAG_ABSENT: _no_flag,
+    DropReason.FLAG_INVALID: _bad_flag,
+    DropReason.REGION_UNKNOWN: _country,
+    DropReason.REGION_CONFLICT: _network,
+    DropReason.POLICY_OUTDATED: _policy,
+    DropReason.FUTURE: _time,
+    DropReason.TOO_OLD: _time,
+    DropReason.CLOCK_INVALID: _no_time,
+}
