@@ -6,8 +6,9 @@ Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropp
 
 import io
 import sys
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -51,6 +52,13 @@ class _Commands(click.Group):
         """The command of that name."""
         module, _, name = _PLACES.get(cmd_name, "").partition(":")
         return getattr(import_module(f"{__name__}.{module}"), name) if module else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that was typed; of one that is none, which is spelt like it: click knows no names beforehand."""
+        near = [] if args[0] in _PLACES or args[0].startswith("-") else get_close_matches(args[0], _PLACES)
+        if near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -149,3 +149,21 @@ def test_a_terminal_without_the_characters_shows_others(tmp_path: Path) -> None:
     shown = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
 
     assert ("", 0) == (shown.stderr, shown.returncode)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("explian", "explain"), ("check_config", "check-config"), ("fnid", "find")]
+)
+def test_a_command_that_is_mistyped_is_told_what_it_is_like(typed: str, meant: str) -> None:
+    """They are imported when they are asked for, so click has no names to compare."""
+    result = CliRunner().invoke(ueip, [typed])
+
+    assert (2, True) == (result.exit_code, f"Did you mean '{meant}'?" in result.stderr)
+
+
+@pytest.mark.parametrize("typed", ["xyzzy", "--hlep", ""])
+def test_a_command_like_no_other_is_refused_without_advice(typed: str) -> None:
+    """As click does it."""
+    result = CliRunner().invoke(ueip, [typed])
+
+    assert (2, True) == (result.exit_code, "Error: " in result.stderr)
