@@ -4,7 +4,6 @@ Rule 1: every fault is reported at once, at start, with what was found, what was
 Rule 2: there is no setting that stores a message without consent (D6), and none that gives a country a default region.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -16,6 +15,7 @@ from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.data import data_path
+from collector.documents import read_document
 from collector.errors import Cause, DataFault, StoreUnavailable
 from collector.model import Region
 from collector.pseudonym import Key
@@ -76,6 +76,8 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
+        if "/" in self.host or self.host.count(":") == 1:
+            raise ValueError(f"host: found '{self.host}', expected a name or an address alone. Set port and tls apart.")
         if not self.tls and not is_loopback(self.host):
             raise ValueError(
                 f"host: found '{self.host}' without TLS, expected tls = true for a broker on another machine (O78). "
@@ -226,12 +228,9 @@ def load_settings(path: Path) -> Settings:
     Raises:
         DataFault: every fault found, keys and files included.
     """
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"]) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DataFault([f"{path}: {error}"]) from None
+    if not path.exists():
+        raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"])
+    document = read_document(path, path)
     try:
         settings = Settings.model_validate(_absolute(document, path.resolve().parent))
     except ValidationError as error:

@@ -185,18 +185,24 @@ def _key_faults(region: Region, file: Path, store: Path | None) -> list[str]:
         found = file.stat()
         secret = file.read_bytes()
     except FileNotFoundError:
-        if store is not None and _is_there(store):
-            lost = "Restore it from your backup: under a new key routers that left would be let in again."
-            return [f"{where}: {file}: no such file, while {store} exists. {lost}"]
-        return [f"{where}: {file}: no such file. Create it with: {command}"]
+        return [f"{where}: {file}: no such file{_in_place_of_a_key(store, 'Create it', command)}"]
     except OSError as error:
         return [f"{where}: {file}: {error.strerror}. Make it a file that the collector can read."]
     faults = []
     if len(secret) != KEY_BYTES:
-        faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}. Create one with: {command}")
+        instead = _in_place_of_a_key(store, "Create one", command)
+        faults.append(f"{where}: {file}: found {len(secret)} bytes, expected {KEY_BYTES}{instead}")
     if found.st_mode & 0o077:
         faults.append(f"{where}: {file}: found mode {found.st_mode & 0o777:o}, expected 600. Run: chmod 600 {file}")
     return faults
+
+
+def _in_place_of_a_key(store: Path | None, make: str, command: str) -> str:
+    """What to do about one that is not there, or is none."""
+    if store is not None and _is_there(store):
+        lost = "Restore it from your backup: under a new key routers that left would be let in again."
+        return f", while {store} exists. {lost}"
+    return f". {make} with: {command}"
 
 
 def _is_there(file: Path) -> bool:

@@ -18,13 +18,25 @@ def load_document(model: type[M], path: Path, *, shown: Path | None = None) -> M
         DataFault: every fault, each naming file, entry, what was found and what was expected.
     """
     name = shown or path
-    document: dict[str, Any] = {}
+    document = read_document(path, name)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
         return model.model_validate(document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValidationError as error:
+        raise DataFault.of(name, error, document) from None
+
+
+def read_document(path: Path, name: Path) -> dict[str, Any]:
+    """What stands in the TOML file at *path*; faults call it *name*.
+
+    Raises:
+        DataFault: it cannot be read.
+    """
+    try:
+        # Some editors begin a file with a byte order mark.
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataFault([f"{name}: byte {error.start + 1} is not UTF-8. Save the file as UTF-8."]) from None
+    except tomllib.TOMLDecodeError as error:
         raise DataFault([f"{name}: {error}"]) from None
     except OSError as error:
         raise DataFault([f"{path}: cannot be read: {error.strerror}"]) from None
-    except ValidationError as error:
-        raise DataFault.of(name, error, document) from None

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import socket
 import sqlite3
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ from collector.errors import (
 )
 from collector.ingest.check import check_broker
 from collector.ingest.connection import ConnectionLost
+from collector.ingest.trouble import why_unreachable
 from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
@@ -175,7 +178,8 @@ def _check_broker(settings: Settings) -> None:
     except BrokerRefused as error:
         raise BrokerUnreachable(f"{where}: {error}. Check user name, password and access rules.") from None
     except (OSError, TimeoutError, ConnectionLost, UnicodeError) as error:
-        raise BrokerUnreachable(f"{where}: cannot be reached ({_why(error)}). Is it running?") from None
+        todo = _advice(error, settings.broker)
+        raise BrokerUnreachable(f"{where}: cannot be reached ({why_unreachable(error)}). {todo}") from None
     say(f"{where}: connected, subscriptions granted at QoS 1 ({facts})")
     say(
         "note: a broker that limits its queue loses acknowledged messages while the collector is away. "
@@ -184,11 +188,16 @@ def _check_broker(settings: Settings) -> None:
     )
 
 
-def _why(error: Exception) -> str:
-    words = {ConnectionRefusedError: "connection refused", TimeoutError: "no answer", ConnectionLost: "connection lost"}
-    if isinstance(error, UnicodeError):
-        return "no name that a machine can have"
-    return words.get(type(error), type(error).__name__)
+def _advice(error: Exception, broker: BrokerSettings) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "Compare broker.ca_file with who signed it, and broker.host with the names in it."
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "Correct broker.host."
+    if isinstance(error, ConnectionLost | ConnectionResetError | ssl.SSLError):
+        if not broker.tls:
+            return "Does the port want TLS (broker.tls)?"
+        return "Does the port speak TLS, and does the broker want a certificate (broker.cert_file)?"
+    return "Is it running?"
 
 
 def _spelt(broker: BrokerSettings) -> str:

@@ -5,6 +5,8 @@ Rule 2: one whose session another collector took waits longer: two that share a 
 """
 
 import random
+import socket
+import ssl
 from typing import Final
 
 from collector.config import BrokerSettings
@@ -24,6 +26,29 @@ _LOSSES: Final = {
     "protocol_error": Loss.PROTOCOL,
     CLOCK_BEHIND: Loss.CLOCK,
 }
+
+
+_PLAIN: Final[dict[type[Exception], str]] = {
+    ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "it hung up",
+    TimeoutError: "no answer",
+    socket.gaierror: "its name is not found",
+}
+
+
+def why_unreachable(error: Exception) -> str:
+    """Why no connection came about, in words: of TLS what the other side's certificate lacks."""
+    if isinstance(error, UnicodeError):
+        return "no name that a machine can have"
+    if isinstance(error, ConnectionLost):
+        return str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message.rstrip('.')}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {getattr(error, 'reason', None) or 'no reason given'}"
+    if isinstance(error, OSError) and error.errno is None and type(error) is OSError:
+        return "none of its addresses answers"
+    return _PLAIN.get(type(error)) or (isinstance(error, OSError) and error.strerror) or type(error).__name__
 
 
 class Trouble:
@@ -54,7 +79,7 @@ class Trouble:
             LOG.error("broker_refused", connection=self._name, what=self._words)
             return
         host, port = self._settings.host, self._settings.port
-        kind = str(error) if isinstance(error, ConnectionLost) else type(error).__name__
+        kind = why_unreachable(error)
         self._words = f"{host}:{port} cannot be reached: {kind}"
         LOG.warning("broker_unreachable", connection=self._name, host=host, port=port, error=kind)
 

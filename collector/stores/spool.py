@@ -110,6 +110,7 @@ class Spool:
     async def close(self) -> None:
         """Let go of it."""
         self.is_open = False
+        self.cause = None  # that it can be let go of does not mean that it works
         if self._given is not None:
             await self._patiently(self._file.close)
         self._worker.stop()

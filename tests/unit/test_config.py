@@ -291,6 +291,26 @@ def test_there_are_three_regions_and_no_default(folder: Folder, text: str, fault
     assert found.startswith(fault)
 
 
+@pytest.mark.parametrize("host", ["mqtt://localhost", "localhost:1883", "broker.example/mqtt"])
+def test_a_host_is_a_name_or_an_address_alone(folder: Folder, host: str) -> None:
+    """Of an address as browsers have it, what is wrong is told, and not that it is another machine's."""
+    sentence = f"broker: host: found '{host}', expected a name or an address alone. Set port and tls apart."
+
+    assert [sentence] == folder.faults(f'[broker]\nhost = "{host}"')
+
+
+def test_a_file_that_is_not_utf_8_is_told_as_such(folder: Folder) -> None:
+    """With the byte; a mark at its beginning, as editors write it, is no fault."""
+    folder.load()
+    good = folder.file.read_bytes()
+    folder.file.write_bytes(b"\xef\xbb\xbf" + good)
+    assert load_settings(folder.file)
+
+    folder.file.write_bytes(b"# \xe4\n" + good)
+    with pytest.raises(DataFault, match="byte 3 is not UTF-8"):
+        load_settings(folder.file)
+
+
 def test_keeping_records_after_an_exit_needs_a_reason(folder: Folder) -> None:
     """In a sentence, in the configuration (D5)."""
     assert [
@@ -371,6 +391,20 @@ def test_a_key_that_is_not_there_can_be_made(folder: Folder) -> None:
     )
 
     assert [sentence] == folder.faults()
+
+
+@pytest.mark.parametrize("content", [None, b"k" * 5])
+def test_a_key_that_was_lost_is_not_made_anew_over_a_store(folder: Folder, content: bytes | None) -> None:
+    """Nor one that is damaged: under another key routers that left would be let in again."""
+    file, store = folder.path / "keys" / "germany.key", folder.load().regions.of(Region.GERMANY).file
+    store.parent.mkdir(exist_ok=True)
+    store.touch()
+    folder.key(file.name, content) if content is not None else file.unlink()
+
+    [found] = folder.faults()
+
+    assert f", while {store} exists. Restore it from your backup" in found
+    assert "openssl" not in found
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])

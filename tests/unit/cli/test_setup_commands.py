@@ -1,7 +1,9 @@
 """`ueip init` and `ueip check-config`: what is made is whole, and what is wrong is a sentence."""
 
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,21 @@ def test_a_broker_whose_name_no_machine_has_is_a_sentence(site: Path) -> None:
 
     assert isinstance(done.exception, BrokerUnreachable)
     assert "mqtt://a..localhost:1883: cannot be reached" in str(done.exception)
+
+
+def _hang_up(server: socket.socket) -> None:
+    server.accept()[0].close()
+
+
+def test_a_broker_that_hangs_up_is_told_with_what_it_may_want(site: Path) -> None:
+    """TLS, for one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_hang_up, args=[server], daemon=True).start()
+        changed(site, "port = 1883", f"port = {server.getsockname()[1]}")
+        done = check(site, "--broker")
+
+    assert isinstance(done.exception, BrokerUnreachable)
+    assert "Does the port want TLS (broker.tls)?" in str(done.exception)
 
 
 def test_a_spool_whose_name_no_system_takes_is_a_fault(site: Path) -> None:

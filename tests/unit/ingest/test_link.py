@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,10 +25,11 @@ from collector.ingest.codec import (
     QoS,
     SubscribePacket,
 )
+from collector.ingest.connection import ConnectionLost
 from collector.ingest.hold import Hold
 from collector.ingest.link import Link
 from collector.ingest.packets import connect_packet, topic_filters
-from collector.ingest.trouble import Trouble
+from collector.ingest.trouble import Trouble, why_unreachable
 from collector.metrics import LINK_NAMES, Loss, Metrics
 from collector.model import Message
 
@@ -610,3 +612,23 @@ async def test_what_was_left_is_asked_for_when_it_can_be_taken(
 
     assert (False, True, (2000, 1)) == (nothing, something, during)
     assert (2000 + 4, 0) == running.link.window()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('::1', 1, 0, 0)"), "connection refused"),
+        (ConnectionResetError(104, "Connection reset by peer"), "it hung up"),
+        (socket.gaierror(-2, "Name or service not known"), "its name is not found"),
+        (TimeoutError(), "no answer"),
+        (UnicodeError("label too long"), "no name that a machine can have"),
+        (OSError(101, "Network is unreachable"), "Network is unreachable"),
+        (OSError("Multiple exceptions: [Errno 111]"), "none of its addresses answers"),
+        (ssl.SSLError(1, "x"), "TLS failed: no reason given"),
+        (ConnectionLost("malformed_packet"), "malformed_packet"),
+        (ValueError("x"), "ValueError"),
+    ],
+)
+def test_why_no_connection_came_about_is_told_in_words(error: Exception, words: str) -> None:
+    """Not by the names of Python's exceptions."""
+    assert words == why_unreachable(error)

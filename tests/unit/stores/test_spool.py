@@ -188,3 +188,18 @@ async def test_without_a_file_it_takes_nothing() -> None:
 
     assert (False, 0, None) == (spool.has_room, spool.records, spool.cause)
     await spool.close()
+
+
+async def test_one_that_refused_is_not_said_to_be_ready_because_it_is_let_go_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As at the end of a collector that could not use it."""
+    made = Slow(tmp_path / "germany")
+    await made.spool.open()
+    made.file._file.db.execute("PRAGMA query_only = ON")
+    with pytest.raises(SpoolUnavailable):
+        await made.spool.put([record()])
+    with caplog.at_level("INFO"):
+        await made.spool.close()
+
+    assert ["spool_unavailable"] == [said.message for said in caplog.records]
