@@ -32,6 +32,7 @@ FLOORS = (
     ("console",),
     ("reference",),
     ("cli",),
+    ("__main__",),
 )
 EVERY_COMMAND = "import collector.service; from collector.cli import ueip; ueip(['--help'])"
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

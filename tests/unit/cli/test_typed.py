@@ -167,3 +167,21 @@ def test_a_command_like_no_other_is_refused_without_advice(typed: str) -> None:
     result = CliRunner().invoke(ueip, [typed])
 
     assert (2, True) == (result.exit_code, "Error: " in result.stderr)
+
+
+def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
+    """On a slow machine that is the first second."""
+    interrupted = (
+        "import sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'collector.config':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "from collector.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert 'ueip = "collector.__main__:main"' in (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
