@@ -71,15 +71,18 @@ def _show(found: Found) -> None:
     if not found.records:
         console.print("No record of it in that time.")
         return
-    console.print(_state_table(found.records))
+    if state := latest(found.records):
+        console.print(_state_table(state))
+    else:
+        console.print("Its records hold no measurement, only what the timeline says.")
     console.print(_timeline(found.records))
 
 
-def _state_table(records: list[StoredRecord]) -> Table:
+def _state_table(state: dict[str, dict[str, Any]]) -> Table:
     table = Table(title="latest state", title_justify="left", show_header=False)
     table.add_column("group", style="dim")
     table.add_column("fields", overflow="fold")
-    for group, fields in latest(records).items():
+    for group, fields in state.items():
         table.add_row(group, "  ".join(f"{name}={_short(value)}" for name, value in fields.items()))
     return table
 

@@ -140,6 +140,20 @@ def test_find_says_that_a_consent_is_outdated_and_shows_what_it_admitted(
     assert "latest state" in said
 
 
+def test_find_shows_no_empty_table_of_records_without_a_measurement(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a first message by hand; it says so in its place."""
+    configuration = site(NOW + HOUR)
+    asyncio.run(_stored(configuration, at=NOW - HOUR))
+    monkeypatch.setattr("collector.cli.looking.latest", lambda _: {})
+    code, said = run(configuration, "find", SERIAL)
+
+    assert 0 == code
+    assert "latest state" not in said
+    assert "Its records hold no measurement, only what the timeline says." in said
+
+
 async def _stored(configuration: Path, *, at: int) -> None:
     settings = load_settings(configuration)
     async with opened(settings, Region.GERMANY) as (store, _):
