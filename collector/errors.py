@@ -120,6 +120,10 @@ class StoreUnavailable(CollectorError):
         super().__init__(text)
         self.cause = cause
 
+    def in_full(self) -> str:
+        """For who waits at a terminal: with the cause as /readyz names it, and what to do."""
+        return f"{self} ({self.cause}). {self.cause.advice}"
+
 
 class StoreUnusable(StoreUnavailable):
     """The store cannot be used until a person has mended it: wrong schema, damaged, not a store, another region's."""

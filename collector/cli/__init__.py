@@ -80,7 +80,9 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except CollectorError as error:
-        write(f"ueip: {error}\n", to=sys.stderr)
+        # Who made one that is unusable has said in it what to do.
+        text = error.in_full() if type(error) is StoreUnavailable else error
+        write(f"ueip: {text}\n", to=sys.stderr)
         away = isinstance(error, _AWAY)
         code = AWAY if away else 2
     except OSError as error:

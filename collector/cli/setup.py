@@ -133,7 +133,7 @@ def _check_stores(settings: Settings, policies: Policies) -> None:
             if error.cause is Cause.NO_ACCESS:
                 faults.append(f"{place.setting}: {error}. {error.cause.advice}")
             else:
-                say(f"note: {place.setting} was not looked at: {error}", style="yellow")
+                say(f"note: {place.setting} was not looked at: {error.in_full()}", style="yellow")
         faults += _spool_faults(settings.regions.of(region), region)
     if faults:
         raise DataFault(faults)

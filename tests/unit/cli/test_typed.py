@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from collector.cli import main, ueip
 from collector.cli.setup import make_installation
+from collector.errors import Cause, StoreUnavailable
 
 UEIP = [sys.executable, "-c", "from collector.cli import main; main()"]
 
@@ -185,3 +186,21 @@ def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
 
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
     assert 'ueip = "collector.__main__:main"' in (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
+
+
+def test_of_a_store_that_is_away_it_is_said_why_and_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the log of the collector does: "disk I/O error" alone tells nobody of a full disk."""
+
+    def away(**_: object) -> None:
+        raise StoreUnavailable("the store of germany did not answer: disk I/O error", Cause.DISK_FULL)
+
+    monkeypatch.setattr(ueip, "main", away)
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    said = (
+        "ueip: the store of germany did not answer: disk I/O error (disk full). Make room on the disk of the store.\n"
+    )
+    assert (3, said) == (ended.value.code, capsys.readouterr().err)
