@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from notices import DIGEST, digest_of, later, written
-from records import HOUR, record
+from records import DAY, record
 from support import minimal_document
 
 from collector.cli import ueip
@@ -52,7 +52,7 @@ def run(configuration: Path, *words: str, given: Any = None) -> tuple[int, str]:
 
 def test_check_config_tells_versions_in_force_and_to_come(site: Site) -> None:
     """And what they end, and in which file they are."""
-    code, said = run(site(NOW + HOUR), "check-config")
+    code, said = run(site(NOW + DAY), "check-config")
 
     assert 0 == code
     assert "policies.toml: in order; versions of the notice" in said
@@ -63,7 +63,7 @@ def test_check_config_tells_versions_in_force_and_to_come(site: Site) -> None:
 
 def test_check_config_leaves_out_what_is_over(site: Site) -> None:
     """The archive is long."""
-    _, said = run(site(NOW - HOUR), "check-config")
+    _, said = run(site(NOW - DAY), "check-config")
 
     assert "2020-03-14" not in said
     assert "v2: major M1, in force since " in said
@@ -82,10 +82,10 @@ def text_of_now() -> str:
 @pytest.mark.parametrize(
     ("mode", "at", "more", "words"),
     [
-        ("flag", NOW + HOUR, {}, ["consent to version 2020-03-14 or v2 of", "joins by it, under version 2020-03-14."]),
-        ("flag", NOW - HOUR, {}, ["consent to version v2 of", "does not join by it (policy_outdated); it needs"]),
-        ("flag", NOW - HOUR, {"policy_version": "v2"}, ["consent to version v2 of", "joins by it, under version v2."]),
-        ("registered", NOW + HOUR, {}, ["version 2020-03-14 or v2 of the notice. A join event has to come first."]),
+        ("flag", NOW + DAY, {}, ["consent to version 2020-03-14 or v2 of", "joins by it, under version 2020-03-14."]),
+        ("flag", NOW - DAY, {}, ["consent to version v2 of", "does not join by it (policy_outdated); it needs"]),
+        ("flag", NOW - DAY, {"policy_version": "v2"}, ["consent to version v2 of", "joins by it, under version v2."]),
+        ("registered", NOW + DAY, {}, ["version 2020-03-14 or v2 of the notice. A join event has to come first."]),
     ],
     ids=["before", "after", "after-declared", "registered"],
 )  # fmt: skip
@@ -101,7 +101,7 @@ def test_explain_says_under_which_notice_a_report_comes_in(
 
 def test_explain_says_why_a_join_is_refused(site: Site) -> None:
     """With the reason, before anybody sends it."""
-    configuration = site(NOW - HOUR, "registered")
+    configuration = site(NOW - DAY, "registered")
     act = {
         "schema_version": 1, "event_id": "e-1", "action": "join", "time": text_of_now(), "country": "DE",
         "policy_version": "v2", "policy_digest": digest_of("v2", "en"), "language": "en",
@@ -130,8 +130,8 @@ def test_find_says_that_a_consent_is_outdated_and_shows_what_it_admitted(
     site: Site, *, ended: bool, state: str
 ) -> None:
     """No entry says so; and what was collected under it stays usable for its purpose."""
-    configuration = site(NOW + (-HOUR if ended else HOUR))
-    asyncio.run(_stored(configuration, at=NOW - 2 * HOUR))
+    configuration = site(NOW + (-DAY if ended else DAY))
+    asyncio.run(_stored(configuration, at=NOW - 2 * DAY))
     found = json.loads(CliRunner().invoke(ueip, ["find", SERIAL, "--json", "-c", str(configuration)]).output)
     _, said = run(configuration, "find", SERIAL)
 
@@ -144,8 +144,8 @@ def test_find_shows_no_empty_table_of_records_without_a_measurement(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a first message by hand; it says so in its place."""
-    configuration = site(NOW + HOUR)
-    asyncio.run(_stored(configuration, at=NOW - HOUR))
+    configuration = site(NOW + DAY)
+    asyncio.run(_stored(configuration, at=NOW - DAY))
     monkeypatch.setattr("collector.cli.looking.latest", lambda _: {})
     code, said = run(configuration, "find", SERIAL)
 

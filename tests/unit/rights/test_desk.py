@@ -140,7 +140,7 @@ async def test_whose_ledger_a_join_goes_to_the_registry_says_once_it_is_known() 
 def test_while_the_clock_is_behind_a_join_has_to_be_sent_again() -> None:
     """It would cover what was measured before it; what closes the gate is recorded (K38)."""
     clock = Clock()
-    clock.learn("germany", BASE + 3_600_000)
+    clock.learn("germany", BASE + 86_400_000)
     acts = [document("join", "e-1", "ZTE1", "DE"), document("exit", "e-2", "ZTE1", "DE")]
     answers, ledgers = asyncio.run(carried_out(acts, clock))
 
