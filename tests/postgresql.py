@@ -127,6 +127,8 @@ class Server:
     def settings(self, database: str, user: str, **more: Any) -> PostgresSettings:
         """The settings that name a database of this server."""
         usual = {"port": self.port, "database": database, "user": user, "password_file": self.password_file}
+        # A machine that is busy with other tests is no server that does not answer.
+        usual["patience_seconds"] = 600
         return PostgresSettings.model_validate({**usual, **more})
 
     async def connect(self, database: str = "postgres") -> "asyncpg.Connection[asyncpg.Record]":

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from notices import DIGEST, digest_of, later, written
-from records import DAY, record
+from records import HOUR, record
 from support import minimal_document
 
 from collector.cli import ueip
@@ -23,6 +23,7 @@ from collector.pseudonym import Pseudonymiser
 
 SERIAL = "ZTE1024300012"
 NOW = int(time.time() * 1000)
+DAY = 24 * HOUR
 Site = Callable[..., Path]
 
 
