@@ -22,6 +22,7 @@ from collector.derive import (
 )
 from collector.model import Part
 from collector.parts import LONGEST_GAP
+from collector.repeats import Told, remembered
 
 NOW = 1_795_280_000_000
 SECOND, MINUTE = 1000, 60_000
@@ -207,6 +208,18 @@ def test_what_was_told_before_is_one_event(samples: list[Sample], events: int) -
     assert events == len(body.get("events", []))
 
 
+def test_an_event_takes_one_place_in_memory_however_often_it_is_told() -> None:
+    """So that it pushes no other out before its time; after two days no table tells of it any more."""
+    old, new = ({"event": "unexpected_reboot", "time": text_of(NOW + after)} for after in (0, MINUTE))
+    memory = remembered([], [old, new], NOW + MINUTE)
+    for _ in range(40):
+        memory = remembered(memory, [new], NOW + MINUTE)
+    later = remembered(memory, [], NOW + 48 * 60 * MINUTE + SECOND)
+
+    assert [Told("unexpected_reboot", NOW), Told("unexpected_reboot", NOW + MINUTE)] == memory
+    assert memory[1:] == later
+
+
 def test_a_table_of_starts_does_not_keep_rates_from_being_told() -> None:
     """Only a start that is new ends them."""
     row = {"events": [{"event": "unexpected_reboot", "time": text_of(NOW - 60 * MINUTE)}]}
@@ -288,6 +301,7 @@ def test_what_the_router_says_itself_is_not_derived_again() -> None:
         (5_000_000, 200, None),
         (2**31 - 1, 0, None),
         (2**40, 100, None),
+        (2**32, 100, None),
         (2**32 - 100, 2**32 - 200, None),
     ],
 )
@@ -444,9 +458,10 @@ def test_the_order_of_parts_is_no_matter(order: list[int]) -> None:
 
 
 def test_what_parts_make_stays_within_the_catalogues_bounds() -> None:
-    """Out of bounds is no value (F3)."""
+    """Out of bounds is no value (F3); the bound itself is one."""
     first = sample(parts=stations("phy0", 200), interval=7)
 
+    assert after_all(first, sample(1, parts=stations("phy1", 55), interval=7)).fields == {STATIONS: 255}
     assert after_all(first, sample(1, parts=stations("phy1", 100), interval=7)).fields == {}
 
 

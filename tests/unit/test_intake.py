@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from records import HOUR, SECOND, START
 
 from collector.acks import AckRing, Token
-from collector.config import Settings, WriterSettings
+from collector.config import ConsentSettings, Settings, WriterSettings
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.consent.ledger import Result
 from collector.intake import Intake
@@ -22,6 +22,7 @@ from collector.model import Action, DropReason, Message, Region
 from collector.pipeline import Rules
 from collector.pseudonym import Key, Pseudonymiser
 from collector.rules import assemble, consent_rules
+from collector.source_settings import SourceSettings
 from collector.stores.memory import MemoryStore
 from collector.stores.writer import Writer
 
@@ -39,6 +40,11 @@ def make_settings() -> Settings:
 
 
 SETTINGS = make_settings()
+WITH_A_SOURCE = Settings(
+    regions=SETTINGS.regions,
+    consent=ConsentSettings(mode="registered"),
+    sources=(SourceSettings(name="lab", topic="lab/+", format="bulk_data", router_level=2, country="DE"),),
+)
 PSEUDONYMS = {region: Pseudonymiser([Key(bytes([n]) * 32)]) for n, region in enumerate(Region)}
 
 
@@ -189,6 +195,21 @@ async def test_what_is_refused_is_counted_and_acknowledged_at_once(name: str) ->
         bench.acknowledged,
     )
     assert not any(writer.waiting for writer in bench.writers.values())
+
+
+async def test_each_sample_of_a_message_has_an_outcome_of_its_own() -> None:
+    """Counted, stored or dropped for itself; the message is acknowledged when the last of them is settled."""
+    bench = Bench(rules=assemble(WITH_A_SOURCE, PSEUDONYMS))
+    up = "Device.DeviceInfo.UpTime"
+    samples = [{"CollectionTime": (START - ago) // 1000, up: 700} for ago in (169 * HOUR, 2 * HOUR, HOUR)]
+    payload = json.dumps({"Report": samples}).encode()
+    bench.get(payload, topic="lab/r1")
+    before = (bench.metrics.received, bench.metrics.in_flight, bench.metrics.in_flight_bytes, bench.acknowledged[:])
+    await bench.commit()
+
+    assert (3, 2, 2 * (len(payload) // 3 + OVERHEAD), []) == before
+    assert (2, {DropReason.TOO_OLD: 1}) == (bench.metrics.stored.total(), bench.dropped())
+    assert (0, 0, [1]) == (bench.metrics.in_flight, bench.metrics.in_flight_bytes, bench.acknowledged)
 
 
 async def test_a_refusal_waits_for_the_messages_before_it() -> None:

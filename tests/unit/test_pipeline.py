@@ -2,6 +2,7 @@
 
 import json
 import logging
+import secrets
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -40,8 +41,20 @@ from support import (
 import collector.model
 from collector.fields.clean import Tally
 from collector.formats.report import rfc3339
-from collector.model import Accepted, Action, Channel, Dropped, DropReason, Message, Record, Region, Report, Sealed
-from collector.pipeline import judge, process
+from collector.model import (
+    Accepted,
+    Action,
+    Channel,
+    ConsentEvent,
+    Dropped,
+    DropReason,
+    Message,
+    Record,
+    Region,
+    Report,
+    Sealed,
+)
+from collector.pipeline import Rules, judge, process
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -157,7 +170,7 @@ def test_other_spellings_and_look_alikes_are_not_the_flag(name: str) -> None:
 )
 def test_two_spellings_that_disagree_are_no_yes(name: str) -> None:
     """A message that says yes and no says nothing that can be relied on."""
-    for value in (False, 0, "0", None, "no", 1.5, [True]):
+    for value in (False, 0, "0", None, "no", 1.0, 1.5, [True]):
         assert "flag_invalid" == reason_of(minimal_document(**{name: value}))
     for value in (True, 1, "1"):
         assert "accepted" == reason_of(minimal_document(**{name: value}))
@@ -198,6 +211,38 @@ def test_an_exit_concerns_only_regions_served_here() -> None:
 
     assert isinstance(outcome, Dropped)
     assert [Region.GERMANY] == [region for region, _ in outcome.exits]
+
+
+def exit_of(rules: Rules, document: Document, router: str = ROUTER) -> ConsentEvent:
+    """The exit that a refusing report is for Germany's ledger."""
+    outcome = decide(document, rules, router=router)
+    assert isinstance(outcome, Dropped)
+    return dict(outcome.exits)[Region.GERMANY]
+
+
+def test_a_refusing_report_that_comes_again_is_the_same_exit() -> None:
+    """So that it does not undo a join that came after it (K09); over a rotation of the key too (K32)."""
+    old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    before = make_rules([Region.GERMANY], keys={Region.GERMANY: [old]})
+    after = make_rules([Region.GERMANY], keys={Region.GERMANY: [new, old]})
+    refusing = minimal_document(ueip=False)
+    first, again, rotated = (exit_of(rules, refusing) for rules in (before, before, after))
+
+    assert first.event_ref == again.event_ref is not None
+    assert ((), (first.event_ref,)) == (first.older_event_refs, rotated.older_event_refs)
+
+
+def test_another_refusing_report_is_another_exit() -> None:
+    """Of another id, of another time or of another router; without an id and a time nobody can tell."""
+    rules, refusing = make_rules([Region.GERMANY]), minimal_document(ueip=False)
+    others = [refusing, {**refusing, "message_id": "m-2"}, {**refusing, "time": text_of(NOW)}]
+    refs = [*(exit_of(rules, each).event_ref for each in others), exit_of(rules, refusing, "another").event_ref]
+
+    assert 4 == len({*refs})
+    assert None not in refs
+    for lacking in ("message_id", "time"):
+        unknown = exit_of(rules, without(refusing, lacking))
+        assert (None, ()) == (unknown.event_ref, unknown.older_event_refs)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +531,19 @@ def test_a_clock_that_is_off_is_remembered_with_the_record() -> None:
     assert None is kept(minimal_document(**uptimes)).floating
     assert (ahead // MINUTE * MINUTE,) == kept(minimal_document(time=rfc3339(ahead), **uptimes)).floating
     assert () == kept({k: v for k, v in minimal_document(**uptimes).items() if k != "time"}).floating
+
+
+def test_a_part_of_a_sample_may_be_stored_under_any_time() -> None:
+    """Of the messages that make one record each has a time, and whichever comes first dates it."""
+    source = {"name": "lab", "topic": "lab/+/#", "format": "collectd", "router_level": 2, "country": "DE"}
+    rules = make_rules(consent={"mode": "registered"}, sources=[source])
+    first, second = (
+        kept(f"{RECEIVED_AT // 1000 + ahead}:5\0", rules, topic=f"lab/{ROUTER}/{name}")
+        for ahead, name in ((-20, "uptime/uptime"), (-10, "iwinfo-phy0-ap0/stations"))
+    )
+
+    assert first.record_id == second.record_id
+    assert () == first.floating == second.floating
 
 
 def test_a_router_without_a_clock_may_leave_out_the_time() -> None:

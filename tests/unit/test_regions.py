@@ -468,6 +468,7 @@ def faults(folder: Path, *changes: tuple[str, str]) -> list[str]:
 
 A_COUNTRY = "expected string should match pattern '^[A-Z]{2}$'"
 A_CODE = "expected string should match pattern '^[0-9]{3}$'"
+NO_USERS = "which countries use, expected codes of no country"
 CHINA, GERMAN, REST = 'china = ["CN"]', '"AT", "BE", ', '"AE", "AF", '
 
 
@@ -491,6 +492,11 @@ CHINA, GERMAN, REST = 'china = ["CN"]', '"AT", "BE", ', '"AE", "AF", '
         ([('"202" = ["GR"]', '"2O2" = ["GR"]')], f"mcc.2O2.[key]: found '2O2', {A_CODE}"),
         ([('"202" = ["GR"]', '"202" = "GR"')], "mcc.202: found 'GR', expected a list"),
         ([('neutral = ["901"]', 'neutral = ["91"]')], f"mcc_special.neutral.entry 1: found '91', {A_CODE}"),
+        ([('"460" = ["CN"]', '"460" = ["HK"]')], "mcc.460: found ['HK'], expected [\"CN\"]"),
+        ([('"461" = ["CN"]', '"461" = ["CN", "HK"]')], "mcc.461: found ['CN', 'HK'], expected [\"CN\"]"),
+        ([('"454" = ["HK"]\n', "")], 'mcc.454: found [], expected ["HK"]'),
+        ([('neutral = ["901"]', 'neutral = ["460"]')], f"mcc_special: found 460, {NO_USERS}"),
+        ([('refused = ["001"', 'refused = ["262"')], f"mcc_special: found 262, {NO_USERS}"),
         ([(CHINA, "")], "countries.china: missing. Add it."),
         ([("blocked = []", "blcoked = []")], "blcoked: unknown setting. Check the spelling or remove it."),
     ],

@@ -73,6 +73,7 @@ def test_a_list_that_was_written_under_an_older_key_has_the_word_still(required:
 
     assert made.country("r1", None) == "DE"
     assert made.country("r1", "CN") is DropReason.REGION_CONFLICT
+    assert made.country("r2", "FR") == (DropReason.REGION_UNKNOWN if required else "FR")
     made.learn(Region.GERMANY, {listed: Entry("DE"), Pseudonymiser([new]).identity("r1").device_ref: Entry("FR")})
     assert made.country("r1", None) == "FR"
 

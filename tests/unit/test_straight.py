@@ -4,9 +4,12 @@ import json
 import secrets
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from notices import later, notice
+from records import FIRST
 from support import (
     IMEI,
     NOW,
@@ -145,6 +148,18 @@ def test_a_router_that_has_left_does_not_go_straight() -> None:
     outcome = process(message(minimal_document()), rules)
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.WITHDRAWN
+
+
+@pytest.mark.parametrize("ahead", [-1, 0, 1])
+def test_a_version_that_ends_at_receipt_does_not_go_straight(ahead: int) -> None:
+    """To the millisecond, by receipt (K24)."""
+    rules = make_rules()
+    ended = notice(later(at=RECEIVED_AT + ahead))
+    rules = msgspec.structs.replace(rules, gate=msgspec.structs.replace(rules.gate, policies=ended))
+    sent = message(minimal_document(policy_version=FIRST.version))
+
+    assert (ahead > 0) is (straight(sent, rules) is not None)
+    same_both_ways(sent, rules)
 
 
 def test_a_retained_report_does_not_go_straight() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from notices import notice
-from records import HOUR, START, act, record
+from records import HOUR, START, act, join, record
 
 from collector.consent.acts import ERASING, EVERYTHING, OPENING, erases_until
 from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
@@ -93,6 +93,15 @@ def test_what_was_kept_can_be_erased(router: Router, action: Action) -> None:
     assert router.standing.erased_until == router.erased(erase_on_exit=False)
 
 
+@pytest.mark.parametrize("action", sorted(ERASING))
+def test_only_an_exit_leaves_what_is_to_be_kept(router: Router, action: Action) -> None:
+    """With `on_exit = "keep"`; what is void, unbound or cancelled goes whatever is set (4.4, K33)."""
+    router.does(action)
+
+    assert EVERYTHING == router.erased()
+    assert (None if action is Action.EXIT else EVERYTHING) == router.erased(erase_on_exit=False)
+
+
 # Legal holds (K36)
 
 
@@ -144,6 +153,16 @@ def test_what_is_kept_after_an_exit_stays_kept_after_a_hold(router: Router) -> N
 
     assert kept is None
     assert EVERYTHING == router.erased(erase_on_exit=False)
+
+
+def test_the_end_of_a_hold_dates_no_exit_anew(router: Router) -> None:
+    """It shows what was beneath and ends nothing: whoever joins since the hold is no older for its end (K36)."""
+    router.does(Action.EXIT)
+    router.does(Action.HOLD, CASE)
+    held = router.standing.effective_at
+    router.does(Action.RELEASE, CASE)
+
+    assert (State.EXITED, held) == (router.standing.state, router.standing.effective_at)
 
 
 def test_the_last_of_several_holds_ends_it(router: Router) -> None:
@@ -200,6 +219,18 @@ def test_an_exit_and_a_join_do_not_lift_a_restriction(router: Router) -> None:
     assert (State.EXITED_RESTRICTED, State.EXITED) == (under, lifted)
     assert Result.RECORDED is router.does(Action.JOIN)
     assert State.JOINED is router.standing.state
+
+
+def test_a_join_from_before_the_end_of_a_restriction_does_not_count(router: Router) -> None:
+    """Though it arrives after: the exit it would lift is dated by that end."""
+    router.does(Action.RESTRICT)
+    router.does(Action.EXIT)
+    router.does(Action.UNRESTRICT)
+    lifted = router.standing.effective_at
+    late, new = (join(at=lifted + HOUR, client_time=lifted + after) for after in (-1, HOUR))
+
+    assert router.entries[-1].received_at == lifted
+    assert [Result.STALE, Result.RECORDED] == [result_of(one, router.standing, ()) for one in (late, new)]
 
 
 def test_who_has_left_can_ask_for_a_restriction(router: Router) -> None:

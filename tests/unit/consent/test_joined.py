@@ -63,3 +63,16 @@ def test_beyond_its_bound_it_knows_that_it_does_not_know_all() -> None:
     assert not joined.is_complete
     assert b"c" * 16 not in joined
     assert 2 == len(joined)
+
+
+def test_cleared_it_knows_nobody_and_has_room_again() -> None:
+    """Another ledger's routers are not this one's."""
+    joined = JoinedRouters(most=2)
+    joined.add([b"a" * 16, b"b" * 16])
+    joined.is_complete = True
+    joined.clear()
+    empty = (len(joined), joined.is_complete, joined.is_full, b"a" * 16 in joined)
+    joined.add([b"c" * 16, b"d" * 16])
+
+    assert (0, False, False, False) == empty
+    assert (2, True) == (len(joined), joined.is_full)

@@ -104,6 +104,13 @@ def test_an_act_that_names_no_region_concerns_the_ledger_it_is_in() -> None:
     assert (("germany",), "2021-01-01") == (made.storage_regions, made.policy_version)
 
 
+def test_an_exit_counts_though_no_version_is_in_force_yet() -> None:
+    """By a clock that is years behind: an exit is honoured, whatever it is filed under (K35)."""
+    made = entry(leave(at=0))
+
+    assert (State.EXITED, NOTICE.first.version, 0) == (made.state, made.policy_version, made.effective_at)
+
+
 def test_an_act_under_a_new_key_stays_with_the_pseudonym_the_ledger_knows() -> None:
     """So that the records of the old key follow it (K32)."""
     made = entry(leave(identity=router("a", key="key-2", older=["key-1"])), standing())

@@ -65,6 +65,19 @@ def test_of_several_the_last_counts() -> None:
     assert (False, True) == (knows(closed, "a"), knows(closed, "b"))
 
 
+def test_while_a_join_waits_what_is_remembered_refuses_nothing() -> None:
+    """Of several until the last of them is settled; then the router is as closed as the ledger left it."""
+    closed = ClosedRouters()
+    closed.learn([standing("a"), standing("b")])
+    found = []
+    for settle in (closed.join_waits, closed.join_waits, closed.join_settled, closed.join_settled):
+        settle(router("a").device_ref)
+        found.append(knows(closed, "a"))
+
+    assert [False, False, False, True] == found
+    assert knows(closed, "b")
+
+
 def test_beyond_its_bound_the_oldest_are_forgotten() -> None:
     """Memory stays bounded; the ledger still refuses them at the commit (K15)."""
     closed = ClosedRouters(most=3)

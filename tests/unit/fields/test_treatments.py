@@ -180,6 +180,7 @@ def test_every_address_has_a_class(address: Any) -> None:
         ("192.168.0.1/16", "192.168.1.17/24", True),
         ("192.168.0.1/24", "192.168.0.17", True),
         ("192.168.0.1", "192.168.0.17", False),
+        ("192.168.0.1", "192.168.0.0", False),
         ("192.168.0.1", "192.168.0.1", True),
         ("10.0.0.1/8", "10.200.0.1", True),
         ("192.168.0.1/24", "8.8.8.8", False),
@@ -311,6 +312,8 @@ def test_volumes_are_rounded_up_to_a_mebibyte(value: int, expected: int) -> None
         ("2026-12-31T23:59:59-01:00", "2027-01-01T00:59:00Z"),
         ("2015-01-01T00:00:01Z", "2015-01-01T00:00:00Z"),
         ("2014-12-31T23:59:59Z", None),
+        ("2099-12-31T23:59:59Z", "2099-12-31T23:59:00Z"),
+        ("2100-01-01T00:00:00Z", None),
         ("1970-01-01T00:00:01Z", None),
         ("0001-01-01T00:00:01Z", None),
         ("0001-01-01T00:00:00+14:00", None),
@@ -370,6 +373,15 @@ def test_of_a_domain_only_is_kept_whether_it_is_a_factory_name(domain: str, expe
 
     assert {"lan_domain_is_default": expected} == json.loads(body)["settings"]
     assert f'"{domain}"' not in body
+
+
+@pytest.mark.parametrize("domain", ["lan", "huber.example"])
+@pytest.mark.parametrize("said", [True, False])
+def test_what_the_router_says_of_its_domain_is_taken(said: bool, domain: str) -> None:
+    """It knows its factory settings better than a list does."""
+    sent = {"lan_domain": domain, "lan_domain_is_default": said}
+
+    assert {"lan_domain_is_default": said} == group_of("settings", sent)
 
 
 # -------------------------------------------------------------------------------------------------------- the cell
