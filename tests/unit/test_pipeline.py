@@ -234,7 +234,8 @@ def test_a_refusing_report_that_comes_again_is_the_same_exit() -> None:
 
 def test_another_refusing_report_is_another_exit() -> None:
     """Of another id, of another time or of another router; without an id and a time nobody can tell."""
-    rules, refusing = make_rules([Region.GERMANY]), minimal_document(ueip=False)
+    keys = {Region.GERMANY: [secrets.token_bytes(32), secrets.token_bytes(32)]}
+    rules, refusing = make_rules([Region.GERMANY], keys=keys), minimal_document(ueip=False)
     others = [refusing, {**refusing, "message_id": "m-2"}, {**refusing, "time": text_of(NOW)}]
     refs = [*(exit_of(rules, each).event_ref for each in others), exit_of(rules, refusing, "another").event_ref]
 

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import until
+from support import make_rules, minimal_document, reason_of, settings_of
 
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Region
 from collector.pseudonym import Key, Pseudonymiser
 from collector.registry import Entry, Registry
 from collector.registry_watch import SECONDS, RegistryWatch
+from collector.rules import consent_rules
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
@@ -49,6 +51,19 @@ def test_of_a_router_that_is_not_listed_the_message_has_the_word(
 ) -> None:
     """Unless the list is said to be whole."""
     assert word == registry(required=required, germany={"other": "DE"}).country("r1", said)
+
+
+@pytest.mark.parametrize(
+    ("setting", "outcome"), [("none", "accepted"), ("known", "accepted"), ("required", "region_unknown")]
+)
+def test_the_setting_says_what_a_list_is_worth(setting: str, outcome: str) -> None:
+    """On receipt and again at the commit (K22)."""
+    sections = {"registry": setting}
+    rules, at_commit = make_rules(regions=sections), consent_rules(settings_of(regions=sections))
+
+    assert (setting == "none") is (rules.registry is None)
+    assert outcome == reason_of(minimal_document(), rules)
+    assert (setting == "required") is at_commit.listed_only
 
 
 @pytest.mark.parametrize("said", ["DE", None])
