@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from notices import notice
 from records import HOUR, START, act, join, record
 
-from collector.consent.acts import ERASING, EVERYTHING, OPENING, erases_until
+from collector.consent.acts import ERASING, EVERYTHING, OPENING, erases_until, hides
 from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, Region
@@ -93,7 +93,7 @@ def test_what_was_kept_can_be_erased(router: Router, action: Action) -> None:
     assert router.standing.erased_until == router.erased(erase_on_exit=False)
 
 
-@pytest.mark.parametrize("action", sorted(ERASING))
+@pytest.mark.parametrize("action", [Action.EXIT, Action.VOID, Action.UNBIND, Action.CANCEL])
 def test_only_an_exit_leaves_what_is_to_be_kept(router: Router, action: Action) -> None:
     """With `on_exit = "keep"`; what is void, unbound or cancelled goes whatever is set (4.4, K33)."""
     router.does(action)
@@ -306,3 +306,22 @@ def test_whatever_happens_a_hold_keeps_the_gate_closed_and_the_records(happens: 
 def test_what_may_open_a_gate_takes_its_turn() -> None:
     """Everything else goes ahead of it."""
     assert {Action.JOIN, Action.UNRESTRICT, Action.RELEASE} == OPENING
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "reason"),
+    [
+        (Action.EXIT, State.EXITED, "withdrawn"),
+        (Action.UNBIND, State.CLOSED, "withdrawn"),
+        (Action.CANCEL, State.CLOSED, "withdrawn"),
+        (Action.VOID, State.VOID, "void"),
+        (Action.RESTRICT, State.RESTRICTED, "restricted"),
+        (Action.HOLD, State.RESTRICTED, "restricted"),
+        (Action.ERASE, None, "erased"),
+    ],
+)
+def test_while_the_ledger_is_away_an_act_closes_what_it_will_close(
+    action: Action, state: State | None, reason: str
+) -> None:
+    """At once, before it is recorded (D5, K13); an erasure takes what waits and leaves the state as it is (K29)."""
+    assert (state, reason) == hides(action)

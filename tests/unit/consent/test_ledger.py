@@ -286,6 +286,15 @@ def test_only_a_join_newer_than_what_closed_the_gate_opens_it(
     assert result is result_of(event, standing(state, at=LATER), ())
 
 
+@pytest.mark.parametrize(("said", "result"), [(-1, Result.STALE), (0, Result.RECORDED)])
+def test_a_replayed_join_is_newer_by_as_much_as_a_clock_may_be_ahead(said: int, result: Result) -> None:
+    """Nobody knows when it came to the broker: five minutes and the second of a tie, to the millisecond (G7, K18)."""
+    newest = LATER + SECOND + 300_000
+    event = msgspec.structs.replace(join(at=LATER + HOUR, client_time=newest + said), replayed=True)
+
+    assert result is result_of(event, standing(State.EXITED, at=LATER), ())
+
+
 @pytest.mark.parametrize("before", [None, standing(State.JOINED, at=LATER)])
 def test_a_join_where_no_gate_was_closed_is_never_stale(before: Standing | None) -> None:
     """There is nothing it could undo."""
