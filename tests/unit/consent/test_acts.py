@@ -102,6 +102,13 @@ def test_only_an_exit_leaves_what_is_to_be_kept(router: Router, action: Action) 
     assert (None if action is Action.EXIT else EVERYTHING) == router.erased(erase_on_exit=False)
 
 
+def test_what_is_no_exit_erases_nothing(router: Router) -> None:
+    """A restriction keeps the records, unreadable (O47), and a join that is said again is no new beginning."""
+    for action in (Action.JOIN, Action.RESTRICT, Action.UNRESTRICT, Action.HOLD):
+        assert Result.RECORDED is router.does(action, CASE)
+        assert router.erased() is None
+
+
 # Legal holds (K36)
 
 
