@@ -11,12 +11,12 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from collector.derive import decode, encode
+from collector.derive import encode
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record
 from collector.stores.clickhouse_rows import BOUNDS, Bound, Table, all_but, any_of, record_row, some, with_body
 from collector.stores.clickhouse_schema import COLUMNS
-from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, parted
+from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, parted, remembered
 from collector.stores.plan import Committed, Insert, Plan
 from collector.stores.postgres_commit import Begun, Terms, Transaction, record_ids
 from collector.stores.postgres_gathering import MEMORIES, REMEMBER
@@ -176,7 +176,7 @@ class Step(Transaction):
         refs = {
             self._ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None
         }
-        memories = {refs[row[0]]: decode(row[1]) for row in await self._session.rows(MEMORIES, list(refs))}
+        memories = {refs[row[0]]: remembered(row[1]) for row in await self._session.rows(MEMORIES, list(refs))}
         made = gather(inserts, memories, begun)
         if made.memories:
             states = [encode(memory) for memory in made.memories.values()]

@@ -13,9 +13,10 @@ import orjson
 
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import State
-from collector.derive import Derived, Memory, Sample, applied, derive, merged
+from collector.derive import Derived, Memory, Sample, applied, decode, derive, merged
 from collector.model import Action, Record, Sealed
 from collector.stores.plan import Insert
+from collector.stores.rows import Damaged
 
 
 class Stored(Sealed, frozen=True, gc=False):
@@ -41,6 +42,18 @@ class Gathered(msgspec.Struct):
 def needs_gathering(inserts: Iterable[Insert]) -> bool:
     """Whether any of these asks for more than to be inserted; records of our own format never do."""
     return bool([insert for insert in inserts if insert.record.counters is not None])
+
+
+def remembered(state: bytes) -> Memory:
+    """What a store remembers of a router, from its bytes.
+
+    Raises:
+        Damaged: they are none of ours.
+    """
+    try:
+        return decode(state)
+    except (msgspec.DecodeError, TypeError):
+        raise Damaged("what is remembered of a router cannot be read") from None
 
 
 def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from collector.derive import decode, encode
-from collector.stores.gathering import Gathered, Stored, gather
+from collector.derive import encode
+from collector.stores.gathering import Gathered, Stored, gather, remembered
 from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
@@ -26,7 +26,7 @@ async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, 
     """
     refs = {ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
-    memories = {refs[row[0]]: decode(row[1]) for row in await session.rows(MEMORIES, list(refs))}
+    memories = {refs[row[0]]: remembered(row[1]) for row in await session.rows(MEMORIES, list(refs))}
     found = await session.rows(_BEGUN, parts) if parts else []
     begun = {row[0]: Stored(row[1].encode(), row[2]) for row in found}
     made = gather(inserts, memories, begun)

@@ -3,12 +3,9 @@
 import sqlite3
 from collections.abc import Mapping
 
-import msgspec
-
-from collector.derive import Memory, decode, encode
-from collector.stores.gathering import Gathered, Stored, gather, needs_gathering
+from collector.derive import Memory, encode
+from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, remembered
 from collector.stores.plan import Insert
-from collector.stores.rows import Damaged
 from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
@@ -36,15 +33,8 @@ def _memories(connection: sqlite3.Connection, refs: Mapping[int, bytes]) -> dict
     for start in range(0, len(wanted), VARIABLES):
         some = wanted[start : start + VARIABLES]
         sql = f"SELECT router_id, state FROM memory WHERE router_id IN ({','.join('?' * len(some))})"  # noqa: S608
-        found.update({refs[row[0]]: _memory(row[1]) for row in connection.execute(sql, some)})
+        found.update({refs[row[0]]: remembered(row[1]) for row in connection.execute(sql, some)})
     return found
-
-
-def _memory(state: bytes) -> Memory:
-    try:
-        return decode(state)
-    except (msgspec.DecodeError, TypeError):
-        raise Damaged("what is remembered of a router cannot be read") from None
 
 
 def _begun(connection: sqlite3.Connection, record_ids: list[bytes]) -> dict[bytes, Stored]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, opened
 from postgresql import ADMIN, DATABASES, elsewhere, shared
-from records import HOUR, MINUTE, START, act, join, leave, numbers, record, ref, router, until
+from records import HOUR, MINUTE, START, act, join, leave, numbers, part, record, ref, router, until
 
 from collector.config_clickhouse import ClickHouseSettings
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
@@ -149,6 +149,18 @@ async def test_thousands_of_exits_in_one_commit_are_as_one(store: "Settling") ->
     committed = await store.commit([leave(name, at=LATER) for name in names])
 
     assert 4000 == committed.erased
+
+
+async def test_what_is_remembered_of_a_router_and_cannot_be_read_drops_no_message(
+    path: Path, store: "Settling"
+) -> None:
+    """It is damage like any other."""
+    await store.commit([part(1, "phy0")])
+    shared().ask(DATABASES.at(path), "UPDATE ueip.memory SET state = '\\x00'", "SELECT 1")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await store.commit([part(2, "phy1")])
+
+    assert Cause.CORRUPT is refusal.value.cause
 
 
 async def test_an_act_between_records_of_one_commit_leaves_those_before_it_as_they_were_let_in(

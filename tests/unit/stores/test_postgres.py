@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from engines import Halting, needs_postgresql, opened
 from postgresql import ADMIN, DATABASES, PASSWORD, elsewhere, shared
-from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, record, ref, router
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part, record, ref, router
 
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
@@ -265,6 +265,18 @@ async def test_a_ledger_that_goes_back_while_it_is_open_closes_the_region(path: 
 
         assert Cause.ROLLED_BACK is refusal.value.cause
     assert 1 == rows(path)
+
+
+async def test_what_is_remembered_of_a_router_and_cannot_be_read_drops_no_message(
+    path: Path, store: PostgresStore
+) -> None:
+    """It is damage like any other."""
+    await store.commit([part(1, "phy0")])
+    ask(path, "UPDATE ueip.memory SET state = '\\x00'", "SELECT 1")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await store.commit([part(2, "phy1")])
+
+    assert Cause.CORRUPT is refusal.value.cause
 
 
 async def test_a_table_that_is_gone_is_a_closed_gate(path: Path, store: PostgresStore) -> None:
