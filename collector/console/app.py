@@ -107,11 +107,8 @@ def make_console(console: Console, pages: Pages, routes: Sequence[BaseRoute]) ->
 
 def problem(failure: Failure) -> Response:
     """A failure as the API tells it."""
-    headers: dict[str, str] = {}
-    if failure.retry_after is not None:
-        headers["Retry-After"] = str(failure.retry_after)
     error: dict[str, Any] = {"code": failure.code, "message": failure.message}
-    return json_response(failure.status, {"error": error}, headers)
+    return json_response(failure.status, {"error": error}, failure.headers)
 
 
 def names_of(settings: ConsoleSettings) -> frozenset[str]:

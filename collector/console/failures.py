@@ -16,6 +16,8 @@ from collector.model import Sealed
 RETRY_SECONDS: Final = 5
 _WORDS: Final = {413: "Content Too Large", 414: "URI Too Long"}
 """As RFC 9110 has them; the library's words for these are other ones in another version of Python."""
+_OF_FILES: Final = "GET, HEAD"
+"""What static files take; who serves them does not say."""
 
 
 class NotSignedIn(Exception):
@@ -47,6 +49,14 @@ class Failure(Sealed, frozen=True):
     retry_after: int | None = None
     refusal: Refusal | None = None
     """Why `may` refused, if it did; `refusal.by_purpose` says that giving a reason would change the answer."""
+    allow: str | None = None
+    """The methods that are taken where another one was tried."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a program is told beside status and code (RFC 9110, 10.2.1 and 10.2.3)."""
+        said = {"Retry-After": self.retry_after, "Allow": self.allow}
+        return {name: str(value) for name, value in said.items() if value is not None}
 
 
 _FIXED: Final[dict[type[Exception], Failure]] = {
@@ -71,6 +81,13 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, StoreUnavailable):
         return Failure(503, "store_unavailable", f"The region's store is away: {error.cause}.", RETRY_SECONDS)
     if isinstance(error, HTTPException):
-        phrase = _WORDS.get(error.status_code) or HTTPStatus(error.status_code).phrase
-        return Failure(error.status_code, phrase.lower().replace(" ", "_"), f"{phrase}.")
+        return _of_http(error)
     return _FIXED.get(type(error), Failure(500, "internal_error", "The console failed; this is a bug of ours."))
+
+
+def _of_http(error: HTTPException) -> Failure:
+    phrase = _WORDS.get(error.status_code) or HTTPStatus(error.status_code).phrase
+    code, allow = phrase.lower().replace(" ", "_"), None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allow = (error.headers or {}).get("Allow", _OF_FILES)
+    return Failure(error.status_code, code, f"{phrase}.", allow=allow)

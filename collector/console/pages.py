@@ -91,11 +91,10 @@ class ConsolePages:
         if failure.status == _UNAUTHORISED and request.url.path == "/":
             return RedirectResponse("/sign-in", _SEE_OTHER)
         session = None if failure.status == _UNAUTHORISED else self._session_if_any(request)
-        headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
         fault = FAULTS.get(failure.code, "fault")
         given = {"fault": fault, "sign_in": f"/sign-in?{back}"}
         answer = render(request, "error.html", session=session, status=failure.status, **given)
-        answer.headers.update(headers)
+        answer.headers.update(failure.headers)
         return answer
 
     def _session_if_any(self, request: Request) -> Session | None:

@@ -76,6 +76,7 @@ def make_api(desk: Desk, tokens: Sequence[bytes], answers: Counter[int]) -> Star
     async def refuse(_: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         made = problem_of(status).response()
+        made.headers.update(getattr(error, "headers", None) or {})
         answers[status] += 1
         return made
 

@@ -353,6 +353,18 @@ async def test_what_is_no_file_of_ours_is_kept_by_nobody(visit: Visit) -> None:
     assert given.headers["cache-control"] == "public, max-age=3600"
 
 
+async def test_a_method_that_is_not_taken_is_told_which_are(visit: Visit) -> None:
+    """RFC 9110, 15.5.6: by the API, by pages and by static files."""
+    async with visit.client("engineer") as client:
+        refused = [await client.put(path) for path in ("/api/v1/lookups", "/preferences", "/static/console.js")]
+
+    assert [(answer.status_code, answer.headers["allow"]) for answer in refused] == [
+        (405, "POST"),
+        (405, "POST"),
+        (405, "GET, HEAD"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("127.0.0.1:9466", 200), ("localhost", 200), ("[::1]:9466", 200), ("evil.example", 421), ("", 421)],
