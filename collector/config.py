@@ -14,6 +14,7 @@ from collector.config_console import ConsoleSettings
 from collector.config_files import file_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
+from collector.config_sound import sound_part
 from collector.data import data_path
 from collector.documents import read_document
 from collector.errors import Cause, DataFault, StoreUnavailable
@@ -231,13 +232,23 @@ def load_settings(path: Path) -> Settings:
     if not path.exists():
         raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"])
     document = read_document(path, path)
+    absolute = _absolute(document, path.resolve().parent)
     try:
-        settings = Settings.model_validate(_absolute(document, path.resolve().parent))
+        settings = Settings.model_validate(absolute)
     except ValidationError as error:
-        raise DataFault.of(path, error, document) from None
+        found = DataFault.of(path, error, document).faults
+        raise DataFault([*found, *_faults_beside(path, sound_part(absolute, error))]) from None
     if faults := file_faults(settings):
         raise DataFault(f"{path}: {fault}" for fault in faults)
     return settings
+
+
+def _faults_beside(path: Path, sound: dict[str, Any]) -> list[str]:
+    """What is wrong with the files that the sound part of a configuration names."""
+    try:
+        return [f"{path}: {fault}" for fault in file_faults(Settings.model_validate(sound))]
+    except ValidationError:
+        return []
 
 
 def read_keys(settings: RegionSettings) -> list[Key]:

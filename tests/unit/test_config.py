@@ -352,20 +352,49 @@ def test_half_a_certificate_is_a_fault(folder: Folder, name: str) -> None:
 
 
 def test_all_faults_are_told_at_once(folder: Folder) -> None:
-    """Nobody mends one to find the next: those of the settings, and then those of the files."""
-    of_settings = folder.faults("[broker]\nport = 0\nhots = 'x'\n[consent]\nmode = 'off'\n[log]\nstyle = 'loud'")
+    """Nobody mends one to find the next: those of values, those between settings and those of files."""
     folder.key("germany.key", b"k" * 16, 0o644)
     (folder.path / "keys" / "china.key").unlink()
-    of_files = folder.faults('[broker]\npassword_file = "password"\nca_file = "ca.pem"')
+    regions = REGIONS.replace("[regions.hong_kong]", "[regions.hong_kong]\nstoer = 'x'")
+    text = "[broker]\nport = 0\nhots = 'x'\n[log]\nstyle = 'loud'\n[api]\nenabled = true\n[console]\nhost = '0.0.0.0'"
+    found = folder.faults(text, regions=regions)
 
-    assert ["broker.port", "broker.hots", "consent.mode", "log.style"] == [f.split(":")[0] for f in of_settings]
     assert [
-        "broker.password_file",
-        "broker.ca_file",
+        "broker.port",
+        "broker.hots",
+        "regions.hong_kong.stoer",
+        "api: token_file",
+        "console: host",
+        "log.style",
         "regions.germany.key_files",
         "regions.germany.key_files",
         "regions.china.key_files",
-    ] == [fault.split(":")[0] for fault in of_files]
+    ] == [re.match(r"\w+(: \w+|[.\w]+)", fault)[0] for fault in found]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("text", "regions"),
+    [
+        ("[regions]\nenabled = 'germany'", ""),
+        ("[regions]\nenabled = ['atlantis']", ""),
+        ("regions = 5", ""),
+        ("", "[regions.germany]\nstore = 5"),
+        ("[[sources]]\nname = 5", REGIONS),
+        ("", ""),
+    ],
+)
+def test_of_what_cannot_be_judged_nothing_is_told(folder: Folder, text: str, regions: str) -> None:
+    """No fault that is one only because another value could not be read."""
+    assert all(fault.startswith(("regions", "sources")) for fault in folder.faults(text, regions=regions))
+
+
+def test_sources_are_not_compared_with_a_section_that_is_wrong(folder: Folder) -> None:
+    """They may well be in order with what was meant; what is wrong with the files is told all the same."""
+    (folder.path / "keys" / "china.key").unlink()
+    source = "[[sources]]\nname = 'homes'\ntopic = 'homes/+'\nformat = 'netjson'\nrouter_level = 2\nflag = 'ledger'"
+    found = folder.faults(f"[consent]\nmode = 'registred'\n{source}")
+
+    assert ["consent.mode", "regions.china.key_files"] == [fault.split(":")[0] for fault in found]
 
 
 @pytest.mark.parametrize("name", ["password_file", "ca_file"])

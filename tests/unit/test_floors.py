@@ -13,7 +13,7 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
-    ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "clock_watch"),
+    ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
     ("config_access",),
     ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
