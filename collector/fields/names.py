@@ -21,6 +21,7 @@ _INVISIBLE: Final = re.compile(
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[0-9])(?=[A-Z][A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS: Final = re.compile(r"[-./: _]+")
 _INSTANCE: Final = re.compile(r"(?<=[._/])[0-9]+(?=[._/]|$)")
+_FLAT_INSTANCE: Final = re.compile(r"(?<=_)[0-9]+(?=_|$)")
 _ROOT: Final = re.compile(r"(?:Device|InternetGatewayDevice)\.(?=[^.]+\.)")
 """The root object of a data model, which profiles of bulk data leave out."""
 _LONGEST_NAME: Final = 512
@@ -116,15 +117,22 @@ class RefusedNames:
         plain = normalise(name)
         if plain in self._friends:
             return None
-        return self._family.get(plain) or self._by_path(name) or self._undecorated(plain)
+        return self._family.get(plain) or self._by_path(name) or self._by_flat_path(plain) or self._undecorated(plain)
+
+    def _by_flat_path(self, plain: str) -> RefusedFamily | None:
+        """A whole path whose dots somebody replaced, as in `Device_PPP_Interface_1_Password` (1.7.1, steps 3 and 4)."""
+        path = _FLAT_INSTANCE.sub("{i}", plain)
+        return self._family.get(path) or self._by_stem(path)
+
+    def _by_stem(self, path: str) -> RefusedFamily | None:
+        return next((f for s, f in self._path_stems.items() if path.startswith(s + "_")), None)
 
     def _by_path(self, name: str) -> RefusedFamily | None:
         name = name.replace("/", ".")
         if "." not in name:
             return None
         path, tail = normalise_path(name), _tail(name)
-        stem = next((f for s, f in self._path_stems.items() if path.startswith(s + "_")), None)
-        found = self._family.get(path) or stem or self._family.get(tail) or self._path_tails.get(tail)
+        found = self._family.get(path) or self._by_stem(path) or self._family.get(tail) or self._path_tails.get(tail)
         # UCI names are config.section.option, whatever the section is called.
         first, last = _segments(name)[0], _segments(name)[-1]
         found = found or self._family.get(normalise(f"{first}.{{i}}.{last}")) or self._by_last_segment(last)

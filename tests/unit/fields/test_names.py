@@ -1,5 +1,7 @@
 """How names are compared when a removed key is looked up among those that must stay on the router."""
 
+from string import ascii_lowercase
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,6 +71,25 @@ def test_a_name_has_one_spelling(name: str, expected: str) -> None:
     assert expected == normalise(name)
 
 
+def test_nothing_invisible_hides_a_name() -> None:
+    """Control and zero-width characters, marks of direction, joiners, variations and tags, each of them."""
+    control = [*range(0x20), *range(0x7F, 0xA0)]
+    zero_width = [0xAD, 0x34F, 0x61C, *range(0x180B, 0x1810), *range(0x200B, 0x2010), *range(0x2060, 0x2070), 0xFEFF]
+    others = [*range(0x2028, 0x202F), *range(0xFE00, 0xFE10), *range(0xFFF9, 0xFFFC), *range(0xE0000, 0xE0200)]
+
+    assert [] == [hex(code) for code in (*control, *zero_width, *others) if "sms" != normalise(f"s{chr(code)}ms")]
+
+
+def test_a_capital_begins_a_word_whichever_letter_it_is() -> None:
+    """After a small letter, after a digit, and as the last of several (1.7.1, step 3)."""
+    for small in ascii_lowercase:
+        capital = small.upper()
+        assert f"{small}_{small}" == normalise(f"{small}{capital}")
+        assert f"{small}_{small}{small}" == normalise(f"{capital}{capital}{small}")
+        assert [f"{n}_{small}{small}" for n in range(10)] == [normalise(f"{n}{capital}{small}") for n in range(10)]
+        assert f"1_{small}{small}" == normalise(f"1{capital}{capital}")
+
+
 @given(st.text(max_size=30))
 @settings(max_examples=200)
 def test_any_text_has_one_spelling(text: str) -> None:
@@ -117,7 +138,7 @@ def test_every_refused_path_is_counted_with_any_instance_numbers() -> None:
         for path in family.paths:
             whole = path.replace("{i}", "27").replace(".*", ".Any.3.Thing")
             short = ".".join([step for step in path.split(".") if step != "{i}"][-2:])
-            spellings = [whole, whole.replace(".", "/")]
+            spellings = [whole, *(whole.replace(".", separator) for separator in "/_:- ")]
             spellings += [] if path.endswith("*") else [short, f"X.{short}", f"Vendor.Y.9.{short}"]
             missed += [spelling for spelling in spellings if counted(spelling) != family.treatment]
 
