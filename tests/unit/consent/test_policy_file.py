@@ -99,6 +99,7 @@ def test_strict_is_the_operators(tmp_path: Path) -> None:
     path = written(tmp_path, later("v2", "major", "M5"))
 
     assert [False, True] == [load_policies(path, strict=strict).closing for strict in (False, True)]
+    assert not load_policies(path).closing
 
 
 # Faults
@@ -168,6 +169,13 @@ def test_a_change_that_is_called_by_another_name_is_refused(
 ) -> None:
     """What a change asks of people is not a matter of taste (4.7)."""
     assert one(written(tmp_path, later("v2", change), **more)).startswith(fault)
+
+
+def test_the_oldest_version_is_the_first(tmp_path: Path) -> None:
+    """It changes nothing that anybody agreed to."""
+    path = edited(written(tmp_path, later()), 'change = "first"', 'change = "minor"')
+
+    assert "change: found 'minor', expected 'first' for the oldest version." == one(path, FIRST.version)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +248,40 @@ def test_a_fault_says_where_what_and_what_was_expected(tmp_path: Path, old: str,
     assert found.startswith(fault)
 
 
+@pytest.mark.parametrize(
+    ("setting", "good", "bad"),
+    [
+        ("adds.keep", ["xy", "x_2", "x" * 48], ["x", "X_new", "2x", "_x", "x-new", "x_new ", "x" * 49, "x\u00e4"]),
+        ("countries.germany", ["AD", "ZZ"], ["A", "AND", "ad", "A1", " AD"]),
+    ],
+)
+def test_a_name_or_country_that_nothing_can_have_is_refused(
+    tmp_path: Path, setting: str, good: list[str], bad: list[str]
+) -> None:
+    """A name typed wrongly would be a field that no owner was told of, and one that is never stored."""
+    assert load_policies(written(tmp_path, later("v2", "major", "M1", "M3"), **{setting: good})).get("v2") is not None
+
+    for number, wrong in enumerate(bad):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (found,) = faults(written(folder, later("v2", "major", "M1", "M3"), **{setting: [wrong]}))
+        assert found.startswith(f"policy.entry 'v2'.{setting}.entry 1: found '{wrong}', expected ")
+
+
+@pytest.mark.parametrize("language", ["d", "deut", "de_DE", "de-", "de-D", "de-DE-1996-x1", "de-123456789"])
+def test_a_language_is_a_tag(tmp_path: Path, language: str) -> None:
+    """What a router or app says it showed is compared with these, letter for letter."""
+    for good in ("zh-Hant-HK", "deu", "es-419", "de-12345678"):
+        folder = tmp_path / good
+        folder.mkdir()
+        path = edited(written(folder, later()), "texts.de.file", f"texts.{good}.file")
+        assert good in (load_policies(edited(path, "texts.de.digest", f"texts.{good}.digest")).get("v2") or FIRST).texts
+
+    path = edited(written(tmp_path, later()), "texts.de.file", f"texts.{language}.file")
+    (found,) = faults(edited(path, "texts.de.digest", f"texts.{language}.digest"))
+    assert language in found
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     """Of all versions."""
     path = written(tmp_path, later("v2", "minor"), later("v3", "major", at=LATER - HOUR), **{"adds.keep": ["x_new"]})
@@ -253,6 +295,21 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         "policy.entry 'v3'.reasons",
         "policy.entry 'v3'.reasons",
     ] == found
+
+
+def test_a_version_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
+    """The archive holds the text of every version (002 L136); nor is there one without a purpose."""
+    path = written(tmp_path, later())
+    lines = path.read_text().splitlines()
+    start = lines.index('version = "v2"')
+    textless = [line for line in lines[start:] if not line.startswith("texts.")]
+    path.write_text("\n".join([*lines[:start], *textless, ""]))
+
+    assert ["policy.entry 'v2'.texts: missing. Add it."] == faults(path)
+    path.write_text("\n".join([*lines[:start], *textless[:1], "texts = {}", *textless[1:], ""]))
+    assert [True] == [fault.startswith("policy.entry 'v2'.texts: found {}, expected ") for fault in faults(path)]
+    purposeless = written(tmp_path, later(), purposes=[])
+    assert [True] == [fault.startswith("policy.entry 'v2'.purposes: found [], ") for fault in faults(purposeless)]
 
 
 @pytest.mark.parametrize("text", ["", "policy = []", "[[policy]"])

@@ -106,7 +106,15 @@ def faults(folder: Path, *changes: tuple[str, str]) -> tuple[str, ...]:
             (RSRP, RSRP.replace("rsrp_dbm", "RSRP")),
             "field.entry 'RSRP'.name: found 'RSRP', expected string should match pattern '^[a-z][a-z0-9_]{1,47}$'",
         ),
+        (
+            (RSRP, RSRP.replace("U19", "X19")),
+            "field.entry 'rsrp_dbm'.row: found 'X19', expected string should match pattern '^[UZ][0-9]{2}[a-b]?$'",
+        ),
         (("schema_version = 1", "schema_version = 2"), "schema_version: found 2, expected 1"),
+        (
+            ("schema_version = 1", "schema_version = 1\ncolour = 1"),
+            "colour: unknown setting. Check the spelling or remove it.",
+        ),
         (
             ('description = "Bars the router shows."', 'description = "Bars"'),
             "field.entry 'signal_bars'.description: found 'Bars', expected string should have at least 8 characters",

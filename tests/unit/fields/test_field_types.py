@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import Document, catalogue, event, kept, minimal_document, removals
+from support import IMEI, ROUTER, Document, catalogue, event, kept, minimal_document, removals
 
 from collector.fields.catalogue import FieldEntry, Group, InputEntry
 from collector.fields.treatments import TREATED
@@ -163,7 +163,7 @@ def test_a_version_is_64_characters_of_a_kind_and_holds_no_number(entry: Entry) 
 @pytest.mark.parametrize("entry", of_type("code32"), ids=named)
 def test_a_code_is_32_characters_of_a_kind_and_holds_no_number(entry: Entry) -> None:
     """As versions are, and shorter; no plus sign, which would make it a phone number."""
-    for value in ("0x17", "MDM.42", "a-B_9", "12345678", "c" * 32):
+    for value in ("0", "0x17", "MDM.42", "a-B_9", "12345678", "c" * 32):
         assert_kept(entry, value)
     for wrong in ("", "c" * 33, "a b", "+49", "1+1", "123456789", "c123456789c", "c\n", "\u0661" * 3, 17, *GENERIC):
         assert_dropped(entry, wrong)
@@ -228,9 +228,11 @@ def test_a_time_has_a_date_a_time_and_an_offset() -> None:
         ("imsi", ["26201123456789", "262011234567890"], ["2620112345678", "2620112345678901", "2620112345678x", 262]),
         ("iccid", ["1" * 18, "1" * 19, "1" * 20], ["1" * 17, "1" * 21, "89490200000123456F", "٨" * 19, 1]),
         ("mac", ["d8:0a:e6:01:02:03", "D80AE6010203", "d8-0a-e6-01-02-03"], ["d8:0a:e6:01:02", "g" * 12, "", 5]),
+        ("mac", ["00:11:22:33:44:bE", "Ab:cD:eF:01:23:Cd"], ["d8:0a:e6:01:02:0g", "d8:0a:e6:01:02:03\n"]),
         ("wan_ipv4", ["8.8.8.8", "0.0.0.0", "10.0.0.1/8"], ["8.8.8", "8.8.8.256", "08.8.8.8", "::1", "8.8.8.8/33", 8]),
         ("lan_ipv4", ["192.168.0.1/24", "192.168.0.1"], ["192.168.0.1/255.255.255.0", "router", " 10.0.0.1", None]),
         ("wan_ipv6", ["2a02::1", "::", "2a02::1/64"], ["10:0:0:g::", "", "2a02::1%eth0", "x" * 44, 6]),
+        ("wan_ipv6", ["2a02::/7", "2a02::1/128", ":".join(["2A0f"] * 8)], ["2a02::1/", "2a02::1/1280", "2a02::1/64\n"]),
         ("ssid_2g", ["a", "x" * 32, "\u5bb6"], ["", "x" * 33, 5, None]),
         ("ssid_5g", ["a", " ", "\u00e4" * 16], ["", "x" * 33, ["a"], True]),
         ("lan_domain", ["lan", "a.b-c.example"], ["", "a b", "x" * 254, "http://x", 1]),
@@ -244,6 +246,27 @@ def test_an_input_is_of_its_type(name: str, good: list[Any], bad: list[Any]) -> 
         assert_kept(entry, value)
     for value in bad:
         assert_dropped(entry, value)
+
+
+@pytest.mark.parametrize("value", ["49015420323751", "49015420323751801", "49015420323751x", "490154203237518 ", "", 4])
+def test_an_imei_is_15_or_16_digits(value: Any) -> None:
+    """Anything else is dropped, and the report is that of the serial number it came under (U05)."""
+    for good in ("490154203237518", "4901542032375101"):
+        assert {} == removals(kept(minimal_document(router={"serial": ROUTER, "imei": good})))
+
+    for _, counts in both_ways(minimal_document(router={"serial": ROUTER, "imei": value})):
+        assert {"invalid": 1} == counts
+
+
+@pytest.mark.parametrize("value", ["S" * 33, "A B", "A\n", "A\u200b", "S\u00e4", "", 5, None])
+def test_a_serial_number_is_short_and_printed(value: Any) -> None:
+    """At most 32 characters (U06); anything else is dropped, and the report is that of the IMEI it came under."""
+    for good in ("S", "!~/" * 10, "S" * 32):
+        assert {} == removals(kept(minimal_document(router={"serial": good, "imei": IMEI}), router=IMEI))
+
+    document = minimal_document(router={"serial": value, "imei": IMEI})
+    for more in ({}, {"unheard_of": 1}):
+        assert 1 == removals(kept({**document, **more}, router=IMEI))["invalid"]
 
 
 @pytest.mark.parametrize("entry", [entry for entry in catalogue().field if not entry.on_the_wire], ids=named)

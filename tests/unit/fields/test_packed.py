@@ -32,6 +32,7 @@ def packed(value: Any) -> str:
         "password: x",
         "apn=a($)password=x",
         packed({"password": "x"}),
+        packed('{"sms":1}'),
         packed("ssid=a&password=x"),
         packed("<password>hunter2</password>"),
         packed({"password": "x"}).rstrip("="),
@@ -76,6 +77,8 @@ def test_only_names_come_out() -> None:
     """Values of lists and XML are not even read."""
     assert {"ssid": None, "key": None} == unpack("ssid=canary&key=canary")
     assert {"a": None, "b": None} == unpack("<a>canary<b>canary</b></a>")
+    assert dict.fromkeys(("WPAPSK1", "_K-9.x", "n:Z")) == unpack("<WPAPSK1>canary</WPAPSK1><_K-9.x/><n:Z a='b'>")
+    assert dict.fromkeys(("WPAPSK1", "_K-9.x", "Z", "b")) == unpack("?WPAPSK1=canary&_K-9.x=canary;Z:canary,b=canary")
 
 
 @given(st.text(max_size=60) | st.text("{}[]<>=&;:,\"'ab \n", max_size=60))
