@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from support import IMEI, ROUTER, Document, catalogue, event, kept, minimal_document, removals
 
 from collector.fields.catalogue import FieldEntry, Group, InputEntry
+from collector.fields.compiled import _seen_and_learn
 from collector.fields.treatments import TREATED
 
 Entry = FieldEntry | InputEntry
@@ -290,3 +291,16 @@ def test_fields_of_one_group_are_unknown_in_another() -> None:
     document = minimal_document(router={"rsrp_dbm": -90}, signal={"battery_percent": 5}, plmn="26201")
 
     assert {"unknown": 3} == removals(kept(document))
+
+
+def test_texts_are_remembered_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of routers that send another version with each report; and what has not its pattern is never remembered (D22)."""
+    monkeypatch.setattr("collector.fields.compiled._REMEMBERED", 8)
+    seen, learn = _seen_and_learn(r"^[a-z0-9]+\Z")
+
+    for number in range(100):
+        assert learn(f"v{number}")
+        assert f"v{number}" in seen
+        assert len(seen) <= 8
+        assert not learn(f"V{number}")
+        assert f"V{number}" not in seen
