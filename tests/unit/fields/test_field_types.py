@@ -236,7 +236,7 @@ def test_a_time_has_a_date_a_time_and_an_offset() -> None:
         ("wan_ipv6", ["2a02::/7", "2a02::1/128", ":".join(["2A0f"] * 8)], ["2a02::1/", "2a02::1/1280", "2a02::1/64\n"]),
         ("ssid_2g", ["a", "x" * 32, "\u5bb6"], ["", "x" * 33, 5, None]),
         ("ssid_5g", ["a", " ", "\u00e4" * 16], ["", "x" * 33, ["a"], True]),
-        ("lan_domain", ["lan", "a.b-c.example"], ["", "a b", "x" * 254, "http://x", 1]),
+        ("lan_domain", ["a", "a.b-c.example", "x" * 253], ["", "a b", "x" * 254, "http://x", 1]),
         ("cell_id", [0, 2**28 - 1, 2**36 - 1], [-1, 2**36, "1", 1.0]),
     ],
 )  # fmt: skip

@@ -180,7 +180,7 @@ def test_what_must_stay_on_the_router_is_known_in_many_spellings(name: str) -> N
         *("password_5g", "Password_2G", "password_24g", "password_web", "sms_flag", "cstm_password", "mc_token"),
         *("ipv6_ppp_passwd_ui", "network_password", "flux_token", "sim_pin", "wifi_chip3_ssid9_password"),
         *("wifi_chip1_ssid1_password_encode_ui", "X_ZTE-COM_KeyPassphrase", "X_ZTE_COM_Password1", "latitude2"),
-        *("Device.WiFi.AccessPoint.1.Security.X_ZTE-COM_KeyPassphrase", "sim.v3t_1_msisdn"),
+        *("Device.WiFi.AccessPoint.1.Security.X_ZTE-COM_KeyPassphrase", "x.v3t_1_msisdn"),
     ],
 )
 def test_decorations_hide_no_name(name: str) -> None:
