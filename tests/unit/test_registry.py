@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from collector.pseudonym import Key, Pseudonymiser
 from collector.registry import Entry, Registry
 from collector.registry_watch import SECONDS, RegistryWatch
 from collector.rules import consent_rules
+from collector.stores.places import RegistryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
@@ -164,6 +166,52 @@ async def test_a_watch_learns_before_the_first_message_and_after_every_change(tm
         found.version()
     assert not learning.done()
     learning.cancel()
+
+
+class Listed:
+    """A region's registry that is read as often as it is counted."""
+
+    exists = True
+
+    def __init__(self) -> None:
+        self.at, self.asked, self.read = 1, 0, 0
+        self.away = False
+
+    def version(self) -> int:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        return self.at
+
+    def entries(self) -> tuple[int, dict[bytes, Entry]]:
+        self.read += 1
+        return self.at, {}
+
+
+async def test_what_is_listed_is_known_once_every_region_was_read_and_is_not_read_again_unchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until then a router may be on the list that is missing; and a list of millions is not read each second."""
+    monkeypatch.setattr("collector.registry_watch.SECONDS", 0)
+    lists = {region: Listed() for region in (Region.GERMANY, Region.CHINA)}
+    here, away = lists.values()
+    away.away = True
+    made = Registry({region: PSEUDONYMS[region] for region in lists}, required=True)
+    watch = RegistryWatch(made, cast("dict[Region, RegistryStore]", lists))
+    learning = asyncio.create_task(watch.run())
+    knowing = asyncio.create_task(watch.known(or_else=asyncio.Event()))
+    await until(lambda: min(here.asked, away.asked) > 5)
+    waited, read = not knowing.done(), here.read
+    away.away = False
+    async with asyncio.timeout(10):
+        await knowing
+    here.at += 1
+    await until(lambda: here.read == 2)
+    learning.cancel()
+
+    assert waited
+    assert made.is_known
+    assert (1, 1) == (read, away.read)
 
 
 async def test_a_registry_that_hangs_leaves_what_is_said_of_other_regions_known(tmp_path: Path) -> None:
