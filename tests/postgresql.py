@@ -73,7 +73,7 @@ class Server:
     def _configure(self, tls: tuple[Path, Path] | None) -> None:
         lines = [
             f"port = {self.port}", "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.data}'",
-            "fsync = off", "full_page_writes = off", "max_connections = 60", "shared_buffers = 32MB",
+            "fsync = off", "full_page_writes = off", "max_connections = 400", "shared_buffers = 32MB",
             "log_min_messages = fatal", "autovacuum_naptime = 1d", "wal_recycle = off", "wal_keep_size = 0",
         ]  # fmt: skip
         if tls is not None:
