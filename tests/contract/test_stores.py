@@ -1154,3 +1154,16 @@ async def test_what_comes_again_under_the_older_key_beside_its_erasure_stays_out
 
     assert (0, 1) == (committed.stored, committed.dropped.total())
     assert [] == await numbers(store)
+
+
+@pytest.mark.parametrize("later", [0, 2000])
+async def test_what_comes_again_beside_its_erasure_stays_erased(store: Store, later: int) -> None:
+    """Received after what the act erases, and committed with it: one redelivery, whatever became of the first (K09)."""
+    first = record("c", at=START + later)
+    again = msgspec.structs.replace(first, received_at=START + 60_000)
+    await store.commit([first])
+    done = await store.commit([again, act(Action.ERASE, "c", at=START)])
+    left = [one.received_at async for one in store.records(first.identity.device_ref)]
+
+    assert (0, {DropReason.DUPLICATE: 1}) == (done.stored, dict(+done.dropped))
+    assert ([START + later] if later else []) == left
