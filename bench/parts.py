@@ -20,7 +20,7 @@ from collector.ingest.codec import PacketReader
 from collector.model import Consented, Message, Record, Region, Report
 from collector.pipeline import Rules, build_record, process
 from collector.rules import consent_rules
-from collector.stores.plan import make_plan
+from collector.stores.deciding import make_plan
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_rows import look
 

@@ -13,8 +13,9 @@ from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
 from collector.stores import Router, StoredRecord
+from collector.stores.deciding import make_plan
 from collector.stores.gathering import Stored, gather, parted
-from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, make_plan, removed_from
+from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, removed_from
 from collector.stores.retention import Purged, expired_until
 
 

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 from collector.consent.ledger import Head
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
+from collector.stores.deciding import make_plan
 from collector.stores.gathering import needs_gathering, parted
-from collector.stores.plan import Committed, ConsentRules, Insert, Plan, make_plan, removed_from
+from collector.stores.plan import Committed, ConsentRules, Insert, Plan, removed_from
 from collector.stores.postgres_gathering import gathered
 from collector.stores.postgres_known import Known, KnownRouters
 from collector.stores.postgres_once import FLOATING, Elsewhere, floating, insert, inserted, stored

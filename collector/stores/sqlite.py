@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
+from collector.stores.deciding import make_plan
 from collector.stores.gathering import parted
-from collector.stores.plan import Committed, ConsentRules, Plan, make_plan, refs_of, removed_from
+from collector.stores.plan import Committed, ConsentRules, Plan, refs_of, removed_from
 from collector.stores.retention import Purged
 from collector.stores.rows import decode_entry, ledger_row
 from collector.stores.sqlite_file import StoreFile

@@ -10,7 +10,8 @@ from collector.consent.policies import Policies
 from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State
 from collector.model import Action, Channel, ConsentEvent, Entry, Identity, Record, Region
-from collector.stores.plan import ConsentRules, Plan, make_plan, refs_of
+from collector.stores.deciding import make_plan
+from collector.stores.plan import ConsentRules, Plan, refs_of
 
 from .case import Case, require
 

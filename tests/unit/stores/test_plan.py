@@ -15,7 +15,8 @@ from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.policies import Change, Policies, Policy, Reason
 from collector.consent.standing import Standing
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region
-from collector.stores.plan import ConsentRules, Insert, make_plan
+from collector.stores.deciding import make_plan
+from collector.stores.plan import ConsentRules, Insert
 
 DAY = 24 * HOUR
 ACTIONS = [Action.EXIT, Action.VOID, Action.RESTRICT, Action.UNRESTRICT, Action.UNBIND]
