@@ -169,25 +169,29 @@ class _Deciding:
             self.plan.inserts = list(compress(self.plan.inserts, map(not_, goes)))
             self.plan.dropped[after.state.refusal if closed else DropReason.ERASED] += len(mine)
         if until is not None:
-            self._drop_again(after.device_ref)
+            self._settle_again(after.device_ref)
             self.plan.erase.append(Erasure(after.device_ref, until))
             self.plan.bury += [*(i.record.record_id for i in mine), *spent]
             self._spent.update(self.plan.bury)
             self._erased.add(after.device_ref)
 
-    def _drop_again(self, device_ref: bytes) -> None:
-        """Drop what came again before the act: what is stored of it goes, and must not come back beside that (K09).
+    def _settle_again(self, device_ref: bytes) -> None:
+        """What came again before the act must not come back beside the erasure of what is stored of it (K09).
 
-        A part of a sample is left: whether it is new, and whether its sample goes, only the store can tell.
+        A part of a sample may be new though its sample is stored; whether the sample goes, only the store can tell.
         """
-        before = self.plan.inserts
-        if self._stored and (left := [one for one in before if not self._comes_again(one, device_ref)]) != before:
-            self.plan.inserts = left
-            self.plan.dropped[DropReason.DUPLICATE] += len(before) - len(left)
-
-    def _comes_again(self, one: Insert, device_ref: bytes) -> bool:
-        is_its = one.standing.device_ref == device_ref and one.record.interval is None
-        return is_its and one.record.record_id in self._stored
+        if not self._stored:
+            return
+        kept = []
+        for one in self.plan.inserts:
+            again = one.standing.device_ref == device_ref and one.record.record_id in self._stored
+            if again and one.record.interval is None:
+                self.plan.dropped[DropReason.DUPLICATE] += 1
+                continue
+            kept.append(one)
+            if again:
+                self.plan.ending.add(one.record.record_id)
+        self.plan.inserts = kept
 
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)
