@@ -54,8 +54,6 @@ class Left(NamedTuple):
     entries: Sequence[Entry]
     early: Mapping[int, Early] = MappingProxyType({})
     """By the place among the entries."""
-    ending: AbstractSet[bytes] = frozenset()
-    """As `Plan.ending`: whoever purges may be faster than this commit."""
 
 
 class Step(Transaction):
@@ -83,7 +81,6 @@ class Step(Transaction):
             return await self.plan(left.entries)
         still = await self._still_let_in(left.early)
         plan = await self.plan([entry for place, entry in enumerate(left.entries) if place not in still])
-        plan.ending |= left.ending
         places = {record.record_id: place for place, record in reversed([*enumerate(records)])}
         # Of one that came twice the first counts, and what was let in early came before the act.
         plan.inserts = sorted([*still.values(), *plan.inserts], key=lambda one: places[one.record.record_id])
@@ -110,7 +107,7 @@ class Step(Transaction):
             for place, one in enumerate(plan.inserts)
             if last[one.standing.device_ref] != one.standing.seq
         }
-        return Left([one.record for one in plan.inserts], early, plan.ending) if plan.inserts else None
+        return Left([one.record for one in plan.inserts], early) if plan.inserts else None
 
     def has_to_be_alone(self, plan: Plan) -> bool:
         """Whether others must not be at work meanwhile: as in PostgreSQL alone, but for months."""
@@ -155,7 +152,7 @@ class Step(Transaction):
         if needs_gathering(inserts):
             begun = await self._begun_samples(inserts)
             stored = {key: Stored(row[_BODY].encode(), int(row[_CONSENT_SEQ])) for key, row in begun.items()}
-            made = await self._gathered(plan, stored)
+            made = await self._gathered(inserts, stored)
             inserts, joined = made.inserts, made.joined
             bodies = {record_id: one.record.body for record_id, one in made.updates.items()}
             rows = [with_body(begun[record_id], self._begun.number, body) for record_id, body in bodies.items()]
@@ -171,18 +168,16 @@ class Step(Transaction):
         parts = {i.record.record_id: i.standing.device_ref for i in inserts if i.record.interval is not None}
         return await self._table.rows_of([(ref, record_id) for record_id, ref in parts.items()])
 
-    async def _gathered(self, plan: Plan, begun: dict[bytes, Stored]) -> Gathered:
+    async def _gathered(self, inserts: list[Insert], begun: dict[bytes, Stored]) -> Gathered:
         """As `postgres_gathering.gathered`, of bodies that are in ClickHouse.
 
         What is remembered is written when the records are: made again, it comes to the same.
         """
         refs = {
-            self._ids[i.standing.device_ref]: i.standing.device_ref
-            for i in plan.inserts
-            if i.record.counters is not None
+            self._ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None
         }
         memories = {refs[row[0]]: remembered(row[1]) for row in await self._session.rows(MEMORIES, list(refs))}
-        made = gather(plan.inserts, memories, begun, plan.ending)
+        made = gather(inserts, memories, begun)
         if made.memories:
             states = [encode(memory) for memory in made.memories.values()]
             await self._session.do(REMEMBER, [self._ids[ref] for ref in made.memories], states)

@@ -14,6 +14,7 @@ from collector.consent.joining import flag_join_refusal, join_refusal
 from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region
+from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, Erasure, Insert, Plan
 from collector.stores.trimming import without_events_before
 
@@ -148,6 +149,8 @@ class _Deciding:
         closed = after.state is not State.JOINED
         if (closed and not after.holds) or until is not None:
             self._take_back(after, until, event.spent)
+        if until is not None or parted([entry]):
+            self._drop_again(after.device_ref)
 
     def _result(self, event: ConsentEvent, standing: Standing | None) -> Result:
         result = result_of(event, standing, self._seen)
@@ -169,29 +172,22 @@ class _Deciding:
             self.plan.inserts = list(compress(self.plan.inserts, map(not_, goes)))
             self.plan.dropped[after.state.refusal if closed else DropReason.ERASED] += len(mine)
         if until is not None:
-            self._settle_again(after.device_ref)
             self.plan.erase.append(Erasure(after.device_ref, until))
             self.plan.bury += [*(i.record.record_id for i in mine), *spent]
             self._spent.update(self.plan.bury)
             self._erased.add(after.device_ref)
 
-    def _settle_again(self, device_ref: bytes) -> None:
-        """What came again before the act must not come back beside the erasure of what is stored of it (K09).
+    def _drop_again(self, device_ref: bytes) -> None:
+        """Drop what came before the act and is stored: beside an erasure of that it would come back (K09).
 
-        A part of a sample may be new though its sample is stored; whether the sample goes, only the store can tell.
+        A part of a sample, too: what was remembered of the others is gone with the act, and a part of a sum is no sum.
         """
         if not self._stored:
             return
-        kept = []
-        for one in self.plan.inserts:
-            again = one.standing.device_ref == device_ref and one.record.record_id in self._stored
-            if again and one.record.interval is None:
-                self.plan.dropped[DropReason.DUPLICATE] += 1
-                continue
-            kept.append(one)
-            if again:
-                self.plan.ending.add(one.record.record_id)
-        self.plan.inserts = kept
+        again = [i.standing.device_ref == device_ref and i.record.record_id in self._stored for i in self.plan.inserts]
+        if any(again):
+            self.plan.inserts = list(compress(self.plan.inserts, map(not_, again)))
+            self.plan.dropped[DropReason.DUPLICATE] += sum(again)
 
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)

@@ -4,7 +4,7 @@ The stores read what is remembered of the routers concerned and the bodies of sa
 what comes out, all in the transaction of the commit: two collectors on one store derive nothing twice.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -69,19 +69,14 @@ def _parts(entry: LedgerEntry) -> bool:
     return entry.action is Action.RELEASE or (entry.state is not State.JOINED and not entry.holds)
 
 
-def gather(
-    inserts: list[Insert],
-    memories: Mapping[bytes, Memory],
-    begun: Mapping[bytes, Stored],
-    ending: Collection[bytes] = (),
-) -> Gathered:
+def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> Gathered:
     """Derive, and put parts together.
 
     *memories* are what is remembered of the routers, by device_ref; *begun* what is stored under the ids of records
     that are parts. A part that came too late for its record is among the inserts, which the store finds it to be a
-    duplicate of. A part of a sample that is *ending* (`Plan.ending`) and not stored any more has gone with it.
+    duplicate of.
     """
-    gathering = _Gathering(memories, begun, ending)
+    gathering = _Gathering(memories, begun)
     for insert in inserts:
         gathering.add(insert)
     return gathering.done()
@@ -90,11 +85,8 @@ def gather(
 class _Gathering:
     """The state of `gather` while it walks the inserts."""
 
-    def __init__(
-        self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored], ending: Collection[bytes]
-    ) -> None:
+    def __init__(self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> None:
         self._known = dict(memories)
-        self._gone = set(ending).difference(begun)
         self._changed: dict[bytes, Memory] = {}
         self._begun = begun
         self._bodies: dict[bytes, dict[str, Any]] = {}
@@ -145,9 +137,6 @@ class _Gathering:
 
     def _part(self, insert: Insert, body: dict[str, Any], derived: Derived) -> None:
         record_id = insert.record.record_id
-        if record_id in self._gone:
-            self._joined.append(insert)
-            return
         found = self._bodies.get(record_id)
         stored = self._begun.get(record_id) if found is None else None
         if found is not None or stored is not None:

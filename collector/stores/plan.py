@@ -50,8 +50,6 @@ class Plan(msgspec.Struct):
     erase: list[Erasure] = msgspec.field(default_factory=list)
     bury: list[bytes] = msgspec.field(default_factory=list)
     """Ids of records taken back before they were written; like erased ones they must not come again."""
-    ending: set[bytes] = msgspec.field(default_factory=set)
-    """Ids of stored samples that an act after parts of theirs, here inserted, may erase: the parts go with them."""
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     results: Counter[tuple[Action, Result]] = msgspec.field(default_factory=Counter)
     decided: list[Result] = msgspec.field(default_factory=list)

@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.derive import encode
 from collector.stores.gathering import Gathered, Stored, gather, remembered
-from collector.stores.plan import Plan
+from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
 MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
@@ -19,18 +19,17 @@ REMEMBER: Final = """
     ON CONFLICT (router_id) DO UPDATE SET state = excluded.state"""
 
 
-async def gathered(session: Session, plan: Plan, ids: Mapping[bytes, int]) -> Gathered:
-    """The plan's inserts as they are to be written, derived and put together; what began earlier is updated here.
+async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, int]) -> Gathered:
+    """The inserts as they are to be written, derived and put together; what began earlier is updated here.
 
     Inside a transaction alone in its region, after its erasures: what is forgotten with a router derives nothing.
     """
-    inserts = plan.inserts
     refs = {ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
     memories = {refs[row[0]]: remembered(row[1]) for row in await session.rows(MEMORIES, list(refs))}
     found = await session.rows(_BEGUN, parts) if parts else []
     begun = {row[0]: Stored(row[1].encode(), row[2]) for row in found}
-    made = gather(inserts, memories, begun, plan.ending)
+    made = gather(inserts, memories, begun)
     if made.updates:
         bodies = [part.record.body.decode() for part in made.updates.values()]
         await session.do(_UPDATE, list(made.updates), bodies)

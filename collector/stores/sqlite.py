@@ -158,7 +158,7 @@ class SQLiteStore(StoreFile):
             note_erasure(self._db, now)
         if plan.erase:
             last = look(self._db).last  # the number of an erased record may be given again
-        made = gathered(self._db, plan, ids)
+        made = gathered(self._db, plan.inserts, ids)
         new = plan.inserts = made.inserts
         stored = insert_records(self._db, first_of(new, stored_so), ids)
         if stored < len(new):

@@ -5,27 +5,25 @@ from collections.abc import Mapping
 
 from collector.derive import Memory, encode
 from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, remembered
-from collector.stores.plan import Plan
+from collector.stores.plan import Insert
 from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
 
-def gathered(connection: sqlite3.Connection, plan: Plan, ids: Mapping[bytes, int]) -> Gathered:
-    """The plan's inserts as they are to be written, derived and put together; what began earlier is updated here.
+def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping[bytes, int]) -> Gathered:
+    """The inserts as they are to be written, derived and put together; what began earlier is updated here.
 
     Inside the transaction of the commit, after its erasures: what is forgotten with a router derives nothing.
     """
-    inserts = plan.inserts
     if not needs_gathering(inserts):
         return Gathered(inserts=inserts, updates={}, memories={}, joined=[])
     routers = {i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
-    memories = _memories(connection, {ids[ref]: ref for ref in routers})
-    made = gather(inserts, memories, _begun(connection, parts), plan.ending)
+    made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))
     updates = ((part.record.body.decode(), record_id) for record_id, part in made.updates.items())
     connection.executemany("UPDATE record SET body = ? WHERE floating = 1 AND record_id = ?", updates)
-    states = [(ids[ref], encode(memory)) for ref, memory in made.memories.items()]
-    write(connection, "INSERT OR REPLACE INTO memory VALUES {}", states)
+    memories = [(ids[ref], encode(memory)) for ref, memory in made.memories.items()]
+    write(connection, "INSERT OR REPLACE INTO memory VALUES {}", memories)
     return made
 
 

@@ -241,6 +241,18 @@ async def test_a_record_that_outlives_what_was_remembered_of_it_stays_as_it_is(
     assert [{"wifi": {"wifi_station_count": n}} for n in (6, 5)] == await bodies(store)
 
 
+@pytest.mark.parametrize("acts", BETWEEN.values(), ids=BETWEEN)
+async def test_a_part_beside_an_act_with_which_the_others_are_forgotten_changes_no_sum(
+    store: Store, acts: list[Entry]
+) -> None:
+    """It came before the act, and in the same commit: alone it is not what the sample says."""
+    await store.commit([part(3, "a"), part(2, "b", START + SECOND)])
+    done = await store.commit([part(4, "c", START + 2 * SECOND), *acts])
+
+    assert (0, 1) == (done.stored, done.dropped.total())
+    assert [{"wifi": {"wifi_station_count": 5}}] == await bodies(store)
+
+
 async def test_what_is_written_with_a_hold_is_derived_and_nothing_is_over_it(store: Store) -> None:
     """It waited when the hold came, and was taken in order (K36)."""
     await store.commit([part(3, "a")])

@@ -1170,13 +1170,13 @@ async def test_what_comes_again_beside_its_erasure_stays_erased(store: Store, la
 
 
 @pytest.mark.parametrize("later", [0, 2000])
-async def test_a_part_that_comes_beside_the_erasure_of_its_sample_goes_with_it(store: Store, later: int) -> None:
-    """As where the act comes in a commit of its own: a sample is one record, received when its first part was."""
+async def test_a_part_that_comes_beside_the_erasure_of_its_sample_makes_no_new_record(store: Store, later: int) -> None:
+    """Nor a wrong one of what outlives the act, with which the other parts are forgotten."""
     first, second = part(3, "a", at=START + later), part(2, "b", at=START + later)
     await store.commit([first])
     waited = msgspec.structs.replace(second, received_at=START + 60_000)
     done = await store.commit([waited, act(Action.ERASE, "a", at=START)])
     again = await store.commit([waited])
 
-    assert (1, {}, 0 if later else 1) == (done.stored, dict(+done.dropped), done.erased)
-    assert (1 if later else 0, 1 if later else 0) == (len(await numbers(store)), again.stored)
+    assert [(0, {DropReason.DUPLICATE: 1})] * 2 == [outcome(done), outcome(again)]
+    assert ((0, [3]) if later else (1, [])) == (done.erased, await numbers(store))

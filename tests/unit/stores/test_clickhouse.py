@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import msgspec
 import pytest
 from engines import HAS_CLICKHOUSE, let_go, needs_clickhouse, opened
 from postgresql import ADMIN, DATABASES, elsewhere, shared
@@ -192,30 +191,6 @@ async def test_an_exit_by_another_between_the_ledger_and_the_records_ends_what_w
     await other.settled()
 
     assert (0, {DropReason.WITHDRAWN: 1}) == (committed.stored, dict(committed.dropped))
-    assert [] == rows(path)
-
-
-async def test_a_part_that_was_let_in_early_does_not_bring_back_the_sample_that_was_purged_meanwhile(
-    path: Path, another: Open
-) -> None:
-    """Its act is in the ledger before the part is written, so another collector may purge in between."""
-    store, other = await another(), await another()
-    await store.commit([part(3, "a", at=START)])
-    store._keep_up = lambda session: None
-    asks = store._round
-
-    async def asked(session: Any, left: Any, *, alone: bool) -> Any:
-        if left.early:
-            await other.changes(0)
-            await other.settled()
-            assert [] == rows(path)
-        return await asks(session, left, alone=alone)
-
-    store._round = asked
-    waited = msgspec.structs.replace(part(2, "b", at=START), received_at=START + 60_000)
-    committed = await store.commit([waited, act(Action.ERASE, at=START)])
-
-    assert (1, 1) == (committed.stored, committed.erased)
     assert [] == rows(path)
 
 
