@@ -60,13 +60,15 @@ def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:
     """The routers that these entries close the gate for: what their next sample would be compared with goes.
 
     Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent. What is
-    held is kept as it is, and goes with the release: what waited when the hold came is written with it.
+    held is kept as it is, and goes with the release: what waited when the hold came is written with it. And that a
+    consent ended by a new version of the notice shows with the join to it only, which does not go on with any.
     """
     return {bytes.fromhex(entry.device_ref) for entry in entries if _parts(entry)}
 
 
 def _parts(entry: LedgerEntry) -> bool:
-    return entry.action is Action.RELEASE or (entry.state is not State.JOINED and not entry.holds)
+    begins = entry.action is Action.JOIN and entry.effective_at >= entry.received_at
+    return begins or entry.action is Action.RELEASE or (entry.state is not State.JOINED and not entry.holds)
 
 
 def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> Gathered:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from engines import ENGINES, LASTING, Engine, let_go, make, memories
+from notices import digest_of, later, notice
 from records import MINUTE, SECOND, START, act, join, leave, record, router
 
 from collector.model import Action, DropReason, Entry, Part, Record, Removal
@@ -210,6 +211,29 @@ async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
 
     assert all("usage" not in body for body in found)
     assert found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_nothing_is_derived_over_the_time_between_two_versions_of_the_notice(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """The first one's consents ended, and the owner agreed to the second an hour later: that hour has no consent."""
+    ends = START + 10 * MINUTE
+    store = make(engine, tmp_path / "store.db", ConsentRules(policies=notice(later("v2", at=ends))))
+    await store.open()
+    anew = join(at=ends + 60 * MINUTE)
+    anew = msgspec.structs.replace(anew, policy_version="v2", policy_digest=digest_of("v2", "en"))
+    after = [state(2, ends + 61 * MINUTE, "disconnected"), state(3, ends + 62 * MINUTE, "disconnected")]
+    await store.commit([join(at=START - MINUTE), state(1, START, "connected")])
+    await store.commit([anew])
+    for one in after:
+        await store.commit([msgspec.structs.replace(one, policy_version="v2")])
+    found = await bodies(store)
+    await store.close()
+    let_go(tmp_path)
+
+    assert 3 == len(found)
+    assert all("events" not in body for body in found)
 
 
 BETWEEN: dict[str, list[Entry]] = {
