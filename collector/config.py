@@ -77,8 +77,9 @@ class BrokerSettings(Section):
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
-        if "/" in self.host or self.host.count(":") == 1:
-            raise ValueError(f"host: found '{self.host}', expected a name or an address alone. Set port and tls apart.")
+        if "/" in self.host or "@" in self.host or self.host.count(":") == 1:
+            found = self.host.rpartition("@")[2]  # what is before it may be a password
+            raise ValueError(f"host: found '{found}', expected a name or an address alone. Set port and tls apart.")
         if not self.tls and not is_loopback(self.host):
             raise ValueError(
                 f"host: found '{self.host}' without TLS, expected tls = true for a broker on another machine (O78). "

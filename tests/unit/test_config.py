@@ -319,6 +319,15 @@ def test_keeping_records_after_an_exit_needs_a_reason(folder: Folder) -> None:
     assert "keep" == folder.load('[consent]\non_exit = "keep"\nkeep_reason = "order of 2026-03-01"').consent.on_exit
 
 
+@pytest.mark.parametrize("host", ["mqtt://anna:secret@broker.example:1883", "anna:secret@broker.example"])
+def test_a_password_that_is_written_into_a_host_is_not_told(folder: Folder, host: str) -> None:
+    """As URLs have it; what is told of settings comes to a log."""
+    [told] = folder.faults(f'[broker]\nhost = "{host}"\ntls = true')
+
+    assert "broker.example" in told
+    assert "secret" not in told
+
+
 @pytest.mark.parametrize("host", ["broker.example", "192.0.2.7", "0.0.0.0", "::", "localhost.example", "10.0.0.1"])
 def test_plain_mqtt_leaves_this_machine_never(folder: Folder, host: str) -> None:
     """Payloads would be readable on the way (O78)."""
