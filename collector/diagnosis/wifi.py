@@ -148,7 +148,7 @@ def crowded(case: Case) -> Found | None:
     spells = [spell for bands in _ALONE_OR_BOTH if (spell := mostly(case, _full(case, bands))) is not None]
     if not spells:
         return None
-    spell = max(spells, key=lambda one: len(one.marks))
+    spell = max(spells, key=lambda one: (one.lasts, one.until or 0, len(one.marks)))
     said = say("finding.wifi_crowded", n=len(spell.marks), seen=spell.seen)
     fields = tuple(f"wifi.wifi_{name}_{band}" for band in _BANDS for name in ("station_count", "max_stations"))
     return found_samples(case, spell, said, *fields)

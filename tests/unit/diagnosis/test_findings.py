@@ -303,6 +303,20 @@ def test_a_band_that_is_at_its_limit_is_crowded_though_records_are_of_the_other_
     assert {"wifi_crowded"} == set(found(history(bodies)))
 
 
+def test_a_band_that_is_crowded_now_is_told_and_not_one_that_was_for_longer() -> None:
+    """As of all that may come and go, the latest."""
+    bodies: list[tuple[int, Body]] = []
+    for at in every():
+        told = {"wifi_max_stations_2g": 16, "wifi_max_stations_5g": 16}
+        told["wifi_station_count_2g"] = 16 if at < SINCE + 4 * DAY else 5
+        told["wifi_station_count_5g"] = 16 if at > NOW - DAY else 5
+        bodies.append((at, {"wifi": told}))
+    finding = found(history(bodies))["wifi_crowded"]
+
+    assert finding.until is None
+    assert finding.since > NOW - 2 * DAY
+
+
 @pytest.mark.parametrize(("channel", "width"), [(6, 40), (3, 20), (0, 40), (8, 20)])
 def test_a_channel_between_the_usual_ones_or_too_wide_is_badly_set(channel: int, width: int) -> None:
     """On 2.4 GHz."""
