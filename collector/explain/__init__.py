@@ -111,15 +111,14 @@ def _own(message: Message, outcome: Outcome, rules: Rules, catalogue: Catalogue,
         why = whys(_FLAGGED, word, _notice(outcome.record, rules))
         return Explanation("stored", why, outcome.record.region, findings, stored)
     assert isinstance(outcome, Dropped | ConsentRefused)
-    why, reason = outcome.reason.meaning, outcome.reason
-    seen = Seen(message, rules, RefusedNames(catalogue))
-    if reason is DropReason.MALFORMED and not seen.document:
-        why = why_malformed(message.payload, rules.reports.max_depth)
+    reason, seen = outcome.reason, Seen(message, rules, RefusedNames(catalogue))
+    why = whys(reason.meaning, what_was_found(reason, seen))
+    if reason is DropReason.MALFORMED:
+        why = what_act_lacks(seen) if seen.document else why_malformed(message.payload, rules.reports.max_depth)
     if isinstance(outcome, ConsentRefused):
-        lacks = what_act_lacks(seen) if reason is DropReason.MALFORMED and seen.document else ""
-        return Explanation(f"refused: {reason}", whys(why, lacks or what_was_found(reason, seen)), None)
+        return Explanation(f"refused: {reason}", why, None)
     more = "It also counts as an exit of this router." if outcome.exits else ""
-    return Explanation(f"dropped: {reason}", whys(why, what_was_found(reason, seen), more), None, findings)
+    return Explanation(f"dropped: {reason}", whys(why, more), None, findings)
 
 
 def _consent(outcome: ConsentChange, rules: Rules, word: str) -> Explanation:

@@ -1,24 +1,26 @@
 """What in a message of our own format it was dropped for: what was found there, and what was expected."""
 
+import re
 from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from pydantic import ValidationError
 
 from collector.explain.expected import mismatch, of_envelope
+from collector.fields.clean import agrees
+from collector.fields.compiled import ENVELOPE
 from collector.fields.names import RefusedNames
+from collector.fields.types import PATTERNS, strict
 from collector.formats.consent_event import ConsentDocument
-from collector.formats.report import milliseconds, parse_topic, rfc3339
+from collector.formats.report import parse_topic, rfc3339
 from collector.formats.strict_json import NotStrict, parse_object
 from collector.model import DropReason, Message
 from collector.pipeline import Rules
 
 _UPTIMES: Final = ("uptime_at_event_seconds", "uptime_at_send_seconds")
 _HOUR: Final = 3_600_000
-_PLMN: Final = {5, 6}
-"""How many digits the code of a network has."""
+_PLMN: Final = re.compile(strict(PATTERNS["plmn"]))
 
 
 class Seen:
@@ -26,10 +28,29 @@ class Seen:
 
     def __init__(self, message: Message, rules: Rules, names: RefusedNames) -> None:
         self.message, self.rules, self.names = message, rules, names
+        self.router, kind = parse_topic(message.topic) or ("", "")
+        self.is_act = kind == "consent"
+        self.regions = rules.regions.at(message.received_at)
         try:
             self.document = parse_object(message.payload, max_depth=rules.reports.max_depth)
         except NotStrict:
             self.document = {}
+
+    @property
+    def country(self) -> str | DropReason | None:
+        """The country that decides, or why there is none."""
+        said = self.document.get("country")
+        said = said if isinstance(said, str) and said else None
+        registry = self.rules.registry
+        return said if registry is None else registry.country(self.router, said)
+
+    def has(self, name: str) -> bool:
+        """Whether a key of the envelope is there and can be read."""
+        try:
+            msgspec.convert(self.document.get(name), ENVELOPE[name])
+        except msgspec.ValidationError:
+            return False
+        return True
 
 
 def what_was_found(reason: DropReason, seen: Seen) -> str:
@@ -59,11 +80,10 @@ def _key(name: str, seen: Seen) -> str:
 
 
 def _identity(seen: Seen) -> str:
-    topic = parse_topic(seen.message.topic)
     router = seen.document.get("router")
     named = [name for name in ("serial", "imei") if isinstance(router, dict) and name in router]
     where = " and ".join(f"`router.{name}`" for name in named)
-    return f"The topic names '{topic[0] if topic else ''}'; {where} of the payload another." if named else ""
+    return f"The topic names '{seen.router}'; {where} of the payload another." if named else ""
 
 
 def _no_flag(seen: Seen) -> str:
@@ -76,31 +96,35 @@ def _no_flag(seen: Seen) -> str:
 def _bad_flag(seen: Seen) -> str:
     if (flag := seen.document.get("ueip")) is not True:
         return f"`ueip`: {mismatch(flag, 'the JSON value true')}."
-    others = [name for name in seen.document if name != "ueip" and seen.names.spells_the_flag(name)]
+    spelt = (name for name in seen.document if name != "ueip" and seen.names.spells_the_flag(name))
+    others = [name for name in spelt if not agrees(seen.document[name])]
     return f"`ueip` is true, but {', '.join(f'`{name}`' for name in others)} beside it does not say yes."
 
 
 def _country(seen: Seen) -> str:
-    country = seen.document.get("country")
+    country = seen.country
     if not isinstance(country, str):
         return _key("country", seen)
-    if isinstance(seen.rules.regions.home(country), DropReason):
-        return f"`country`: found '{country}', expected a code of ISO 3166-1 alpha-2, as DE."
+    if isinstance(seen.regions.home(country), DropReason):
+        whose = "`country`" if seen.document.get("country") else "The country of the registry"
+        return f"{whose}: found '{country}', expected a code of ISO 3166-1 alpha-2, as DE."
     return _network(seen)
 
 
 def _network(seen: Seen) -> str:
     """The networks that speak against the country."""
-    told = []
+    country, told = seen.country, []
+    if isinstance(country, DropReason):
+        return f"`country`: found '{seen.document.get('country')}', and the registry says another."
     for path, plmn in _networks(seen.document):
         if not path.endswith("plmn"):
             told.append(f"`{path}`: {mismatch(plmn, 'an object')}.")
-        elif not (isinstance(plmn, str) and plmn.isdecimal() and len(plmn) in _PLMN):
+        elif not (isinstance(plmn, str) and _PLMN.match(plmn)):
             told.append(f"`{path}`: {mismatch(plmn, 'text of 5 or 6 digits')}.")
-        elif seen.rules.regions.route(seen.document.get("country"), (plmn,)) is DropReason.REGION_UNKNOWN:
+        elif (found := seen.regions.route(country, (plmn,))) is DropReason.REGION_UNKNOWN:
             told.append(f"`{path}`: the mobile country code {plmn[:3]} is of no country, or of tests.")
-        elif isinstance(seen.rules.regions.route(seen.document.get("country"), (plmn,)), DropReason):
-            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of another region than `country`.")
+        elif isinstance(found, DropReason):
+            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of another region than the country.")
     return " ".join(told)
 
 
@@ -119,8 +143,9 @@ def _networks(document: dict[str, Any]) -> list[tuple[str, Any]]:
 
 def _policy(seen: Seen) -> str:
     known = ", ".join(policy.version for policy in seen.rules.gate.policies.versions)
-    said = seen.document.get("policy_version")
-    what = f"found '{said}'" if isinstance(said, str) else mismatch(said, "text").partition(",")[0]
+    said, what = seen.document.get("policy_version"), "found none"
+    if "policy_version" in seen.document:
+        what = f"found '{said}'" if isinstance(said, str) else mismatch(said, "text").partition(",")[0]
     return f"`policy_version`: {what}; the notice has the versions {known}."
 
 
@@ -128,18 +153,17 @@ def _time(seen: Seen) -> str:
     """A time that counts for the wrong one."""
     limits, received = seen.rules.gate, rfc3339(seen.message.received_at)
     window = f"{limits.max_age // _HOUR} hours before and {limits.max_ahead // 1000} seconds after its receipt"
-    try:
-        said = msgspec.convert(seen.document.get("time"), Annotated[datetime, msgspec.Meta(tz=True)])
-    except msgspec.ValidationError:
-        return f"Its uptimes say a time outside of {window}, {received}."
-    return f"`time`: found {rfc3339(milliseconds(said))}, expected at most {window}, {received}."
+    if seen.is_act or seen.has("time"):
+        return f"`time`: found {seen.document['time']}, expected at most {window}, {received}."
+    return f"Its uptimes say a time outside of {window}, {received}."
 
 
 def _no_time(seen: Seen) -> str:
-    event, send = (seen.document.get(name) for name in _UPTIMES)
-    if isinstance(event, int) and isinstance(send, int) and event > send:
-        return f"{_key('time', seen)} `{_UPTIMES[1]}` is less than `{_UPTIMES[0]}`."
-    wrong = " ".join(_key(name, seen) for name in _UPTIMES if type(seen.document.get(name, 0)) is not int)
+    if seen.is_act:  # of which uptimes say nothing
+        return _key("time", seen)
+    wrong = " ".join(_key(name, seen) for name in _UPTIMES if name in seen.document and not seen.has(name))
+    if not wrong and all(map(seen.has, _UPTIMES)):
+        wrong = f"`{_UPTIMES[1]}` is less than `{_UPTIMES[0]}`."
     return f"{_key('time', seen)} {wrong or 'There are not both uptimes to stand in for it.'}"
 
 

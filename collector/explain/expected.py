@@ -86,4 +86,6 @@ def mismatch(value: Any, expected: str) -> str:
         said = f"{value}"
     elif said == "text" and (expected.startswith("text") or "as text" in expected):
         said = "another text"
+    elif said == "a list" and expected.startswith(said):
+        said = "another list"
     return f"found {said}, expected {expected}"

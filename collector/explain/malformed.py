@@ -29,7 +29,11 @@ class _Fault(ValueError):
 
 
 def why_malformed(payload: bytes, max_depth: int, form: str | None = None) -> str:
-    """What is wrong with a payload of our own format, or of another one."""
+    """What is wrong with a payload of our own format, or of another one; of half a character in a name, its escape."""
+    return _why(payload, max_depth, form).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _why(payload: bytes, max_depth: int, form: str | None) -> str:
     if form is None:
         found = _mistaken(payload) or json_fault(payload, max_depth) or _unreadable(json.loads(payload))
         return found or "It is JSON in order; a value in it cannot be read."

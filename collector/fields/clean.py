@@ -65,7 +65,7 @@ class Cleaner:
     def flags_disagree(self, document: dict[str, Any]) -> bool:
         """Whether another spelling of the flag stands at the top and does not say yes (1.7.2)."""
         others = [key for key in document if key not in _TOP and self._refused.spells_the_flag(key)]
-        return any(not _agrees(document[key]) for key in others)
+        return any(not agrees(document[key]) for key in others)
 
     def spells_the_flag(self, name: str) -> bool:
         """Whether a name is a spelling of the flag, of whatever format (1.7.2)."""
@@ -195,5 +195,6 @@ class Cleaner:
                         waiting.append((child, f"{place}.{name[:_LONGEST_PLACE]}", left))
 
 
-def _agrees(value: Any) -> bool:
+def agrees(value: Any) -> bool:
+    """Whether what stands under another spelling of the flag says yes too."""
     return any(value is yes or (type(value) is type(yes) and value == yes) for yes in _AGREEING)

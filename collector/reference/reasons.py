@@ -112,7 +112,9 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         'Expected after a change to `consent.mode = "registered"`: who joined by a flag has to join by an event.',
     ),
     DropReason.CLOCK_INVALID: Advice(
-        "Send `time`; without a set clock send both uptimes, the one at sending not below the other.", NOTHING
+        "Send `time`; without a set clock send both uptimes, the one at sending not below the other. A join event "
+        "needs `time`.",
+        NOTHING,
     ),
     DropReason.BEFORE_CONSENT: Advice(
         "Never send what was measured before the join; delete it. Send waiting reports oldest first.",

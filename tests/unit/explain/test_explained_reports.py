@@ -1,9 +1,11 @@
 """`ueip explain` of reports of our own format, key by key."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support import (
     NOW,
     complete_document,
@@ -17,9 +19,12 @@ from support import (
 )
 
 from collector.explain import Explanation, explain
-from collector.explain.expected import of_entry
-from collector.fields.catalogue import load_catalogue
+from collector.explain.expected import of_entry, of_envelope
+from collector.fields.catalogue import FieldEntry, InputEntry, load_catalogue
 from collector.model import Accepted
+from collector.reference.consent_schema import consent_schema
+from collector.reference.schema import report_schema, value_schema
+from collector.regions import RegionMap, load_region_tables
 
 
 def explained(document: Any, **more: Any) -> Explanation:
@@ -125,6 +130,11 @@ def test_events_that_are_no_list_are_explained_too(events: Any) -> None:
         ({"time": 5}, "`time`: found a whole number, expected RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z. There"),
         ({"time": 5, "uptime_at_event_seconds": 9, "uptime_at_send_seconds": 8}, "`uptime_at_send_seconds` is less"),
         ({"time": 5, "uptime_at_event_seconds": "9"}, "`uptime_at_event_seconds`: found text, expected a whole"),
+        ({"time": 5, "uptime_at_event_seconds": -1, "uptime_at_send_seconds": 8}, "_event_seconds`: found -1, "),
+        ({"time": "9999-12-31T23:59:59-23:59"}, "`time`: found 9999-12-31T23:59:59-23:59, expected at most"),
+        ({"time": "0001-01-01T00:00:00+23:59"}, "`time`: found 0001-01-01T00:00:00+23:59, expected at most"),
+        ({"UEIP": True, "Ueip": 0}, "`ueip` is true, but `Ueip` beside it does not say yes."),
+        ({"network": {"plmn": "\u0662\u0666\u0662\u0660\u0661"}}, "`network.plmn`: found another text, "),
         ({"time": 5, "uptime_at_event_seconds": 0, "uptime_at_send_seconds": 10**7}, "Its uptimes say a time outside"),
         ({"pad": "x" * 70_000}, "bytes, expected 65536 at most."),
         ({"events": [event(disconnect_snapshot={"network": {"plmn": 1}})]},
@@ -137,6 +147,38 @@ def test_of_what_is_dropped_it_is_said_what_was_found_and_what_was_expected(chan
 
     assert found.outcome.startswith("dropped: ")
     assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "country", "words"),
+    [
+        ({"network": {"plmn": "00101"}}, "DE", "`network.plmn`: the mobile country code 001 is of no country, or of"),
+        ({"network": {"plmn": "46000"}}, "DE", "`network.plmn`: the mobile country code 460 is of another region"),
+        ({}, "QQ", "The country of the registry: found 'QQ', expected a code"),
+        ({"country": "DE"}, "CN", "`country`: found 'DE', and the registry says another."),
+    ],
+)
+def test_where_the_registry_has_the_word_nothing_is_said_of_the_country_that_the_message_leaves_out(
+    changes: Any, country: str, words: str
+) -> None:
+    """It was told as missing, whatever the message was dropped for."""
+    document = minimal_document(**changes)
+    if "country" not in changes:
+        del document["country"]
+    found = explained(document, country=country)
+
+    assert found.outcome.startswith("dropped: ")
+    assert words in found.reason
+
+
+def test_networks_are_held_against_the_tables_of_the_time_of_receipt() -> None:
+    """As the message is."""
+    tables = load_region_tables()
+    later = tables.model_copy(update={"mcc_special": tables.mcc_special.model_copy(update={"neutral": ("001",)})})
+    rules = replace(standard_rules(), regions=RegionMap(later, [(0, tables)]))
+    found = explain(message(minimal_document(network={"plmn": "00101"})), rules)
+
+    assert "`network.plmn`: the mobile country code 001 is of no country" in found.reason
 
 
 def test_a_flag_in_the_wrong_place_or_by_another_name_is_pointed_at() -> None:
@@ -181,12 +223,23 @@ def test_of_an_invalid_value_it_is_said_what_was_found_and_what_was_expected(
     assert ("removed", f"invalid: {words}") == (verdict, said[: len(words) + len("invalid: ")])
 
 
-def test_no_field_is_without_words_for_what_it_may_be() -> None:
-    """Whatever its type."""
-    catalogue = load_catalogue()
+def bounds(schema: dict[str, Any]) -> set[str]:
+    """The values and bounds that a schema names, as a sentence has them."""
+    named = [schema[name] for name in ("const", "minimum", "maximum") if name in schema]
+    listed = [*schema.get("enum", ()), *schema.get("items", {}).get("enum", ())]
+    return {str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in (*named, *listed)}
 
-    assert all(of_entry(entry) for entry in catalogue.field if entry.on_the_wire)
-    assert all(of_entry(entry) for entry in catalogue.input)
+
+def test_what_a_value_may_be_is_said_as_the_schemas_say_it() -> None:
+    """Of every field, input and key of the envelope: no value of a list and no bound is missing or another."""
+    catalogue = load_catalogue()
+    entries: list[FieldEntry | InputEntry] = [*(f for f in catalogue.field if f.on_the_wire), *catalogue.input]
+    envelope = {**report_schema(catalogue)["properties"], **consent_schema()["properties"]}
+    told = [(of_entry(entry), value_schema(entry)) for entry in entries]
+    told += [(of_envelope(name), schema) for name, schema in envelope.items() if name != "ueip"]
+
+    assert all(text for text, _ in told)
+    assert [] == [text for text, schema in told if not bounds(schema) <= set(re.findall(r"[\w.-]+", text))]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +252,8 @@ def test_no_field_is_without_words_for_what_it_may_be() -> None:
         ({"adult_or_guardian": 18}, "`adult_or_guardian`: found a whole number, expected adult or guardian."),
         ({"country": "de"}, "`country`: found 'de', expected a code"),
         ({"schema_version": 2}, "`schema_version`: found 2, expected the number 1."),
+        ({"storage_regions": ["x"]}, "`storage_regions`: found another list, expected a list of hong_kong, germany,"),
+        ({"time": "9999-12-31T23:59:59-23:59"}, "`time`: found 9999-12-31T23:59:59-23:59, expected at most"),
     ],
 )
 def test_of_a_refused_act_it_is_said_what_was_found_and_what_was_expected(changes: Any, words: str) -> None:
@@ -209,3 +264,16 @@ def test_of_a_refused_act_it_is_said_what_was_found_and_what_was_expected(change
 
     assert found.outcome.startswith("refused: ")
     assert words in found.reason
+    assert "strict JSON object" not in found.reason
+
+
+def test_of_an_act_that_leaves_something_out_nothing_is_said_that_counts_for_reports_alone() -> None:
+    """No uptime stands in for its time, and no version is null that was not sent."""
+    act = {"schema_version": 1, "event_id": "a", "action": "join", "country": "DE"}
+    registered = make_rules(consent={"mode": "registered"})
+
+    def why(document: Any) -> str:
+        return explain(message(document, topic="ueip/v1/r/consent"), registered).reason
+
+    assert why(act).endswith("`time` is missing, expected RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z.")
+    assert "`policy_version`: found none; the notice has" in why({**act, "time": text_of(NOW)})

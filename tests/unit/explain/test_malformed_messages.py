@@ -36,7 +36,8 @@ DEPTH = 6
         (b"17", "Not an object: found a number at the top."),
         (b"null", "Not an object: found null at the top."),
         (b'{"a": [1, {"b": "\\ud800"}]}', "`a[1].b`: found half a character"),
-        (b'{"\\ud800": 1}', "found half a character"),
+        (b'{"\\ud800": 1}', "`\\ud800`: found half a character"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "A key twice in one object: '\\ud800'."),
         (b'{"a": {"b": 1e400}}', "`a.b`: found a number that is too large"),
         (b'{"a": 1' + b"0" * 400 + b"}", "`a`: found a number that is too large"),
     ],
@@ -52,7 +53,7 @@ def test_there_is_a_fault_wherever_the_parser_refuses(payload: bytes) -> None:
     try:
         parse_object(payload, max_depth=DEPTH)
     except NotStrict:
-        assert why_malformed(payload, DEPTH)
+        assert why_malformed(payload, DEPTH).encode()
     else:
         assert json_fault(payload, DEPTH) is None
 
