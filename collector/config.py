@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from collector.config_access import AuditSettings
 from collector.config_console import ConsoleSettings
-from collector.config_files import file_faults
+from collector.config_files import file_faults, retention_faults
 from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
 from collector.config_sound import sound_part
@@ -79,7 +79,10 @@ class BrokerSettings(Section):
     def _safe(self) -> Self:
         if "/" in self.host or "@" in self.host or self.host.count(":") == 1:
             found = self.host.rpartition("@")[2]  # what is before it may be a password
-            raise ValueError(f"host: found '{found}', expected a name or an address alone. Set port and tls apart.")
+            raise ValueError(
+                f"host: found '{found}', expected a name or an address alone. Set port, tls, username and password_file "
+                "apart."
+            )
         if not self.tls and not is_loopback(self.host):
             raise ValueError(
                 f"host: found '{self.host}' without TLS, expected tls = true for a broker on another machine (O78). "
@@ -239,7 +242,7 @@ def load_settings(path: Path) -> Settings:
     except ValidationError as error:
         found = DataFault.of(path, error, document).faults
         raise DataFault([*found, *_faults_beside(path, sound_part(absolute, error))]) from None
-    if faults := file_faults(settings):
+    if faults := [*file_faults(settings), *retention_faults(settings)]:
         raise DataFault(f"{path}: {fault}" for fault in faults)
     return settings
 
@@ -265,8 +268,7 @@ def _key(file: Path) -> Key:
     try:
         return Key(file.read_bytes())
     except (OSError, ValueError):
-        told = f"{file}: found no key that can be read, expected one. {Cause.LOST_KEY.advice}"
-        raise StoreUnavailable(told, Cause.LOST_KEY) from None
+        raise StoreUnavailable(f"{file}: found no key that can be read", Cause.LOST_KEY) from None
 
 
 def default_settings_path() -> Path:

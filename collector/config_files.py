@@ -44,14 +44,13 @@ def tls_context(peer: "BrokerSettings | PostgresSettings | ClickHouseSettings") 
 
 def file_faults(settings: "Settings") -> list[str]:
     """What is wrong with the files that the settings name, and between them: a sentence each."""
-    faults = [
+    return [
         *_named_file_faults(settings),
         *_listener_faults("console", settings.console),
         *_provider_faults(settings.console.oidc),
         *_shared_faults(settings),
         *_witness_faults(settings),
     ]
-    return [*faults, *_retention_faults(settings)]
 
 
 def _named_file_faults(settings: "Settings") -> list[str]:
@@ -250,7 +249,7 @@ def _witness_faults(settings: "Settings") -> list[str]:
     return faults
 
 
-def _retention_faults(settings: "Settings") -> list[str]:
+def retention_faults(settings: "Settings") -> list[str]:
     """A message that comes again after its record was deleted has to be too old by then (K09)."""
     hours = settings.limits.max_age_hours
     kept = {region: settings.regions.of(region).retention_days for region in settings.regions.enabled}

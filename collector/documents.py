@@ -33,7 +33,7 @@ def read_document(path: Path, name: Path) -> dict[str, Any]:
     """
     try:
         # Some editors begin a file with a byte order mark.
-        return tomllib.loads(path.read_text("utf-8-sig"))
+        return tomllib.loads(path.read_text("utf-8").removeprefix("\ufeff"))
     except UnicodeDecodeError as error:
         raise DataFault([f"{name}: byte {error.start + 1} is not UTF-8. Save the file as UTF-8."]) from None
     except tomllib.TOMLDecodeError as error:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from collector.config import BrokerSettings, Settings, load_settings, read_keys
 from collector.config_files import read_tokens
 from collector.config_http import is_loopback
-from collector.errors import DataFault
+from collector.errors import Cause, DataFault, StoreUnavailable
 from collector.model import Accepted, Message, Region
 from collector.pipeline import process
 from collector.pseudonym import Key, Pseudonymiser
@@ -291,10 +291,16 @@ def test_there_are_three_regions_and_no_default(folder: Folder, text: str, fault
     assert found.startswith(fault)
 
 
-@pytest.mark.parametrize("host", ["mqtt://localhost", "localhost:1883", "broker.example/mqtt"])
+@pytest.mark.parametrize(
+    "host",
+    ["mqtt://localhost", "localhost:1883", "broker.example/mqtt", "mqtts://collector:s3cret@broker", "c:s:x@broker"],
+)
 def test_a_host_is_a_name_or_an_address_alone(folder: Folder, host: str) -> None:
-    """Of an address as browsers have it, what is wrong is told, and not that it is another machine's."""
-    sentence = f"broker: host: found '{host}', expected a name or an address alone. Set port and tls apart."
+    """Of an address as browsers have it, what is wrong is told, and not that it is another machine's; no password."""
+    sentence = (
+        "broker: host: found more than that, expected a name or an address alone. Set port, tls, username and "
+        "password_file apart."
+    )
 
     assert [sentence] == folder.faults(f'[broker]\nhost = "{host}"')
 
@@ -308,6 +314,9 @@ def test_a_file_that_is_not_utf_8_is_told_as_such(folder: Folder) -> None:
 
     folder.file.write_bytes(b"# \xe4\n" + good)
     with pytest.raises(DataFault, match="byte 3 is not UTF-8"):
+        load_settings(folder.file)
+    folder.file.write_bytes(b"\xef\xbb\xbf# \xe4\n" + good)
+    with pytest.raises(DataFault, match="byte 6 is not UTF-8"):
         load_settings(folder.file)
 
 
@@ -395,6 +404,14 @@ def test_all_faults_are_told_at_once(folder: Folder) -> None:
 def test_of_what_cannot_be_judged_nothing_is_told(folder: Folder, text: str, regions: str) -> None:
     """No fault that is one only because another value could not be read."""
     assert all(fault.startswith(("regions", "sources")) for fault in folder.faults(text, regions=regions))
+
+
+def test_retention_is_not_compared_with_limits_that_are_wrong(folder: Folder) -> None:
+    """The seven days are enough for the day that was meant."""
+    limits = "[limits]\nmax_age_hours = 24\nmax_depth = 0"
+    found = folder.faults(limits, regions=REGIONS.replace("365", "7"))
+
+    assert ["limits.max_depth"] == [fault.split(":")[0] for fault in found]
 
 
 def test_sources_are_not_compared_with_a_section_that_is_wrong(folder: Folder) -> None:
@@ -615,6 +632,17 @@ def test_records_are_kept_for_longer_than_messages_are_taken(
     )
 
     assert [fault] == folder.faults(limits, regions=regions)
+
+
+def test_of_a_key_that_is_gone_since_it_is_said_once_what_to_do(folder: Folder) -> None:
+    """As a command says it, which says the cause with all that is away."""
+    settings = folder.load().regions.of(Region.CHINA)
+    settings.key_files[0].unlink()
+    with pytest.raises(StoreUnavailable) as found:
+        read_keys(settings)
+
+    assert 1 == found.value.in_full().count(Cause.LOST_KEY.advice)
+    assert found.value.in_full().startswith(f"{settings.key_files[0]}: ")
 
 
 @contextmanager
