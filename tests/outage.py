@@ -181,6 +181,13 @@ class Region:
         await self.writer._take_shelter()
         self.check()
 
+    async def spools(self, *entries: Entry) -> None:
+        """These wait in the spool, as far as they may, and the store takes again."""
+        await self.refuse()
+        self.put(*entries)
+        await self.shelter()
+        self.store.fail_next = 0
+
     async def heal(self, committing: "asyncio.Task[bool] | None" = None, *, fails: bool = False) -> None:
         """The store works again; the commit that hangs comes about, or *fails* in the end."""
         self.store.fail_next = int(fails)

@@ -756,18 +756,22 @@ async def test_a_month_that_is_past_its_time_is_dropped_as_a_whole(
     assert 1 == len(rows(path))
 
 
+async def past_its_time(another: Open, month: str) -> tuple["Settling", "Settling", Entry]:
+    """A store with records of a and b that a sweep deletes, *month* as a whole or in part, another, and b's hold."""
+    store = await another(rules=ConsentRules(retention=30 * DAY))
+    first = Month.of(now_ms() - 100 * DAY)
+    at = first.end - 1 if month == "as a whole" else first.start
+    await store.commit([record("a", 1, at=at), record("b", 1, at=at)])
+    return store, await another(), act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")
+
+
 @pytest.mark.parametrize("month", ["as a whole", "in part"])
 @pytest.mark.parametrize("when", ["looked", "at it"])
 async def test_what_a_hold_keeps_that_is_recorded_beside_a_sweep_stays(
     path: Path, another: Open, monkeypatch: pytest.MonkeyPatch, month: str, when: str
 ) -> None:
     """After the sweep has looked it is kept; once the sweep is at it, the hold is recorded after that."""
-    store = await another(rules=ConsentRules(retention=30 * DAY))
-    other = await another()
-    first = Month.of(now_ms() - 100 * DAY)
-    at = first.end - 1 if month == "as a whole" else first.start
-    await store.commit([record("a", 1, at=at), record("b", 1, at=at)])
-    hold = act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")
+    store, other, hold = await past_its_time(another, month)
     by_month, before = Table.by_month, list[bool]()
     does = {name: getattr(Table, name) for name in ("drop_month", "delete")}
     holding: list[asyncio.Task[Committed]] = []
@@ -808,12 +812,7 @@ async def test_what_could_not_be_ordered_while_holds_waited_is_not_deleted(
 ) -> None:
     """Behind a deletion that takes long; the ledger's database ends the transaction that keeps holds waiting."""
     monkeypatch.setattr(clickhouse_retention, "_ORDER_SECONDS", 0.1, raising=False)
-    store = await another(rules=ConsentRules(retention=30 * DAY))
-    other = await another()
-    first = Month.of(now_ms() - 100 * DAY)
-    at = first.end - 1 if month == "as a whole" else first.start
-    await store.commit([record("a", 1, at=at), record("b", 1, at=at)])
-    hold = act(Action.HOLD, "b", at=now_ms() - 2 * DAY, reference="CASE-1")
+    store, other, hold = await past_its_time(another, month)
     does = {name: getattr(Table, name) for name in ("drop_month", "delete")}
     beside: list[asyncio.Future[Any]] = []
 

@@ -776,10 +776,7 @@ async def test_an_exit_that_cannot_be_spooled_waits_in_memory(folder: Path) -> N
 async def test_an_exit_by_another_process_purges_what_it_finds(folder: Path) -> None:
     """`ueip exit` on a store that this process is still draining to: learnt from the ledger (4.5)."""
     here = await region(folder, "a", "b", batch=1)
-    await here.refuse()
-    here.put(*(record("b", n) for n in range(5)), record("a", 1))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("b", n) for n in range(5)), record("a", 1))
     await here.step()
     await here.store.commit([leave("a", at=LATER)])
     here.writer._committing._refreshed = float("-inf")
@@ -795,10 +792,7 @@ async def test_an_exit_by_another_process_purges_what_it_finds(folder: Path) -> 
 async def test_an_exit_and_a_join_after_it_by_another_process_leave_what_was_spooled_since(folder: Path) -> None:
     """What was acknowledged and the last word of its owner allows is stored (D20); what is older the ledger drops."""
     here = await region(folder, "a", "b", batch=1)
-    await here.refuse()
-    here.put(record("b", 9), record("a", 1), record("a", 2, at=LATER + 2 * MINUTE))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(record("b", 9), record("a", 1), record("a", 2, at=LATER + 2 * MINUTE))
     await here.step()
     await here.store.commit([leave("a", at=LATER)])
     await here.store.commit([join("a", at=LATER + MINUTE)])
@@ -813,10 +807,7 @@ async def test_an_exit_and_a_join_after_it_by_another_process_leave_what_was_spo
 async def test_an_exit_while_it_drains_takes_the_rest(folder: Path) -> None:
     """What was drained is erased, what was not is purged, and neither comes back."""
     here = await region(folder, "a", "b", batch=2)
-    await here.refuse()
-    here.put(*(record("a", n) for n in range(1, 8)), record("b", 1))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("a", n) for n in range(1, 8)), record("b", 1))
     await here.step()
     here.put(leave("a", at=LATER))
     await here.drain()
@@ -832,10 +823,7 @@ async def test_an_exit_while_it_drains_takes_the_rest(folder: Path) -> None:
 async def test_an_exit_that_is_tried_again_names_what_is_spooled_once(folder: Path) -> None:
     """A store may refuse for hours, and what an act names is in memory."""
     here = await region(folder, "a", batch=1)
-    await here.refuse()
-    here.put(*(record("a", n) for n in range(1, 4)))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("a", n) for n in range(1, 4)))
     await here.step()
     here.put(leave("a", at=LATER))
     here.store.fail_next = 6
@@ -899,10 +887,7 @@ async def test_an_exit_during_a_commit_that_hangs(folder: Path, fails: bool) -> 
 async def test_an_exit_inside_a_commit_that_hangs(folder: Path, fails: bool) -> None:
     """It goes to the spool beside the commit; either way the ledger has it once."""
     here = await region(folder, "a", "b")
-    await here.refuse()
-    here.put(record("a", 1))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(record("a", 1))
     here.writer._health.answers()
     here.put(record("a", 2), leave("a", at=LATER))
     here.writer._committing._spool_next = False
@@ -998,10 +983,7 @@ async def test_a_kill_while_a_commit_hangs_loses_nothing_acknowledged(folder: Pa
 async def test_the_spool_drains_without_starving_what_comes(folder: Path) -> None:
     """In turns: a batch that waited, a batch that comes."""
     here = await region(folder, "a", batch=10)
-    await here.refuse()
-    here.put(*(record("a", n) for n in range(1000, 1040)))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("a", n) for n in range(1000, 1040)))
     await here.step()
     here.put(*(record("b", n) for n in range(40)))
     here.store.commits.clear()
@@ -1014,10 +996,7 @@ async def test_the_spool_drains_without_starving_what_comes(folder: Path) -> Non
 async def test_what_is_drained_is_forgotten_only_once_it_is_stored(folder: Path) -> None:
     """Killed between the commit and that, the next process sends it again, and the store knows it (K11)."""
     here = await region(folder, "a")
-    await here.refuse()
-    here.put(*(record("a", n) for n in range(1, 6)))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("a", n) for n in range(1, 6)))
     here.spool.delete = lambda rows: None  # type: ignore[method-assign]
     await here.writer.step()
     after = await here.restarted()
@@ -1030,10 +1009,7 @@ async def test_what_is_drained_is_forgotten_only_once_it_is_stored(folder: Path)
 async def test_a_drain_that_fails_goes_on_later(folder: Path) -> None:
     """With all that it had not finished."""
     here = await region(folder, "a", batch=2)
-    await here.refuse()
-    here.put(*(record("a", n) for n in range(1, 8)))
-    await here.shelter()
-    here.store.fail_next = 0
+    await here.spools(*(record("a", n) for n in range(1, 8)))
     await here.step()
     here.store.fail_next = 2
     assert not await here.step()
