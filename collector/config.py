@@ -80,8 +80,7 @@ class BrokerSettings(Section):
         if "/" in self.host or "@" in self.host or self.host.count(":") == 1:
             found = self.host.rpartition("@")[2]  # what is before it may be a password
             raise ValueError(
-                f"host: found '{found}', expected a name or an address alone. Set port, tls, username and password_file "
-                "apart."
+                f"host: found '{found}', expected a name or an address alone. Set port, tls, user and password apart."
             )
         if not self.tls and not is_loopback(self.host):
             raise ValueError(
