@@ -71,6 +71,11 @@ def hides(action: Action) -> Hides:
     return Hides(state, state.refusal)
 
 
+def reaches_until(event: ConsentEvent) -> int:
+    """Up to which time of receipt an act reaches what waits of its router, which may have come while the act waited."""
+    return event.received_at if event.action is Action.ERASE else EVERYTHING
+
+
 class Position(NamedTuple):
     """Where an act leaves a router; `goes_on` says that its consent goes on as it was, and since when it did."""
 

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from collector.acks import NO_TOKEN
+from collector.consent.acts import reaches_until
 from collector.consent.ledger import Result
 from collector.consent.standing import Standing, State
 from collector.errors import SpoolUnavailable, StoreUnavailable, where
@@ -142,17 +143,16 @@ class Committing:
             found = await self._spool.read(1 if self._singly else min(self._most, DRAINED_AT_ONCE))
         except SpoolUnavailable:
             return None
-        items = [Item(record, NO_TOKEN, 0, row) for row, record in found]
-        return Batch([], items, sheltered=True) if items else None
+        return Batch([], [Item(record, NO_TOKEN, 0, row) for row, record in found], sheltered=True) if found else None
 
     async def _name_spent(self, batch: Batch) -> None:
-        """What an exit is going to take out of the spool must not come again either (K09)."""
+        """What an act is going to take out of the spool must not come again either (K09)."""
         if not self._spool.records:
             return
         for item in batch.items[: batch.urgent]:
             if isinstance(item.entry, ConsentEvent) and not self._spool.hangs:
                 with suppress(SpoolUnavailable):
-                    spent = await self._spool.ids_of(refs_of(item.entry.identity))
+                    spent = await self._spool.ids_of(refs_of(item.entry.identity), reaches_until(item.entry))
                     item.entry = msgspec.structs.replace(item.entry, spent=tuple({*item.entry.spent, *spent}))
 
     async def commit(self, batch: Batch) -> bool:

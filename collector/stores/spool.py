@@ -157,13 +157,13 @@ class Spool:
             self._file.read, most, late=lambda found: self._file.give_back([row for row, _ in found])
         )
 
-    async def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
-        """The ids of these routers' records.
+    async def ids_of(self, refs: Sequence[bytes], until: int) -> tuple[bytes, ...]:
+        """The ids of these routers' records that were received *until* then, in milliseconds.
 
         Raises:
             SpoolUnavailable: it cannot be read now.
         """
-        return await self._patiently(self._file.ids_of, refs)
+        return await self._patiently(self._file.ids_of, refs, until)
 
     def delete(self, rows: Sequence[int]) -> None:
         """Forget rows whose outcome is known; before anything is read again."""

@@ -109,10 +109,10 @@ class SpoolFile:
         """The oldest records, taken in hand; what cannot be read is deleted and counted."""
         return self._file.safely(lambda: self._take_in_hand(most))
 
-    def ids_of(self, refs: Sequence[bytes]) -> tuple[bytes, ...]:
-        """The ids of these routers' records."""
+    def ids_of(self, refs: Sequence[bytes], until: int) -> tuple[bytes, ...]:
+        """The ids of these routers' records that were received *until* then."""
         _, records = self._file.safely(lambda: self._records_of(refs, self._next_id))
-        return tuple(record.record_id for record in records)
+        return tuple(record.record_id for record in records if record.received_at <= until)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Forget rows whose outcome is known. If that fails now, it is done once the file can be written again."""

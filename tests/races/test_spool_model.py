@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 from outage import HERE, GatedStore, Region
 from records import SECOND, START, Receipt, join, leave, record, ref, router
 
+from collector.consent.acts import EVERYTHING
 from collector.errors import Cause
 from collector.model import Entry
 from collector.stores.plan import ConsentRules
@@ -217,7 +218,7 @@ class SpoolAndStore(RuleBasedStateMachine):
         """A report that was acknowledged, and that the store must hold in the end, is there or in the spool."""
         on_disk = await self.stored()
         for name in NAMES:
-            on_disk.update(await self.region.spool.ids_of([router(name).device_ref]))
+            on_disk.update(await self.region.spool.ids_of([router(name).device_ref], EVERYTHING))
         for sent in self.sent:
             owed = sent.kind == "report" and sent.name not in self.doubted and sent.number in self.owed(sent.name)
             if owed and sent.acknowledged and sent.number not in self.early:

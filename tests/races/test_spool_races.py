@@ -15,6 +15,7 @@ from engines import LASTING, Engine, let_go, make
 from outage import HERE, GatedStore, Region, done
 from records import MINUTE, SECOND, START, Receipt, act, join, leave, record, ref, router
 
+from collector.consent.acts import EVERYTHING
 from collector.model import Action, Entry, Record
 from collector.stores.plan import ConsentRules
 
@@ -191,7 +192,7 @@ async def test_k13_a_crash_at_any_boundary_of_the_spool_and_an_exit_leave_nothin
     for entries in reversed(comes) if exit_first else comes:
         after.put(*entries)
         await after.shelter()
-    purged = await after.spool.ids_of([router("a").device_ref])
+    purged = await after.spool.ids_of([router("a").device_ref], EVERYTHING)
     again = await restart_while_away(after)
     again.put(*unacknowledged)
     await again.shelter()

@@ -836,6 +836,16 @@ async def test_an_exit_that_is_tried_again_names_what_is_spooled_once(folder: Pa
     assert 2 == len(spent)
 
 
+async def test_an_erasure_names_nothing_of_the_spool_that_came_after_it(folder: Path) -> None:
+    """It may have waited in memory while records came; those are not asked to go, and are acknowledged (K09)."""
+    here = await region(folder, "a", batch=1)
+    await here.spools(record("a", 1), *(record("a", n, at=LATER + SECOND) for n in (2, 3)))
+    here.put(act(Action.ERASE, "a", at=LATER))
+    await here.drain()
+
+    assert [2, 3] == here.stored()
+
+
 # A commit that hangs
 
 

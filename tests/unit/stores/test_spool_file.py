@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from records import START, act, join, leave, number_of, record, ref, router
 
+from collector.consent.acts import EVERYTHING
 from collector.errors import Cause, SpoolUnavailable
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region
 from collector.pseudonym import Key
@@ -233,7 +234,7 @@ def test_ids_can_be_asked_for(file: SpoolFile) -> None:
     """Those of a router's records."""
     file.put([marked("a", 1), marked("b", 2), join("a")])
 
-    assert (marked("a", 1).record_id,) == file.ids_of([router("a").device_ref])
+    assert (marked("a", 1).record_id,) == file.ids_of([router("a").device_ref], EVERYTHING)
 
 
 # In hand
