@@ -69,7 +69,7 @@ _MEANINGS: Mapping[DropReason, str] = {
     "or no registry lists the router, and one has to.",
     DropReason.REGION_UNMAPPED: "The country is one that needs a decision before it has a region.",
     DropReason.REGION_BLOCKED: "The country is on the blocked list.",
-    DropReason.REGION_CONFLICT: "The serving network belongs to another region than the router, or the message "
+    DropReason.REGION_CONFLICT: "The serving network's country claims another region than the router's, or the message "
     "names another country than the registry.",
     DropReason.REGION_NOT_HERE: "The router's region is not served by this collector.",
     DropReason.REGION_NOT_CONSENTED: "The consent does not name the router's region.",

@@ -34,7 +34,8 @@ ADVICE: Final[dict[DropReason, Advice]] = {
     ),
     DropReason.RETAINED: Advice(
         "Publish reports without the retain flag.",
-        "Clear the retained message: publish an empty retained one to its topic.",
+        "Find the firmware. The collector clears the message (`broker.clear_retained`); on a topic of another format "
+        "publish an empty retained one.",
     ),
     DropReason.IDENTITY_MISMATCH: Advice(
         "`router.serial` or `router.imei` is the `<router>` of the topic, letter for letter.",
@@ -64,16 +65,16 @@ ADVICE: Final[dict[DropReason, Advice]] = {
     ),
     DropReason.REGION_UNKNOWN: Advice(
         "Send `country` as two capital letters of ISO 3166-1, and `network.plmn` as text with leading zeros.",
-        "Test and private networks (001, 999) land here too. A new network code goes into `config/regions.toml`.",
+        "Test and private networks (001, 999) land here too. A new network code goes into `regions.tables`.",
     ),
     DropReason.REGION_UNMAPPED: Advice(
-        NOTHING, "Decide where the country's records belong and say so in `config/regions.toml`."
+        NOTHING, "Decide where the country's records belong and say so in `regions.tables` and the notice."
     ),
     DropReason.REGION_BLOCKED: Advice(
         NOTHING, "`regions.blocked` or the tables refuse the country. Lift it if cleared."
     ),
     DropReason.REGION_CONFLICT: Advice(
-        "Nothing: a router abroad sends as at home. Reports from there are not kept, nor wanted later.",
+        "Nothing: a router abroad sends as at home. Reports from such a network are not kept, nor wanted later.",
         "Expected with travellers, as between Hong Kong and the mainland. There is no setting to store them.",
     ),
     DropReason.REGION_NOT_HERE: Advice(
@@ -141,7 +142,7 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         NOTHING, "An acknowledged record was lost to a damaged file. Look for a failing disk; the log says how many."
     ),
     DropReason.INTERNAL_ERROR: Advice(
-        NOTHING, "A bug of the collector. The log entry `message_failed` says where; report it."
+        NOTHING, "A bug of the collector. `message_failed` or `entry_failed` in the log says where; report it."
     ),
 }
 
