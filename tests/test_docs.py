@@ -22,6 +22,8 @@ from collector.config import Settings, load_settings
 from collector.metrics import DECLARED, Metrics
 from collector.model import DropReason
 from collector.reference.metrics import LABELS
+from collector.reference.settings import sections
+from collector.regions import load_region_tables
 from collector.source_settings import Format
 from collector.worker_metrics import WORKER_DECLARED
 
@@ -155,6 +157,45 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
 
     assert set() == named - exposed - declared
     assert [] == [f"{label}={value}" for label, value in values if f"`{value}`" not in LABELS[label] + REASONS]
+
+
+def test_pages_name_metrics_and_settings_that_there_are() -> None:
+    """`collector_worker_*` and the like stand for all that begin so, `regions.<region>.store` for each region's."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES).replace("<region>", "germany")
+    exposed = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
+    metrics = exposed | {metric.name for metric in (*DECLARED, *WORKER_DECLARED)}
+    settings = {f"{section.name}.{name}" for section in sections() for name in section.settings}
+    first = "|".join(set(Settings.model_fields) - {"sources"})
+
+    measured = re.findall(r"`(collector_\w+)", text)
+    set_there = re.findall(rf"`((?:{first})\.(?!py`)[a-z_.]+)`", text)
+
+    assert [] == [name for name in measured if not any(metric.startswith(name) for metric in metrics)]
+    assert set() == set(set_there) - settings
+
+
+def test_the_countries_without_a_region_are_told() -> None:
+    """The page has those that the tables refuse until somebody decides."""
+    page = (ROOT / "docs" / "operating.md").read_text("utf-8")
+
+    (told,) = re.findall(r"territories \(([A-Z ]+)\) are refused", page)
+
+    assert told.split() == list(load_region_tables().countries.unmapped)
+
+
+def test_help_names_every_variable_of_the_environment() -> None:
+    """What a command takes from there nobody could guess."""
+    said = []
+    waiting = [ueip.get_command(click.Context(ueip), name) for name in ueip.list_commands(click.Context(ueip))]
+    while waiting:
+        command = waiting.pop()
+        assert command is not None
+        waiting += command.commands.values() if isinstance(command, click.Group) else []
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        said += [(command.name, option.name, option.show_envvar) for option in options if option.envvar]
+
+    assert said
+    assert [] == [one for one in said if not one[2]]
 
 
 def test_a_collector_that_is_gone_is_told_of() -> None:

@@ -25,6 +25,7 @@ config_option: Final = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="UEIP_CONFIG",
+    show_envvar=True,
     help="Configuration file; ./collector.toml or ./.ueip/collector.toml when not given.",
 )
 

@@ -43,8 +43,8 @@ KINDS: Final = {
 def consent_group() -> None:
     """Record an act of consent for a router: its serial, IMEI, MAC, or the name in its topics.
 
-    A running collector obeys with its next commit, messages it has already received included. Exits with 1 when there
-    was nothing to do, and with 3 when a store could not be reached.
+    A running collector obeys with its next commit, messages it has already received included. Exits with 1 when no
+    region served here knows the router, or a join opens nothing, and with 3 when a store could not be reached.
     """
 
 

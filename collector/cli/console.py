@@ -24,7 +24,7 @@ class ConsoleNotInstalled(CollectorError):
 @click.command("console")
 @config_option
 def console_command(config: Path | None) -> None:
-    """Serve the console until SIGTERM or Ctrl-C: web pages for engineers, auditors and operators, and the API below.
+    """Serve the console until SIGTERM or Ctrl-C: web pages for those who look, and the API below.
 
     It reads the stores and writes the audit log; the collector may run or not. Who may look is said with ueip user, or
     by the provider of console.oidc.

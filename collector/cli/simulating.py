@@ -16,7 +16,9 @@ from collector.simulator import Endpoint, Highlight, Progress, SimulationError, 
 @click.option("--host", default="127.0.0.1", show_default=True, help="The broker to publish to.")
 @click.option("--port", type=click.IntRange(1, 65535), default=1883, show_default=True, help="Its port.")
 @click.option("--username", help="Name to sign in with.")
-@click.option("--password", envvar="UEIP_SIMULATOR_PASSWORD", help="Password; better given in the environment.")
+@click.option(
+    "--password", envvar="UEIP_SIMULATOR_PASSWORD", show_envvar=True, help="Password; better given in the environment."
+)
 @click.option("--ca-file", type=click.Path(path_type=Path, exists=True), help="Authority to trust; turns TLS on.")
 @click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate; the same.")
 @click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
