@@ -128,7 +128,7 @@ class AuditSettings(Section):
         default=None, description="Folder for the heads of the logs, best on another disk; beside the logs when absent."
     )
     reason_required: bool = Field(
-        default=False, description="Whether `ueip find` and `ueip diagnose` show a router only with --reason."
+        default=False, description="Whether `ueip find`, `diagnose` and `ledger show` ask for --reason."
     )
 
     def places_of(self, name: str, beside: Path) -> tuple[Path, Path]:
