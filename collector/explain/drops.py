@@ -152,7 +152,9 @@ def _policy(seen: Seen) -> str:
 def _time(seen: Seen) -> str:
     """A time that counts for the wrong one."""
     limits, received = seen.rules.gate, rfc3339(seen.message.received_at)
-    window = f"{limits.max_age // _HOUR} hours before and {limits.max_ahead // 1000} seconds after its receipt"
+    window = f"{limits.max_ahead // 1000} seconds after its receipt"
+    if not seen.is_act:  # which may be of any time before
+        window = f"{limits.max_age // _HOUR} hours before and {window}"
     if seen.is_act or seen.has("time"):
         return f"`time`: found {seen.document['time']}, expected at most {window}, {received}."
     return f"Its uptimes say a time outside of {window}, {received}."

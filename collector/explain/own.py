@@ -134,7 +134,7 @@ def _checked(
     held = _held(stored, group, None if index is None else places.get(index))
     if any(target in held for target in wanted):
         return finding
-    return Finding(finding.path, "removed", "left out: " + _why_left_out(name), finding.clause)
+    return Finding(finding.path, "removed", "left out: " + _why_left_out(name, held), finding.clause)
 
 
 def _event_of(path: str) -> int | None:
@@ -151,9 +151,10 @@ def _held(stored: dict[str, Any], group: str, event: int | None) -> dict[str, An
     return node
 
 
-def _why_left_out(name: str) -> str:
+def _why_left_out(name: str, held: dict[str, Any]) -> str:
     if name.startswith(("wifi_station_", "wifi_association_")):
-        return "fewer than 3 stations are connected"
+        few = "wifi_station_count" in held
+        return "fewer than 3 stations are connected" if few else "no wifi_station_count beside it"
     if name == "cell_id":
         return "no plmn beside it"
     return "the value says nothing that may be stored"

@@ -122,7 +122,7 @@ ADVICE: Final[dict[DropReason, Advice]] = {
         "Expected for a short while after a join.",
     ),
     DropReason.FUTURE: Advice(
-        "Set the clock, or leave `time` out and send both uptimes.",
+        "Set the clock. A report may leave `time` out and send both uptimes.",
         "Compare this machine's own clock too. `limits.max_ahead_seconds` is the tolerance.",
     ),
     DropReason.TOO_OLD: Advice(

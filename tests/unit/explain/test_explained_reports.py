@@ -267,6 +267,29 @@ def test_of_a_refused_act_it_is_said_what_was_found_and_what_was_expected(change
     assert "strict JSON object" not in found.reason
 
 
+def test_of_a_join_of_the_future_no_bound_is_said_that_it_has_not() -> None:
+    """It may be as old as it is."""
+    act = {"schema_version": 1, "event_id": "a", "action": "join", "country": "DE", "time": "2999-01-01T00:00:10Z"}
+
+    found = explain(message(act, topic="ueip/v1/r/consent"), standard_rules())
+
+    assert "`time`: found 2999-01-01T00:00:10Z, expected at most 300 seconds after its receipt, " in found.reason
+
+
+def test_figures_about_stations_need_their_number_beside_them() -> None:
+    """So it says what to send, and not that there are few."""
+    few, none = {"wifi_station_count": 2}, dict[str, int]()
+
+    told = [
+        fates(explained(minimal_document(wifi={"wifi_station_rssi_dbm_min": -70, **beside}))) for beside in (few, none)
+    ]
+
+    assert [
+        ("removed", "left out: fewer than 3 stations are connected"),
+        ("removed", "left out: no wifi_station_count beside it"),
+    ] == [one["wifi.wifi_station_rssi_dbm_min"] for one in told]
+
+
 def test_of_an_act_that_leaves_something_out_nothing_is_said_that_counts_for_reports_alone() -> None:
     """No uptime stands in for its time, and no version is null that was not sent."""
     act = {"schema_version": 1, "event_id": "a", "action": "join", "country": "DE"}
