@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from collector.consent.ledger import LedgerEntry
 from collector.derive import encode
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record
@@ -54,6 +55,8 @@ class Left(NamedTuple):
     entries: Sequence[Entry]
     early: Mapping[int, Early] = MappingProxyType({})
     """By the place among the entries."""
+    appends: Sequence[LedgerEntry] = ()
+    """What the commit has written to the ledger."""
 
 
 class Step(Transaction):
@@ -69,10 +72,12 @@ class Step(Transaction):
         """Those whose names were written, as far as they were not known."""
         self._table = table
         self._there: set[bytes] = set()
+        self._appended: Sequence[LedgerEntry] = ()
 
     async def plan_of(self, left: Left) -> Plan:
         """As `Transaction.plan`; what was let in early stays let in as it was, unless its router's acts go on."""
         records = [entry for entry in left.entries if isinstance(entry, Record)]
+        self._appended = left.appends
         if records:
             wanted = [((r.identity.device_ref, *r.identity.older), (r.record_id, *r.older_ids)) for r in records]
             since = min(record.received_at for record in records) - self._terms.look_back
@@ -107,7 +112,8 @@ class Step(Transaction):
             for place, one in enumerate(plan.inserts)
             if last[one.standing.device_ref] != one.standing.seq
         }
-        return Left([one.record for one in plan.inserts], early) if plan.inserts else None
+        appends = (*self._appended, *plan.appends)
+        return Left([one.record for one in plan.inserts], early, appends) if plan.inserts else None
 
     def has_to_be_alone(self, plan: Plan) -> bool:
         """Whether others must not be at work meanwhile: as in PostgreSQL alone, but for months."""
@@ -177,7 +183,7 @@ class Step(Transaction):
             self._ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None
         }
         memories = {refs[row[0]]: remembered(row[1]) for row in await self._session.rows(MEMORIES, list(refs))}
-        made = gather(inserts, memories, begun)
+        made = gather(inserts, memories, begun, parted(self._appended))
         if made.memories:
             states = [encode(memory) for memory in made.memories.values()]
             await self._session.do(REMEMBER, [self._ids[ref] for ref in made.memories], states)

@@ -4,7 +4,7 @@ The stores read what is remembered of the routers concerned and the bodies of sa
 what comes out, all in the transaction of the commit: two collectors on one store derive nothing twice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from collector.consent.ledger import LedgerEntry
-from collector.consent.standing import State
+from collector.consent.standing import Standing, State
 from collector.derive import Derived, Memory, Sample, applied, decode, derive, merged
 from collector.model import Action, Record, Sealed
 from collector.stores.plan import Insert
@@ -56,29 +56,40 @@ def remembered(state: bytes) -> Memory:
         raise Damaged("what is remembered of a router cannot be read") from None
 
 
-def parted(entries: Iterable[LedgerEntry]) -> set[bytes]:
-    """The routers that these entries close the gate for: what their next sample would be compared with goes.
+def parted(entries: Iterable[LedgerEntry]) -> dict[bytes, list[int]]:
+    """The routers that these entries close the gate for: what their next sample would be compared with goes. With the
+    numbers of those entries.
 
     Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent. What is
     held is kept as it is, and goes with the release: what waited when the hold came is written with it. And that a
     consent ended by a new version of the notice shows with the join to it only, which does not go on with any.
     """
-    return {bytes.fromhex(entry.device_ref) for entry in entries if _parts(entry)}
+    found: dict[bytes, list[int]] = {}
+    for entry in entries:
+        if _parts(entry):
+            found.setdefault(bytes.fromhex(entry.device_ref), []).append(entry.seq)
+    return found
 
 
 def _parts(entry: LedgerEntry) -> bool:
     begins = entry.action is Action.JOIN and entry.effective_at >= entry.received_at
-    return begins or entry.action is Action.RELEASE or (entry.state is not State.JOINED and not entry.holds)
+    ends = entry.action is Action.ERASE or entry.state is not State.JOINED
+    return begins or entry.action is Action.RELEASE or (ends and not entry.holds)
 
 
-def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> Gathered:
+def gather(
+    inserts: list[Insert],
+    memories: Mapping[bytes, Memory],
+    begun: Mapping[bytes, Stored],
+    acts: Mapping[bytes, Sequence[int]],
+) -> Gathered:
     """Derive, and put parts together.
 
     *memories* are what is remembered of the routers, by device_ref; *begun* what is stored under the ids of records
-    that are parts. A part that came too late for its record is among the inserts, which the store finds it to be a
-    duplicate of.
+    that are parts; *acts* what this very commit has `parted`. A part that came too late for its record is among the
+    inserts, which the store finds it to be a duplicate of.
     """
-    gathering = _Gathering(memories, begun)
+    gathering = _Gathering(memories, begun, acts)
     for insert in inserts:
         gathering.add(insert)
     return gathering.done()
@@ -87,9 +98,14 @@ def gather(inserts: list[Insert], memories: Mapping[bytes, Memory], begun: Mappi
 class _Gathering:
     """The state of `gather` while it walks the inserts."""
 
-    def __init__(self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored]) -> None:
+    def __init__(
+        self, memories: Mapping[bytes, Memory], begun: Mapping[bytes, Stored], acts: Mapping[bytes, Sequence[int]]
+    ) -> None:
         self._known = dict(memories)
         self._changed: dict[bytes, Memory] = {}
+        self._acts = acts
+        self._seqs: dict[bytes, int] = {}
+        """Of the entries that admitted the last samples, by device_ref."""
         self._begun = begun
         self._bodies: dict[bytes, dict[str, Any]] = {}
         self._place: dict[bytes, Insert] = {}
@@ -99,7 +115,11 @@ class _Gathering:
 
     def add(self, insert: Insert) -> None:
         record = insert.record
-        if record.counters is None or self._is_cut_off(insert):
+        if record.counters is None:
+            self._made.append(insert)
+            return
+        self._turn_to(insert.standing)
+        if self._is_cut_off(insert):
             self._made.append(insert)
             return
         body: dict[str, Any] = orjson.loads(record.body)
@@ -109,14 +129,25 @@ class _Gathering:
         else:
             self._part(insert, body, derived)
 
+    def _turn_to(self, standing: Standing) -> None:
+        """Forget what came before an act that this router's next sample came after."""
+        ref, seq = standing.device_ref, standing.seq
+        if any(self._seqs.get(ref, seq) < act <= seq for act in self._acts.get(ref, ())):
+            self._known.pop(ref, None)
+            self._changed.pop(ref, None)
+        self._seqs[ref] = seq
+
     def _is_cut_off(self, insert: Insert) -> bool:
-        """Whether an act came between a part and those that are stored of its sample, and nobody knows them any more.
+        """Whether an act came between a part and those that came of its sample, and nobody knows them any more.
 
         Then the record stays as it is: a part of a sum is none, and the act may have ended what admitted the others.
         """
         record, standing = insert.record, insert.standing
-        stored = self._begun.get(record.record_id)
-        if record.interval is None or stored is None or stored.seq == standing.seq:
+        if record.interval is None:
+            return False
+        stored, placed = self._begun.get(record.record_id), self._place.get(record.record_id)
+        seq = stored.seq if stored else placed.standing.seq if placed else standing.seq
+        if seq == standing.seq:
             return False
         known = self._known.get(standing.device_ref)
         return known is None or record.interval not in known.parts.begun
@@ -155,9 +186,13 @@ class _Gathering:
         return Gathered(
             inserts=[parts[one] if isinstance(one, bytes) else one for one in self._made],
             updates={record_id: part for record_id, part in parts.items() if record_id in self._begun},
-            memories=self._changed,
+            memories={ref: one for ref, one in self._changed.items() if self._is_open(ref)},
             joined=self._joined,
         )
+
+    def _is_open(self, ref: bytes) -> bool:
+        """Whether no act came after this router's last sample."""
+        return all(act <= self._seqs[ref] for act in self._acts.get(ref, ()))
 
 
 def _with(insert: Insert, body: dict[str, Any]) -> Insert:

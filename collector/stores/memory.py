@@ -64,7 +64,7 @@ class MemoryStore:
         self._forget(plan.appends)
         self._erased.update(plan.bury)
         begun = {key: Stored(i.record.body, i.standing.seq) for key, i in self._records.items()}
-        made = gather(plan.inserts, self._memories, begun)
+        made = gather(plan.inserts, self._memories, begun, parted(plan.appends))
         self._records.update({key: self._with_body(key, part.record.body) for key, part in made.updates.items()})
         self._memories.update(made.memories)
         new = [insert for insert in made.inserts if self._insert(insert)]

@@ -103,7 +103,7 @@ class Transaction:
         erased = await self._erase(plan)
         inserts, joined = plan.inserts, list[Insert]()
         if needs_gathering(inserts):
-            made = await gathered(self._session, inserts, self._ids)
+            made = await gathered(self._session, inserts, self._ids, parted(plan.appends))
             inserts, joined = made.inserts, made.joined
         new = await self._insert(inserts) if inserts else []
         if len(new) < len(inserts):

@@ -1,6 +1,6 @@
 """The rows of a PostgreSQL store behind `gather`: what is remembered of routers, and samples not complete yet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from collector.derive import encode
@@ -19,8 +19,12 @@ REMEMBER: Final = """
     ON CONFLICT (router_id) DO UPDATE SET state = excluded.state"""
 
 
-async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, int]) -> Gathered:
+async def gathered(
+    session: Session, inserts: list[Insert], ids: Mapping[bytes, int], acts: Mapping[bytes, Sequence[int]]
+) -> Gathered:
     """The inserts as they are to be written, derived and put together; what began earlier is updated here.
+
+    *acts* are as for `gather`.
 
     Inside a transaction alone in its region, after its erasures: what is forgotten with a router derives nothing.
     """
@@ -29,7 +33,7 @@ async def gathered(session: Session, inserts: list[Insert], ids: Mapping[bytes, 
     memories = {refs[row[0]]: remembered(row[1]) for row in await session.rows(MEMORIES, list(refs))}
     found = await session.rows(_BEGUN, parts) if parts else []
     begun = {row[0]: Stored(row[1].encode(), row[2]) for row in found}
-    made = gather(inserts, memories, begun)
+    made = gather(inserts, memories, begun, acts)
     if made.updates:
         bodies = [part.record.body.decode() for part in made.updates.values()]
         await session.do(_UPDATE, list(made.updates), bodies)

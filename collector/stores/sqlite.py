@@ -152,13 +152,14 @@ class SQLiteStore(StoreFile):
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)
-        forget(self._db, [ids[ref] for ref in parted(plan.appends)])
+        acts = parted(plan.appends)
+        forget(self._db, [ids[ref] for ref in acts])
         bury(self._db, plan.bury, now)
         if plan.erase:
             note_erasure(self._db, now)
         if plan.erase:
             last = look(self._db).last  # the number of an erased record may be given again
-        made = gathered(self._db, plan.inserts, ids)
+        made = gathered(self._db, plan.inserts, ids, acts)
         new = plan.inserts = made.inserts
         stored = insert_records(self._db, first_of(new, stored_so), ids)
         if stored < len(new):

@@ -1,7 +1,7 @@
 """The rows of a SQLite store behind `gather`: what is remembered of routers, and samples that are not complete yet."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from collector.derive import Memory, encode
 from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, remembered
@@ -10,8 +10,12 @@ from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
 
-def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping[bytes, int]) -> Gathered:
+def gathered(
+    connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping[bytes, int], acts: Mapping[bytes, Sequence[int]]
+) -> Gathered:
     """The inserts as they are to be written, derived and put together; what began earlier is updated here.
+
+    *acts* are as for `gather`.
 
     Inside the transaction of the commit, after its erasures: what is forgotten with a router derives nothing.
     """
@@ -19,11 +23,12 @@ def gathered(connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping
         return Gathered(inserts=inserts, updates={}, memories={}, joined=[])
     routers = {i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]
-    made = gather(inserts, _memories(connection, {ids[ref]: ref for ref in routers}), _begun(connection, parts))
+    memories = _memories(connection, {ids[ref]: ref for ref in routers})
+    made = gather(inserts, memories, _begun(connection, parts), acts)
     updates = ((part.record.body.decode(), record_id) for record_id, part in made.updates.items())
     connection.executemany("UPDATE record SET body = ? WHERE floating = 1 AND record_id = ?", updates)
-    memories = [(ids[ref], encode(memory)) for ref, memory in made.memories.items()]
-    write(connection, "INSERT OR REPLACE INTO memory VALUES {}", memories)
+    rows = [(ids[ref], encode(memory)) for ref, memory in made.memories.items()]
+    write(connection, "INSERT OR REPLACE INTO memory VALUES {}", rows)
     return made
 
 

@@ -1,5 +1,6 @@
 """What every store promises of records that make sense beside others: derived once, put together, forgotten at exit."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 from engines import ENGINES, LASTING, Engine, let_go, make, memories
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from notices import digest_of, later, notice
 from records import MINUTE, SECOND, START, act, join, leave, record, router
 
-from collector.model import Action, DropReason, Entry, Part, Record, Removal
+from collector.model import Action, DropReason, Entry, Part, Record, Region, Removal
 from collector.stores import Store
+from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 
 STATIONS, RATE = "wifi.wifi_station_count", "usage.downlink_bytes_per_second"
@@ -214,8 +218,9 @@ async def test_nothing_is_derived_over_an_exit_though_records_are_kept(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("apart", [True, False])
 async def test_nothing_is_derived_over_the_time_between_two_versions_of_the_notice(
-    engine: Engine, tmp_path: Path
+    engine: Engine, apart: bool, tmp_path: Path
 ) -> None:
     """The first one's consents ended, and the owner agreed to the second an hour later: that hour has no consent."""
     ends = START + 10 * MINUTE
@@ -224,10 +229,10 @@ async def test_nothing_is_derived_over_the_time_between_two_versions_of_the_noti
     anew = join(at=ends + 60 * MINUTE)
     anew = msgspec.structs.replace(anew, policy_version="v2", policy_digest=digest_of("v2", "en"))
     after = [state(2, ends + 61 * MINUTE, "disconnected"), state(3, ends + 62 * MINUTE, "disconnected")]
-    await store.commit([join(at=START - MINUTE), state(1, START, "connected")])
-    await store.commit([anew])
-    for one in after:
-        await store.commit([msgspec.structs.replace(one, policy_version="v2")])
+    entries: list[Entry] = [join(at=START - MINUTE), state(1, START, "connected"), anew]
+    entries += [msgspec.structs.replace(one, policy_version="v2") for one in after]
+    for some in [[one] for one in entries] if apart else [entries]:
+        await store.commit(some)
     found = await bodies(store)
     await store.close()
     let_go(tmp_path)
@@ -289,6 +294,69 @@ async def test_what_is_written_with_a_hold_is_derived_and_nothing_is_over_it(sto
 
     assert {"wifi": {"wifi_station_count": 5}} in found
     assert all("events" not in body for body in found)
+
+
+@pytest.mark.parametrize("acts", [BETWEEN[name] for name in ("an erasure from before", "a hold")])
+@pytest.mark.parametrize("apart", [True, False])
+async def test_nothing_is_derived_over_an_act_that_shares_its_commit(
+    store: Store, acts: list[Entry], apart: bool
+) -> None:
+    """Neither with what came after it in that commit nor with what comes in the next."""
+    later = START + 5 * MINUTE
+    before: list[Entry] = [state(1, START, "connected"), part(3, "a")]
+    since: list[Entry] = [state(2, later, "disconnected"), part(2, "b", later)]
+    for entries in ([*before, *acts], since) if apart else ([*before, *acts, *since],):
+        done = await store.commit(entries)
+    found = await bodies(store)
+
+    assert 1 == done.dropped[DropReason.DUPLICATE]
+    assert {"wifi": {"wifi_station_count": 3}} in found
+    assert all("events" not in body for body in found)
+
+
+ACTS = (Action.JOIN, Action.EXIT, Action.ERASE, Action.HOLD, Action.RELEASE)
+"""Those that do the same whatever shares their commit: a restriction takes back what waits, and leaves the rest."""
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Entry]:
+    """Samples of router a and acts that its owner or the rights desk comes up with, in order of receipt."""
+    now, entries = START, list[Entry]()
+    for number in range(draw(st.integers(1, 10))):
+        now += draw(st.sampled_from([0, 1, SECOND, MINUTE, 10 * MINUTE]))
+        at = now - draw(st.sampled_from([0, 0, 0, MINUTE, 5 * MINUTE]))
+        kind = draw(st.sampled_from(["state", "state", "counter", "counter", "part", "part", *ACTS]))
+        if kind == "state":
+            entries.append(state(number, at, draw(st.sampled_from(["connected", "disconnected"]))))
+        elif kind == "counter":
+            entries.append(sample(number, at, counters=(Part(RATE, "a", draw(st.integers(0, 9000)), 125e9),)))
+        elif kind == "part":
+            entries.append(part(draw(st.integers(1, 9)), draw(st.sampled_from("ab")), now, interval=number % 2))
+        else:
+            entries.append(act(Action(kind), at=at, reference="CASE-1"))
+    return entries
+
+
+@settings(max_examples=200, deadline=None)
+@given(stories())
+def test_what_shares_a_commit_derives_what_it_does_apart(entries: list[Entry]) -> None:
+    """Whatever acts come between, and so does what comes after."""
+    joined, then = join(at=START - 60 * MINUTE), START + 200 * MINUTE
+    probe = [state(90, then, "disconnected"), sample(91, then, counters=(Part(RATE, "a", 9000, 125e9),))]
+
+    async def told(*commits: list[Entry]) -> list[dict[str, Any]]:
+        store = MemoryStore(Region.GERMANY, ConsentRules())
+        for one in commits:
+            await store.commit(one)
+        return await bodies(store)
+
+    with asyncio.Runner() as runner:
+        at_once, apart = (
+            runner.run(told(*commits, [*probe, part(1, "z", then)]))
+            for commits in ([[joined, *entries]], [[one] for one in (joined, *entries)])
+        )
+
+    assert apart == at_once
 
 
 async def test_a_join_that_goes_on_with_a_consent_cuts_no_sample_off(store: Store) -> None:
