@@ -169,7 +169,7 @@ class _Gathering:
         return msgspec.structs.replace(derived, events=timely)
 
     def _part(self, insert: Insert, body: dict[str, Any], derived: Derived) -> None:
-        record_id = insert.record.record_id
+        record_id, body = insert.record.record_id, applied(body, derived)
         found = self._bodies.get(record_id)
         stored = self._begun.get(record_id) if found is None else None
         if found is not None or stored is not None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from notices import digest_of, later, notice
 from records import MINUTE, SECOND, START, act, join, leave, record, router
 
+from collector.derive import text_of
 from collector.model import Action, DropReason, Entry, Part, Record, Region, Removal
 from collector.stores import Store
 from collector.stores.memory import MemoryStore
@@ -126,6 +127,15 @@ async def test_an_exit_of_another_router_in_the_same_commit_loses_no_part(store:
 
     assert (1, 1) == (done.stored, done.dropped.total())
     assert [{"wifi": {"wifi_station_count": 5}}] == await bodies(store)
+
+
+@pytest.mark.parametrize("more", [{}, {"interval": 2}], ids=["whole", "a part"])
+async def test_an_event_that_a_later_sample_tells_again_counts_once(store: Store, more: dict[str, Any]) -> None:
+    """Whether that sample comes whole or in parts."""
+    body = {"events": [{"event": "unexpected_reboot", "time": text_of(START - 5 * MINUTE)}]}
+    await store.commit([sample(1, START, body=body), sample(2, START + MINUTE, body=body, **more)])
+
+    assert [{}, body] == await bodies(store)
 
 
 async def test_parts_of_the_next_interval_are_another_record(store: Store) -> None:
