@@ -46,7 +46,7 @@ def make_api(desk: Desk, tokens: Sequence[bytes], answers: Counter[int]) -> Star
     digests = [sha256(token).digest() for token in tokens]
 
     async def acts(request: Request) -> Response:
-        received_at = int(time.time() * 1000)
+        received_at = _now()
         decision = await desk.act(await _document(request, DeskDocument), received_at)
         if isinstance(decision, DropReason):
             raise Problem(422, decision.value, decision.meaning)
@@ -54,7 +54,7 @@ def make_api(desk: Desk, tokens: Sequence[bytes], answers: Counter[int]) -> Star
 
     async def state(request: Request) -> Response:
         document = await _document(request, RouterDocument)
-        return _standings(await desk.standings(document.router))
+        return _standings(await desk.standings(document.router, _now()))
 
     def guarded(handler: Handler) -> Handler:
         async def answer(request: Request) -> Response:
@@ -147,6 +147,10 @@ def _decided(decision: Decision) -> Response:
         raise Problem(503, "ledger_unavailable", text, regions=regions, retry_after=RETRY_SECONDS)
     overall = most_telling(result for result in decision.values() if result is not None)
     return json_response(200, {"result": overall.value, "regions": regions})
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
 
 
 def _standings(found: Mapping[Region, list[Standing] | None]) -> Response:

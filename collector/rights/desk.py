@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from collector.clock import Clock
 from collector.consent.acts import DATED, OPENING
 from collector.consent.ledger import Result
@@ -97,18 +99,20 @@ class Desk:
         for waiting in pending.values():
             _give_up(waiting, "the collector stops")
 
-    async def standings(self, router: str) -> dict[Region, list[Standing] | None]:
-        """What each region's ledger says of the routers known by a name; None where it cannot be read."""
+    async def standings(self, router: str, at: int) -> dict[Region, list[Standing] | None]:
+        """How the routers known by a name stand at a time, by each region's ledger; None where it cannot be read."""
         regions = list(self._writers)
-        found = await asyncio.gather(*(self._standings(region, router) for region in regions))
+        found = await asyncio.gather(*(self._standings(region, router, at) for region in regions))
         return dict(zip(regions, found, strict=True))
 
-    async def _standings(self, region: Region, router: str) -> list[Standing] | None:
+    async def _standings(self, region: Region, router: str, at: int) -> list[Standing] | None:
         try:
             async with asyncio.timeout(self._patience):
-                return [found.standing for found in await self._known(region, router)]
+                found = await self._known(region, router)
         except (TimeoutError, StoreUnavailable):
             return None
+        policies = self._rules.gate.policies
+        return [replace(one.standing, state=policies.state(one.standing, at)) for one in found]
 
     async def _known(self, region: Region, router: str) -> list[Router]:
         return await self._writers[region].store.find(refs_of(router, self._rules.pseudonyms[region]))

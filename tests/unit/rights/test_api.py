@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import trustme
+from msgspec.structs import replace
+from notices import later, notice
 from office import TOKEN, Office, act, imei_of, mac_of, now
 from prometheus_client import generate_latest
 from support import ROUTER
@@ -221,6 +223,16 @@ async def test_it_says_what_the_ledgers_say(office: Office) -> None:
     assert ([], []) == (regions["china"], regions["hong_kong"])
     assert ["joined"] == [found["state"] for found in regions["germany"]]
     assert ROUTER not in answer.text
+
+
+async def test_it_says_that_a_consent_has_ended_with_a_new_notice(office: Office) -> None:
+    """The ledger has no entry for that: a service that is told `joined` would not ask the owner again."""
+    await office.act("join")
+    rules = office.desk._rules
+    office.desk._rules = replace(rules, gate=replace(rules.gate, policies=notice(later("v2", at=now()))))
+    answer = await office.ask({"router": ROUTER}, path="/v1/consent/state")
+
+    assert ["outdated"] == [found["state"] for found in answer.json()["regions"]["germany"]]
 
 
 # What is refused
