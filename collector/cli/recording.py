@@ -32,6 +32,9 @@ _SAYS: Final = {
     Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
     Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
 }
+_IN_THE_WAY: Final = "has no effect: a restriction or a legal hold stands"
+"""Of a join that the ledger has no other reason to leave without effect."""
+_HELD: Final = "; a legal hold keeps what it erases until its release"
 
 
 def carry_out(config: Path | None, router: str, **said: Any) -> None:
@@ -92,6 +95,8 @@ class Done(NamedTuple):
     erased: int
     known: int
     """Routers that it knows by the name given."""
+    held: bool
+    """Whether a legal hold stands on one of those concerned."""
 
 
 def _record(
@@ -121,7 +126,8 @@ async def _commit(
             _check_clock(await store.newest(), region)
         known = [] if event.action is Action.JOIN else await store.find(refs_of(document.router, keys))
         committed = await store.commit([event, *further_events(event, document.event_id, known, keys)])
-        return Done(most_telling(committed.decided), committed.erased, len(known))
+        held = any(standing.holds for standing in committed.standings)
+        return Done(most_telling(committed.decided), committed.erased, len(known), held)
 
 
 def _check_clock(newest: int, region: Region) -> None:
@@ -134,10 +140,13 @@ def _check_clock(newest: int, region: Region) -> None:
 
 def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[Region, StoreUnavailable]) -> None:
     """Say what was done, and end with the exit code for it."""
-    for region, (result, erased, known) in done.items():
-        if known or result is not Result.WITHOUT_EFFECT or document.action == "join":
+    joins, erases = document.action == "join", document.action in {*ERASING, Action.ERASE}
+    for region, (result, erased, known, held) in done.items():
+        if known or result is not Result.WITHOUT_EFFECT or joins:
             records = f", {erased} record{'' if erased == 1 else 's'} erased" if erased else ""
-            say(f"{region}: {document.action} {_SAYS[result]}{records}")
+            waits = _HELD if held and erases and result in _DONE else ""
+            says = _IN_THE_WAY if joins and result is Result.WITHOUT_EFFECT else _SAYS[result]
+            say(f"{region}: {document.action} {says}{records}{waits}")
     for region, error in away.items():
         say(f"{region}: not done: {error}")
     if away:

@@ -16,11 +16,13 @@ from collector.rights.api import ACTS, MAX_BYTES, RETRY_SECONDS, STATE
 from collector.rights.document import DESK_ONLY, DeskDocument, RouterDocument
 
 _RESULTS: Final = {
-    Result.RECORDED: "The act is in the ledger, and holds from now on.",
+    Result.RECORDED: "The act is in the ledger, and holds from now on. What it erases goes with the end of a legal "
+    "hold, where one stands.",
     Result.REPEATED: "It was there before: the same act with the same `event_id`, for the same router.",
     Result.STALE: "A join that is not newer than what closed the gate. It opens nothing.",
     Result.REFUSED: "A join after a consent that was void, in which nobody attests to be of age. It opens nothing.",
-    Result.WITHOUT_EFFECT: "There is nothing it could do: nobody is known by that name, or it stands so already.",
+    Result.WITHOUT_EFFECT: "There is nothing it could do: nobody is known by that name, or it stands so already. Of a "
+    "join: a restriction or a legal hold is in its way.",
 }
 MEANINGS: Final = {
     200: "Every ledger concerned has the act, durably; `regions` says what each made of it.",

@@ -128,18 +128,32 @@ def test_an_erasure_leaves_the_router_in_the_programme(site: Site) -> None:
 
 
 def test_a_hold_suspends_what_an_exit_erases(site: Site) -> None:
-    """Nothing can be read meanwhile; the release erases, and says how much."""
+    """Nothing can be read meanwhile; who asks for an erasure is told; the release erases, and says how much."""
     site.report(ROUTER)
     held = site.run("consent", "hold", ROUTER, "--reference", "CASE-2026-017")
     left = site.run("exit", ROUTER)
     during = site.records()
+    erased = site.run("consent", "erase", ROUTER)
     other = site.run("consent", "release", ROUTER, "--reference", "CASE-1")
     released = site.run("consent", "release", imei_of(ROUTER), "--reference", "CASE-2026-017")
 
-    assert ("germany: hold recorded\n", "germany: exit recorded\n", [0]) == (held.output, left.output, during)
+    waits = "; a legal hold keeps what it erases until its release"
+    assert ("germany: hold recorded\n", [0]) == (held.output, during)
+    assert [f"germany: {act} recorded{waits}\n" for act in ("exit", "erase")] == [left.output, erased.output]
     assert (0, "germany: release has nothing to do: it stands so already\n") == (other.exit_code, other.output)
     assert (0, "germany: release recorded, 1 record erased\n") == (released.exit_code, released.output)
-    assert ["join", "hold", "exit", "release"] == [act for act, _ in site.acts()]
+    assert ["join", "hold", "exit", "erase", "release"] == [act for act, _ in site.acts()]
+
+
+@pytest.mark.parametrize("act", [["restrict"], ["hold", "--reference", "CASE-1"]], ids=["restricted", "held"])
+def test_a_join_that_a_restriction_or_a_hold_is_in_the_way_of_says_so(site: Site, act: list[str]) -> None:
+    """That it stood so already would say that the router takes part."""
+    site.report(ROUTER)
+    site.run("consent", *act, ROUTER)
+    joined = site.run("consent", "join", ROUTER, "--country", "DE")
+    told = "germany: join has no effect: a restriction or a legal hold stands\n"
+
+    assert (1, told) == (joined.exit_code, joined.output)
 
 
 def test_a_reference_is_kept_and_nothing_else_is(site: Site) -> None:
