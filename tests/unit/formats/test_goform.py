@@ -123,6 +123,14 @@ def test_anything_else_is_neither(value: Any) -> None:
     assert found.flag is Flag.INVALID
 
 
+def test_the_flag_is_the_setting_that_firmware_calls_so() -> None:
+    """Catalogue 1.7.2; by this name and no other."""
+    found = report({"tr069_user_improv_flag": "1", "lte_rsrp": "-97"})
+
+    assert isinstance(found, Report)
+    assert found.flag is Flag.YES
+
+
 LOOK_ALIKES = (
     "tr069_user_improv_notify_flag", "privacy_read_flag", "dm_user_grant_flag", "tr069_enable", "fota_upgrade_selector",
     "dm_update_mode", "UpgMode", "wizard_flag", "guest_switch", "Enable_Diag_Log", "tr069_user_improv", "user_improv",
@@ -158,8 +166,8 @@ def test_the_flag_is_at_the_top_or_nowhere(payload: Any) -> None:
 @pytest.mark.parametrize("value", ["0", "", False, None, "perhaps", 2])
 def test_two_spellings_that_disagree_are_no_yes(name: str, value: Any) -> None:
     """Nobody guesses which is meant; where both say yes there is nothing to guess."""
-    for payload, flag in (({FLAG: "1", name: value}, Flag.INVALID), ({FLAG: "1", name: "1"}, Flag.YES)):
-        found = report({**payload, "lte_rsrp": "-97"})
+    for other, flag in ((value, Flag.INVALID), ("1", Flag.YES), (True, Flag.YES)):
+        found = report({FLAG: "1", name: other, "lte_rsrp": "-97"})
         assert isinstance(found, Report)
         assert found.flag is flag
 
@@ -172,11 +180,12 @@ def test_a_flag_that_comes_twice_is_malformed() -> None:
 
 @pytest.mark.parametrize("value", ["1", "2", "", None, True])
 def test_where_the_ledger_decides_only_a_no_is_heard(value: Any) -> None:
-    """The flag of such a source opens nothing."""
-    found = report({FLAG: value, "lte_rsrp": "-97"}, flag="ledger")
+    """The flag of such a source opens nothing, and another spelling of it is no place for a no."""
+    for payload in ({FLAG: value}, {"ueip": value}, {"UEIP": "0"}):
+        found = report({**payload, "lte_rsrp": "-97"}, flag="ledger")
 
-    assert isinstance(found, Report)
-    assert found.flag is Flag.NONE
+        assert isinstance(found, Report)
+        assert found.flag is Flag.NONE
 
 
 def test_a_flagged_map_becomes_a_record_and_a_flagless_one_does_not() -> None:
@@ -198,7 +207,8 @@ def test_a_flagged_map_becomes_a_record_and_a_flagless_one_does_not() -> None:
 @pytest.mark.parametrize(
     "payload",
     [{}, {"ppp_status": ""}, {"ppp_status": "", "signalbar": " ", "lte_rsrp": None, "list": [], "deep": {"a": ""}},
-     {"loginfo": "login"}, {"loginfo": "ok", "LD": "6C1E", "RD": "77", "lte_rsrp": ""}, [], [[], {}],
+     {"loginfo": "login"}, {"login": {"loginfo": "login"}}, {"loginfo": "ok", "LD": "6C1E", "RD": "77", "lte_rsrp": ""},
+     [], [[], {}],
      {"wifi_coverage,m_ssid_enable,sn,imei,...,": ""}, {"jsonrpc": "2.0", "id": 1, "error": {"code": -32002}},
      [{"jsonrpc": "2.0", "id": 1, "result": [6]}, {"jsonrpc": "2.0", "id": 2, "result": [2, {}]}]],
 )  # fmt: skip
@@ -208,6 +218,15 @@ def test_a_blank_map_says_nothing(payload: Any) -> None:
     outcome = process(sent(payload), make_rules(sources=[SETTINGS]))
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.NOTHING_SAID
+
+
+@pytest.mark.parametrize("value", [0, 0.0, False, "0"])
+def test_a_map_of_zeros_is_not_blank(value: Any) -> None:
+    """It has a flag to be missed."""
+    found = report({"guest_switch": value, "lte_rsrp": ""})
+
+    assert isinstance(found, Report)
+    assert found.flag is Flag.ABSENT
 
 
 def test_a_few_filled_values_among_blanks_are_taken() -> None:
@@ -283,6 +302,14 @@ def test_a_refused_call_leaves_the_others() -> None:
     found = report([*answers, {"jsonrpc": "2.0", "error": {"code": -32002}}])
     assert isinstance(found, Report)
     assert () == found.removed, "what is the answers' envelope is no key of the router"
+
+
+@pytest.mark.parametrize("status", [False, 0.0, "0", None])
+def test_what_only_looks_like_an_answer_is_none(status: Any) -> None:
+    """A status is a whole number, and what is answered an object."""
+    lists = {"system": [status, {"uptime": "7"}], "uptime": [0, "7"], "answer": [0, {"uptime": "7"}, 0]}
+
+    assert {"signal": {"rsrp_dbm": -97}} == kept({**lists, "lte_rsrp": "-97"})
 
 
 def test_what_belongs_to_terminals_is_not_the_routers() -> None:
@@ -499,6 +526,14 @@ def test_a_time_that_an_agent_adds_is_the_samples(name: str, value: Any) -> None
 
     assert isinstance(found, Report)
     assert (1_795_281_366_000, "goform") == (found.time, found.format)
+
+
+def test_the_flag_and_the_time_are_not_counted_as_left_out() -> None:
+    """They are taken, though into no field."""
+    found = report({FLAG: "1", "time": 1_795_281_366, "uptime": "5"})
+
+    assert isinstance(found, Report)
+    assert () == found.removed
 
 
 @pytest.mark.parametrize("value", ["", None, 0, "1970-01-01T00:00:07Z", "soon"])
