@@ -1,5 +1,6 @@
 """Consent events of the wire format v1: a join needs everything in order, an exit needs only to be one."""
 
+import secrets
 from typing import Any
 
 import pytest
@@ -137,6 +138,7 @@ def test_a_join_that_names_no_storage_region_names_none() -> None:
         ("malformed", {"language": "German, please"}),
         ("malformed", {"storage_regions": ["mars"]}),
         ("malformed", {"storage_regions": "germany"}),
+        ("malformed", {"storage_regions": ["germany"] * 4}),
         ("malformed", {"adult_or_guardian": "child"}),
         ("schema_version", {"schema_version": 2}),
         ("schema_version", {"schema_version": "1"}),
@@ -151,6 +153,12 @@ def test_a_join_that_is_not_in_order_is_refused(reason: str, changes: Document) 
 
     assert reason == refusal_of({name: value for name, value in document.items() if value is not None})
     assert refusal_of(document) in {reason, "malformed"}
+
+
+@pytest.mark.parametrize("who", ["adult", "guardian"])
+def test_a_join_keeps_who_attested_to_be_old_enough(who: str) -> None:
+    """Either may."""
+    assert who == events_of(act("join", adult_or_guardian=who))[Region.GERMANY].adult_or_guardian
 
 
 @pytest.mark.parametrize("name", ["schema_version", "event_id", "action", "time", "country"])
@@ -203,6 +211,7 @@ def test_an_exit_goes_to_every_ledger_and_counts_where_the_router_joined() -> No
         {"language": "German, please"},
         {"storage_regions": ["mars"]},
         {"storage_regions": "germany"},
+        {"storage_regions": ["germany"] * 4},
         {"adult_or_guardian": "child"},
         {"x": 1},
     ],
@@ -264,6 +273,35 @@ def test_an_act_is_known_by_its_id() -> None:
     assert len(Region) == len({left.event_ref for _, left in retained.events})
 
 
+@pytest.mark.parametrize("action", ["join", "exit"])
+def test_an_act_that_comes_again_after_a_rotation_of_the_key_is_the_same(action: str) -> None:
+    """It does not undo what came after it (K32)."""
+    old, new = secrets.token_bytes(32), secrets.token_bytes(32)
+    rules = [make_rules([Region.GERMANY], keys={Region.GERMANY: keys}) for keys in ([old], [new, old])]
+    first, again = (events_of(act(action), each)[Region.GERMANY] for each in rules)
+
+    assert first.event_ref in again.older_event_refs
+
+
+@pytest.mark.parametrize("action", ["join", "exit"])
+@pytest.mark.parametrize(
+    ("said", "channel"), [({"channel": "app"}, "app"), ({"channel": "webui"}, "webui"), ({}, "webui")], ids=str
+)
+def test_the_owner_acts_in_the_app_or_on_the_routers_page(action: str, said: Document, channel: str) -> None:
+    """On the page where the act does not say it."""
+    assert {channel} == {event.channel for event in events_of(act(action, **said)).values()}
+
+
+@pytest.mark.parametrize("action", ["join", "exit"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_act_that_the_broker_had_kept_is_known_as_one(action: str, kept: bool) -> None:
+    """Nobody knows for how long: the ledger takes a join of that kind with doubt, and none that comes live."""
+    found = process(replace(message(act(action), topic=TOPIC), replayed=kept), standard_rules())
+
+    assert isinstance(found, ConsentChange)
+    assert {kept} == {event.replayed for _, event in found.events}
+
+
 def test_an_exit_under_the_id_of_a_join_is_another_act() -> None:
     """A router whose ids begin again leaves all the same (K35); a join under the id of an exit opens nothing."""
     rules = standard_rules()
@@ -284,7 +322,8 @@ def test_an_exit_under_the_id_of_a_join_is_another_act() -> None:
         ("malformed", '{"schema_version":1,"action":"exit","event_id":"e","x":NaN}'),
         ("malformed", '{"a":' * 5000),
         ("schema_version", "{}"),
-        ("oversize", b" " * 65_537),
+        ("schema_version", b"{}" + b" " * 65_534),
+        ("oversize", b"{}" + b" " * 65_535),
     ],
 )
 def test_what_is_no_consent_event_is_refused(reason: str, payload: bytes | str) -> None:

@@ -19,7 +19,7 @@ from collector.consent.standing import ClosedRouters
 from collector.metrics import Metrics
 from collector.model import DropReason, Region
 from collector.registry import Entry, Registry
-from collector.rights.acts import ActRules, most_telling
+from collector.rights.acts import ActRules, direct_events, most_telling
 from collector.rights.desk import Decision, Desk
 from collector.rights.document import DeskDocument
 from collector.rules import consent_rules
@@ -135,6 +135,16 @@ async def test_whose_ledger_a_join_goes_to_the_registry_says_once_it_is_known() 
     assert not isinstance(left, DropReason)
     assert Result.RECORDED is left[Region.HONG_KONG]
     assert [DropReason.REGION_CONFLICT, {Region.GERMANY: Result.RECORDED}] == after
+
+
+def test_an_act_that_comes_to_the_desk_comes_live() -> None:
+    """No broker has kept it: a ledger need not doubt when it was done."""
+    rules = ActRules(RULES.regions, RULES.gate, RULES.pseudonyms)
+
+    for action in ("join", "exit"):
+        events = direct_events(document(action, "e-1", "ZTE1", "DE"), BASE, rules, actor_auth="key")
+        assert not isinstance(events, DropReason)
+        assert [False] * len(events) == [event.replayed for _, event in events]
 
 
 def test_while_the_clock_is_behind_a_join_has_to_be_sent_again() -> None:
