@@ -80,6 +80,20 @@ def test_a_pushed_report_is_read_as_bulk_data() -> None:
     assert SENDER == second.endpoint
 
 
+def test_a_pushed_report_is_of_when_it_was_collected_not_of_when_it_was_pushed() -> None:
+    """Which may be minutes later."""
+    push = event("Push!", Data=json.dumps({"Report": [{"CollectionTime": COLLECTED - 300, "up": 1}]}))
+
+    assert [TIME - 300_000] == [sample.time for sample in usp_readings(record(notify(DATED, **push)))]
+
+
+def test_samples_under_an_id_that_comes_again_have_none() -> None:
+    """Each of the next report would be taken for one of the last."""
+    push = event("Push!", Data=json.dumps({"Report": [{"up": 1, "x": 1}, {"up": 2, "x": 1}]}))
+
+    assert [None, None] == [sample.key for sample in usp_readings(record(notify("7", **push)))]
+
+
 def test_a_pushed_report_without_a_time_is_of_when_it_was_pushed() -> None:
     """Save what had waited before."""
     push = event("Push!", Data=json.dumps({"Report": [{"up": 1, "x": 1}, {"up": 2, "x": 1}]}))
@@ -97,7 +111,10 @@ def test_a_pushed_report_without_a_time_is_of_when_it_was_pushed() -> None:
         ("7", None, None),
         ("Event-7", None, None),
         ("", None, None),
+        ("Event-2026-11-21T17:03:31Z-1 of 2", None, None),
         ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6", None, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        ("F81D4FAE7DEC11D0A76500A0C91E6BF6", None, "F81D4FAE7DEC11D0A76500A0C91E6BF6"),
+        ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6-7", None, None),
     ],
 )
 def test_a_message_id_tells_a_message_if_no_other_can_have_it(message_id: str, time: int | None, key: Any) -> None:
@@ -125,6 +142,7 @@ def test_a_greeting_says_nothing_of_the_router(kind: str) -> None:
     [
         notify(DATED, **event("Periodic!", "Device.LocalAgent.")),
         notify(DATED, **event("TransferComplete!", "Device.LocalAgent.", Command="x", FaultString="y")),
+        notify(DATED, **event("Periodic!", ParamPath="Device.Cellular.Interface.1.RSRP", ParamValue="-121")),
         notify(DATED, obj_creation={}),
         notify(DATED, obj_deletion={}),
         notify(DATED, oper_complete={}),
@@ -145,6 +163,7 @@ def session(**more: Any) -> bytes:
     return record(session_context={"session_id": 1, "sequence_id": 2, **more})
 
 
+OTHERS = ("value_change", "obj_creation", "obj_deletion", "oper_complete", "on_board_req")
 CHANGE = notify(DATED, value_change={"param_path": "Device.X", "param_value": "1"})
 
 
@@ -166,7 +185,8 @@ def test_a_session_context_with_a_whole_message_is_read() -> None:
         session(payload=[CHANGE], payload_sar_state=1), session(payload=[CHANGE], payload_sar_state=3),
         session(payload=[CHANGE], payloadrec_sar_state=2), session(payload=[b"\xff"]),
         record(message_class("Msg")(header={"msg_id": "1"}).SerializeToString()),
-        record(notify(DATED, **event("Boot!"), value_change={})),
+        record(message_class("Msg")(body={"request": {"notify": event("Boot!")}}).SerializeToString()),
+        *(record(notify(DATED, **event("Boot!"), **{kind: {}})) for kind in OTHERS),
         record(notify(DATED, **event("Boot!", ParameterMap="{"))),
         record(notify(DATED, **event("Boot!", ParameterMap="[]"))),
         record(notify(DATED, **event("Boot!", ParameterMap='{"a":1,"a":2}'))),
