@@ -76,6 +76,23 @@ def test_the_time_of_collection_is_read_in_every_notation(time: Any, millisecond
     assert milliseconds == sample.time
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["timestamp", "Timestamp", "Time", "Device.Time.CurrentLocalTime", "Time.CurrentLocalTime",
+     "InternetGatewayDevice.Time.CurrentLocalTime", "Device.DeviceInfo.X_RDKCENTRAL-COM_SystemTime"],
+)  # fmt: skip
+def test_a_profile_may_name_the_time_as_its_parameter_is_named(name: str) -> None:
+    """With or without the root; it is no value of the sample then."""
+    assert (Reading(values=(UP,), time=MILLISECONDS),) == readings({"Report": [{name: COLLECTED, UP[0]: UP[1]}]})
+
+
+def test_of_several_clocks_the_first_that_is_set_counts() -> None:
+    """One that never was says nothing against another."""
+    [sample] = readings({"Report": [{"CollectionTime": 0, "Time": COLLECTED, "up": 1}]})
+
+    assert (MILLISECONDS, (("up", 1),)) == (sample.time, sample.values)
+
+
 def test_a_report_may_say_no_time() -> None:
     """ReportTimestamp None."""
     assert (Reading(values=(UP,)),) == readings({"Report": [dict([UP])]})
@@ -97,6 +114,13 @@ def test_of_elements_without_a_time_only_the_last_is_of_now() -> None:
     samples = readings({"Report": [{RSRP: -92, UP[0]: 1}, {}, {RSRP: -91, UP[0]: 2}, {RSRP: -90, UP[0]: 3}]})
 
     assert [True, True, False] == [sample.late for sample in samples]
+
+
+def test_of_rows_without_a_time_only_the_last_is_of_now() -> None:
+    """As of elements; one row alone is of now."""
+    tables = ("up,down\n700,1\n760,2\n820,3\n", "up,down\n700,1\n")
+
+    assert [[True, True, False], [False]] == [[row.late for row in readings(table.encode())] for table in tables]
 
 
 def test_reports_of_one_and_the_same_parameter_are_not_pairs_of_one_report() -> None:
@@ -154,8 +178,8 @@ def test_what_stands_beside_the_report_goes_with_its_last_element() -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_report_is_malformed(payload: bytes) -> None:
-    """A key twice at any depth, too, and too much depth."""
-    assert read(payload) is DropReason.MALFORMED
+    """A key twice at any depth, too, and too much depth; whoever is to name the router."""
+    assert [DropReason.MALFORMED] * 2 == [read(payload, named=named) for named in (False, True)]
 
 
 def test_a_report_of_nothing_says_nothing() -> None:
@@ -318,6 +342,8 @@ def test_a_report_becomes_a_record_of_the_topics_router() -> None:
         ({"InternetGatewayDevice.DeviceInfo.SerialNumber": "R7"}, "R7"),
         ({"serial": "R7"}, "R7"),
         ({"Device.LocalAgent.EndpointID": "os::00256D-R7", "Device.DeviceInfo.SerialNumber": "other"}, "R7"),
+        ({"Device.LocalAgent.EndpointID": " ", "Device.DeviceInfo.SerialNumber": "R7"}, "R7"),
+        ({"Device.LocalAgent.EndpointID": 7, "Device.DeviceInfo.SerialNumber": "R7"}, "R7"),
     ],
 )
 def test_a_source_may_let_the_payload_name_the_router(parameters: dict[str, Any], router: str) -> None:
