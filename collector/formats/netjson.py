@@ -51,7 +51,8 @@ class DeviceMonitoring:
             if sample is None:
                 return DropReason.MALFORMED
             values = dict(flatten({name: value for name, value in sample.items() if name not in _OURS}))
-            values |= dict(flatten({"envelope": around})) if around else {}
+            beside = {name: value for name, value in around.items() if name != _TIME}
+            values |= dict(flatten({"envelope": beside})) if beside else {}
         except (NotStrict, NotFlat):
             return DropReason.MALFORMED
         values.pop(_CLOCK, None)

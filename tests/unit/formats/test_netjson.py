@@ -263,7 +263,9 @@ def test_states_of_the_modem_are_those_of_the_uplink(state: str, kept_as: str | 
         ({"frequency": True, "channel": "auto"}, None),
         ({"frequency": None, "channel": 0}, None),
         ({"frequency": " " * 16 + "2437", "channel": None}, "2g"),
-        ({"frequency": "5" * 400, "channel": None}, None),
+        ({"frequency": 5180, "channel": None}, "5g"),
+        ({"frequency": 2437.0, "channel": None}, "2g"),
+        ({"frequency": "5" * 5000, "channel": None}, None),
     ],
 )
 def test_the_band_of_an_access_point_is_that_of_its_frequency(radio: dict[str, Any], band: str | None) -> None:
@@ -329,6 +331,8 @@ def test_the_time_is_what_the_agent_puts_into_its_query() -> None:
 
     assert at(time=query, zone="Asia/Shanghai") == MEASURED_AT
     assert at(f"/{query}") == at(f"/time={query}") == at(f"/sub/time={query}") == MEASURED_AT
+    assert at(f"/?time={query}") == at(f"/key=x&time={query}&current=true") == MEASURED_AT
+    assert at(f"/uptime={query}") is None
     assert at(time="2026-11-21T17:00:00Z") == at(time=1_795_280_400) == MEASURED_AT
 
 
@@ -372,6 +376,28 @@ def test_a_sample_may_stand_in_an_envelope(envelope: Any) -> None:
 
     assert kept(envelope(SAMPLE)) == EXPECTED
     assert found.time == MEASURED_AT - 3_600_000
+
+
+def test_what_stands_around_a_sample_is_counted_as_what_it_is() -> None:
+    """A secret there is one; the time is none, and the sample is not counted twice."""
+    alone = dict(report(SAMPLE).removed)
+    around = dict(report({"data": SAMPLE, "password": "x", "time": "21-11-2026_16:00:00.000000"}).removed)
+
+    assert {**alone, Removal.LOCAL_ONLY: alone[Removal.LOCAL_ONLY] + 1} == around
+
+
+def test_what_says_what_a_sample_is_and_when_is_not_counted_as_left_out() -> None:
+    """Kind, time and clock are taken, though into no field."""
+    general = {"uptime": 5, "local_time": 1_795_280_400}
+
+    assert () == report({"type": "DeviceMonitoring", "general": general, "time": 1_795_280_400}).removed
+
+
+def test_an_access_point_without_terminals_may_say_so_with_an_object() -> None:
+    """An empty table of Lua is either."""
+    nobody: tuple[Any, ...] = ([], {})
+
+    assert [0, 0] == [kept(with_wireless(clients=none))["wifi"]["wifi_station_count"] for none in nobody]
 
 
 @pytest.mark.parametrize(
