@@ -231,6 +231,7 @@ LINK, UPTIME = "network.wan_connection_state", "router.uptime_seconds"
         (False, "uptime/uptime", b"-5\0", {}),
         (False, "uptime/uptime", b"U\0", {}),
         (False, "uptime/uptime", b"inf\0", {}),
+        (False, "uptime/uptime", b"\xff7\0", {}),
         (False, "uptime/uptime", b"5:6\0", {}),
         (False, "interface-wan/if_octets", b"1e3:2.5e2\0", {RX: 1000, TX: 250}),
         (False, "interface-wan.10/if_octets", b"1000:250\0", {RX: 1000, TX: 250}),
