@@ -71,6 +71,29 @@ def test_the_flag_is_read_alike_in_both_ways_of_reading(text: str, flag: Flag) -
     assert flag is decoded(text).flag
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"ueip":false,"ueip":true,"x":1}',
+        '{"ueip":true,"x":1,"x":2}',
+        '{"ueip":true,"x":{"y":1,"y":2}}',
+        '{"ueip":true,"x":1,"radio":{"rsrp_dbm":-90,"rsrp_dbm":-80}}',
+    ],
+)
+def test_a_key_that_stands_twice_beside_an_unknown_one_makes_a_message_malformed(text: str) -> None:
+    """Whichever of the two counts, the other says something else: of the flag, whether anything may be kept (G1)."""
+    assert DropReason.MALFORMED is standard_rules().reports.decode(message(text), ROUTER)
+
+
+def test_what_is_unknown_may_not_nest_deeper_than_anything_else() -> None:
+    """By G1, wherever a message is read."""
+    deepest = standard_rules().reports.max_depth
+    texts = ['{"ueip":true,"x":' + "[" * levels + "]" * levels + "}" for levels in (deepest - 1, deepest)]
+
+    assert Flag.YES is decoded(texts[0]).flag
+    assert DropReason.MALFORMED is standard_rules().reports.decode(message(texts[1]), ROUTER)
+
+
 @pytest.mark.parametrize("text", ["{}", '{"x":1}', '{"UEIP":true}', '{"ueip_flag":true}', "{'ueip':true}", '{"x":', ""])
 def test_where_no_flag_can_be_nothing_else_is_read(text: str) -> None:
     """A message that is no JSON is still called what it is."""
