@@ -30,7 +30,7 @@ from support import (
 )
 
 from collector.consent.standing import Standing, State
-from collector.model import Accepted, Dropped, DropReason, Message, Record, Region
+from collector.model import Accepted, ConsentRefused, Dropped, DropReason, Message, Record, Region
 from collector.pipeline import Rules, process, the_long_way
 
 
@@ -77,6 +77,14 @@ def test_a_clean_report_goes_straight(document: Document) -> None:
     """Else the way would be no use; and it becomes what it would have become."""
     assert straight(message(document)) is not None
     same_both_ways(message(document))
+
+
+def test_a_report_on_the_topic_of_acts_is_none() -> None:
+    """What its topic says it is decides; a router may publish to both, so access rules of a broker do not help."""
+    strayed = message(complete_document(), topic=f"ueip/v1/{ROUTER}/consent")
+
+    assert straight(strayed) is None
+    assert ConsentRefused(DropReason.MALFORMED) == process(strayed, standard_rules())
 
 
 @pytest.mark.parametrize("spaces", [None, 2], ids=["compact", "indented"])
