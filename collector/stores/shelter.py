@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from collector.consent.acts import hides
+from collector.consent.acts import hides, reaches_until
 from collector.errors import SpoolUnavailable
 from collector.model import ConsentEvent, DropReason, Record
 from collector.stores.outage import Outage, Way
@@ -146,4 +146,8 @@ class Shelter:
 
 
 def _is_record_of(act: Item, item: Item) -> bool:
-    return isinstance(item.entry, Record) and item.entry.identity.device_ref == act.entry.identity.device_ref
+    """Whether this is a record of the act's router, and not of after what the act reaches."""
+    event, record = act.entry, item.entry
+    if not isinstance(record, Record) or not isinstance(event, ConsentEvent):
+        return False
+    return record.identity.device_ref == event.identity.device_ref and record.received_at <= reaches_until(event)

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from collector.consent.acts import EVERYTHING, reaches_until
 from collector.errors import SpoolUnavailable, StoreUnavailable
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
@@ -100,7 +101,7 @@ class SpoolFile:
         return self._file.safely(lambda: self._put(entries, in_hand=in_hand))
 
     def close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
-        """Take a closing act and purge the records of its router; the act, which names them as spent, and its row."""
+        """Take an act and purge what it reaches of its router; the act, which names that as spent, and its row."""
         taken = self._file.safely(lambda: self._in_one(lambda: self._close_gate(act, refs, reason)))
         self._file.scrub()
         return taken
@@ -111,8 +112,8 @@ class SpoolFile:
 
     def ids_of(self, refs: Sequence[bytes], until: int) -> tuple[bytes, ...]:
         """The ids of these routers' records that were received *until* then."""
-        _, records = self._file.safely(lambda: self._records_of(refs, self._next_id))
-        return tuple(record.record_id for record in records if record.received_at <= until)
+        _, records = self._file.safely(lambda: self._records_of(refs, self._next_id, until))
+        return tuple(record.record_id for record in records)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Forget rows whose outcome is known. If that fails now, it is done once the file can be written again."""
@@ -191,26 +192,32 @@ class SpoolFile:
         self._next_id += len(made)
 
     def _close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
-        spent = (*act.spent, *(record.record_id for record in self._purge(refs, reason, self._next_id)))
-        act = msgspec.structs.replace(act, spent=spent)
+        gone = self._purge(refs, reason, self._next_id, reaches_until(act))
+        act = msgspec.structs.replace(act, spent=(*act.spent, *(record.record_id for record in gone)))
         row = self._sealed(act, self._next_id, int(time.time() * 1000))
         self._insert([row])
         return row.id, act
 
-    def _purge(self, refs: Sequence[bytes], reason: DropReason, before: int) -> list[Record]:
-        mine, records = self._records_of(refs, before)
+    def _purge(self, refs: Sequence[bytes], reason: DropReason, before: int, until: int = EVERYTHING) -> list[Record]:
+        mine, records = self._records_of(refs, before, until)
         self._remove([row.id for row in mine])
         for row in mine:
             self._drop(row.id, reason)
         return records
 
-    def _records_of(self, refs: Sequence[bytes], before: int) -> tuple[list[Row], list[Record]]:
-        """The rows of these routers' records that are numbered below *before*, and those of them that can be read."""
-        found, records = rows_in.records_of(self._file.db, self._sealer.tags(refs)), []
-        mine = [row for row in found if row.id < before]
-        for row in mine:
+    def _records_of(self, refs: Sequence[bytes], before: int, until: int) -> tuple[list[Row], list[Record]]:
+        """The rows of these routers' records that are numbered below *before* and were received *until* then, and
+        those of them that can be read; what cannot is of any time.
+        """
+        mine, records = list[Row](), list[Record]()
+        found = rows_in.records_of(self._file.db, self._sealer.tags(refs))
+        for row in [row for row in found if row.id < before]:
             with suppress(Unreadable, msgspec.DecodeError):
-                records.append(_decode_record(self._opened(row)))
+                record = _decode_record(self._opened(row))
+                if record.received_at > until:
+                    continue
+                records.append(record)
+            mine.append(row)
         return mine, records
 
     def _drop(self, row_id: int, reason: DropReason) -> None:

@@ -846,6 +846,19 @@ async def test_an_erasure_names_nothing_of_the_spool_that_came_after_it(folder: 
     assert [2, 3] == here.stored()
 
 
+async def test_an_erasure_that_is_spooled_takes_nothing_that_came_after_it(folder: Path) -> None:
+    """Neither out of the spool nor of the memory: it goes by the time of receipt (K29)."""
+    here = await region(folder, "a")
+    await here.refuse()
+    here.put(record("a", 1), *(record("a", n, at=LATER + SECOND) for n in (2, 3)))
+    await here.shelter()
+    here.put(act(Action.ERASE, "a", at=LATER), record("a", 4, at=LATER + SECOND))
+    await here.shelter()
+    await here.heal()
+
+    assert [2, 3, 4] == here.stored()
+
+
 # A commit that hangs
 
 
