@@ -178,13 +178,14 @@ class _Deciding:
             self._erased.add(after.device_ref)
 
     def _drop_again(self, device_ref: bytes) -> None:
-        """Drop what came before the act and is stored: beside an erasure of that it would come back (K09).
+        """Drop what came before the act and is stored, or was taken back: beside an erasure it would come back (K09).
 
         A part of a sample, too: what was remembered of the others is gone with the act, and a part of a sum is no sum.
         """
-        if not self._stored:
+        if not (self._stored or self._spent):
             return
-        again = [i.standing.device_ref == device_ref and i.record.record_id in self._stored for i in self.plan.inserts]
+        known = self._spent.union(self._stored)
+        again = [i.standing.device_ref == device_ref and i.record.record_id in known for i in self.plan.inserts]
         if any(again):
             self.plan.inserts = list(compress(self.plan.inserts, map(not_, again)))
             self.plan.dropped[DropReason.DUPLICATE] += sum(again)

@@ -1180,3 +1180,13 @@ async def test_a_part_that_comes_beside_the_erasure_of_its_sample_makes_no_new_r
 
     assert [(0, {DropReason.DUPLICATE: 1})] * 2 == [outcome(done), outcome(again)]
     assert ((0, [3]) if later else (1, [])) == (done.erased, await numbers(store))
+
+
+async def test_of_what_came_twice_before_an_erasure_nothing_outlives_it(store: Store) -> None:
+    """All in one commit: the first delivery is reached, and the second is the same message (K09)."""
+    first = record("c", at=START)
+    again = msgspec.structs.replace(first, received_at=START + 60_000)
+    done = await store.commit([first, again, act(Action.ERASE, "c", at=START)])
+
+    assert (0, {DropReason.ERASED: 1, DropReason.DUPLICATE: 1}) == (done.stored, dict(+done.dropped))
+    assert [] == await numbers(store)
