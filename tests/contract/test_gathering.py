@@ -347,7 +347,8 @@ def stories(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@settings(max_examples=200, deadline=None)
+# Always the same stories: where an erasure takes a sample back before it is written, the next one has less to compare with.
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(stories())
 def test_what_shares_a_commit_derives_what_it_does_apart(entries: list[Entry]) -> None:
     """Whatever acts come between, and so does what comes after."""
