@@ -324,8 +324,9 @@ async def test_nothing_is_derived_over_an_act_that_shares_its_commit(
     assert all("events" not in body for body in found)
 
 
-ACTS = (Action.JOIN, Action.EXIT, Action.ERASE, Action.HOLD, Action.RELEASE)
-"""Those that do the same whatever shares their commit: a restriction takes back what waits, and leaves the rest."""
+ACTS = (Action.JOIN, Action.EXIT, Action.HOLD, Action.RELEASE)
+"""Those that do the same whatever shares their commit: a restriction, or an erasure of before, takes back what waits of
+it, so that the next sample has less to compare with, and leaves the rest."""
 
 
 @st.composite
@@ -347,7 +348,6 @@ def stories(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-# Always the same stories: where an erasure takes a sample back before it is written, the next one has less to compare with.
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(stories())
 def test_what_shares_a_commit_derives_what_it_does_apart(entries: list[Entry]) -> None:
