@@ -77,7 +77,7 @@ def reaches_until(event: ConsentEvent) -> int:
 
 
 class Position(NamedTuple):
-    """Where an act leaves a router; `goes_on` says that its consent goes on as it was, and since when it did."""
+    """Where an act leaves a router; `goes_on` says that its consent, or its end, is dated as it was."""
 
     state: State
     holds: tuple[str, ...] = ()
@@ -99,7 +99,8 @@ def position_after(event: ConsentEvent, standing: Standing | None) -> Position:
         return Position(state_after(event.action, None))
     holds = _holds_after(event, standing)
     own = standing.own_state if event.action not in STATE_AFTER else state_after(event.action, standing.own_state)
-    goes_on = event.action is Action.ERASE or (event.action is Action.RELEASE and own is not State.JOINED)
+    held_only = event.action in {Action.HOLD, Action.RELEASE} and own is not State.JOINED
+    goes_on = event.action is Action.ERASE or held_only
     if not holds:
         return Position(own, goes_on=goes_on)
     return Position(State.RESTRICTED if own is State.JOINED else own, holds, own, goes_on)

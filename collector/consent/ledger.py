@@ -206,7 +206,7 @@ def _effective_at(
     event: ConsentEvent, standing: Standing | None, policies: Policies, newest: int, *, goes_on: bool
 ) -> int:
     at, before = event.received_at, standing.effective_at if standing else 0
-    if event.action not in DATED:
+    if event.action not in DATED and (at < newest or not goes_on):
         return max(at, newest, before)
     # A join by somebody whose consent holds goes on with it, under another text perhaps.
     joins_on = event.action is Action.JOIN and standing and policies.state(standing, at) is State.JOINED

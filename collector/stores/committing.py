@@ -1,7 +1,6 @@
 """What a writer does with its store: opens it, commits what waits and what was spooled, learns what others wrote.
 
-Rule 1: acts that waited in the spool are committed before anything else; then what was spooled and what comes, by
-        turns.
+Rule 1: acts that waited in the spool are committed first of all; then what was spooled and what comes, by turns.
 Rule 2: what the store decided on is settled, and forgotten in the spool, after the commit returned and never before.
 """
 
@@ -276,11 +275,12 @@ class Committing:
 
     async def _news(self) -> None:
         changed = await self._store.changes(self._seq)
+        left = [one for one in changed if one.seq not in self._own and self._outage.closed.is_closed_anew(one)]
         self._seq = max((standing.seq for standing in changed), default=self._seq)
         self._learn(changed)
         self._outcomes.expired(await self._purging.go_on(self._store.purge))
-        own, self._own = self._own, set()
-        await self._outcomes.leaving.learnt((one for one in changed if one.seq not in own), self._store)
+        self._own.clear()
+        await self._outcomes.leaving.learnt(left, self._store)
 
     async def _more_joined(self, after: bytes) -> None:
         """Another page of those who have joined."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from collector.consent.ledger import Result
-from collector.consent.standing import Standing, State
+from collector.consent.standing import Standing
 from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Region
@@ -59,8 +59,7 @@ class Leaving:
         And whether bytes of what was erased, by whomever, may still be in the store's files.
         """
         for standing in standings:
-            if standing.state is not State.JOINED:
-                self._seconds.observe(max(0.0, self._now() - standing.effective_at / 1000))
+            self._seconds.observe(max(0.0, self._now() - standing.effective_at / 1000))
         with suppress(StoreUnavailable):
             noted = await store.noted(ERASED)
             self._bytes_since = int(noted.split()[0]) / 1000 if noted else None

@@ -142,7 +142,8 @@ class Owner:
     def _hold(self, received: int, reference: str) -> None:
         """Nothing comes in or goes out while one stands."""
         if reference not in self.holds:
-            self.since = self._closes_at(received)
+            if self.state == "joined" or received < self.times.newest:
+                self.since = self._closes_at(received)
             self.holds.add(reference)
             self._done("hold", received)
 

@@ -162,14 +162,27 @@ def test_what_is_kept_after_an_exit_stays_kept_after_a_hold(router: Router) -> N
     assert EVERYTHING == router.erased(erase_on_exit=False)
 
 
-def test_the_end_of_a_hold_dates_no_exit_anew(router: Router) -> None:
-    """It shows what was beneath and ends nothing: whoever joins since the hold is no older for its end (K36)."""
+def test_a_hold_and_its_end_date_no_exit_anew(router: Router) -> None:
+    """They end nothing: a join that was made between the exit and the hold, and comes after both, counts (K36)."""
     router.does(Action.EXIT)
+    left = router.standing.effective_at
     router.does(Action.HOLD, CASE)
     held = router.standing.effective_at
     router.does(Action.RELEASE, CASE)
+    made = join(at=held + 9 * HOUR, client_time=left + 1000)
 
-    assert (State.EXITED, held) == (router.standing.state, router.standing.effective_at)
+    assert (State.EXITED, left, left) == (router.standing.state, held, router.standing.effective_at)
+    assert Result.RECORDED is result_of(made, router.standing, ())
+
+
+def test_a_hold_of_a_clock_that_is_behind_does_not_take_the_ledgers_time_back(router: Router) -> None:
+    """What closes next is dated by it, so that nothing is let in that was measured or clicked before (K38)."""
+    router.does(Action.EXIT)
+    hold = msgspec.structs.replace(act(Action.HOLD, at=START), reference=CASE)
+    newest = router.standing.effective_at + HOUR
+    entry = entry_of(hold, router.standing, Head(), region=Region.GERMANY, policies=NOTICE, newest=newest)
+
+    assert newest == entry.newest
 
 
 def test_the_last_of_several_holds_ends_it(router: Router) -> None:

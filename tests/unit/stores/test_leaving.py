@@ -183,3 +183,27 @@ async def test_an_exit_by_another_process_is_measured_until_it_is_known_here(
         await one.close()
 
     assert 2 == exits(metrics)[0]
+
+
+async def test_an_act_by_another_process_on_who_has_left_before_is_no_exit_that_took_so_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An erasure, a hold and its end leave the exit where it is, and no deadline was missed."""
+    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
+    metrics = Metrics((HERE,))
+    store, other = (SQLiteStore(tmp_path / "s.sqlite", HERE, ConsentRules()) for _ in range(2))
+    await other.open()
+    await other.commit([join("a", at=START), leave("a", at=START + HOUR)])
+    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
+    running = asyncio.create_task(writer.run())
+    await until(lambda: metrics.store_up[HERE])
+    for action in (Action.ERASE, Action.HOLD, Action.RELEASE):
+        await other.commit([act(action, "a", at=START + 2 * HOUR, reference="CASE-1")])
+    seq = (await other.head()).seq
+    await until(lambda: writer._committing._seq == seq)
+    writer.stop()
+    await running
+    for one in (store, other):
+        await one.close()
+
+    assert (5, 0) == (seq, exits(metrics)[0])
