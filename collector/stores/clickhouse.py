@@ -33,7 +33,7 @@ from collector.stores.postgres_reading import TIMES, now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, note, noted, upsert
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged, expired_until
-from collector.stores.rows import PURGING, Damaged, decode_entry
+from collector.stores.rows import PURGING, decode_entry, of_a_note
 
 _LAST_ENTRY: Final = "SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq DESC LIMIT 1"
 _ROUNDS: Final = 8
@@ -229,10 +229,8 @@ class ClickHouseStore(PostgresStore):
 
     async def _times(self, session: Session) -> int:
         text = await noted(session, TIMES)
-        try:
+        with of_a_note():
             seq, number = map(int, text.split(":")) if text else (0, 0)
-        except ValueError:
-            raise Damaged("a note of the store cannot be read") from None
         self._wrong_times = seq
         self._last = max(self._last, await self._table.last(max(self._last[0], number)))
         row = await session.row(_LAST_ENTRY, seq)

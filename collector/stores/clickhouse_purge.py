@@ -16,7 +16,7 @@ from collector.stores.clickhouse_rows import BOUNDS, MONTH, Bound, Table, any_of
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_rows import BEGIN_BESIDE, bury, note_erased
 from collector.stores.postgres_session import Session
-from collector.stores.rows import decode_entry, tombstone
+from collector.stores.rows import decode_entry, of_a_note, tombstone
 
 LONGEST_WRITE: Final = 45.0
 """Seconds after which a write that was let in has ended: three times what one may take, here and on the server."""
@@ -107,7 +107,9 @@ def write_may_arrive(since: float, now: float) -> float:
 async def unfinished(session: Session) -> tuple[int, list[LedgerEntry]]:
     """The entry up to which all was done, and those after it that may erase."""
     row = await session.row("SELECT value FROM ueip.note WHERE name = $1", PURGED)
-    return int(row[0]) if row else 0, [decode_entry(row[0]) for row in await session.rows(_SINCE, PURGED)]
+    with of_a_note():
+        done = int(row[0]) if row else 0
+    return done, [decode_entry(row[0]) for row in await session.rows(_SINCE, PURGED)]
 
 
 async def note_done(session: Session, seq: int) -> None:

@@ -108,9 +108,9 @@ async def _told(session: Session, rows: Sequence[Any]) -> list[StoredRecord]:
     async with session.turn():
         now = await tellable(session, {row[0] for row in rows})
         consents = await _consents(session, {row[6] for row in rows})
-    told = [row for row in rows if row[0] in now and now[row[0]].has(row) and (row[0], row[6]) in consents]
-    names = {seq: consent_id for (_, seq), consent_id in consents.items()}
-    return [stored_record(told_row(row, now[row[0]].standing.key_id, names)) for row in told]
+        told = [row for row in rows if row[0] in now and now[row[0]].has(row) and (row[0], row[6]) in consents]
+        names = {seq: consent_id for (_, seq), consent_id in consents.items()}
+        return [stored_record(told_row(row, now[row[0]].standing.key_id, names)) for row in told]
 
 
 async def _consents(session: Session, numbers: Iterable[int]) -> Mapping[tuple[bytes, int], str]:

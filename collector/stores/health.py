@@ -12,6 +12,7 @@ from collector.errors import Cause, StoreUnavailable, where
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.model import Region
+from collector.stores.rows import Damaged
 
 STAYS_OPEN: Final = frozenset({Cause.LOCKED, Cause.DISK_FULL})
 """After these a connection is as good as before; after all others the store is opened, and looked at, anew."""
@@ -70,7 +71,9 @@ class Health:
 
     def refuses(self, error: Exception) -> StoreUnavailable:
         """It refused, or what asked it failed: one region's trouble, either way. What is to be said of it."""
-        if not isinstance(error, StoreUnavailable):
+        if isinstance(error, Damaged):
+            error = StoreUnavailable(f"the store of {self._region}: {error}", Cause.CORRUPT)
+        elif not isinstance(error, StoreUnavailable):
             failed = f"{type(error).__name__} at {where(error)}"
             error = StoreUnavailable(f"the store of {self._region} could not be asked: {failed}")
         self._note(error)

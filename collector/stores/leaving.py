@@ -14,7 +14,7 @@ from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Region
 from collector.stores import Store
-from collector.stores.rows import ERASED, PURGING
+from collector.stores.rows import ERASED, PURGING, of_a_note
 
 Key = tuple[bytes, bytes | None, int]
 
@@ -62,7 +62,8 @@ class Leaving:
             self._seconds.observe(max(0.0, self._now() - standing.effective_at / 1000))
         with suppress(StoreUnavailable):
             noted = await store.noted(ERASED)
-            self._bytes_since = int(noted.split()[0]) / 1000 if noted else None
+            with of_a_note():
+                self._bytes_since = int(noted.split()[0]) / 1000 if noted is not None else None
             told = await store.noted(PURGING)
             self._purging = (int(told.split()[0]), int(told.split()[1]) / 1000) if told else None
 

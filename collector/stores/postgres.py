@@ -26,7 +26,7 @@ from collector.stores.postgres_retention import Sweep
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged
-from collector.stores.rows import Damaged, decode_entry
+from collector.stores.rows import Damaged, decode_entry, of_a_note
 from collector.stores.staying import MOVE, check_staying
 
 LOOK_BACK: Final = 8 * 86_400_000
@@ -108,7 +108,8 @@ class PostgresStore(PostgresReader):
         rows = await session.rows(_BEGUN, self._head.seq)
         check_staying(rows[0][5], f"the database of {self.region}")
         self._learn([row[2:] for row in rows if row[2] is not None])
-        current, floating = Current.noted(rows[0][0]) if rows[0][0] else None, int(rows[0][6] or 0)
+        with of_a_note():
+            current, floating = Current.noted(rows[0][0]) if rows[0][0] else None, int(rows[0][6] or 0)
         known = await self._known.read(session, refs)
         return Begun(self._head, current, rows[0][1], known, self._wrong_times, floating)
 

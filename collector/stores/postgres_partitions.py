@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from collector.stores.postgres_rows import note
 from collector.stores.postgres_session import Session
+from collector.stores.rows import of_a_note
 
 CURRENT: Final = "partition"
 """The note of the current partition."""
@@ -42,8 +43,9 @@ class Current(NamedTuple):
     @classmethod
     def noted(cls, text: str) -> "Current":
         """What was noted."""
-        start, end, *latest = map(int, text.split())
-        return cls(Month(start, end), *(latest or [end]))
+        with of_a_note():
+            start, end, *latest = map(int, text.split())
+            return cls(Month(start, end), *(latest or [end]))
 
     def note(self) -> str:
         """As it is noted."""

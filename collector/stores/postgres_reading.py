@@ -16,7 +16,15 @@ from collector.stores.postgres_schema import check_region, check_version
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail
 from collector.stores.retention import UNLIMITED, expired_until
-from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, on_cell_text, standing_of, stored_record
+from collector.stores.rows import (
+    ROUTER_COLUMNS,
+    Damaged,
+    decode_entry,
+    of_a_note,
+    on_cell_text,
+    standing_of,
+    stored_record,
+)
 from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
@@ -173,10 +181,8 @@ class PostgresReader:
 
     async def _times(self, session: Session) -> int:
         found = await session.row("SELECT value FROM ueip.note WHERE name = $1", TIMES)
-        try:
+        with of_a_note():
             seq, record_id = map(int, found[0].split(":")) if found else (0, 0)
-        except ValueError:
-            raise Damaged("a note of the store cannot be read") from None
         self._wrong_times, self._wrong_records = seq, record_id
         return max((row[0] for row in await session.rows(NEWEST, seq, record_id) if row[0] is not None), default=0)
 

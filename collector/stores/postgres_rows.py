@@ -16,7 +16,7 @@ from collector.stores import Router
 from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, erased_by
 from collector.stores.postgres_session import Session
-from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, router_row, standing_of
+from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, of_a_note, router_row, standing_of
 
 _LOCK: Final = 0x55454950  # "UEIP"
 # Every statement sees what was committed when it began, whatever the server's default is: what is read after the lock
@@ -135,8 +135,9 @@ class Erased(NamedTuple):
     @classmethod
     def noted(cls, text: str) -> "Erased":
         """What was noted."""
-        oldest, newest, *tables = text.split()
-        return cls(int(oldest), int(newest), frozenset(tables))
+        with of_a_note():
+            oldest, newest, *tables = text.split()
+            return cls(int(oldest), int(newest), frozenset(tables))
 
     def text(self) -> str:
         """As it is noted."""

@@ -1,13 +1,13 @@
 """How a ledger's entries, standings and records lie in the rows of a store that speaks SQL, whichever it is."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from sys import intern
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from collector.consent.ledger import LedgerEntry
 from collector.consent.standing import Standing, State
@@ -29,6 +29,19 @@ PURGING: Final = "purging"
 
 class Damaged(Exception):
     """Rows that no code of ours wrote: the store is not as the collector left it."""
+
+
+@contextmanager
+def of_a_note() -> Iterator[None]:
+    """A note is read inside.
+
+    Raises:
+        Damaged: nobody of ours wrote it.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, msgspec.DecodeError):
+        raise Damaged("a note of the store cannot be read") from None
 
 
 def tombstone(record_id: bytes) -> bytes:
@@ -62,7 +75,7 @@ def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:
 
 
 _ENTRY: Final = msgspec.json.Decoder(LedgerEntry)
-_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str, int)
+_STANDING_TYPES: Final = (bytes, str, str, int, str, int, int, str, str, int, str)
 
 
 def decode_entry(text: Any) -> LedgerEntry:
@@ -85,8 +98,9 @@ def standing_of(row: Any) -> Standing:
     Raises:
         Damaged: no collector wrote it; the gate must not guess at what it says.
     """
-    state = _STATES.get(row[2])
-    if state is None or tuple(map(type, row[:10])) != _STANDING_TYPES:
+    state, beneath = _STATES.get(row[2]), _STATES.get(row[11])
+    is_typed = tuple(map(type, row[:11])) == _STANDING_TYPES and type(row[12]) is int
+    if state is None or not is_typed or (beneath is None and row[11] is not None):
         raise Damaged("what is noted of a router's standing cannot be read")
     # By position: the columns stand in the order of the fields. What many routers share is one object.
     return Standing(
@@ -94,11 +108,12 @@ def standing_of(row: Any) -> Standing:
         _listed(row[8]) if row[8] else (),
         bool(row[9]),
         tuple(row[10].split(",")) if row[10] else (),
-        State(row[11]) if row[11] else None,
+        beneath,
         row[12],
     )  # fmt: skip
 
 
+_STRIPPED: Final = msgspec.json.Decoder(dict[str, int])
 _STATES: Final = {state.value: state for state in State}
 
 
@@ -127,7 +142,15 @@ def router_row(standing: Standing) -> tuple[Any, ...]:
 
 
 def stored_record(row: Any) -> StoredRecord:
-    """The record in a row of the columns of `StoredRecord`, in their order; `stripped` and `body` as texts."""
+    """The record in a row of the columns of `StoredRecord`, in their order; `stripped` and `body` as texts.
+
+    Raises:
+        Damaged: no collector wrote it.
+    """
+    try:
+        stripped, body = _STRIPPED.decode(row[9]) if row[9] else {}, row[10].encode()
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, AttributeError):
+        raise Damaged("a record cannot be read") from None
     return StoredRecord(
         record_id=row[0],
         device_ref=row[1],
@@ -138,8 +161,8 @@ def stored_record(row: Any) -> StoredRecord:
         consent_seq=row[6],
         policy_version=row[7],
         source_adapter=row[8],
-        stripped=orjson.loads(row[9]) if row[9] else {},
-        body=row[10].encode(),
+        stripped=stripped,
+        body=body,
     )
 
 

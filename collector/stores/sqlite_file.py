@@ -14,7 +14,15 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.retention import UNLIMITED, expired_until
-from collector.stores.rows import ROUTER_COLUMNS, Damaged, decode_entry, on_cell_text, standing_of, stored_record
+from collector.stores.rows import (
+    ROUTER_COLUMNS,
+    Damaged,
+    decode_entry,
+    of_a_note,
+    on_cell_text,
+    standing_of,
+    stored_record,
+)
 from collector.stores.sqlite_faults import OpenedFile, refused
 from collector.stores.sqlite_rows import (
     NEWEST,
@@ -94,13 +102,13 @@ class StoreFile:
 
     async def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
         """As `Store.records`."""
-        for row in await self._do(self._all, RECORDS, device_ref, since, expired_until(self._retention), limit):
-            yield stored_record(row)
+        for record in await self._do(self._stored, RECORDS, device_ref, since, expired_until(self._retention), limit):
+            yield record
 
     async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
         """As `Store.on_cell`."""
         what = (newest, since, f"*{on_cell_text(cell_ref)}*", expired_until(self._retention))
-        return [stored_record(row) for row in await self._do(self._all, ON_CELL, *what)]
+        return await self._do(self._stored, ON_CELL, *what)
 
     async def ledger(self, device_ref: bytes | None = None) -> list[LedgerEntry]:
         """As `Store.ledger`."""
@@ -168,12 +176,13 @@ class StoreFile:
     def _all(self, sql: str, *values: Any) -> list[Any]:
         return self._db.execute(sql, values).fetchall()
 
+    def _stored(self, sql: str, *values: Any) -> list[StoredRecord]:
+        return [stored_record(row) for row in self._all(sql, *values)]
+
     def _newest(self) -> int:
         found = self._all("SELECT value FROM meta WHERE name = ?", _TIMES)
-        try:
+        with of_a_note():
             seq, record_id = map(int, found[0][0].split(":")) if found else (0, 0)
-        except ValueError:
-            raise Damaged("a note of the store cannot be read") from None
         self._wrong_times, self._wrong_records = seq, record_id
         return max((row[0] for row in self._all(NEWEST, seq, record_id) if isinstance(row[0], int)), default=0)
 

@@ -11,7 +11,7 @@ from shutil import disk_usage
 from typing import Final, NamedTuple
 
 from collector.stores.retention import DAY
-from collector.stores.rows import ERASED
+from collector.stores.rows import ERASED, of_a_note
 from collector.stores.sqlite_schema import IN_FILES, IN_MEMORY
 
 REWRITTEN_BYTES: Final = 256 << 20
@@ -47,7 +47,8 @@ def note_erasure(connection: sqlite3.Connection, now: int) -> None:
 
 def _noted(connection: sqlite3.Connection) -> tuple[str, Remains] | None:
     found = connection.execute("SELECT value FROM meta WHERE name = ?", (ERASED,)).fetchone()
-    return (found[0], Remains(*map(int, found[0].split()))) if found else None
+    with of_a_note():
+        return (found[0], Remains(*map(int, found[0].split()))) if found else None
 
 
 def _schema(connection: sqlite3.Connection) -> int:

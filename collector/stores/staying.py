@@ -7,7 +7,7 @@ Rule 1: a mark is a note in the store itself. Every transaction that writes read
 from typing import Final, NamedTuple
 
 from collector.errors import Cause, StoreUnusable
-from collector.stores.rows import Damaged
+from collector.stores.rows import of_a_note
 
 MOVE: Final = "move"
 """The name of the note."""
@@ -32,11 +32,9 @@ class Mark(NamedTuple):
         """
         if text is None:
             return None
-        try:
+        with of_a_note():
             way, move, until = text.split(" ")
             return cls(way, move, int(until))
-        except ValueError:
-            raise Damaged("a note of the store cannot be read") from None
 
     def text(self) -> str:
         """As it is noted."""

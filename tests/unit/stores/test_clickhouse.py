@@ -151,6 +151,17 @@ async def test_thousands_of_exits_in_one_commit_are_as_one(store: "Settling") ->
     assert 4000 == committed.erased
 
 
+async def test_a_record_that_cannot_be_read_is_damage(path: Path, store: "Settling") -> None:
+    """Whoever asks for it is told of the store's trouble."""
+    await store.commit([record()])
+    write(path, number=9)
+    tell(f"ALTER TABLE {RECORDS.at(path)}.record UPDATE stripped = 'no JSON' WHERE true SETTINGS mutations_sync = 2")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await numbers(store)
+
+    assert Cause.CORRUPT is refusal.value.cause
+
+
 async def test_what_is_remembered_of_a_router_and_cannot_be_read_drops_no_message(
     path: Path, store: "Settling"
 ) -> None:

@@ -16,7 +16,7 @@ from collector.model import Action, Region
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import ERASED, PURGING
+from collector.stores.rows import ERASED, PURGING, Damaged
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.writer import Writer
 
@@ -130,6 +130,15 @@ async def test_the_age_of_bytes_that_may_be_left_is_told(leaving: Leaving, clock
     clocks.pass_(90)
 
     assert (0.0, 90.0) == (before, metrics.erased_bytes_seconds[HERE]())
+
+
+@pytest.mark.parametrize("note", ["soon", ""])
+async def test_a_note_of_what_was_erased_that_cannot_be_read_is_damage(leaving: Leaving, note: str) -> None:
+    """Nobody knows since when bytes may be left."""
+    store = MemoryStore(HERE, ConsentRules())
+    await store.note(ERASED, note)
+    with pytest.raises(Damaged):
+        await leaving.learnt([], store)
 
 
 async def test_acts_whose_records_are_still_being_erased_are_told(

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from engines import Halting, needs_postgresql, opened
 from postgresql import ADMIN, DATABASES, PASSWORD, elsewhere, shared
-from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part, record, ref, router
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part, readable, record, ref, router
 
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
@@ -275,6 +275,37 @@ async def test_what_is_remembered_of_a_router_and_cannot_be_read_drops_no_messag
     ask(path, "UPDATE ueip.memory SET state = '\\x00'", "SELECT 1")
     with pytest.raises(StoreUnavailable) as refusal:
         await store.commit([part(2, "phy1")])
+
+    assert Cause.CORRUPT is refusal.value.cause
+
+
+@pytest.mark.parametrize("note", ["soon", "1", "1 x record_202511", ""])
+async def test_a_note_of_what_was_erased_that_cannot_be_read_is_damage(store: PostgresStore, note: str) -> None:
+    """No time makes it readable, and so it is no outage."""
+    await store.commit([record()])
+    await store.note(ERASED, note)
+    with pytest.raises(StoreUnavailable) as refusal:
+        await store.commit([leave(at=LATER)])
+
+    assert Cause.CORRUPT is refusal.value.cause
+
+
+async def test_a_note_of_the_month_that_cannot_be_read_is_damage(store: PostgresStore) -> None:
+    """It says which files a record goes into."""
+    await store.commit([record()])
+    await store.note(CURRENT, "soon")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await store.commit([record(number=2)])
+
+    assert Cause.CORRUPT is refusal.value.cause
+
+
+async def test_a_record_that_cannot_be_read_is_damage(path: Path, store: PostgresStore) -> None:
+    """Whoever asks for it is told of the store's trouble; it had ended the command with a bug of ours."""
+    await store.commit([record()])
+    ask(path, "UPDATE ueip.record SET stripped = 'no JSON'", "SELECT 1")
+    with pytest.raises(StoreUnavailable) as refusal:
+        await readable(store)
 
     assert Cause.CORRUPT is refusal.value.cause
 

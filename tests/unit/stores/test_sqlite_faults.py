@@ -20,7 +20,7 @@ from collector.registry import Entry
 from collector.stores import sqlite_schema, sqlite_verify
 from collector.stores.ends import Progress, Sums, Table
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import ROUTER_COLUMNS
+from collector.stores.rows import ERASED, ROUTER_COLUMNS
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
 from collector.stores.sqlite_faults import cause_of, not_opened
@@ -201,6 +201,9 @@ async def test_a_verification_that_a_disk_ends_is_no_finding(
         "UPDATE router SET state = 'welcome'",
         "UPDATE router SET effective_at = 'soon'",
         "UPDATE router SET storage_regions = x'00'",
+        "UPDATE router SET holds = x'00'",
+        "UPDATE router SET beneath = 'welcome'",
+        "UPDATE router SET erased_until = 'soon'",
     ],
 )
 async def test_a_standing_that_cannot_be_read_closes_the_store(path: Path, store: SQLiteStore, tampered: str) -> None:
@@ -263,6 +266,34 @@ async def test_a_note_that_cannot_be_read_closes_the_store(path: Path, store: SQ
             await ask
 
         assert Cause.CORRUPT is refused.value.cause
+
+
+NOTES = ["soon", "1 2", "1 2 x", "", "1 2 3 4"]
+
+
+@pytest.mark.parametrize("note", NOTES)
+async def test_a_note_of_what_was_erased_that_cannot_be_read_is_damage(
+    path: Path, store: SQLiteStore, note: str
+) -> None:
+    """Whoever looks at it or adds to it; no time makes it readable, and so it is no outage."""
+    await store.note(ERASED, note)
+    for ask in (store.changes(0), store.commit([leave("a", at=LATER)])):
+        with pytest.raises(StoreUnavailable) as refused:
+            await ask
+
+        assert Cause.CORRUPT is refused.value.cause
+
+
+@pytest.mark.parametrize(
+    "damage", ["stripped = 'no JSON'", "stripped = '[1]'", "stripped = x'ff'", "body = x'ff'", "body = x'7b7d'"]
+)
+async def test_a_record_that_cannot_be_read_is_damage(path: Path, store: SQLiteStore, damage: str) -> None:
+    """Whoever asks for it is told of the store's trouble; it had ended the command with a bug of ours."""
+    elsewhere(path, f"UPDATE record SET {damage}")
+    with pytest.raises(StoreUnavailable) as refused:
+        await readable(store)
+
+    assert Cause.CORRUPT is refused.value.cause
 
 
 async def test_a_damaged_standing_drops_no_message(path: Path, store: SQLiteStore) -> None:

@@ -6,6 +6,7 @@ from collector.errors import Cause, StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.stores.health import Health
+from collector.stores.rows import Damaged
 
 HERE = Region.GERMANY
 PATIENCE = 1.0
@@ -107,3 +108,11 @@ def test_what_a_refusal_says_of_connection_and_ledger(
 
     assert ((stays_open, doubted), doubted) == (refused, again)
     assert (True, False) == (health.is_open, health.is_doubted)
+
+
+def test_what_is_damaged_is_no_outage_whoever_reads_it() -> None:
+    """A note of the store that its reader cannot make out, for one."""
+    metrics = Metrics((HERE,))
+    Health(HERE, metrics, PATIENCE).refuses(Damaged("a note of the store cannot be read"))
+
+    assert Cause.CORRUPT is metrics.store_state(HERE)
