@@ -22,7 +22,8 @@ _RESULTS: Final = {
     Result.STALE: "A join that is not newer than what closed the gate. It opens nothing.",
     Result.REFUSED: "A join after a consent that was void, in which nobody attests to be of age. It opens nothing.",
     Result.WITHOUT_EFFECT: "There is nothing it could do: nobody is known by that name, or it stands so already. Of a "
-    "join: a restriction or a legal hold is in its way.",
+    "join: a restriction or a legal hold is in its way. Of an act sent again that named the router by serial number, "
+    "IMEI or MAC: that name may have gone with the records that the act erased the first time.",
 }
 MEANINGS: Final = {
     200: "Every ledger concerned has the act, durably; `regions` says what each made of it.",

@@ -2,7 +2,8 @@
 
 Rule 1: nobody is told that an act is recorded before it is durable in the ledger.
 Rule 2: an act whose ledger does not answer in time is not taken back: it is still tried, and the caller who sends it
-        again is given the same answer (`event_id`).
+        again is told that it is there (`event_id`), as long as the ledger knows the router by the name given: what is
+        no topic's goes with the last record.
 """
 
 import asyncio

@@ -168,6 +168,15 @@ async def test_an_act_counts_once(office: Office) -> None:
     assert ["join", "exit"] == await office.acts()
 
 
+async def test_a_name_that_went_with_the_records_is_nobodys_when_the_act_comes_again(office: Office) -> None:
+    """Nothing is done twice. By the topic's name, which the ledger keeps, it would be a repetition."""
+    await office.report(router="ZTE1024300077")
+    answers = [await office.act("exit", "x-1", router=imei_of("ZTE1024300077")) for _ in range(2)]
+
+    assert ["recorded", "without_effect"] == [answer.json()["result"] for answer in answers]
+    assert ["join", "exit"] == await office.acts()
+
+
 async def test_who_leaves_under_the_id_of_another_act_has_left(office: Office) -> None:
     """A program that gives one id to all its acts can close the gate, and opens it once (K35)."""
     await office.report(1)

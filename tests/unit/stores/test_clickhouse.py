@@ -252,6 +252,34 @@ async def test_what_a_router_sends_after_it_came_back_is_not_taken_for_what_it_l
     assert [record(number=2).record_id] == [row[1] for row in rows(path)]
 
 
+async def test_a_write_that_arrives_while_it_is_erased_was_of_no_commit_that_told_it_stored(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes with what was looked up before, unburied: its commit has failed and is made again, after the erasure.
+
+    What a commit did tell as stored was there when the erasure looked, for that waits for those under way.
+    """
+    await store.commit([record(number=1)])
+    delete = Table.delete
+
+    async def behind_the_last_page(table: "Table", condition: str, *, wait: bool = True) -> None:
+        monkeypatch.setattr(Table, "delete", delete)
+        write(path, number=9)
+        await delete(table, condition, wait=wait)
+
+    monkeypatch.setattr(Table, "delete", behind_the_last_page)
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    await store.commit([act(Action.ERASE, at=LATER)])
+    await carried_out(store)
+    left = rows(path)
+    again = await store.commit([record(number=9), record(number=1)])
+    later = await store.commit([record(number=n, at=LATER + HOUR, measured=START) for n in (1, 9)])
+
+    assert [] == left == rows(path)
+    assert {DropReason.ERASED: 1, DropReason.DUPLICATE: 1} == dict(again.dropped)
+    assert {DropReason.DUPLICATE: 2} == dict(later.dropped)
+
+
 @pytest.mark.parametrize("action", [Action.EXIT, Action.ERASE])
 async def test_a_write_that_waited_for_longer_than_any_should_goes_with_the_next_sweep(
     path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch, action: Action
