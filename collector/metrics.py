@@ -251,9 +251,9 @@ class Metrics:
             self.exit_seconds.labels(region)  # there from the start: an alert needs the zero before the first
         self.registry.register(self)
 
-    def drop(self, reason: DropReason, count: int = 1) -> None:
+    def drop(self, reason: DropReason) -> None:
         """A message that never was in flight is dropped."""
-        self.dropped[reason] += count
+        self.dropped[reason] += 1
 
     def store_state(self, region: Region) -> Cause | None:
         """Why the region's store is closed; None when it answers."""

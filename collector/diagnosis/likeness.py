@@ -69,11 +69,6 @@ def _differ(one: str | None, other: str | None) -> bool:
     return None not in {one, other} and one != other
 
 
-def is_like(one: Likeness, other: Likeness) -> bool:
-    """Whether a router is in any group of another."""
-    return any(same(one, other) for same in GROUPS.values())
-
-
 def compare(
     finding: Finding, own: History, peers: Sequence[tuple[Likeness, History]], likeness: Likeness, rules: Rules
 ) -> Finding:

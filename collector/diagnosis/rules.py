@@ -4,7 +4,6 @@ Rule 1: a threshold is data, with its unit and its source; the code of a rule kn
 Rule 2: a rule looks at fields of the catalogue and at nothing else.
 """
 
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -85,12 +84,6 @@ class Rules:
     def __getitem__(self, rule_id: str) -> Rule:
         """The rule of this id."""
         return self.all[rule_id]
-
-
-@cache
-def shipped_rules() -> Rules:
-    """The rules that are shipped."""
-    return load_rules()
 
 
 def load_rules(path: Path | None = None, catalogue: Catalogue | None = None) -> Rules:

@@ -21,7 +21,6 @@ MOST_POINTS: Final = 1500
 """Moments on the axis, gaps apart; even."""
 _HOLDS: Final = 3.0
 """Usual intervals of a line for which a value stands when records leave it out."""
-_ONE: Final = 60_000
 
 Points = Sequence[tuple[int, float]]
 

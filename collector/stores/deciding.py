@@ -68,7 +68,6 @@ class _Deciding:
         self.newest = 0
         self._region = region
         self._rules = rules
-        self._policies = rules.policies
         # Asked once a batch: while no version closes, a consent to a known one never ends, and there is nothing to ask.
         closing = rules.policies.closing or not rules.policies.knows(standings)
         self._asks_more = closing or rules.mode == "registered"

@@ -157,7 +157,6 @@ class SQLiteStore(StoreFile):
         bury(self._db, plan.bury, now)
         if plan.erase:
             note_erasure(self._db, now)
-        if plan.erase:
             last = look(self._db).last  # the number of an erased record may be given again
         made = gathered(self._db, plan.inserts, ids, acts)
         new = plan.inserts = made.inserts

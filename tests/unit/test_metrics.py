@@ -65,7 +65,7 @@ def used() -> Metrics:
     metrics.lost["consent", Loss.WATCHDOG] = 3
     metrics.sessions_lost["consent"] = 4
     metrics.silent_seconds = lambda name: 2.5 if name == "reports" else 0.0
-    metrics.drop(DropReason.WITHDRAWN, 2)
+    metrics.dropped[DropReason.WITHDRAWN] = 2
     metrics.stored[Region.CHINA] = 1
     metrics.removed[Removal.LOCAL_ONLY] = 3
     metrics.consent[Region.GERMANY, Action.EXIT, Result.RECORDED] = 5

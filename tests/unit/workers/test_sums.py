@@ -11,7 +11,7 @@ def said(received: int = 0, stored: int = 0, in_flight: int = 0, *, up: bool = T
     metrics = Metrics((Region.GERMANY,))
     metrics.received, metrics.in_flight = received, in_flight
     metrics.stored[Region.GERMANY] = stored
-    metrics.drop(DropReason.DUPLICATE, received - stored - in_flight)
+    metrics.dropped[DropReason.DUPLICATE] = received - stored - in_flight
     metrics.store_up[Region.GERMANY] = up
     metrics.oldest_seconds = lambda: seconds
     metrics.commit_seconds.labels(Region.GERMANY).observe(0.002)
