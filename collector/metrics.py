@@ -94,7 +94,7 @@ COMMIT_SECONDS: Final = Declared(
 )
 BATCH_ROWS: Final = Declared("collector_store_batch_rows", "histogram", "Entries of a commit.", ("region",))
 STORE_FAILURES: Final = Declared(
-    "collector_store_failures_total", "counter", "Commits a store refused; they are tried again.", ("region",)
+    "collector_store_failures_total", "counter", "Times a store refused, or was silent for too long.", ("region",)
 )
 STORE_CLOSED: Final = Declared(
     "collector_store_closed",

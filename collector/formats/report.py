@@ -120,7 +120,7 @@ class ReportDecoder:
             return DropReason.MALFORMED
         tree = self._cleaner.clean(document, notes)
         if "policy_version" in document and tree.policy_version is UNSET:
-            tree.policy_version = ""  # only silence stands for the current version; what cannot be read is none
+            tree.policy_version = ""  # what cannot be read is no silence: it names a version that there is not
         flag = self._agreed(_flag(document), document)
         return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
 

@@ -176,7 +176,7 @@ def drop_reasons_page() -> str:
     rows = ((code(reason), reason.meaning, *ADVICE[reason]) for reason in DropReason)
     return page(
         "Drop reasons",
-        "`collector/model.py` and `collector/reference/reasons.py`",
+        "`collector/reasons.py` and `collector/reference/reasons.py`",
         "A message that is not kept has exactly one reason, counted in `collector_messages_dropped_total{reason}`, or "
         "for consent events in `collector_consent_messages_refused_total{reason}`. Nothing else of it remains. "
         "`ueip explain FILE --topic T` tells a firmware author the reason for one message.",

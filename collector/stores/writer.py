@@ -34,8 +34,9 @@ from collector.stores.spool import Spool
 
 _CLOSING_SECONDS: Final = 2.0
 _TICK_AWAY: Final = 0.02
-_ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two looks at what waits while the store is away; what comes together shares a write."""
+_ASK_AGAIN_SECONDS: Final = 5.0
+"""Seconds between two requests to have what was left with the broker sent again, once the store is back."""
 
 
 class Writer:
