@@ -54,7 +54,7 @@ class Removal(StrEnum):
 
 
 class Message(Sealed, frozen=True, gc=False):
-    """What arrived: nothing of it is trusted, and nothing but topic and payload is ever read.
+    """What arrived: nothing of it is trusted, and of what routers write nothing but topic and payload is ever read.
 
     `sender` is the one user property that the settings say the broker passes the sender's name in. `replayed` is true
     of a retained message that came with the subscription: how long the broker had it nobody knows.

@@ -1,8 +1,10 @@
 """Imports run one way: a room imports from floors below it, and nobody but `ingest/codec.py` imports the codec."""
 
 import ast
+import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,14 @@ def test_a_module_imports_from_its_own_room_or_from_floors_below(path: Path) -> 
     wrong = {other for other in ours if other != room and FLOOR_OF[other] >= FLOOR_OF[room]}
 
     assert wrong == set()
+
+
+def test_every_room_is_told_of_on_the_page_of_the_architecture() -> None:
+    """Who looks for a module finds there what it is for."""
+    page = (ROOT.parent / "docs" / "architecture.md").read_text("utf-8")
+    told = re.findall(r"`(?:collector/)?([\w*]+)(?:\.py|/)`", page)
+
+    assert [room for room in FLOOR_OF if room != "__main__" and not any(fnmatch(room, name) for name in told)] == []
 
 
 def test_one_module_imports_the_codec() -> None:
