@@ -1,4 +1,4 @@
-"""The line between a worker and its supervisor, on a pair of sockets: a look is asked for, a report is the answer.
+"""The line between a worker and its supervisor, on a pair of sockets: a look is asked for, a status is the answer.
 
 Rule 1: when the supervisor is gone the worker stops, in order: nobody would start it again or know of it.
 Rule 2: the last thing that a worker says is how it stands when all is settled.
@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from collector.config_http import HttpSettings
 from collector.http import Readiness
-from collector.workers.report import report
+from collector.workers.status import status
 
 MOST_BYTES: Final = 16 << 20
 """Bytes of a line."""
@@ -69,5 +69,5 @@ class Channel:
     def _tell(self) -> None:
         if self._writer is None or self._writer.is_closing():
             return
-        now = report(self._readiness(), self._registry.collect(), has_left=self.has_left())
+        now = status(self._readiness(), self._registry.collect(), has_left=self.has_left())
         self._writer.write(msgspec.json.encode(now) + b"\n")

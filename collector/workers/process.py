@@ -17,7 +17,7 @@ import msgspec
 from collector.log import LOG
 from collector.workers.channel import LOOK, MOST_BYTES
 from collector.workers.job import Job
-from collector.workers.report import Report
+from collector.workers.status import Status
 from collector.workers.sums import Sums
 
 LOOK_SECONDS: Final = 0.5
@@ -37,7 +37,7 @@ class WorkerProcess:
 
     def __init__(self, job: Job, sums: Sums) -> None:
         self.job = job
-        self.report: Report | None = None
+        self.status: Status | None = None
         """How it stood at the last look; None while it does not run or has said nothing yet."""
         self.starts = 0
         self.is_up = False
@@ -74,11 +74,11 @@ class WorkerProcess:
             return self._words
         if time.monotonic() - self._heard > SILENT_SECONDS:
             return "does not answer"
-        return None if self.report else "starting"
+        return None if self.status else "starting"
 
     def is_ready(self, ready: str) -> bool:
         """Whether it runs and every part of it is *ready*."""
-        return self.trouble() is None and self.report is not None and set(self.report.parts.values()) <= {ready}
+        return self.trouble() is None and self.status is not None and set(self.status.parts.values()) <= {ready}
 
     async def _once(self, stop: asyncio.Event) -> int:
         """One process from its start to its end; its exit code."""
@@ -122,7 +122,7 @@ class WorkerProcess:
                 process.kill()
 
     def _ended(self) -> None:
-        last, self.report, self.is_up = self.report, None, False
+        last, self.status, self.is_up = self.status, None, False
         if last is not None:
             self.job.is_new = False
             self._sums.end(self.job.number, last)
@@ -132,8 +132,8 @@ class WorkerProcess:
             while line := await reader.readline():
                 if not line.endswith(b"\n"):
                     return
-                self.report = msgspec.json.decode(line, type=Report)
-                self.has_left = self.report.has_left
+                self.status = msgspec.json.decode(line, type=Status)
+                self.has_left = self.status.has_left
                 self._heard = time.monotonic()
                 self._news.set()
                 self._news = asyncio.Event()

@@ -27,7 +27,7 @@ from collector.metrics import (
     WITNESS_LAG,
 )
 from collector.spool_metrics import SPOOL_OLDEST
-from collector.workers.report import Count, Family, Report
+from collector.workers.status import Count, Family, Status
 
 _MOST: Final = frozenset(
     metric.name
@@ -51,20 +51,20 @@ class Sums:
         self._ended: tuple[Family, ...] = ()
         self._received: dict[int, float] = {}
 
-    def end(self, number: int, last: Report) -> None:
+    def end(self, number: int, last: Status) -> None:
         """A worker has ended; *last* is what it said last."""
         self.returned += int(last.total(IN_FLIGHT.name))
         self._received[number] = self.received(number, last)
         kept = [family for family in last.families if family.kind != "gauge"]
         self._ended = tuple(added([self._ended, kept]))
 
-    def received(self, number: int, now: Report | None) -> float:
+    def received(self, number: int, now: Status | None) -> float:
         """Messages received under a number, by all that had it."""
         return self._received.get(number, 0.0) + (now.total(RECEIVED.name) if now else 0.0)
 
-    def families(self, reports: Iterable[Report]) -> Iterator[Family]:
+    def families(self, statuses: Iterable[Status]) -> Iterator[Family]:
         """The sums of what the workers say now."""
-        return added([self._ended, *(one.families for one in reports)])
+        return added([self._ended, *(one.families for one in statuses)])
 
 
 def added(several: Iterable[Iterable[Family]]) -> Iterator[Family]:

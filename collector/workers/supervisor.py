@@ -23,8 +23,8 @@ from collector.process import no_core_dumps, signals
 from collector.worker_metrics import RETURNED, WORKER_READY, WORKER_RECEIVED, WORKER_STARTS, WORKER_UP
 from collector.workers.job import Job, check_name
 from collector.workers.process import LOOK_SECONDS, WorkerProcess
-from collector.workers.report import Report
 from collector.workers.roll import Roll
+from collector.workers.status import Status
 from collector.workers.sums import Sums
 
 _CONSENT: Final = "consent_topic"
@@ -95,7 +95,7 @@ class Supervisor:
     async def _is_alone(self, worker: WorkerProcess) -> None:
         """Wait until its session shares with no one any more."""
         while not self._stop.is_set():
-            if worker.report is not None and worker.report.parts.get(_REPORTS) == READY:
+            if worker.status is not None and worker.status.parts.get(_REPORTS) == READY:
                 return self._strike(worker.job.number)
             await asyncio.sleep(LOOK_SECONDS)
         return None
@@ -109,8 +109,8 @@ class Supervisor:
     async def _consent_is_read(self) -> None:
         """Wait until a worker that was there before has read the consent topic to its end."""
         while not self._stop.is_set():
-            known = [worker.report for worker in self._workers if not worker.job.is_new]
-            if any(report is not None and report.parts.get(_CONSENT) == READY for report in known):
+            known = [worker.status for worker in self._workers if not worker.job.is_new]
+            if any(status is not None and status.parts.get(_CONSENT) == READY for status in known):
                 return
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -125,15 +125,15 @@ class Supervisor:
                 continue
             if (trouble := worker.trouble()) is not None:
                 parts["workers"].append(f"worker {worker.job.number}: {trouble}")
-            elif worker.report is not None and not worker.job.leaves:
-                for part, state in worker.report.parts.items():
+            elif worker.status is not None and not worker.job.leaves:
+                for part, state in worker.status.parts.items():
                     said = [] if state == READY else [f"worker {worker.job.number}: {state}"]
                     parts.setdefault(part, []).extend(said)
         return {part: "; ".join(said) or READY for part, said in parts.items()}
 
     def collect(self) -> Iterator[Metric]:
         """Called by prometheus-client for a scrape."""
-        for family in self._sums.families(self._reports()):
+        for family in self._sums.families(self._statuses()):
             yield family.metric()
         named = [(str(worker.job.number), worker) for worker in self._workers]
         # One that has left is not missed.
@@ -141,12 +141,12 @@ class Supervisor:
         yield gauge(WORKER_UP, {(number,): worker.is_up for number, worker in here})
         yield gauge(WORKER_READY, {(number,): worker.is_ready(READY) for number, worker in here})
         yield counter(WORKER_STARTS, {(number,): worker.starts for number, worker in named})
-        received = {(n,): int(self._sums.received(worker.job.number, worker.report)) for n, worker in named}
+        received = {(n,): int(self._sums.received(worker.job.number, worker.status)) for n, worker in named}
         yield counter(WORKER_RECEIVED, received)
         yield counter(RETURNED, {(): self._sums.returned})
 
-    def _reports(self) -> Sequence[Report]:
-        return [worker.report for worker in self._workers if worker.report is not None]
+    def _statuses(self) -> Sequence[Status]:
+        return [worker.status for worker in self._workers if worker.status is not None]
 
 
 def has_to_supervise(settings: Settings, workers: int) -> bool:

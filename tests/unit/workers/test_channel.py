@@ -14,7 +14,7 @@ from collector.config_http import HttpSettings
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.workers.channel import LOOK, Channel
-from collector.workers.report import Report
+from collector.workers.status import Status
 
 
 class Line(NamedTuple):
@@ -24,8 +24,8 @@ class Line(NamedTuple):
     writer: asyncio.StreamWriter
     channel: Channel
 
-    async def hear(self) -> Report:
-        return msgspec.json.decode(await self.reader.readline(), type=Report)
+    async def hear(self) -> Status:
+        return msgspec.json.decode(await self.reader.readline(), type=Status)
 
 
 @asynccontextmanager

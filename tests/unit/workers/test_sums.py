@@ -2,11 +2,11 @@
 
 from collector.metrics import Metrics
 from collector.model import DropReason, Region
-from collector.workers.report import Report, report
+from collector.workers.status import Status, status
 from collector.workers.sums import Sums
 
 
-def said(received: int = 0, stored: int = 0, in_flight: int = 0, *, up: bool = True, seconds: float = 0.0) -> Report:
+def said(received: int = 0, stored: int = 0, in_flight: int = 0, *, up: bool = True, seconds: float = 0.0) -> Status:
     """What a worker says that has counted so much."""
     metrics = Metrics((Region.GERMANY,))
     metrics.received, metrics.in_flight = received, in_flight
@@ -15,13 +15,13 @@ def said(received: int = 0, stored: int = 0, in_flight: int = 0, *, up: bool = T
     metrics.store_up[Region.GERMANY] = up
     metrics.oldest_seconds = lambda: seconds
     metrics.commit_seconds.labels(Region.GERMANY).observe(0.002)
-    return report({}, metrics.registry.collect())
+    return status({}, metrics.registry.collect())
 
 
-def shown(sums: Sums, *reports: Report) -> dict[str, float]:
+def shown(sums: Sums, *statuses: Status) -> dict[str, float]:
     """The sums of the samples, by their names."""
     found: dict[str, float] = {}
-    for family in sums.families(reports):
+    for family in sums.families(statuses):
         for count in family.counts:
             if count.value:
                 found[count.name] = found.get(count.name, 0) + count.value

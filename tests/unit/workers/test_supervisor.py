@@ -11,8 +11,8 @@ from collector.metrics import Metrics
 from collector.model import Region
 from collector.workers import supervisor
 from collector.workers.process import WorkerProcess
-from collector.workers.report import Report, report
 from collector.workers.roll import Roll
+from collector.workers.status import Status, status
 from collector.workers.supervisor import Supervisor, has_to_supervise
 
 
@@ -21,14 +21,14 @@ def made(folder: Path, workers: int) -> Supervisor:
     return Supervisor(settings(folder).model_copy(update={"http": HttpSettings(port=0)}), workers)
 
 
-def said(**parts: str) -> Report:
+def said(**parts: str) -> Status:
     """What a worker says."""
-    return report(parts, Metrics((Region.GERMANY,)).registry.collect())
+    return status(parts, Metrics((Region.GERMANY,)).registry.collect())
 
 
 def up(worker: WorkerProcess, **parts: str) -> None:
     """Have it run and say how its parts are."""
-    worker.is_up, worker.report = True, said(**parts)
+    worker.is_up, worker.status = True, said(**parts)
 
 
 def shown(one: Supervisor, name: str) -> dict[str, float]:
@@ -88,7 +88,7 @@ def test_one_that_leaves_holds_up_nobody_and_one_that_has_left_is_not_missed(tmp
     up(leaves, broker="reading what waited at the broker")
     has_left.has_left = True
     here = one.readiness()
-    first.report = said(broker="connecting", store_germany="ready")
+    first.status = said(broker="connecting", store_germany="ready")
 
     assert {"workers": "; ".join(f"worker {number}: starting" for number in (1, 2, 3))} == begun
     assert {"workers": "ready", "broker": "ready", "store_germany": "ready"} == here

@@ -19,7 +19,7 @@ from collector.workers import process
 from collector.workers.channel import LOOK
 from collector.workers.job import Job
 from collector.workers.process import SILENT_SECONDS, WorkerProcess
-from collector.workers.report import Report, report
+from collector.workers.status import Status, status
 from collector.workers.sums import Sums
 
 
@@ -54,7 +54,7 @@ class Child:
         """It is gone, and what it said last is still on its way."""
         self._code.set_result(code)
 
-    def say(self, said: Report) -> None:
+    def say(self, said: Status) -> None:
         self.line.sendall(msgspec.json.encode(said) + b"\n")
 
     async def hear(self, looks: int = 1) -> list[bytes]:
@@ -117,11 +117,11 @@ def worker_of(sums: Sums | None = None) -> WorkerProcess:
     return WorkerProcess(Job(2, "{}", is_new=True), sums or Sums())
 
 
-def said(received: int = 0, *, has_left: bool = False, **parts: str) -> Report:
+def said(received: int = 0, *, has_left: bool = False, **parts: str) -> Status:
     """What a worker says."""
     metrics = Metrics((Region.GERMANY,))
     metrics.received = received
-    return report(parts, metrics.registry.collect(), has_left=has_left)
+    return status(parts, metrics.registry.collect(), has_left=has_left)
 
 
 async def test_one_that_ends_again_and_again_is_started_after_pauses_that_grow_to_a_bound(machine: Machine) -> None:
@@ -187,7 +187,7 @@ async def test_one_that_has_left_is_not_started_again_and_that_is_no_fault(
 
 
 async def test_what_was_said_in_full_counts_where_one_is_killed_in_the_midst_of_a_word(machine: Machine) -> None:
-    """Half a report is none."""
+    """Half a status is none."""
     sums = Sums()
     worker = worker_of(sums)
     async with kept(worker):
@@ -237,10 +237,10 @@ async def test_one_is_ready_while_it_answers_and_every_part_is(machine: Machine)
         await until(lambda: worker.is_up)
         begun = noted()
         child.say(said(broker="ready", clock="behind by 9 s"))
-        await until(lambda: worker.report is not None)
+        await until(lambda: worker.status is not None)
         behind = noted()
         child.say(said(1, broker="ready"))
-        await until(lambda: worker.report is not None and len(worker.report.parts) == 1)
+        await until(lambda: worker.status is not None and len(worker.status.parts) == 1)
         ready = noted()
         machine.now += SILENT_SECONDS + 1
         silent = noted()
@@ -283,13 +283,13 @@ async def test_who_looks_waits_for_the_answer_but_not_for_ever(
     async with kept(worker):
         child = await machine.child()
         child.say(said(1))
-        await until(lambda: worker.report is not None)
+        await until(lambda: worker.status is not None)
         looking = asyncio.create_task(worker.look())
         await asyncio.wait([looking], timeout=0.01)
         waited = not looking.done()
         child.say(said(3))
         await looking
-        now = worker.report
+        now = worker.status
         monkeypatch.setattr(process, "_PATIENCE", 0.01)
         async with asyncio.timeout(10):
             await worker.look()

@@ -30,7 +30,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
         return made
 
 
-class Report(msgspec.Struct, frozen=True):
+class Status(msgspec.Struct, frozen=True):
     """How a worker stands."""
 
     parts: dict[str, str]
@@ -42,9 +42,9 @@ class Report(msgspec.Struct, frozen=True):
         return sum(count.value for family in self.families for count in family.counts if count.name == name)
 
 
-def report(parts: Mapping[str, str], metrics: Iterable[Metric], *, has_left: bool = False) -> Report:
+def status(parts: Mapping[str, str], metrics: Iterable[Metric], *, has_left: bool = False) -> Status:
     """How it stands now."""
-    return Report(dict(parts), tuple(map(_family, metrics)), has_left)
+    return Status(dict(parts), tuple(map(_family, metrics)), has_left)
 
 
 def _family(metric: Metric) -> Family:
