@@ -86,14 +86,14 @@ class Outage:
 
     def has_to_follow(self, identity: Identity) -> bool:
         """Whether what comes of a router must not overtake what was left of it: it may be what the router joins by."""
-        return self.has_left(identity) and not self.joined.knows(identity)
+        return self._something_is_left(identity) and not self.joined.knows(identity)
 
     def way_of_act(self, act: ConsentEvent) -> Way:
         """Where a consent event goes."""
         identity = act.identity
         if act.only_if_joined and not self.joined.knows(identity) and not self._is_pending(identity):
             known = self.joined.is_complete and not self._health.is_doubted
-            return Way.SETTLE if known and not self.has_left(identity) else Way.LEAVE
+            return Way.SETTLE if known and not self._something_is_left(identity) else Way.LEAVE
         if len(self._acts) >= MOST_ACTS or act.event_ref in self._waiting_refs or self._has_to_wait(act):
             return Way.LEAVE
         # When a retained exit was made nobody knows: the owner may have joined again since. It stops what comes; what
@@ -182,7 +182,7 @@ class Outage:
                 self._left_joins.append(act.identity.device_ref)
                 self.closed.join_waits(act.identity.device_ref)
 
-    def has_left(self, identity: Identity) -> bool:
+    def _something_is_left(self, identity: Identity) -> bool:
         """Whether something of this router was left with the broker on this connection, or is held in memory."""
         return identity.device_ref in self._left
 
