@@ -37,7 +37,7 @@ async def _at_once() -> None:
 
 
 def make_app(registry: CollectorRegistry, readiness: Readiness, freshen: Freshen = _at_once) -> Starlette:
-    """The three pages; before the numbers or the states are shown they are *freshened*."""
+    """The three pages; *freshen* is awaited before the numbers or the states are shown."""
 
     async def metrics(_: Request) -> Response:
         await freshen()

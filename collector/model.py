@@ -162,8 +162,8 @@ class Record(Sealed, frozen=True, gc=False):
     `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
     `counters`, `parts` and `interval` are those of the report. `floating` is None where every delivery of the message
-    makes the same `event_time`; else the message may be stored under another one, and these are those that are known:
-    none for parts, for what is stored under another one is no duplicate of them.
+    makes the same `event_time`. Else another delivery may be stored under another time, and this has those other times
+    that are known. For parts of a sample it is empty: what is stored under another time is no duplicate of them.
     """
 
     record_id: bytes

@@ -53,8 +53,8 @@ class Service:
     ) -> None:
         """*wall* is the clock to go by, in seconds since 1970.
 
-        A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be *new*:
-        then no broker can know it, whatever the ledgers hold.
+        A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be
+        new (*is_new*): then no broker can know it, whatever the ledgers hold.
         """
         self.settings = settings
         self._membership = membership or Membership(settings.broker.share_group)

@@ -62,9 +62,10 @@ class Window:
         return acks.withheld >= max(self._usual, free // 2)
 
     def next(self, connection: Connection) -> None:
-        """A connection has ended: the next one has room for as much again to be left, beside the usual places.
+        """A connection has ended: widen the next one by four places for each message that was left on this one.
 
-        So in an outage it is renewed a handful of times, not with every few messages: each time all of them come again.
+        Those messages come again and take their places; as many more can be left before the window is crowded. So in an
+        outage the connection is renewed a handful of times only, for each time all of them come again.
         """
         self.size = min(LARGEST, self._usual + 4 * connection.acks.left)
         self._wanted.clear()

@@ -177,9 +177,10 @@ class _Deciding:
             self._erased.add(after.device_ref)
 
     def _drop_again(self, device_ref: bytes) -> None:
-        """Drop what came before the act and is stored, or was taken back: beside an erasure it would come back (K09).
+        """Drop, of what came before the act, the records that are stored already or were taken back.
 
-        A part of a sample, too: what was remembered of the others is gone with the act, and a part of a sum is no sum.
+        Where the act erases, they would else be written again behind the erasure (K09). Parts of samples go too: what
+        was remembered of the other parts is gone with the act, and some parts of a sum are no sum.
         """
         if not (self._stored or self._spent):
             return

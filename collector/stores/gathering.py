@@ -57,12 +57,12 @@ def remembered(state: bytes) -> Memory:
 
 
 def parted(entries: Iterable[LedgerEntry]) -> dict[bytes, list[int]]:
-    """The routers that these entries close the gate for: what their next sample would be compared with goes. With the
-    numbers of those entries.
+    """The routers whose memory of earlier samples ends with one of these entries, and the numbers of those entries.
 
-    Also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a time without consent. What is
-    held is kept as it is, and goes with the release: what waited when the hold came is written with it. And that a
-    consent ended by a new version of the notice shows with the join to it only, which does not go on with any.
+    It ends when the gate closes, also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a
+    time without consent. Under a hold it stays, for what waited when the hold came is still compared with it; it ends
+    with the release. A consent that a new version of the notice has ended makes no entry: there the join to the new
+    version ends the memory.
     """
     found: dict[bytes, list[int]] = {}
     for entry in entries:
@@ -86,8 +86,8 @@ def gather(
     """Derive, and put parts together.
 
     *memories* are what is remembered of the routers, by device_ref; *begun* what is stored under the ids of records
-    that are parts; *acts* what this very commit has `parted`. A part that came too late for its record is among the
-    inserts, which the store finds it to be a duplicate of.
+    that are parts; *acts* what `parted` says of this very commit. A part that came too late to join its record
+    stays among the inserts, where the store will find it to be a duplicate.
     """
     gathering = _Gathering(memories, begun, acts)
     for insert in inserts:
@@ -138,9 +138,10 @@ class _Gathering:
         self._seqs[ref] = seq
 
     def _is_cut_off(self, insert: Insert) -> bool:
-        """Whether an act came between a part and those that came of its sample, and nobody knows them any more.
+        """Whether an act came between this part and the earlier parts of its sample, and those are forgotten.
 
-        Then the record stays as it is: a part of a sum is none, and the act may have ended what admitted the others.
+        Then the record stays as it is: some parts of a sum are no sum, and the act may have ended the consent that
+        admitted the earlier ones.
         """
         record, standing = insert.record, insert.standing
         if record.interval is None:

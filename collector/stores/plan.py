@@ -72,9 +72,9 @@ class Committed(msgspec.Struct):
     results: Counter[tuple[Action, Result]]
     erased: int
     standings: list[Standing]
-    """What the ledger says now of the routers whose consent this commit changed, or was asked to.
+    """What the ledger says now of the routers whose consent this commit changed, or was asked to change.
 
-    Not only of the former: a commit whose answer was lost changed something that nobody here has heard of.
+    Also of the latter: an earlier commit whose answer was lost may have made the change, unheard of here.
     """
     removed: Counter[Removal]
     """Keys that were left out of the messages stored."""

@@ -89,7 +89,7 @@ async def _end(session: Session, begun: Erased) -> None:
 
 
 async def _cut_log(session: Session) -> None:
-    """Let go of the write-ahead log, as far as *admin* may ask for that; a checkpoint comes by itself soon enough."""
+    """Let go of the write-ahead log, as far as this role may; a checkpoint comes by itself soon enough."""
     with suppress(StoreUnavailable):
         async with session.turn():
             await session.rows("SELECT pg_switch_wal()")

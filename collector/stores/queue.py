@@ -120,9 +120,9 @@ class Queue:
         return found
 
     def put_back(self, urgent: Sequence[Item], queued: Sequence[Item]) -> None:
-        """Before everything else, in the order it had; what left meanwhile makes way for the exit that waits.
+        """Put these before everything else, in the order they had; what left meanwhile goes ahead of its exit.
 
-        Only for one that came during the commit: what follows an exit within a batch came after it.
+        Only an exit that came during the commit counts: what stands behind an exit within the batch came after it.
         """
         came = self.urgent
         leaving = {item.entry.identity.device_ref for item in came if not takes_its_turn(item.entry)}

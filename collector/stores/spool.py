@@ -45,7 +45,8 @@ class Spool:
     ) -> None:
         """It takes over when the store has been silent for *after_seconds*; itself it may take *patience* seconds.
 
-        Without a *file* it takes nothing. It is asked about *known_routers* that have joined at most.
+        Without a *file* it takes nothing. *known_routers* is how many routers that have joined the writer remembers, of
+        which alone records come here.
         """
         self.region = region
         self.known_routers = known_routers

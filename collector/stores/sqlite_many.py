@@ -1,8 +1,8 @@
 """Many rows a statement.
 
-SQLite gives the interpreter up for each row that a statement is given, or gives, one by one; and a thread beside a busy
-one gets it back only after `sys.getswitchinterval()`: five milliseconds. So four thousand joins took two seconds in
-place of a tenth.
+With each row that `executemany` hands to a statement, and each that a statement returns, Python's `sqlite3` lets go of
+the interpreter's lock; and a thread beside a busy one gets it back only after `sys.getswitchinterval()`: five
+milliseconds. So four thousand joins took two seconds in place of a tenth.
 
 What many rows bind is given as `bytearray`, not as `bytes`, and None is left out where it can be: for either, as for
 all but numbers, texts and `bytearray`, Python's `sqlite3` first looks for an adapter, and CPython 3.11 makes an

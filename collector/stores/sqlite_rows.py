@@ -38,7 +38,7 @@ _ALIKE: Final = "(?1,?2,?,?,?,?,?,?,nullif(?,0),nullif(?,0))"
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
-"""The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
+"""The number of the entry by which a router last left: what was kept from before stays hidden after a join (K40)."""
 RECORDS: Final = f"""
     SELECT r.record_id, ?1, (SELECT key_id FROM router WHERE device_ref = ?1), r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
