@@ -18,6 +18,7 @@ from support import (
     ROUTER,
     Document,
     body_of,
+    catalogue,
     clean_documents,
     complete_document,
     decide,
@@ -176,7 +177,7 @@ def test_two_spellings_that_disagree_are_no_yes(name: str) -> None:
         assert "accepted" == reason_of(minimal_document(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["tr069_user_improv_notify_flag", "privacy_read_flag", "dm_user_grant_flag"])
+@pytest.mark.parametrize("name", catalogue().names.flag_lookalikes)
 def test_a_look_alike_says_nothing_against_the_flag_either(name: str) -> None:
     """Another programme's switch is not heard in either direction."""
     assert "accepted" == reason_of(minimal_document(**{name: False}))
