@@ -152,7 +152,7 @@ API_ANSWERS: Final = Declared(
 EXIT_SECONDS: Final = Declared(
     "collector_exit_seconds",
     "histogram",
-    "Time from the receipt of an act that closes a gate or erases until nothing of its router can be read.",
+    "Time from receipt of an act that closes a gate or erases until its records cannot be read; each worker measures.",
     ("region",),
 )
 EXITS_WAITING: Final = Declared(
