@@ -47,8 +47,6 @@ class Right(StrEnum):
     """The records of one router."""
     CONSENT = "consent"
     """What the ledger says of one router: its state, since when, by which version of the notice."""
-    ERASURE = "erasure"
-    """Which erasures are under way, and how far they are."""
     AUDIT = "audit"
     """The audit log: of a region, or, without one, of accounts and sign-ins."""
 
@@ -121,7 +119,6 @@ TABLE: Final[Mapping[Role, Mapping[Right, Grant]]] = {
     Role.PRIVACY_OFFICER: {
         Right.LOOKUP: _ANSWER,
         Right.CONSENT: _ANSWER,
-        Right.ERASURE: _OWN,
         Right.AUDIT: _OWN,
     },
     Role.AUDITOR: {Right.AUDIT: _OWN},

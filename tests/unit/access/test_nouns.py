@@ -35,7 +35,7 @@ EXPECTED: dict[Role, tuple[dict[str, str | None], set[str]]] = {
         {"health"},
     ),
     Role.PRIVACY_OFFICER: (
-        {"lookup": OWNERS_RIGHTS, "consent": OWNERS_RIGHTS, "erasure": None, "audit": None},
+        {"lookup": OWNERS_RIGHTS, "consent": OWNERS_RIGHTS, "audit": None},
         set(),
     ),
     Role.AUDITOR: ({"audit": None}, set()),
@@ -94,6 +94,14 @@ def test_an_account_without_regions_sees_no_router() -> None:
     answer = may(viewer(Role.ENGINEER), Right.DIAGNOSIS, Region.GERMANY, purpose(), now=NOW)
 
     assert Refusal.REGION is reason_of(answer)
+
+
+def test_every_right_is_asked_for_somewhere() -> None:
+    """One that nothing asks for promises a page, or a question, that there is not."""
+    folder = Path(collector.__file__).parent
+    sources = [path.read_text() for path in folder.rglob("*.py") if path.name != "nouns.py"]
+
+    assert [] == [right for right in Right if not any(f"Right.{right.name}" in source for source in sources)]
 
 
 def test_another_purpose_is_refused() -> None:
