@@ -79,10 +79,10 @@ class Roll:
 
 def _folders(spool: Path) -> set[int]:
     try:
-        names = [path.name.removeprefix("worker-") for path in spool.glob("worker-*")]
+        names = {path.name for path in spool.glob("worker-*")}
     except OSError:
         return set()
-    return {int(name) for name in names if name.isdecimal() and 1 < int(name) <= MOST}
+    return {number for number in range(2, MOST + 1) if f"worker-{number}" in names}
 
 
 def _remove(folder: Path) -> None:

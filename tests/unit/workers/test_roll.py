@@ -47,6 +47,15 @@ def test_a_spool_without_an_entry_counts(tmp_path: Path) -> None:
     assert {4} == Roll(made).numbers()
 
 
+def test_a_folder_that_no_worker_would_spool_in_is_no_number(tmp_path: Path) -> None:
+    """It could never be struck, and each start would have a worker leave anew."""
+    made = settings(tmp_path)
+    for name in ("worker-02", "worker-²", "worker-1", "worker-65", "worker-x"):
+        (made.regions.of(Region.GERMANY).spool_folder / name).mkdir(parents=True)
+
+    assert set() == Roll(made).numbers()
+
+
 def test_striking_a_number_removes_its_empty_spool_and_nothing_else(tmp_path: Path) -> None:
     """What somebody else put there stays, and keeps the number."""
     made = settings(tmp_path)
