@@ -64,19 +64,21 @@ _reference: Final = click.option(
 )
 
 
+_yes: Final = click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
 _country: Final = click.option("--country", help="ISO code; closes the gate there for a router that was never seen.")
 
 
 def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Command:
     """A command for an act that opens nothing."""
 
-    @click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
     @_options
-    def command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:
+    def command(router: str, config: Path | None, *, yes: bool = False, **said: Any) -> None:
         if kind.undoable and not yes:
             _ask(kind.undoable)
         carry_out(config, router, action=action, channel="rights_desk", **said)
 
+    if kind.undoable:
+        command = _yes(command)
     if action in ERASING:
         command = _country(command)
     return click.command(name or action.value, help=f"{kind.help} See: ueip consent --help.")(command)
@@ -113,7 +115,7 @@ def hold_command(router: str, config: Path | None, **said: Any) -> None:
 
 
 @consent_group.command("release")
-@click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
+@_yes
 @_reference
 @_options
 def release_command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:

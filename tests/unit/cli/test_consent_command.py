@@ -18,7 +18,7 @@ from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
 from collector.errors import CollectorError, StoreUnavailable
 from collector.lookup import find, opened
-from collector.model import Accepted, Region
+from collector.model import Accepted, Action, Region
 from collector.pipeline import process
 from collector.rules import make_rules
 
@@ -112,6 +112,15 @@ def test_a_restriction_hides_and_its_end_shows(site: Site) -> None:
 
     assert (0, 0) == (restricted.exit_code, ended.exit_code)
     assert ([0], [1]) == (during, site.records())
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_only_what_asks_can_be_told_not_to(site: Site, kind: Action) -> None:
+    """An option that does nothing promises a question that is never put."""
+    told = site.run("consent", kind.value, "nobody", "--yes")
+
+    assert (1 if KINDS[kind].undoable else 2) == told.exit_code
+    assert ("No such option" in told.output) is (KINDS[kind].undoable is None)
 
 
 def test_an_erasure_leaves_the_router_in_the_programme(site: Site) -> None:
