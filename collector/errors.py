@@ -56,6 +56,7 @@ class Cause(StrEnum):
     WRONG_STORE = "wrong store"
     LOST_KEY = "key missing"
     LOST_VERSION = "notice missing"
+    BAD_NOTICE = "notice unreadable"
     MOVING = "being moved"
     MOVED = "moved"
     UNFINISHED = "move not finished"
@@ -107,6 +108,7 @@ _ADVICE = {
     Cause.WRONG_STORE: "Correct the path in the settings.",
     Cause.LOST_KEY: "Put the missing key back into key_files.",
     Cause.LOST_VERSION: "Put the missing version of the notice back into policies.toml.",
+    Cause.BAD_NOTICE: "Correct policies.toml; ueip check-config says what is wrong in it.",
     Cause.MOVING: "Wait for ueip store migrate, or run it again if it broke off; then start with the new settings.",
     Cause.MOVED: "Name the store that it was moved to in the settings, and delete this one.",
     Cause.UNFINISHED: "Run ueip store migrate again; it goes on where it was.",

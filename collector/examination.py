@@ -26,7 +26,7 @@ from collector.diagnosis.timeline import Entry, timeline
 from collector.lookup import Found, as_of_now, is_readable, latest, opened
 from collector.model import Region, Sealed
 from collector.pseudonym import Pseudonymiser, refs_of
-from collector.rules import policies_of
+from collector.rules import policies_now, policies_of
 from collector.storage import place_of
 from collector.stores import Store, StoredRecord
 
@@ -96,7 +96,7 @@ async def examine_one(
     now = int(time.time() * 1000) if now is None else now
     async with opened(settings, region) as (store, _):
         for router in await store.find([("router", device_ref)]):
-            found = Found(region=region, router=as_of_now(router, policies_of(settings)), records=[])
+            found = Found(region=region, router=as_of_now(router, policies_now(settings)), records=[])
             apart = partial(opened, settings, region)
             return await _examined(store, found, checked_rules(), now - window, now, apart)
     return None

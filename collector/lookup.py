@@ -15,7 +15,7 @@ from collector.consent.standing import Standing, State
 from collector.formats import report
 from collector.model import Region, Sealed
 from collector.pseudonym import Pseudonymiser, refs_of
-from collector.rules import policies_of
+from collector.rules import policies_now, policies_of
 from collector.storage import open_store, place_of
 from collector.stores import Router, Store, StoredRecord
 
@@ -65,7 +65,7 @@ async def known_routers(settings: Settings, region: Region, identifier: str) -> 
     if not place_of(settings, region).is_there():
         return []
     async with opened(settings, region) as (store, pseudonyms):
-        policies = policies_of(settings)
+        policies = policies_now(settings)
         return [as_of_now(router, policies) for router in await store.find(refs_of(identifier, pseudonyms))]
 
 
@@ -77,7 +77,7 @@ async def ledger_of(settings: Settings, region: Region, device_ref: bytes) -> tu
     """
     async with opened(settings, region) as (store, _):
         found = await store.find([("router", device_ref)])
-        return (as_of_now(found[0], policies_of(settings)), await store.ledger(device_ref)) if found else (None, [])
+        return (as_of_now(found[0], policies_now(settings)), await store.ledger(device_ref)) if found else (None, [])
 
 
 def as_of_now(router: Router, policies: Policies) -> Router:

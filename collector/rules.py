@@ -9,7 +9,7 @@ from collector.consent.policies import Policies
 from collector.consent.policy_file import load_policies
 from collector.consent.standing import ClosedRouters
 from collector.derive import DERIVED
-from collector.errors import DataFault
+from collector.errors import Cause, DataFault, StoreUnavailable
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.fields.clean import Cleaner
 from collector.fields.compiled import Compiled
@@ -121,6 +121,18 @@ def policies_of(settings: Settings) -> Policies:
     return load_policies(settings.consent.policies, strict=settings.consent.strict)
 
 
+def policies_now(settings: Settings) -> Policies:
+    """The versions of the notice as their file has them now, for who reads them again and again.
+
+    Raises:
+        StoreUnavailable: it cannot be read, or has faults, as while somebody writes it.
+    """
+    try:
+        return policies_of(settings)
+    except DataFault as fault:
+        raise StoreUnavailable(str(fault), Cause.BAD_NOTICE) from None
+
+
 def gate_rules(settings: Settings, policies: Policies) -> GateRules:
     """What the gate goes by, times in milliseconds."""
     return GateRules(
@@ -136,11 +148,11 @@ def consent_rules(settings: Settings) -> ConsentRules:
     """How the ledgers are kept.
 
     Raises:
-        DataFault: the file of the notice has faults.
+        StoreUnavailable: the file of the notice cannot be read, or has faults.
     """
     return ConsentRules(
         mode=settings.consent.mode,
         erase_on_exit=settings.consent.on_exit == "erase",
-        policies=policies_of(settings),
+        policies=policies_now(settings),
         listed_only=settings.regions.registry == "required",
     )

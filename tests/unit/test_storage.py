@@ -14,6 +14,7 @@ from collector.cli.setup import make_installation
 from collector.config import Settings, WriterSettings, load_settings
 from collector.consent.standing import ClosedRouters
 from collector.data import data_path
+from collector.errors import Cause
 from collector.metrics import Metrics
 from collector.model import Action, Region
 from collector.storage import open_store
@@ -55,6 +56,7 @@ async def test_a_notice_that_cannot_be_read_closes_a_store_and_ends_nothing(sett
     policies.rename(tmp_path / "elsewhere")
     running = asyncio.create_task(writer.run())
     await until(lambda: bool(metrics.store_failures[HERE]))
+    assert Cause.BAD_NOTICE is metrics.store_state(HERE)
     (tmp_path / "elsewhere").rename(policies)
     await until(lambda: metrics.store_up[HERE])
     writer.stop()

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
+from collector.consent.policy_file import default_policies_path
 from collector.console import health
 from collector.console.health import HealthWatch
 from collector.console.views import RegionHealth
@@ -79,6 +80,34 @@ async def test_a_key_that_cannot_be_read_closes_its_own_region_alone(found: byte
     assert states == dict.fromkeys(Region, READY) | {HERE: Cause.LOST_KEY}
     assert (looked.status_code, looked.json()["error"]["code"]) == (503, "store_unavailable")
     assert [entry.outcome for entry in visit.audited(ELSEWHERE)] == ["shown"]
+
+
+async def test_a_notice_that_cannot_be_read_is_told_as_such_until_it_can(tmp_path: Path) -> None:
+    """It is read with each look: while somebody writes it, nobody is told that the console has a bug."""
+    make_installation(tmp_path)
+    settings = load_settings(tmp_path / "collector.toml")
+    policies = tmp_path / "policies.toml"
+    settings = settings.model_copy(update={"consent": settings.consent.model_copy(update={"policies": policies})})
+    policies.write_bytes(default_policies_path().read_bytes())
+    store = plain_store(settings, HERE)
+    await store.open()
+    await store.close()
+    visit = Visit(House(settings, make_rules(settings), {}))
+    sound, seen = policies.read_bytes(), list[object]()
+    for found in (b"[[policy]]\nversion =", sound):
+        policies.write_bytes(found)
+        async with visit.client("engineer") as client:
+            looked = await client.post("/api/v1/lookups", json={"identifier": "nobody-knows"})
+        seen.append((looked.status_code, looked.json().get("error", {}).get("message")))
+        here = of((await HealthWatch(settings).view(NOW)).regions, HERE)
+        seen.append((here.store.state, here.store.advice))
+
+    assert seen == [
+        (503, "The region's store is away: notice unreadable."),
+        (Cause.BAD_NOTICE, Cause.BAD_NOTICE.advice),
+        (200, None),
+        (READY, None),
+    ]
 
 
 async def test_a_stopped_collector_says_nothing_and_the_stores_do(a_house: House) -> None:
