@@ -130,7 +130,7 @@ def _check_stores(settings: Settings, policies: Policies) -> None:
         except StoreUnusable as error:
             faults.append(f"{place.setting}: {error}")
         except StoreUnavailable as error:
-            if error.cause is Cause.NO_ACCESS:
+            if error.cause in {Cause.NO_ACCESS, Cause.DISK_FULL}:
                 faults.append(f"{place.setting}: {error}. {error.cause.advice}")
             else:
                 say(f"note: {place.setting} was not looked at: {error.in_full()}", style="yellow")

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import (
 from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.config import load_settings
-from collector.errors import BrokerUnreachable, DataFault
+from collector.errors import BrokerUnreachable, Cause, DataFault, StoreUnavailable
 from collector.model import Region
+from collector.stores.sqlite_place import SQLitePlace
 
 FULL = """
 import resource
@@ -171,6 +172,24 @@ def test_a_store_that_may_not_be_looked_for_is_a_fault(site: Path, monkeypatch: 
 
     assert isinstance(done.exception, DataFault)
     assert "regions.germany.store: " in str(done.exception)
+
+
+def test_a_full_disk_is_a_fault_and_what_passes_by_itself_is_a_note(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that were started now would have the region closed until somebody makes room."""
+
+    def inspected(place: SQLitePlace, _: object) -> None:
+        cause = {Region.GERMANY: Cause.DISK_FULL, Region.CHINA: Cause.LOCKED}.get(place.region)
+        if cause is not None:
+            raise StoreUnavailable("did not answer", cause)
+
+    monkeypatch.setattr(SQLitePlace, "inspect", inspected)
+    done = check(site)
+
+    assert isinstance(done.exception, DataFault)
+    assert done.exception.faults == (f"regions.germany.store: did not answer. {Cause.DISK_FULL.advice}",)
+    assert "note: regions.china.store was not looked at" in done.output
 
 
 def test_a_key_with_a_passphrase_is_a_fault_and_nobody_is_asked_for_it(site: Path) -> None:
