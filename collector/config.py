@@ -4,20 +4,24 @@ Rule 1: every fault is reported at once, at start, with what was found, what was
 Rule 2: there is no setting that stores a message without consent (D6), and none that gives a country a default region.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError
 
 from collector.config_access import AuditSettings
+from collector.config_apart import faults_between
 from collector.config_console import ConsoleSettings
-from collector.config_files import file_faults, retention_faults
-from collector.config_http import ApiSettings, File, HttpSettings, Section, Several, is_loopback
+from collector.config_document import absolute, taken_out
+from collector.config_files import file_faults
+from collector.config_http import ApiSettings, File, HttpSettings, Several, half_a_certificate, is_loopback
 from collector.config_regions import RegionSettings, RegionsSettings
-from collector.config_sound import sound_part
+from collector.config_section import Check, Section
+from collector.config_sound import part_of
 from collector.data import data_path
 from collector.documents import read_document
-from collector.errors import Cause, DataFault, StoreUnavailable
+from collector.errors import Cause, DataFault, StoreUnavailable, sentences
 from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults
@@ -75,21 +79,19 @@ class BrokerSettings(Section):
         'router_from = "sender". The broker must remove it from what clients send.',
     )
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._host, lambda: half_a_certificate(self))
+
+    def _host(self) -> Iterator[str]:
         if "/" in self.host or "@" in self.host or self.host.count(":") == 1:
             found = self.host.rpartition("@")[2]  # what is before it may be a password
-            raise ValueError(
-                f"host: found '{found}', expected a name or an address alone. Set port, tls, user and password apart."
-            )
-        if not self.tls and not is_loopback(self.host):
-            raise ValueError(
+            yield f"host: found '{found}', expected a name or an address alone. Set port, tls, user and password apart."
+        elif not self.tls and not is_loopback(self.host):
+            yield (
                 f"host: found '{self.host}' without TLS, expected tls = true for a broker on another machine (O78). "
                 f"Set tls = true and, for a private authority, ca_file."
             )
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        return self
 
 
 class ConsentSettings(Section):
@@ -110,21 +112,13 @@ class ConsentSettings(Section):
         default=False, description="Whether a change of contact alone (M5) also ends the consents given before it."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _moved(cls, found: Any) -> Any:
-        if isinstance(found, dict) and "policy_versions" in found:
-            raise ValueError(
-                "policy_versions: found a list of versions, expected a file that says what each of them changed. "
-                'Remove it; for versions other than the shipped ones set policies = "policies.toml" (docs/operating.md)'
-            )
-        return found
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._reasoned,)
 
-    @model_validator(mode="after")
-    def _reasoned(self) -> Self:
+    def _reasoned(self) -> Iterator[str]:
         if self.on_exit == "keep" and self.keep_reason is None:
-            raise ValueError('keep_reason: found none, expected the ground for on_exit = "keep" in a sentence (D5)')
-        return self
+            yield 'keep_reason: found none, expected the ground for on_exit = "keep" in a sentence (D5)'
 
 
 class LimitsSettings(Section):
@@ -218,12 +212,14 @@ class Settings(Section):
             return self.audit.places_of("console", self.private_folder)
         return self.audit.places_of(region.value, self.regions.witness_of(region).parent)
 
-    @model_validator(mode="after")
-    def _sources_apart(self) -> Self:
-        by_ledger, sender = self.consent.mode == "registered", self.broker.sender_property
-        if faults := source_faults(self.sources, by_ledger=by_ledger, sender_property=sender):
-            raise ValueError(" ".join(faults))
-        return self
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._sources_apart,)
+
+    def _sources_apart(self) -> list[str]:
+        return source_faults(
+            self.sources, lambda: self.consent.mode == "registered", lambda: self.broker.sender_property
+        )
 
 
 def load_settings(path: Path) -> Settings:
@@ -232,26 +228,30 @@ def load_settings(path: Path) -> Settings:
     Raises:
         DataFault: every fault found, keys and files included.
     """
-    if not path.exists():
-        raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"])
-    document = read_document(path, path)
-    absolute = _absolute(document, path.resolve().parent)
-    try:
-        settings = Settings.model_validate(absolute)
-    except ValidationError as error:
-        found = DataFault.of(path, error, document).faults
-        raise DataFault([*found, *_faults_beside(path, sound_part(absolute, error))]) from None
-    if faults := [*file_faults(settings), *retention_faults(settings)]:
-        raise DataFault(f"{path}: {fault}" for fault in faults)
+    settings, faults = read_settings(path)
+    if faults:
+        raise DataFault(faults)
     return settings
 
 
-def _faults_beside(path: Path, sound: dict[str, Any]) -> list[str]:
-    """What is wrong with the files that the sound part of a configuration names."""
+def read_settings(path: Path) -> tuple[Settings, list[str]]:
+    """What of a configuration file can be read, and every fault found; without any it is all of it.
+
+    Raises:
+        DataFault: nothing can be read.
+    """
+    if not path.exists():
+        raise DataFault([f"{path}: no such file. Make one with: ueip init {path.parent}"])
+    document = read_document(path, path)
+    faults, given = taken_out(document), absolute(document, path.resolve().parent)
+    findings: list[Any] = []
     try:
-        return [f"{path}: {fault}" for fault in file_faults(Settings.model_validate(sound))]
-    except ValidationError:
-        return []
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        settings, more = part_of(Settings, given, [found["loc"] for found in error.errors()])
+        findings = [*error.errors(), *more]
+    faults += [*file_faults(settings), *faults_between(settings)]
+    return settings, [*sentences(path, findings, document), *(f"{path}: {fault}" for fault in faults)]
 
 
 def read_keys(settings: RegionSettings) -> list[Key]:
@@ -273,24 +273,3 @@ def _key(file: Path) -> Key:
 def default_settings_path() -> Path:
     """The shipped example, a complete configuration with every setting at its default."""
     return data_path("config", "collector.toml")
-
-
-_PATHS = {
-    "password_file", "token_file", "ca_file", "cert_file", "key_file", "store", "spool", "witness", "tables",
-    "policies", "accounts", "client_secret_file", "folder", "heads",
-}  # fmt: skip
-
-
-def _absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the paths in a document absolute; what is no text is left for the checks to find."""
-
-    def made(name: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            return _absolute(value, folder)
-        if name in _PATHS and isinstance(value, str):
-            return folder / value
-        if name == "key_files" and isinstance(value, list):
-            return [folder / item if isinstance(item, str) else item for item in value]
-        return value
-
-    return {name: made(name, value) for name, value in document.items()}

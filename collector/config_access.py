@@ -1,12 +1,15 @@
 """Settings of who may look: signing in to the console, and the audit log."""
 
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
-from collector.config_http import File, Section, Several, is_loopback
+from collector.config_http import File, Several, is_loopback
+from collector.config_section import Check, Section
 
 LEAST_PASSWORD: Final = 15
 """Characters, where a password is all there is (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.1)."""
@@ -106,16 +109,25 @@ class OidcSettings(Section):
     )
     ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        missing = [name for name in ("issuer", "client_id", "public_url") if getattr(self, name) is None]
-        if self.enabled and missing:
-            raise ValueError(f"{missing[0]}: found none, expected it where enabled = true. Set it")
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (
+            *(partial(self._needed, name) for name in ("issuer", "client_id", "public_url")),
+            self._scopes,
+            self._signed,
+        )
+
+    def _needed(self, name: str) -> Iterator[str]:
+        if self.enabled and getattr(self, name) is None:
+            yield f"{name}: found none, expected it where enabled = true. Set it"
+
+    def _scopes(self) -> Iterator[str]:
         if "openid" not in self.scopes:
-            raise ValueError("scopes: found no openid, expected it among them (OpenID Connect Core, 3.1.2.1)")
+            yield "scopes: found no openid, expected it among them (OpenID Connect Core, 3.1.2.1)"
+
+    def _signed(self) -> Iterator[str]:
         if not self.algorithms:
-            raise ValueError("algorithms: found none, expected at least one")
-        return self
+            yield "algorithms: found none, expected at least one"
 
 
 class AuditSettings(Section):

@@ -1,11 +1,13 @@
 """Settings of the ClickHouse database that a region's records are in, beside the PostgreSQL database of its ledger."""
 
-from typing import Annotated, Self
+from collections.abc import Iterable, Iterator
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from collector.config_http import File, Section, is_loopback
+from collector.config_http import File, half_a_certificate, is_loopback
 from collector.config_postgres import Name, Server
+from collector.config_section import Check, Section
 
 
 class ClickHouseSettings(Section):
@@ -40,13 +42,13 @@ class ClickHouseSettings(Section):
         """Which database this is."""
         return Server(self.host, self.port, self.database)
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._tls, lambda: half_a_certificate(self))
+
+    def _tls(self) -> Iterator[str]:
         if not self.tls and not is_loopback(self.host):
-            raise ValueError(
+            yield (
                 f"host: found '{self.host}' without TLS, expected tls = true for a server on another machine (O78). "
                 f"Set tls = true, the port for it and, for a private authority, ca_file."
             )
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        return self

@@ -1,11 +1,13 @@
 """Settings of the console: where engineers, privacy officers, auditors and operators look."""
 
-from typing import Annotated, Self
+from collections.abc import Iterable, Iterator
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from collector.config_access import OidcSettings, SignInSettings
-from collector.config_http import File, Section, Several, is_loopback
+from collector.config_http import File, Several, half_a_certificate, is_loopback
+from collector.config_section import Check, Section
 
 
 class ConsoleSettings(Section):
@@ -23,13 +25,13 @@ class ConsoleSettings(Section):
     sign_in: SignInSettings = SignInSettings()
     oidc: OidcSettings = OidcSettings()
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        if self.cert_file is None and not is_loopback(self.host):
-            raise ValueError(
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (lambda: half_a_certificate(self), self._host)
+
+    def _host(self) -> Iterator[str]:
+        if self.cert_file is None and self.key_file is None and not is_loopback(self.host):
+            yield (
                 f"host: found '{self.host}' without TLS, expected cert_file and key_file for a console that other "
                 f"machines reach (O78). Set them, or listen on 127.0.0.1"
             )
-        return self

@@ -1,10 +1,13 @@
 """Settings of what the collector serves over HTTP: the operators' pages, and the API for acts of consent."""
 
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict
+
+from collector.config_section import Check, Section
 
 
 def _named(path: Path) -> Path:
@@ -28,10 +31,24 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-class Section(BaseModel):
-    """A table of the configuration: unknown settings are faults, and so is a text for a number, or true for one."""
+class Certified(Protocol):
+    """What has a certificate, or none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+    @property
+    def cert_file(self) -> Path | None:
+        """The certificate."""
+        ...
+
+    @property
+    def key_file(self) -> Path | None:
+        """Its private key."""
+        ...
+
+
+def half_a_certificate(section: Certified) -> Iterator[str]:
+    """What is wrong with a certificate without its key, which proves nothing, or a key without its certificate."""
+    if (section.cert_file is None) != (section.key_file is None):
+        yield "cert_file and key_file: found one of the two, expected both or none"
 
 
 class HttpSettings(Section):
@@ -60,15 +77,17 @@ class ApiSettings(Section):
         default=10.0, description="How long a caller waits for a region's ledger before the answer is 503."
     )
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._token, lambda: half_a_certificate(self), self._host)
+
+    def _token(self) -> Iterator[str]:
         if self.enabled and self.token_file is None:
-            raise ValueError("token_file: found none, expected the secrets of those who may call. Set it")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        if self.enabled and self.cert_file is None and not is_loopback(self.host):
-            raise ValueError(
+            yield "token_file: found none, expected the secrets of those who may call. Set it"
+
+    def _host(self) -> Iterator[str]:
+        if self.enabled and self.cert_file is None and self.key_file is None and not is_loopback(self.host):
+            yield (
                 f"host: found '{self.host}' without TLS, expected cert_file and key_file for a listener that other "
                 f"machines reach (O78). Set them, or listen on 127.0.0.1"
             )
-        return self

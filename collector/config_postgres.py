@@ -1,10 +1,12 @@
 """Settings of a region's PostgreSQL database, which takes the place of its SQLite file."""
 
-from typing import Annotated, NamedTuple, Self
+from collections.abc import Iterable, Iterator
+from typing import Annotated, NamedTuple
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
-from collector.config_http import File, Section, is_loopback
+from collector.config_http import File, half_a_certificate, is_loopback
+from collector.config_section import Check, Section
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,63}$")]
 
@@ -50,15 +52,15 @@ class PostgresSettings(Section):
         """Whether the server can only be on this machine."""
         return self.host.startswith("/") or is_loopback(self.host)
 
-    @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._tls, lambda: half_a_certificate(self))
+
+    def _tls(self) -> Iterator[str]:
         if not self.tls and not self.is_local:
-            raise ValueError(
+            yield (
                 f"host: found '{self.host}' without TLS, expected tls = true for a server on another machine (O78). "
                 f"Set tls = true and, for a private authority, ca_file."
             )
         if self.tls and self.host.startswith("/"):
-            raise ValueError("tls: found true for a socket of this machine, expected false. Remove it")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file: found one of the two, expected both or none")
-        return self
+            yield "tls: found true for a socket of this machine, expected false. Remove it"

@@ -1,13 +1,16 @@
 """Settings of the regions: which are served here, each with its store and keys."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, Strict, StringConstraints, model_validator
+from pydantic import Field, Strict, StringConstraints
 
 from collector.config_clickhouse import ClickHouseSettings
-from collector.config_http import File, Section, Several
+from collector.config_http import File, Several
 from collector.config_postgres import PostgresSettings
+from collector.config_section import Check, Section, Unread
 from collector.model import Region
 
 
@@ -56,19 +59,23 @@ class RegionSettings(Section):
         """Where the region's spool is."""
         return self.spool or self.file.with_name(f"{self.file.name}.spool")
 
-    @model_validator(mode="after")
-    def _one_store(self) -> Self:
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._one_store, self._beside)
+
+    def _one_store(self) -> Iterator[str]:
         if (self.store is None) == (self.postgresql is None):
             found = "neither" if self.store is None else "both"
-            raise ValueError(f"store: found {found} of store and postgresql, expected one of them. Choose where it is")
-        if self.postgresql is not None and self.spool is None:
-            raise ValueError("spool: found none, expected a folder beside PostgreSQL. Set it")
-        if self.clickhouse is not None and self.postgresql is None:
-            raise ValueError(
+            yield f"store: found {found} of store and postgresql, expected one of them. Choose where it is"
+
+    def _beside(self) -> Iterator[str]:
+        if self.store is None and self.postgresql is not None and self.spool is None:
+            yield "spool: found none, expected a folder beside PostgreSQL. Set it"
+        if self.store is not None and self.postgresql is None and self.clickhouse is not None:
+            yield (
                 "clickhouse: found no postgresql beside it, expected one: a region's ledger needs transactions, and "
                 "ClickHouse has none. Add a section postgresql, and remove store"
             )
-        return self
 
 
 class RegionsSettings(Section):
@@ -100,9 +107,22 @@ class RegionsSettings(Section):
         own = self.of(region)
         return own.witness or own.key_files[0].with_name(f"{region}.witness")
 
-    @model_validator(mode="after")
-    def _present(self) -> Self:
-        missing = [region for region in self.enabled if getattr(self, region.value) is None]
+    @property
+    def read(self) -> list[Region]:
+        """The enabled ones of whose sections anything could be read: all of them, in a configuration without faults."""
+        return [region for region in self.enabled if self._is(region, there=True)]
+
+    def _is(self, region: Region, *, there: bool) -> bool:
+        """Whether a region has a section, or has none; of one that could not be read neither is said."""
+        with suppress(Unread):
+            return (getattr(self, region.value) is not None) is there
+        return False
+
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (self._present,)
+
+    def _present(self) -> Iterator[str]:
+        missing = [region for region in self.enabled if self._is(region, there=False)]
         if missing:
-            raise ValueError(f"enabled: found {', '.join(missing)} without a section, expected [regions.{missing[0]}]")
-        return self
+            yield f"enabled: found {', '.join(missing)} without a section, expected [regions.{missing[0]}]"

@@ -3,7 +3,7 @@
 A bad message raises none of these: it becomes a counted drop. These are for faults of the installation.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,14 @@ class CollectorError(Exception):
     """Something a person has to mend; its text says where, what was found, what was expected and what to do."""
 
 
+class SeveralFaults(ValueError):
+    """What a model finds wrong between its values; each is told as a fault of its own."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__(" ".join(faults))
+        self.faults = faults
+
+
 class DataFault(CollectorError):
     """A file that people write (settings, catalogue, regions) has faults; all of them are listed at once."""
 
@@ -30,7 +38,7 @@ class DataFault(CollectorError):
     @classmethod
     def of(cls, file: str | Path, error: ValidationError, names: Any = None) -> Self:
         """Turn pydantic's findings into sentences; *names* is the raw document, used to call list entries by name."""
-        return cls(_sentence(file, dict(found), names) for found in error.errors())
+        return cls(sentences(file, error.errors(), names))
 
 
 class Cause(StrEnum):
@@ -164,6 +172,16 @@ _PLAIN = {
     "model_type": "a table",
 }  # fmt: skip
 """What a setting has to be, by the kind of pydantic's finding that it is something else."""
+
+
+def sentences(file: str | Path, findings: Iterable[Mapping[str, Any]], names: Any) -> list[str]:
+    """Findings as pydantic tells them, as sentences; see `DataFault.of`."""
+    return [_sentence(file, dict(one), names) for found in findings for one in _one_by_one(found)]
+
+
+def _one_by_one(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    error = found.get("ctx", {}).get("error")
+    return [{**found, "msg": fault} for fault in error.faults] if isinstance(error, SeveralFaults) else [found]
 
 
 def _sentence(file: str | Path, found: dict[str, Any], names: Any) -> str:

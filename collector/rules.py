@@ -1,9 +1,14 @@
 """Makes the `Rules` of `process` from settings, catalogue and tables, once, at start."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
 
 from collector.config import Settings, read_keys
+from collector.config_files import content_of
+from collector.config_section import Unread
 from collector.consent.gate import GateRules
 from collector.consent.policies import Policies
 from collector.consent.policy_file import load_policies
@@ -27,6 +32,8 @@ from collector.regions import RegionMap, RegionTables, load_region_tables
 from collector.registry import Registry
 from collector.stores.plan import ConsentRules
 
+T = TypeVar("T")
+
 
 def make_rules(settings: Settings, catalogue: Catalogue | None = None) -> Rules:
     """The rules that these settings make.
@@ -49,12 +56,12 @@ def assemble(
     now: int | None = None,
 ) -> Rules:
     """As `make_rules`, with pseudonyms made elsewhere, which say which regions are served, and as of *now*."""
-    now = int(time.time() * 1000) if now is None else now
-    policies, tables, catalogue = policies_of(settings), region_tables(settings), catalogue or load_catalogue()
-    # Routers of other formats say little of what happened to them: two of their samples do.
-    derived = DERIVED if settings.sources else frozenset[str]()
-    if faults := notice_faults(policies, catalogue, tables, now, derived):
+    now, catalogue = int(time.time() * 1000) if now is None else now, catalogue or load_catalogue()
+    faults: list[str] = []
+    noticed = _noticed(settings, catalogue, now, faults, lambda _: None)
+    if faults or noticed is None:
         raise DataFault(faults)
+    policies, tables = noticed
     compiled = Compiled(collected(policies, catalogue, now))
     cleaner = Cleaner(compiled, RefusedNames(compiled.catalogue))
     out = left_out(catalogue, compiled.catalogue)
@@ -71,6 +78,55 @@ def assemble(
         sources=make_sources(settings.sources, compiled, cleaner, settings.limits.max_depth, out),
         registry=registry_of(settings, pseudonyms),
     )
+
+
+def data_faults(settings: Settings) -> list[str]:
+    """What is wrong with the tables and the notice, and between them; of settings that were read in part, too.
+
+    Files that cannot be read at all are told with the settings that name them.
+    """
+    faults: list[str] = []
+    with suppress(Unread):  # which of the two it is makes nothing a fault
+        settings = settings.model_copy(update={"consent": settings.consent.model_copy(update={"strict": False})})
+    _noticed(settings, load_catalogue(), int(time.time() * 1000), faults, _told_with_settings)
+    return faults
+
+
+def _told_with_settings(file: Path | None) -> None:
+    if file is not None and isinstance(content_of(file), str):
+        raise Unread(file)
+
+
+def _noticed(
+    settings: Settings, catalogue: Catalogue, now: int, faults: list[str], look: Callable[[Path | None], None]
+) -> tuple[Policies, RegionTables] | None:
+    """The versions of the notice and the region tables, if both can be used; every fault of theirs goes to *faults*.
+
+    *look* is asked about each file before it is read.
+    """
+
+    def made(file: Callable[[], Path | None], make: Callable[[Settings], T]) -> T | None:
+        with suppress(Unread):
+            look(file())
+            try:
+                return make(settings)
+            except DataFault as fault:
+                faults.extend(fault.faults)
+        return None
+
+    policies = made(lambda: settings.consent.policies, policies_of)
+    tables = made(lambda: settings.regions.tables, region_tables)
+    if policies is None or tables is None:
+        return None
+    faults.extend(notice_faults(policies, catalogue, tables, now, _derived(settings)))
+    return policies, tables
+
+
+def _derived(settings: Settings) -> frozenset[str]:
+    # Routers of other formats say little of what happened to them: two of their samples do.
+    with suppress(Unread):
+        return DERIVED if settings.sources else frozenset()
+    return frozenset()
 
 
 def registry_of(settings: Settings, pseudonyms: Mapping[Region, Pseudonymiser]) -> Registry | None:

@@ -1,10 +1,13 @@
 """`[[sources]]` of the settings: routers that speak another format than ours, and what such a source says of itself."""
 
-from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
+
+from collector.config_section import Check, Section, told
 
 Format = Literal["bulk_data", "usp", "goform", "ubus", "collectd", "netjson"]
 WITH_FLAG: Final[tuple[Format, ...]] = ("goform", "ubus")
@@ -14,10 +17,8 @@ NAMELESS: Final[tuple[Format, ...]] = ("goform", "ubus", "collectd", "netjson")
 OWN: Final = "ueip"
 
 
-class SourceSettings(BaseModel):
+class SourceSettings(Section):
     """One source: which topics, which format, and what the format does not say."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
         description="What the source is called; part of what tells its records from others."
@@ -57,27 +58,29 @@ class SourceSettings(BaseModel):
         default={}, description="Names given by a bulk data profile (`Parameter.Name`): what each stands for."
     )
 
-    @model_validator(mode="after")
-    def _sound(self) -> Self:
-        levels = self.topic.split("/")
-        faults = [
-            *_filter_faults(levels),
-            *_level_faults(levels, self.router_level, needed=self.router_from == "topic"),
-            *_zone_faults(self.time_zone),
-        ]
+    def checks(self) -> Iterable[Check]:
+        """As `Section.checks`."""
+        return (
+            lambda: _filter_faults(self.topic.split("/")),
+            lambda: _level_faults(self.topic.split("/"), self.router_level, needed=self.router_from == "topic"),
+            lambda: _zone_faults(self.time_zone),
+            self._flag,
+            self._names_a_router,
+        )
+
+    def _flag(self) -> Iterator[str]:
         if self.flag == "message" and self.format not in WITH_FLAG:
-            faults.append(
+            yield (
                 f'flag: found "message", expected "ledger": {self.format} has no place for a flag (D3). Remove the '
                 f'line; with consent.mode = "registered" join events let its routers in.'
             )
+
+    def _names_a_router(self) -> Iterator[str]:
         if self.router_from == "payload" and self.format in NAMELESS:
-            faults.append(
+            yield (
                 f'router_from: found "payload", expected "topic" or "sender": {self.format} names no router. '
                 f"Have routers publish below their own name, and set router_level."
             )
-        if faults:
-            raise ValueError(" ".join(faults))
-        return self
 
     def summary(self) -> str:
         """What the source will do, in a line for operators."""
@@ -137,38 +140,52 @@ def _zone_faults(name: str) -> list[str]:
     return []
 
 
-def source_faults(sources: Sequence[SourceSettings], *, by_ledger: bool, sender_property: str | None) -> list[str]:
+def source_faults(
+    sources: Sequence[SourceSettings], by_ledger: Callable[[], bool], sender_property: Callable[[], str | None]
+) -> list[str]:
     """What is wrong with sources beside each other and the rest of the settings.
 
     *by_ledger* says whether they may rest on the ledger alone (D3), *sender_property* where the broker names senders.
     """
     pairs = [(one, other) for place, one in enumerate(sources) for other in sources[place + 1 :]]
-    return [
-        *(
+    return told(
+        *(partial(_same_name, *pair) for pair in pairs),
+        *(partial(_same_topics, *pair) for pair in pairs),
+        *(partial(_without_a_ledger, source, by_ledger) for source in sources),
+        *(partial(_without_a_property, source, sender_property) for source in sources),
+    )
+
+
+def _same_name(one: SourceSettings, other: SourceSettings) -> Iterator[str]:
+    if one.name == other.name:
+        yield (
             f"sources: found '{one.name}' twice, expected two names. Rename one of them; records are told apart by it."
-            for one, other in pairs
-            if one.name == other.name
-        ),
-        *(
+        )
+
+
+def _same_topics(one: SourceSettings, other: SourceSettings) -> Iterator[str]:
+    if overlap(one.topic, other.topic):
+        yield (
             f"sources: found '{one.name}' and '{other.name}' with overlapping topics, expected each topic in one "
             f"source. Give each a first level of its own."
-            for one, other in pairs
-            if overlap(one.topic, other.topic)
-        ),
-        *(
+        )
+
+
+def _without_a_ledger(source: SourceSettings, by_ledger: Callable[[], bool]) -> Iterator[str]:
+    if source.flag == "ledger" and not by_ledger():
+        yield (
             f"sources: found '{source.name}' resting on the ledger alone with consent.mode = \"flag\", expected "
             f'"registered" (D3). Set it, or the source\'s flag to "message" where the format has one.'
-            for source in sources
-            if source.flag == "ledger" and not by_ledger
-        ),
-        *(
+        )
+
+
+def _without_a_property(source: SourceSettings, sender_property: Callable[[], str | None]) -> Iterator[str]:
+    if source.router_from == "sender" and sender_property() is None:
+        yield (
             f"sources: found '{source.name}' with router_from = \"sender\" and no broker.sender_property, expected the "
             f"user property in which the broker names who published. Set it, and have the broker remove it from what "
             f"clients send."
-            for source in sources
-            if source.router_from == "sender" and sender_property is None
-        ),
-    ]
+        )
 
 
 def overlap(one: str, other: str) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from collector.cli.common import config_option, say, settings_of
+from collector.cli.checking import checked
+from collector.cli.common import config_option, say, settings_path
 from collector.log import set_up_logs
 from collector.service import Service
 from collector.workers.job import MOST
@@ -21,7 +22,7 @@ from collector.workers.supervisor import Supervisor, has_to_supervise
 )  # fmt: skip
 def run_command(config: Path | None, workers: int) -> None:
     """Run the collector until SIGTERM or Ctrl-C. What is not committed then stays with the broker."""
-    settings = settings_of(config)
+    settings = checked(settings_path(config))
     set_up_logs(style=settings.log.style, level=settings.log.level)
     if has_to_supervise(settings, workers):
         supervise(Supervisor(settings, workers))

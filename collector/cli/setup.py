@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
@@ -12,21 +11,16 @@ from pathlib import Path
 import click
 
 from collector.broker import find_mosquitto
+from collector.cli.checking import checked
 from collector.cli.common import command_name, config_option, say, settings_path
-from collector.config import BrokerSettings, Settings, default_settings_path, load_settings, read_keys
-from collector.config_regions import RegionSettings
+from collector.config import BrokerSettings, Settings, default_settings_path
 from collector.consent.policies import Policies
 from collector.consent.policy_file import default_policies_path
 from collector.durable import new_file
 from collector.errors import (
     BrokerRefused,
     BrokerUnreachable,
-    Cause,
     CollectorError,
-    DataFault,
-    SpoolUnavailable,
-    StoreUnavailable,
-    StoreUnusable,
 )
 from collector.ingest.check import check_broker
 from collector.ingest.connection import ConnectionLost
@@ -35,9 +29,6 @@ from collector.lookup import rfc3339
 from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 from collector.rules import make_rules
-from collector.storage import place_of
-from collector.stores.spool_schema import FILE, connect
-from collector.stores.sqlite_faults import unwritable
 
 
 def make_installation(folder: Path) -> list[str]:
@@ -90,8 +81,7 @@ def init(folder: Path) -> None:
     if not made:
         say(f"{folder}: everything is there already; nothing was changed")
     path = folder / "collector.toml"
-    settings = load_settings(path)
-    make_rules(settings)
+    make_rules(checked(path))
     say(f"checked {path}: in order")
     if find_mosquitto() is None:
         say("note: no Mosquitto on this machine; `ueip up` needs one, `ueip run` may use a broker elsewhere")
@@ -105,12 +95,11 @@ def init(folder: Path) -> None:
 def check_config(config: Path | None, *, broker: bool) -> None:
     """Check the configuration, its keys, data files and stores; every fault is told at once."""
     path = settings_path(config)
-    settings = load_settings(path)
-    rules = make_rules(settings)
-    _check_stores(settings, rules.gate.policies)
+    settings = checked(path, stores=True)
+    policies = make_rules(settings).gate.policies
     say(f"{path}: in order; regions {', '.join(settings.regions.enabled)}, consent mode {settings.consent.mode}")
     say(f"{settings.consent.policies or default_policies_path()}: in order; versions of the notice")
-    for line in _notice(rules.gate.policies, int(time.time() * 1000)):
+    for line in _notice(policies, int(time.time() * 1000)):
         say(f"  {line}")
     if settings.sources:
         say("sources of other formats, beside ueip/v1/#:")
@@ -118,25 +107,6 @@ def check_config(config: Path | None, *, broker: bool) -> None:
         say(f"  {source.summary()}")
     if broker:
         _check_broker(settings)
-
-
-def _check_stores(settings: Settings, policies: Policies) -> None:
-    """Refuse what keeps a region closed until it is mended; `ueip run` starts with it, for the sake of the others."""
-    faults = []
-    for region in settings.regions.enabled:
-        place = place_of(settings, region)
-        try:
-            place.inspect(policies.ends)
-        except StoreUnusable as error:
-            faults.append(f"{place.setting}: {error}")
-        except StoreUnavailable as error:
-            if error.cause in {Cause.NO_ACCESS, Cause.DISK_FULL}:
-                faults.append(f"{place.setting}: {error}. {error.cause.advice}")
-            else:
-                say(f"note: {place.setting} was not looked at: {error.in_full()}", style="yellow")
-        faults += _spool_faults(settings.regions.of(region), region)
-    if faults:
-        raise DataFault(faults)
 
 
 def _notice(policies: Policies, now: int) -> Iterator[str]:
@@ -149,26 +119,6 @@ def _notice(policies: Policies, now: int) -> Iterator[str]:
             yield f"{when}, in force since {rfc3339(policy.effective_at)}, in {', '.join(policy.texts)}.{ends}"
         elif policy.effective_at > now:
             yield f"{when}, takes effect at {rfc3339(policy.effective_at)}.{ends}"
-
-
-def _spool_faults(own: RegionSettings, region: Region) -> list[str]:
-    """What keeps a spool from being used until somebody mends it; a damaged one mends itself at the start."""
-    file, key_ids = own.spool_folder / FILE, [key.key_id for key in read_keys(own)]
-    if why := unwritable(file):
-        return [f"regions.{region}.spool: {why}"]
-    try:
-        if not file.exists():
-            return []
-        connect(file, region, key_ids).close()
-    except SpoolUnavailable as error:
-        if error.cause.doubts_the_ledger:
-            return [f"regions.{region}.spool: {error}"]
-        say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
-    except sqlite3.Error as error:
-        say(f"note: regions.{region}.spool was not looked at: {error}", style="yellow")
-    except OSError as error:
-        return [f"regions.{region}.spool: {own.spool_folder}: {error.strerror}. Make it a folder of the collector's."]
-    return []
 
 
 def _check_broker(settings: Settings) -> None:

@@ -6,6 +6,7 @@ import sys
 
 import msgspec
 
+from collector.config_apart import faults_between
 from collector.config_files import file_faults
 from collector.errors import CollectorError, DataFault
 from collector.log import LOG, set_up_logs
@@ -50,7 +51,7 @@ def _job(line: socket.socket) -> Job | None:
 def _service(job: Job, line: socket.socket) -> Service:
     line.setblocking(False)
     settings = job.made_settings()
-    if faults := file_faults(settings):
+    if faults := [*file_faults(settings), *faults_between(settings)]:
         raise DataFault(faults)
     set_up_logs(style=settings.log.style, level=settings.log.level)
     LOG.always = {"worker": job.number}

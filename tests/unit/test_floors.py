@@ -15,11 +15,12 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
+    ("config_section", "config_document"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
     ("config_access",),
     ("worker_metrics",),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
-    ("config_clickhouse", "config_console", "access"),
+    ("config_clickhouse", "config_console", "config_apart", "access"),
     ("config_regions",),
     ("config", "products", "metrics", "notice"),
     ("formats", "ingest", "stores"),

@@ -88,7 +88,7 @@ def test_sources_are_judged_together() -> None:
 
 def faults_of_all(*sources: SourceSettings, by_ledger: bool = True, sender_property: str | None = None) -> list[str]:
     """What is wrong with these together."""
-    return source_faults(sources, by_ledger=by_ledger, sender_property=sender_property)
+    return source_faults(sources, lambda: by_ledger, lambda: sender_property)
 
 
 @pytest.mark.parametrize(
