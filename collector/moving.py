@@ -57,13 +57,15 @@ class Pair(Sealed, frozen=True):
         keeps = all(settings.consent.on_exit == "keep" for settings in (self.source, self.target))
         return tuple(state.value for state in LEFT if not (keeps and state in EXITS))
 
-    def until(self, newest: int) -> int:
+    def until(self, newest: int, oldest: int | None) -> int:
         """What was received up to then has expired, by the shorter of the two times.
 
-        *newest* is the last time that the source knows of: a clock that is far ahead of it is not believed.
+        *newest* is the last time that the source knows of: a clock that is far ahead of it is not believed. Nor is one
+        by which the *oldest* record would have been deleted long ago: it may have been ahead when the newest came.
         """
-        days = min(settings.regions.of(self.region).retention_days for settings in (self.source, self.target))
-        return min(int(time.time() * 1000), newest + _AHEAD) - days * DAY
+        old, new = (settings.regions.of(self.region).retention_days for settings in (self.source, self.target))
+        swept = newest if oldest is None else oldest + old * DAY
+        return min(int(time.time() * 1000), newest + _AHEAD, swept + _AHEAD) - min(old, new) * DAY
 
     def _missing(self) -> Iterator[str]:
         for name, settings in zip(self.names, (self.source, self.target), strict=True):
@@ -143,7 +145,7 @@ async def _with_both(pair: Pair, totals: Totals, report: Report) -> None:
     try:
         await _check_witness(pair, source)
         move = Move(source, target, pair.left, report)
-        if await move.begin(pair.until(await move.newest())):
+        if await move.begin(pair.until(await move.newest(), await move.oldest())):
             totals(await move.totals())
             await move.copy()
             await move.settle()

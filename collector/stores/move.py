@@ -22,6 +22,7 @@ from collector.stores.witness import end_of
 
 _ENTRIES: Final = 1000
 _TIMES: Final = "times"
+_RECEIVED_AT: Final = Table.RECORDS.columns.index("received_at")
 _AS_THEY_ARE: Final = (NOTE, "registry")
 """Notes that mean the same in every store: that it has a witness, and the version of its registry."""
 Report = Callable[[str, int], None]
@@ -43,6 +44,18 @@ class Move:
         async with at_end("source"):
             last = await self.source.entries((await self.source.head()).seq - 1, 1)
             return max(await self.source.newest(), *(decode_entry(text).received_at for text in last), 0)
+
+    async def oldest(self) -> int | None:
+        """When the first of the records was received, as the source has them; None where there are none."""
+        after: Row = ()
+        while True:
+            async with at_end("source"):
+                page = await self.source.read(Table.RECORDS, after, Kept(0, self._left))
+            if page is None:
+                return None
+            if page.rows:
+                return min(int(row[_RECEIVED_AT]) for row in page.rows)
+            after = page.last
 
     async def begin(self, until: int) -> bool:
         """Mark both stores, or find the marks of a move that broke off; *until* as in `Kept`, if it begins.

@@ -158,6 +158,22 @@ def test_a_clock_that_is_far_ahead_takes_nothing_for_expired(
     assert before == told(new)
 
 
+@pytest.mark.parametrize("way", [to_file, pytest.param(to_database, marks=needs_postgresql)])
+def test_a_clock_that_has_been_far_ahead_for_a_while_costs_a_move_no_more_than_a_sweep(
+    site: Path, way: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the collector received under it does not speak for that clock: of the other records only the first go."""
+    day = 86_400_000
+    _commit(site, LATER + 20 * day, LATER + 4000 * day)
+    new = way(site)
+    monkeypatch.setattr(moving, "time", SimpleNamespace(time=lambda: (LATER + 4000 * day + HOUR) / 1000))
+    done = migrate(site, new)
+    [found] = json.loads(run("find", SERIAL, "--json", "-c", str(new)).out)
+
+    assert 0 == done.code, done.err
+    assert 2 == found["records_stored"]
+
+
 @needs_clickhouse
 def test_every_command_says_the_same_of_a_store_whose_records_were_moved_to_clickhouse(
     site: Path, clickhouse: str
@@ -216,13 +232,18 @@ def test_what_clickhouse_has_no_room_for_is_told_at_the_end_of_a_move(site: Path
 
 
 def _use_an_id_twice(site: Path) -> None:
+    _commit(site, LATER + 2 * HOUR, LATER + 3 * HOUR)
+
+
+def _commit(site: Path, *times: int) -> None:
+    """Records of one router, under one id, received then."""
     settings = load_settings(site / "collector.toml")
     mine = Pseudonymiser(read_keys(settings.regions.of(HERE))).identity(SERIAL)
 
     async def commit() -> None:
         store = open_store(settings, HERE)
         await store.open()
-        for at in (LATER + 2 * HOUR, LATER + 3 * HOUR):
+        for at in times:
             await store.commit([record("a", 9, at=at, measured=at, identity=mine)])
         await store.close()
 
