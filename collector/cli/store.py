@@ -110,10 +110,10 @@ def tidy_command(config: Path | None, region: str, admin: str, clickhouse_admin:
     spool. Those of ClickHouse are written anew beside commits. The password of --admin comes from PGPASSWORD or
     ~/.pgpass, that of --clickhouse-admin from CLICKHOUSE_PASSWORD.
     """
-    from collector.stores.postgres_tidy import tidy  # noqa: PLC0415 - its driver is an extra
-
     here, beside = Region(region), None
     own = _own(config, here)
+    from collector.stores.postgres_tidy import tidy  # noqa: PLC0415 - its driver is an extra
+
     database = _database(own).model_copy(update={"password_file": None})
     if own.clickhouse is not None:
         from collector.stores.clickhouse_tidy import months_of  # noqa: PLC0415 - its driver is an extra

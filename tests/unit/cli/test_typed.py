@@ -188,6 +188,37 @@ def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
     assert 'ueip = "collector.__main__:main"' in (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
 
 
+def test_ctrl_c_that_a_library_makes_a_fault_of_is_no_traceback_either() -> None:
+    """As one does that builds what checks the settings while they are imported."""
+    interrupted = (
+        "import signal, sys\n"
+        "class Pressed:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'collector.config':\n"
+        "            try:\n"
+        "                signal.raise_signal(signal.SIGINT)\n"
+        "            except KeyboardInterrupt as error:\n"
+        "                raise ValueError('of a model') from error\n"
+        "sys.meta_path.insert(0, Pressed())\n"
+        "from collector.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
+
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_the_store_of_a_region_without_a_database_is_tidied_by_a_sentence(tmp_path: Path) -> None:
+    """A region with a file needs no driver, and a deployment without one may ask for it all the same."""
+    make_installation(tmp_path)
+    without = "import sys; sys.modules['asyncpg'] = None; from collector.cli import main; main()"
+    words = ["store", "tidy", "--region", "germany", "-c", str(tmp_path / "collector.toml")]
+    done = subprocess.run([sys.executable, "-c", without, *words], capture_output=True, text=True, check=False)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "ueip: regions.germany: found no database, expected a section [regions.germany.postgresql]\n" == done.stderr
+
+
 def test_of_a_store_that_is_away_it_is_said_why_and_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
