@@ -141,6 +141,18 @@ class StoreUnusable(StoreUnavailable):
     def __init__(self, text: str, cause: Cause = Cause.WRONG_STORE) -> None:
         super().__init__(text, cause)
 
+    def in_full(self) -> str:
+        """Who made it has said in the text what to do."""
+        return str(self)
+
+
+class NotDone(StoreUnavailable):
+    """A command was not done in every store it was for; its text says of each why, and what to do."""
+
+    def in_full(self) -> str:
+        """Each has its own cause, which is in the text."""
+        return str(self)
+
 
 class SpoolUnavailable(CollectorError):
     """The spool did not answer or refused; nothing was taken from it, and what was given to it is not there."""

@@ -80,8 +80,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except CollectorError as error:
-        # Who made one that is unusable has said in it what to do.
-        text = error.in_full() if type(error) is StoreUnavailable else error
+        text = error.in_full() if isinstance(error, StoreUnavailable) else error
         write(f"ueip: {text}\n", to=sys.stderr)
         away = isinstance(error, _AWAY)
         code = AWAY if away else 2

@@ -18,7 +18,7 @@ from collector.cli.common import config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.ledger import Head, LedgerEntry
-from collector.errors import StoreUnavailable
+from collector.errors import NotDone, StoreUnavailable
 from collector.lookup import opened, rfc3339
 from collector.model import Region
 from collector.pseudonym import refs_of
@@ -205,13 +205,13 @@ def _of_each(settings: Settings, regions: list[Region], work: Callable[[Place], 
             else:
                 say(f"{region}: no store yet")
         except StoreUnavailable as error:
-            away.append(f"{region}: {error}")
+            away.append(f"{region}: {error.in_full()}")
     return found, away
 
 
 def _raise_if(away: list[str]) -> None:
     if away:
-        raise StoreUnavailable("\n".join(away))
+        raise NotDone("\n".join(away))
 
 
 async def _entries(settings: Settings, router: str) -> list[tuple[Region, LedgerEntry]]:

@@ -14,7 +14,7 @@ from collector.clock import Clock
 from collector.config import Settings, read_keys
 from collector.consent.acts import DATED, ERASING
 from collector.consent.ledger import Result
-from collector.errors import CollectorError, StoreUnavailable
+from collector.errors import CollectorError, NotDone, StoreUnavailable
 from collector.lookup import opened
 from collector.model import Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import Pseudonymiser, refs_of
@@ -135,7 +135,7 @@ def _check_clock(newest: int, region: Region) -> None:
     clock = Clock()
     clock.learn(region, newest)
     if behind := clock.look():
-        raise StoreUnavailable(f"this machine's clock is {behind // 1000} s behind what the store has seen; correct it")
+        raise NotDone(f"this machine's clock is {behind // 1000} s behind what the store has seen; correct it")
 
 
 def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[Region, StoreUnavailable]) -> None:
@@ -148,9 +148,9 @@ def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[
             says = _IN_THE_WAY if joins and result is Result.WITHOUT_EFFECT else _SAYS[result]
             say(f"{region}: {document.action} {says}{records}{waits}")
     for region, error in away.items():
-        say(f"{region}: not done: {error}")
+        say(f"{region}: not done: {error.in_full()}")
     if away:
-        raise StoreUnavailable(
+        raise NotDone(
             f"the gate may still be open there; repeat it when the store is back, with --event-id {document.event_id}"
         )
     if not any(one.result in _DONE or one.known for one in done.values()):

@@ -16,7 +16,7 @@ from collector.cli import ueip
 from collector.cli.consent import KINDS
 from collector.cli.setup import make_installation
 from collector.config import Settings, load_settings
-from collector.errors import CollectorError, StoreUnavailable
+from collector.errors import Cause, CollectorError, StoreUnavailable
 from collector.lookup import find, opened
 from collector.model import Accepted, Action, Region
 from collector.pipeline import process
@@ -251,6 +251,20 @@ def test_a_store_that_is_away_keeps_none_of_the_others_waiting(site: Site, monke
     assert "repeat it when the store is back, with --event-id v-1" in str(done.exception)
     assert "china: not done: " in done.output
     assert [("join", "telemetry_flag"), ("void", "rights_desk")] == site.acts()
+
+
+def test_of_a_store_that_is_away_an_act_says_why_and_what_to_do(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each for itself, and not at the end that all of them do not answer."""
+    monkeypatch.setattr("collector.stores.sqlite_schema._BUSY_SECONDS", 0.1)
+    site.run("exit", "ZTE0000000001", "--country", "CN")
+    with closing(sqlite3.connect(site.settings.regions.of(Region.CHINA).file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        done = site.run("exit", ROUTER)
+        other.execute("ROLLBACK")
+
+    assert f"(locked). {Cause.LOCKED.advice}" in done.output
+    assert isinstance(done.exception, StoreUnavailable)
+    assert str(done.exception) == done.exception.in_full()
 
 
 # When a person watches

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +17,7 @@ from records import HOUR, SECOND, START, act, join, record
 from collector.cli import ueip
 from collector.cli.setup import make_installation
 from collector.config import load_settings, read_keys
-from collector.errors import StoreUnavailable
+from collector.errors import Cause, StoreUnavailable
 from collector.model import Action, Region
 from collector.pseudonym import Pseudonymiser
 from collector.storage import open_store
@@ -183,6 +184,17 @@ def test_a_store_that_cannot_be_read_is_exit_code_3_and_keeps_nothing_from_the_o
     assert "germany in order" in out
     assert "hong_kong in order: 0 entries up to empty" in out
     assert "china: the store of china did not answer" in err
+
+
+def test_of_each_store_that_cannot_be_read_it_is_said_why(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own cause, and what to do about that; not at the end that all of them do not answer."""
+    away = StoreUnavailable("the store did not answer: disk I/O error", Cause.DISK_FULL)
+    asyncio.run(_touched(site, Region.GERMANY))
+    monkeypatch.setattr("collector.cli.ledger.witness_of", Mock(side_effect=away))
+    done = CliRunner().invoke(ueip, ["ledger", "verify", "-c", str(site / "collector.toml")])
+
+    assert isinstance(done.exception, StoreUnavailable)
+    assert f"germany: {away} (disk full). {Cause.DISK_FULL.advice}" == done.exception.in_full()
 
 
 def test_a_store_that_cannot_be_repaired_keeps_nothing_from_the_others(site: Path) -> None:
