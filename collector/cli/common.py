@@ -100,6 +100,11 @@ def command_name() -> str:
     return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
 
 
+def usual_path() -> Path | None:
+    """The configuration file that a command takes when none is given, if there is one."""
+    return next((path for path in CANDIDATES if path.is_file()), None)
+
+
 def settings_path(given: Path | None) -> Path:
     """The configuration file to use.
 
@@ -108,7 +113,7 @@ def settings_path(given: Path | None) -> Path:
     """
     if given is not None:
         return given
-    found = next((path for path in CANDIDATES if path.is_file()), None)
+    found = usual_path()
     if found is None:
         places = " nor ".join(f"./{path}" for path in CANDIDATES)
         raise CollectorError(

@@ -6,6 +6,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
@@ -13,7 +14,7 @@ import orjson
 from rich.text import Text
 
 from collector.broker import LocalBroker, ensure_mosquitto, free_port, is_free
-from collector.cli.common import FOLDER, Number, command_name, say, write
+from collector.cli.common import FOLDER, Number, command_name, say, usual_path, write
 from collector.cli.running import run_service
 from collector.cli.setup import make_installation
 from collector.cli.simulating import introduce
@@ -93,13 +94,14 @@ def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool)
         ("try next", "in a second terminal, in this folder:"),
     ):
         say(Text.assemble((title, "bold"), " " * (11 - len(title)), text))
-    ueip, example = command_name(), _example(folder)
+    ueip, example = quote(command_name()), quote(str(_example(folder)))
+    given = "" if usual_path() == folder / "collector.toml" else f" -c {quote(str(folder / 'collector.toml'))}"
     if demo:
-        say(f"             {ueip} find SERIAL    one of the serials below")
-        say(f"             {ueip} diagnose SERIAL    what is wrong with it; ueip fleet: with whom else")
+        say(f"             {ueip} find SERIAL{given}    one of the serials below")
+        say(f"             {ueip} diagnose SERIAL{given}    what is wrong with it; ueip fleet{given}: with whom else")
     say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/{_EXAMPLE_ROUTER}/report -f {example}")
-    say(f"             {ueip} find {_EXAMPLE_ROUTER}")
-    say(f"             {ueip} explain {example}    what would happen to it, field by field")
+    say(f"             {ueip} find {_EXAMPLE_ROUTER}{given}")
+    say(f"             {ueip} explain {example}{given}    what would happen to it, field by field")
     say("Ctrl-C stops everything.\n")
 
 

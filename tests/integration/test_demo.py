@@ -170,9 +170,10 @@ def answers(address: str) -> bool:
         return False
 
 
-def test_what_it_tells_to_try_next_works_as_printed(demo: Demo, mosquitto_pub: str) -> None:
+@pytest.mark.parametrize("words", [(), ("--folder", "a place of my own")])
+def test_what_it_tells_to_try_next_works_as_printed(demo: Demo, mosquitto_pub: str, words: tuple[str, ...]) -> None:
     """Each command line it prints, typed in another terminal, does what it says."""
-    demo.start()
+    demo.start(*words)
     demo.wait_said("^Ctrl-C stops everything")
     ready = demo.wait_said(r"(http://\S+)/metrics")[1] + "/readyz"
     wait_until(lambda: answers(ready), what="/readyz")
