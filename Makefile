@@ -56,13 +56,14 @@ screenshots: $(VENV)/.test ## the pictures of the console in docs/images, by the
 clean: ## forget the set-up and the demo's data
 	rm -rf $(VENV) .ueip .bench dist build
 
-$(VENV)/bin/python:
+# Not the interpreter, which is there before the rest: a set-up that was killed begins anew.
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; found: $$($(PYTHON) --version 2>&1). Name one with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.run: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.run: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "setting up $(VENV) ..."
 	@$(PIP) --editable . || { echo "The packages could not be installed. Is there a network, or a package index set for pip?"; exit 1; }
 	@touch $@

@@ -216,6 +216,18 @@ def test_make_run_is_what_the_readme_says() -> None:
     assert "make run" in (ROOT / "README.md").read_text("utf-8")
 
 
+def test_a_set_up_that_was_killed_is_made_anew(tmp_path: Path) -> None:
+    """The interpreter is the first that `venv` makes, pip the last, and without that no package can be installed."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    steps = ["make", "--dry-run", "--file", str(ROOT / "Makefile"), ".venv/.run"]
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    would = subprocess.run(steps, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    assert "-m venv .venv" in would
+
+
 def test_the_shipped_configuration_is_every_setting_at_its_default(tmp_path: Path) -> None:
     """What `ueip init` writes says what would hold without it."""
     subprocess.run(["ueip", "init", str(tmp_path)], env=ENVIRONMENT, check=True, capture_output=True)
