@@ -52,8 +52,21 @@ class Duration(click.ParamType[int]):
             return value
         match = re.fullmatch(r"([0-9]{1,4})([mhd])", str(value))
         if match is None or not int(match[1]):
-            self.fail(f"found {value!r}, expected a number and m, h or d, as in 90m, 12h or 7d", param, ctx)
+            self.fail(f"found {value!r}, expected 1 to 9999 and m, h or d, as in 90m, 12h or 7d", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
+
+
+class Country(click.ParamType[str]):
+    """A country by its two letters."""
+
+    name = "country"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The letters, as capitals."""
+        letters = str(value).upper()
+        if re.fullmatch("[A-Z]{2}", letters) is None:
+            self.fail(f"found {value!r}, expected two letters of ISO 3166-1, as DE", param, ctx)
+        return letters
 
 
 class _Terminal(Console):

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, get_args
 
 import click
 
-from collector.cli.common import config_option
+from collector.cli.common import Country, config_option
 from collector.cli.recording import carry_out
 from collector.consent.acts import ERASING
 from collector.model import Action, Region
@@ -65,7 +65,9 @@ _reference: Final = click.option(
 
 
 _yes: Final = click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
-_country: Final = click.option("--country", help="ISO code; closes the gate there for a router that was never seen.")
+_country: Final = click.option(
+    "--country", type=Country(), metavar="CC", help="ISO code; closes the gate there for a router that was never seen."
+)
 
 
 def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Command:
@@ -85,7 +87,9 @@ def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Comma
 
 
 @consent_group.command("join")
-@click.option("--country", required=True, help="ISO code: whose region's ledger the join goes to.")
+@click.option(
+    "--country", type=Country(), metavar="CC", required=True, help="ISO code: whose region's ledger the join goes to."
+)
 @click.option("--channel", type=click.Choice(["app", "webui", "rights_desk"]), default="rights_desk", show_default=True)
 @click.option("--policy-version", help="Version of the notice that was shown.")
 @click.option("--policy-digest", help="SHA-256 of the text that was shown, hex.")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.access.nouns import Right
-from collector.cli.common import CANDIDATES, Number, config_option, out, say, settings_of, write
+from collector.cli.common import CANDIDATES, Country, Number, config_option, out, say, settings_of, write
 from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.standing import State
@@ -138,26 +138,13 @@ def _short(value: Any) -> str:
     return f"{text[:8]}…" if len(text) == 32 else text  # noqa: PLR2004 - a pseudonym
 
 
-class _Country(click.ParamType[str]):
-    """A country by its two letters."""
-
-    name = "country"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The letters, as capitals."""
-        letters = str(value).upper()
-        if re.fullmatch("[A-Z]{2}", letters) is None:
-            self.fail(f"found {value!r}, expected two letters of ISO 3166-1, as DE", param, ctx)
-        return letters
-
-
 _TIMES = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d")
 
 
 @click.command("explain")
 @click.argument("file", type=click.File("rb"))
 @click.option("--topic", help="Topic it would come on; made from the message itself when not given.")
-@click.option("--country", type=_Country(), metavar="CC", help="Country the registry would give its router, as in DE.")
+@click.option("--country", type=Country(), metavar="CC", help="Country the registry would give its router, as in DE.")
 @click.option("--at", type=click.DateTime(_TIMES), help="Receipt time, UTC; now when not given.")
 @click.option("--retained", is_flag=True, help="As if it had the retain flag.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")

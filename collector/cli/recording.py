@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from collector.cli.common import say, settings_of
 from collector.clock import Clock
@@ -32,6 +33,9 @@ _SAYS: Final = {
     Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
     Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
 }
+_NAME: Final = "1 to 64 of A-Z a-z 0-9 . _ : -"
+_FORMS: Final = {"router": _NAME, "event_id": _NAME, "reference": "a code as in CASE-2026-017"}
+"""What is typed by hand, and what is expected of it."""
 _IN_THE_WAY: Final = "has no effect: a restriction or a legal hold stands"
 """Of a join that the ledger has no other reason to leave without effect."""
 _HELD: Final = "; a legal hold keeps what it erases until its release"
@@ -64,8 +68,15 @@ def _document(**said: Any) -> NamedDocument:
     try:
         return kind.model_validate({"event_id": f"cli-{secrets.token_hex(12)}", **given}, strict=False)
     except ValidationError as error:
-        faults = [(str(fault["loc"][0]) if fault["loc"] else "act", fault["msg"]) for fault in error.errors()]
+        faults = [_told(fault) for fault in error.errors()]
         raise CollectorError("\n".join(f"{name.replace('_', '-')}: {message}" for name, message in faults)) from None
+
+
+def _told(fault: ErrorDetails) -> tuple[str, str]:
+    """Where an act is wrong, and in what way: people are told what is expected, and no pattern."""
+    name = str(fault["loc"][0]) if fault["loc"] else "act"
+    expected = _FORMS.get(name) if fault["type"].startswith("string_") else None
+    return name, fault["msg"] if expected is None else f"expected {expected}"
 
 
 def _registry(settings: Settings, document: NamedDocument, keys: Mapping[Region, Pseudonymiser]) -> Registry | None:

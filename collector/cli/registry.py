@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from collector.cli.common import config_option, out, say, settings_of
+from collector.cli.common import Country, config_option, out, say, settings_of
 from collector.config import Settings, read_keys
 from collector.errors import CollectorError, DataFault, StoreUnavailable
 from collector.formats.report import ROUTER
@@ -98,7 +98,7 @@ class _Office:
 
 @registry_group.command()
 @click.argument("router", metavar="ROUTER")
-@click.option("--country", required=True, help="ISO 3166-1 alpha-2, upper case.")
+@click.option("--country", type=Country(), metavar="CC", required=True, help="ISO 3166-1 alpha-2.")
 @click.option(
     "--generation", type=click.IntRange(1, MOST_GENERATIONS), default=1, show_default=True, help="Which owner in turn."
 )

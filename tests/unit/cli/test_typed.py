@@ -170,6 +170,24 @@ def test_a_command_like_no_other_is_refused_without_advice(typed: str) -> None:
     assert (2, True) == (result.exit_code, "Error: " in result.stderr)
 
 
+@pytest.mark.parametrize("words", [("exit", "R1"), ("consent", "join", "R1"), ("registry", "add", "R1")])
+def test_what_is_no_country_is_said_to_be_none(words: tuple[str, ...]) -> None:
+    """And not what may be wrong with the country of a message."""
+    result = CliRunner().invoke(ueip, [*words, "--country", "Germany"])
+
+    assert 2 == result.exit_code
+    assert "found 'Germany', expected two letters of ISO 3166-1, as DE" in result.stderr
+
+
+@pytest.mark.parametrize("since", ["0d", "10000d"])
+def test_a_time_that_is_too_long_is_told_what_the_longest_is(since: str) -> None:
+    """It is a number and a unit, so to ask for one says nothing."""
+    result = CliRunner().invoke(ueip, ["fleet", "--since", since])
+
+    assert 2 == result.exit_code
+    assert f"found '{since}', expected 1 to 9999 and m, h or d, as in 90m, 12h or 7d" in result.stderr
+
+
 def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
     """On a slow machine that is the first second."""
     interrupted = (
