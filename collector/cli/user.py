@@ -2,7 +2,9 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from getpass import GetPassWarning
 from pathlib import Path
 from typing import Any, Final
 
@@ -197,9 +199,10 @@ def _password(*, from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     try:
-        prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
+        with warnings.catch_warnings(action="error", category=GetPassWarning):
+            prompted: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    except (click.Abort, GetPassWarning) as error:
+        if isinstance(error, click.Abort) and sys.stdin.isatty():
             raise
         raise click.UsageError("found no terminal to ask for the password at, expected --password-stdin") from None
     return prompted

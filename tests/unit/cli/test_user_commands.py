@@ -192,6 +192,19 @@ def test_without_a_terminal_it_says_how_a_password_is_given(site: Path) -> None:
     assert accounts(site).book().accounts == ()
 
 
+def test_without_a_terminal_nothing_is_said_of_how_one_is_asked(site: Path) -> None:
+    """Python's own warning names a line of its library."""
+    words = ["user", "add", "ada", "--role", "operator", "-c", str(site / "collector.toml")]
+    command = [sys.executable, "-m", "collector", *words]
+    asked = subprocess.run(
+        command, input=f"{PASSWORD}\n{PASSWORD}\n", capture_output=True, text=True, check=False, start_new_session=True
+    )
+
+    assert 2 == asked.returncode
+    assert "Warning" not in asked.stderr
+    assert "expected --password-stdin" in asked.stderr
+
+
 def test_accounts_that_cannot_be_read_are_said_to_be_there(site: Path) -> None:
     """The file is not missing: it is to be restored, or moved away."""
     add(site)
