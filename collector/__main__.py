@@ -1,5 +1,6 @@
 """Where the command `ueip` begins: Ctrl-C ends it without a traceback also while it is still being imported."""
 
+import gc
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable
 
 def main() -> None:
     """Import the command and run it."""
+    gc.disable()  # until all of it is imported: nothing of that is garbage
     try:
         command = _imported()
     except KeyboardInterrupt:

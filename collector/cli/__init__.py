@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 the answer is no (nothing found, not ready, would be dropp
 3 something needed is away or closed (broker, store).
 """
 
+import gc
 import io
 import sys
 from difflib import get_close_matches
@@ -51,7 +52,11 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of that name."""
         module, _, name = _PLACES.get(cmd_name, "").partition(":")
-        return getattr(import_module(f"{__name__}.{module}"), name) if module else None
+        found = getattr(import_module(f"{__name__}.{module}"), name) if module else None
+        if not gc.isenabled():  # __main__ has it wait for this
+            gc.freeze()
+            gc.enable()
+        return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """The command that was typed; of one that is none, which is spelt like it: click knows no names beforehand."""
