@@ -99,7 +99,7 @@ def _score(question: Question) -> float:
     The sum over the group of what each router has more than expected, over the root of the sum of their squares. Sums
     that are normed by themselves have tails no heavier than the normal distribution's, whatever the routers are like.
     """
-    rates = rates_by_day([*question.group, *question.others], question.fault)
+    rates = rates_by_day(question)
     own = [excess(unit, question.fault, rates) for unit in question.group]
     rest = [excess(unit, question.fault, rates) for unit in question.others]
     hours = sum(unit.seen for unit in question.group)

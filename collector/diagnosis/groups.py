@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
+from operator import mul
 from typing import Final, NamedTuple
 
 from collector.diagnosis.history import DAY
@@ -51,6 +52,8 @@ class Question(NamedTuple):
     fault: str
     group: Sequence[Unit]
     others: Sequence[Unit]
+    hours: Mapping[int, float]
+    """Of both together, by day."""
 
 
 def questions(fleet: Sequence[Watched]) -> Iterator[Question]:
@@ -75,9 +78,10 @@ def _asked(kind: Kind, groups: Mapping[str, Sequence[Unit]], model: str = "") ->
         others = _together([units for other, units in large.items() if other != name] + [small] * (len(small) >= LEAST))
         if len(others) < LEAST:
             continue
+        hours = _hours_of(chain(group, others))
         for fault in FAULTS:
             if any(unit.faults.get(fault) for unit in group):
-                yield Question(kind, name, model or name, fault, group, others)
+                yield Question(kind, name, model or name, fault, group, others, hours)
 
 
 def _together(groups: Iterable[Sequence[Unit]]) -> list[Unit]:
@@ -126,17 +130,22 @@ def _faults(happened: Iterable[Happened]) -> Mapping[str, Sequence[int]]:
     return found
 
 
-def rates_by_day(units: Sequence[Unit], fault: str) -> Mapping[int, float]:
-    """Faults an hour of all together, day by day: a storm is nobody's software."""
-    hours: Counter[int] = Counter()
-    faults: Counter[int] = Counter()
+def _hours_of(units: Iterable[Unit]) -> Mapping[int, float]:
+    hours: defaultdict[int, float] = defaultdict(float)
     for unit in units:
-        hours.update(unit.hours)
-        faults.update(at // DAY for at in unit.faults.get(fault, ()))
-    return {day: faults[day] / seen for day, seen in hours.items() if seen > 0}
+        for day, seen in unit.hours.items():
+            hours[day] += seen
+    return hours
+
+
+def rates_by_day(question: Question) -> Mapping[int, float]:
+    """Faults an hour of all together, day by day: a storm is nobody's software."""
+    units = chain(question.group, question.others)
+    faults = Counter(at // DAY for unit in units for at in unit.faults.get(question.fault, ()))
+    return {day: faults[day] / seen if seen > 0 else 0.0 for day, seen in question.hours.items()}
 
 
 def excess(unit: Unit, fault: str, rates: Mapping[int, float]) -> float:
-    """How many more faults a router had than its days would have it, by *rates* an hour."""
-    expected = sum(hours * rates.get(day, 0.0) for day, hours in unit.hours.items())
+    """How many more faults a router had than its days would have it, by *rates* an hour of each of them."""
+    expected: float = sum(map(mul, unit.hours.values(), map(rates.__getitem__, unit.hours)))
     return len(unit.faults.get(fault, ())) - expected
