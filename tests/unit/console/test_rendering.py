@@ -57,11 +57,11 @@ def router_view(*, findings: bool = True, readable: bool = True) -> views.Router
 
 def fleet() -> list[views.FleetView]:
     bad = {"restarts by the watchdog": 2.0, "disconnects": 3.0}
-    planted = Population(1000, 30, 9201, planted=[Planted("MC888", "B06", bad)], rollout={"B06": BEGIN + 10 * DAY})
+    planted = Population(300, 20, 9201, planted=[Planted("MC888", "B06", bad)], rollout={"B06": BEGIN + 8 * DAY})
     alarms = survey(planted.fleet())
     cell = msgspec.structs.replace(alarms[0], kind=Kind.CELL, name="", model="", course=(), others_affected=0)
     made = survey_document(
-        Region.GERMANY, [*alarms, cell], since=BEGIN, until=BEGIN + 30 * DAY, routers=1000, hours=1e6, sampled=True
+        Region.GERMANY, [*alarms, cell], since=BEGIN, until=BEGIN + 20 * DAY, routers=300, hours=1e6, sampled=True
     )
     quiet = msgspec.structs.replace(made, region=Region.CHINA, alarms=[])
     return [
