@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,6 +24,8 @@ from typing import IO, Final, Self
 from collector.errors import BrokerNotInstalled, CollectorError
 
 _STARTED_SECONDS: Final = 10.0
+_PORTS: Final = range(20_000, 32_768)
+"""Below those that Linux gives to connections (32,768 and up) and other systems do (49,152 and up; RFC 6335, 6)."""
 _ELSEWHERE: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/opt/homebrew/bin"
 """Where package managers put daemons that an ordinary PATH does not name."""
 
@@ -201,11 +204,20 @@ def local_configuration(folder: Path, port: int) -> str:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port on loopback that nobody uses now.
+
+    It is none of those that systems give to whoever connects, so it is still free a while later.
+
+    Raises:
+        CollectorError: none was found.
+    """
+    for _ in range(100):
+        if is_free(port := secrets.choice(_PORTS)):
+            return port
+    raise CollectorError(
+        f"127.0.0.1: found no free TCP port in 100 of {_PORTS.start} to {_PORTS.stop - 1}. See that the loopback "
+        f"interface is up (ip link show lo)."
+    )
 
 
 def is_free(port: int) -> bool:

@@ -13,7 +13,6 @@ import itertools
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -24,6 +23,7 @@ from typing import Any, Final, TypeVar
 import asyncpg
 import pytest
 
+from collector.broker import free_port
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
 from collector.stores.plan import ConsentRules
@@ -56,7 +56,7 @@ class Server:
     def __init__(self, folder: Path, bin_: Path, *, tls: tuple[Path, Path] | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._bin = bin_
         self._asking: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
         self._user = _as_nobody_special()
@@ -194,12 +194,6 @@ def elsewhere(work: Coroutine[Any, Any, T]) -> T:
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _as_nobody_special() -> str | None:

@@ -85,3 +85,19 @@ def test_two_brokers_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.M
         second.start()
     with second:
         pass
+
+
+def test_a_free_port_is_none_that_is_given_to_connections() -> None:
+    """One of those may be taken before the broker is started, or while it is started anew."""
+    told = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(told.read_text().split()[0]) if told.exists() else 49_152
+
+    assert all(1024 <= broker.free_port() < first for _ in range(100))
+
+
+def test_without_a_loopback_interface_no_port_is_looked_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to look at."""
+    monkeypatch.setattr(broker, "is_free", lambda _: False)
+
+    with pytest.raises(CollectorError, match="loopback"):
+        broker.free_port()
