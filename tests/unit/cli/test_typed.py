@@ -210,6 +210,7 @@ def test_ctrl_c_that_a_library_makes_a_fault_of_is_no_traceback_either() -> None
     """As one does that builds what checks the settings while they are imported."""
     interrupted = (
         "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
         "class Pressed:\n"
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'collector.config':\n"
