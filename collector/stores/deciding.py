@@ -184,11 +184,13 @@ class _Deciding:
         """
         if not (self._stored or self._spent):
             return
-        known = self._spent.union(self._stored)
-        again = [i.standing.device_ref == device_ref and i.record.record_id in known for i in self.plan.inserts]
+        again = [i.standing.device_ref == device_ref and self._is_known(i.record) for i in self.plan.inserts]
         if any(again):
             self.plan.inserts = list(compress(self.plan.inserts, map(not_, again)))
             self.plan.dropped[DropReason.DUPLICATE] += sum(again)
+
+    def _is_known(self, record: Record) -> bool:
+        return record.record_id in self._stored or record.record_id in self._spent
 
     def _append(self, entry: LedgerEntry) -> Standing:
         self.plan.appends.append(entry)

@@ -188,14 +188,26 @@ def test_a_time_that_is_too_long_is_told_what_the_longest_is(since: str) -> None
     assert f"found '{since}', expected 1 to 9999 and m, h or d, as in 90m, 12h or 7d" in result.stderr
 
 
-def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
+PRESSED = {
+    "at once": "raise KeyboardInterrupt",
+    # As one does that builds what checks the settings while they are imported.
+    "a library makes a fault of it": (
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "            except KeyboardInterrupt as error: raise ValueError('of a model') from error"
+    ),
+}
+
+
+@pytest.mark.parametrize("pressed", PRESSED.values(), ids=PRESSED)
+def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback(pressed: str) -> None:
     """On a slow machine that is the first second."""
     interrupted = (
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
         "class Pressed:\n"
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'collector.config':\n"
-        "            raise KeyboardInterrupt\n"
+        f"            {pressed}\n"
         "sys.meta_path.insert(0, Pressed())\n"
         "from collector.__main__ import main\n"
         "main()\n"
@@ -204,27 +216,6 @@ def test_ctrl_c_while_the_command_is_being_imported_is_no_traceback() -> None:
 
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
     assert 'ueip = "collector.__main__:main"' in (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
-
-
-def test_ctrl_c_that_a_library_makes_a_fault_of_is_no_traceback_either() -> None:
-    """As one does that builds what checks the settings while they are imported."""
-    interrupted = (
-        "import signal, sys\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored where tests run in the background
-        "class Pressed:\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'collector.config':\n"
-        "            try:\n"
-        "                signal.raise_signal(signal.SIGINT)\n"
-        "            except KeyboardInterrupt as error:\n"
-        "                raise ValueError('of a model') from error\n"
-        "sys.meta_path.insert(0, Pressed())\n"
-        "from collector.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, check=False)
-
-    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_the_store_of_a_region_without_a_database_is_tidied_by_a_sentence(tmp_path: Path) -> None:

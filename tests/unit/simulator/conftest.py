@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.broker import free_port
 from collector.simulator import Endpoint, Fleet, Publication
 
 START = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
@@ -46,7 +47,7 @@ class Broker:
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._has_run = False
-        self.port = _free_port()
+        self.port = free_port()
 
     def start(self, *settings: str) -> Endpoint:
         """Start it; again, on the port it had."""
@@ -55,7 +56,7 @@ class Broker:
             if time.monotonic() > deadline:
                 pytest.fail("Mosquitto did not start")
             if not self._has_run:
-                self.port = _free_port()  # somebody else was quicker
+                self.port = free_port()  # somebody else was quicker
         self._has_run = True
         return Endpoint("127.0.0.1", self.port)
 
@@ -97,9 +98,3 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path, program)
     yield broker
     broker.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
