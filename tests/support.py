@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -403,10 +403,12 @@ def wire_entries(group: Group) -> list[FieldEntry | InputEntry]:
     return [*fields, *book.inputs_of(group)]
 
 
+@cache
 def _group_values(group: Group) -> st.SearchStrategy[Document]:
     return st.fixed_dictionaries({}, optional={entry.name: values_of(entry) for entry in wire_entries(group)})
 
 
+@cache
 def _events() -> st.SearchStrategy[Document]:
     kinds = st.sampled_from([entry.name for entry in catalogue().event])
     times = st.integers(0, 3600 * 24 * 9).map(lambda ago: text_of(NOW - timedelta(seconds=ago)))

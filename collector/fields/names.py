@@ -81,6 +81,7 @@ class RefusedNames:
         self._betrays: dict[str, set[str]] = {}
         for family in catalogue.refused:
             self._learn(family)
+        self._stems = tuple(f"{stem}_" for stem in self._path_stems)
         self._remembered = lru_cache(16_384)(self._family_of)
         self._remembered_around = lru_cache(4096)(self._around_of)
         self._families_beside = lru_cache(4)(self._families_among)
@@ -125,7 +126,9 @@ class RefusedNames:
         return self._family.get(path) or self._by_stem(path)
 
     def _by_stem(self, path: str) -> RefusedFamily | None:
-        return next((f for s, f in self._path_stems.items() if path.startswith(s + "_")), None)
+        if not path.startswith(self._stems):  # nearly none does
+            return None
+        return next(self._path_stems[stem[:-1]] for stem in self._stems if path.startswith(stem))
 
     def _by_path(self, name: str) -> RefusedFamily | None:
         name = name.replace("/", ".")

@@ -15,9 +15,8 @@ Instance = tuple[str, ...]
 
 def generalise(name: str) -> tuple[str, Instance]:
     """A TR path with `{i}` for its instance numbers, and those numbers."""
-    if not any("0" <= letter <= "9" for letter in name) or len(name) > LONGEST:
-        return name, ()
-    return _INSTANCE.sub("{i}", name), tuple(_INSTANCE.findall(name))
+    numbers = tuple(_INSTANCE.findall(name)) if len(name) <= LONGEST else ()
+    return (_INSTANCE.sub("{i}", name) if numbers else name), numbers
 
 
 def of_any_vendor(name: str) -> str:

@@ -1,8 +1,9 @@
 """What the simulator hands to a broker, and what it expects the collector to make of it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import msgspec
 
 STORED = "stored"
 CONSENT = "consent"
@@ -60,4 +61,4 @@ class Draft:
 
 def encode(document: dict[str, object]) -> bytes:
     """Return *document* as the compact JSON a router sends."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return msgspec.json.encode(document)
