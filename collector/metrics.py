@@ -16,6 +16,7 @@ from prometheus_client.core import Metric
 
 from collector.consent.ledger import Result
 from collector.errors import Cause
+from collector.exit_metrics import EXIT_DECLARED, ExitMetrics
 from collector.exposition import Declared, counter, gauge, histogram
 from collector.model import Action, DropReason, Region, Removal
 from collector.spool_metrics import SPOOL_DECLARED, SpoolMetrics
@@ -149,33 +150,6 @@ OLDEST: Final = Declared(
 API_ANSWERS: Final = Declared(
     "collector_api_answers_total", "counter", "Answers of the API for acts of consent, by HTTP status.", ("status",)
 )
-EXIT_SECONDS: Final = Declared(
-    "collector_exit_seconds",
-    "histogram",
-    "Time from receipt of an act that closes a gate or erases until its records cannot be read; each worker measures.",
-    ("region",),
-)
-EXITS_WAITING: Final = Declared(
-    "collector_exits_waiting", "gauge", "Acts that close a gate or erase and wait for the region's ledger.", ("region",)
-)
-EXIT_OLDEST: Final = Declared(
-    "collector_exit_oldest_seconds", "gauge", "Age of the oldest of them; 0 for none.", ("region",)
-)
-ERASED_BYTES: Final = Declared(
-    "collector_erased_bytes_seconds",
-    "gauge",
-    "Time since the oldest erasure whose bytes may still be in the store's files; 0 for none.",
-    ("region",),
-)
-PURGES_WAITING: Final = Declared(
-    "collector_purges_waiting",
-    "gauge",
-    "Acts whose records are still being erased from ClickHouse, or looked for once more; nobody can read them.",
-    ("region",),
-)
-PURGE_OLDEST: Final = Declared(
-    "collector_purge_oldest_seconds", "gauge", "Time since the oldest of them was received; 0 for none.", ("region",)
-)
 RETAINED_CLEARED: Final = Declared(
     "collector_retained_cleared_total",
     "counter",
@@ -187,13 +161,10 @@ DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     EXPIRED, COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
     *SPOOL_DECLARED, CLOCK_BEHIND, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST,
-    API_ANSWERS, RETAINED_CLEARED, EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES, PURGES_WAITING,
-    PURGE_OLDEST,
+    API_ANSWERS, RETAINED_CLEARED, *EXIT_DECLARED,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-_EXIT_BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600, 86_400)
-"""60 seconds is the deadline (catalogue 4.5)."""
 _BATCH_BUCKETS: Final = (1, 10, 50, 100, 250, 500, 1000, 2000, 4000, 10_000)
 
 
@@ -237,18 +208,13 @@ class Metrics:
         self.spools = SpoolMetrics(regions)
         self.clock_behind: Callable[[], float] = lambda: 0.0
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
-        self.exits_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
-        self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
-        self.purges_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.window: Callable[[LinkName], tuple[int, int]] = lambda _: (0, 0)
         """The places of a connection's window, and how many of them are taken by messages left with the broker."""
         self._regions = regions
         self.registry = CollectorRegistry()
         self.commit_seconds = histogram(COMMIT_SECONDS, _COMMIT_BUCKETS, self.registry)
         self.batch_rows = histogram(BATCH_ROWS, _BATCH_BUCKETS, self.registry)
-        self.exit_seconds = histogram(EXIT_SECONDS, _EXIT_BUCKETS, self.registry)
-        for region in regions:
-            self.exit_seconds.labels(region)  # there from the start: an alert needs the zero before the first
+        self.exits = ExitMetrics(regions, self.registry)
         self.registry.register(self)
 
     def drop(self, reason: DropReason) -> None:
@@ -289,11 +255,5 @@ class Metrics:
         yield gauge(WINDOW_LEFT, {(link,): self.window(link)[1] for link in LINK_NAMES})
         yield gauge(OLDEST, {(): self.oldest_seconds()})
         yield counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})
-        waiting = {region: ask() for region, ask in self.exits_waiting.items()}
-        yield gauge(EXITS_WAITING, {(region,): count for region, (count, _) in waiting.items()})
-        yield gauge(EXIT_OLDEST, {(region,): seconds for region, (_, seconds) in waiting.items()})
-        yield gauge(ERASED_BYTES, {(region,): ask() for region, ask in self.erased_bytes_seconds.items()})
-        purging = {region: ask() for region, ask in self.purges_waiting.items()}
-        yield gauge(PURGES_WAITING, {(region,): count for region, (count, _) in purging.items()})
-        yield gauge(PURGE_OLDEST, {(region,): seconds for region, (_, seconds) in purging.items()})
+        yield from self.exits.collect()
         yield counter(RETAINED_CLEARED, {(answer,): self.retained_cleared[answer] for answer in CLEARING_ANSWERS})

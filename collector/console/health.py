@@ -21,17 +21,10 @@ from collector.config import Settings
 from collector.console.views import ExitHealth, HealthView, RegionHealth, Running, SpoolHealth, StoreHealth
 from collector.derive import text_of
 from collector.errors import CollectorError, StoreUnavailable
+from collector.exit_metrics import EXIT_OLDEST, EXIT_SECONDS, EXITS_WAITING
 from collector.http import READY
 from collector.lookup import opened
-from collector.metrics import (
-    EXIT_OLDEST,
-    EXIT_SECONDS,
-    EXITS_WAITING,
-    STORE_CLOSED,
-    STORE_UP,
-    STORED,
-    WITNESS_LAG,
-)  # fmt: skip
+from collector.metrics import STORE_CLOSED, STORE_UP, STORED, WITNESS_LAG
 from collector.model import Region, Sealed
 from collector.spool_metrics import SPOOL_BYTES, SPOOL_OLDEST, SPOOL_RECORDS
 from collector.storage import place_of

@@ -29,15 +29,15 @@ class Leaving:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._seconds = metrics.exit_seconds.labels(region)
+        self._seconds = metrics.exits.seconds.labels(region)
         self._clock = clock
         self._now = now
         self._since: dict[Key, float] = {}
         self._bytes_since: float | None = None
         self._purging: tuple[int, float] | None = None
-        metrics.exits_waiting[region] = self.waiting
-        metrics.erased_bytes_seconds[region] = self.bytes_seconds
-        metrics.purges_waiting[region] = self.purging
+        metrics.exits.waiting[region] = self.waiting
+        metrics.exits.erased_bytes_seconds[region] = self.bytes_seconds
+        metrics.exits.purges_waiting[region] = self.purging
 
     def begun(self, act: ConsentEvent) -> None:
         """An act waits to be carried out."""

@@ -8,16 +8,13 @@ Rule 2: what it had in flight then is counted as returned, for it comes again: w
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from collector.exit_metrics import ERASED_BYTES, EXIT_OLDEST, PURGE_OLDEST, PURGES_WAITING
 from collector.metrics import (
     CLOCK_BEHIND,
-    ERASED_BYTES,
-    EXIT_OLDEST,
     IN_FLIGHT,
     LEDGER_ENTRIES,
     OLDEST,
     PAUSED,
-    PURGE_OLDEST,
-    PURGES_WAITING,
     RECEIVED,
     SILENCE,
     STORE_CLOSED,

@@ -147,8 +147,8 @@ async def test_a_running_collector_says_how_it_goes(a_house: House) -> None:
     metrics.stored[HERE] = 600
     metrics.store_up[HERE] = True
     metrics.store_cause[Region.CHINA] = Cause.DISK_FULL
-    metrics.exits_waiting[HERE] = lambda: (2, 1.5)
-    metrics.exit_seconds.labels(HERE).observe(0.5)
+    metrics.exits.waiting[HERE] = lambda: (2, 1.5)
+    metrics.exits.seconds.labels(HERE).observe(0.5)
     with collector(a_house.settings, metrics) as settings:
         view = await HealthWatch(settings).view(NOW)
     here, china = (of(view.regions, region).running for region in (HERE, Region.CHINA))

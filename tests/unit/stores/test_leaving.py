@@ -56,7 +56,7 @@ def leaving(clocks: Clocks, metrics: Metrics) -> Leaving:
 
 def exits(metrics: Metrics) -> tuple[int, float]:
     """How many exits were measured, and their seconds."""
-    family: Metric = next(iter(metrics.exit_seconds.collect()))
+    family: Metric = next(iter(metrics.exits.seconds.collect()))
     found = {sample.name.rpartition("_")[2]: sample.value for sample in family.samples if "bucket" not in sample.name}
     return int(found.get("count", 0)), found.get("sum", 0.0)
 
@@ -124,12 +124,12 @@ def test_what_waited_before_this_process_began_counts_whole(leaving: Leaving, cl
 async def test_the_age_of_bytes_that_may_be_left_is_told(leaving: Leaving, clocks: Clocks, metrics: Metrics) -> None:
     """As the store notes it, until it has nothing to note; not asked of one that is away."""
     store = MemoryStore(HERE, ConsentRules())
-    before = metrics.erased_bytes_seconds[HERE]()
+    before = metrics.exits.erased_bytes_seconds[HERE]()
     await store.note(ERASED, f"{START} {START + SECOND} 3")
     await leaving.learnt([], store)
     clocks.pass_(90)
 
-    assert (0.0, 90.0) == (before, metrics.erased_bytes_seconds[HERE]())
+    assert (0.0, 90.0) == (before, metrics.exits.erased_bytes_seconds[HERE]())
 
 
 @pytest.mark.parametrize("note", ["soon", ""])
@@ -146,12 +146,12 @@ async def test_acts_whose_records_are_still_being_erased_are_told(
 ) -> None:
     """As the store notes them, one with records in ClickHouse for one: how many, and how old the oldest is."""
     store = MemoryStore(HERE, ConsentRules())
-    before = metrics.purges_waiting[HERE]()
+    before = metrics.exits.purges_waiting[HERE]()
     await store.note(PURGING, f"2 {START}")
     await leaving.learnt([], store)
     clocks.pass_(90)
 
-    assert ((0, 0.0), (2, 90.0)) == (before, metrics.purges_waiting[HERE]())
+    assert ((0, 0.0), (2, 90.0)) == (before, metrics.exits.purges_waiting[HERE]())
 
 
 async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:
@@ -162,10 +162,10 @@ async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:
     for event in (join(), act(Action.RESTRICT, at=START + MINUTE), leave("b", at=START + MINUTE)):
         writer.submit_event(event, NO_TOKEN)
     await writer.step()
-    waiting = metrics.exits_waiting[HERE]()[0]
+    waiting = metrics.exits.waiting[HERE]()[0]
     await writer.step()
 
-    assert (2, 0) == (waiting, metrics.exits_waiting[HERE]()[0])
+    assert (2, 0) == (waiting, metrics.exits.waiting[HERE]()[0])
     assert 2 == exits(metrics)[0]
 
 
