@@ -7,9 +7,7 @@ On the message path a count is an addition to a plain number; Prometheus's own c
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from enum import StrEnum
-from itertools import product
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -18,34 +16,12 @@ from collector.consent.ledger import Result
 from collector.errors import Cause
 from collector.exit_metrics import EXIT_DECLARED, ExitMetrics
 from collector.exposition import Declared, counter, gauge, histogram
+from collector.link_metrics import LINK_DECLARED, LinkMetrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.spool_metrics import SPOOL_DECLARED, SpoolMetrics
 
 CLEARING_ANSWERS: Final = ("cleared", "refused")
 API_STATUSES: Final = (200, 400, 401, 404, 405, 408, 413, 415, 422, 500, 503)
-CONNECTION_STATES: Final = ("connected", "connecting", "draining", "held", "waiting", "stopped")
-ConnectionState = Literal["connected", "connecting", "draining", "held", "waiting", "stopped"]
-LinkName = Literal["reports", "consent"]
-LINK_NAMES: Final[tuple[LinkName, ...]] = ("reports", "consent")
-"""The connections to the broker."""
-
-
-class Loss(StrEnum):
-    """Why a connection to the broker was lost."""
-
-    ENDED = "ended"
-    """The broker or the network ended it."""
-    TAKEN_OVER = "taken_over"
-    """Another collector connected under the same name."""
-    KEEP_ALIVE = "keep_alive"
-    """Pings were not answered."""
-    WATCHDOG = "watchdog"
-    """It was up and delivered nothing, not even a message of our own."""
-    PROTOCOL = "protocol"
-    """The broker sent what is not MQTT 5."""
-    CLOCK = "clock"
-    """The collector's own clock went back; what it was reading comes again."""
-
 
 RECEIVED: Final = Declared(
     "collector_messages_received_total",
@@ -115,35 +91,6 @@ CLOCK_BEHIND: Final = Declared(
     "gauge",
     "How far the clock is behind a time known to have been; 0 when it is right.",
 )
-CONNECTION: Final = Declared(
-    "collector_broker_connection",
-    "gauge",
-    "1 for the state a connection to the broker is in; of several workers, how many are. draining: it reads what "
-    "waited there. held: it waits for the other to have done so.",
-    ("link", "state"),
-)
-CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.", ("link",))
-LOST: Final = Declared(
-    "collector_broker_connections_lost_total", "counter", "Connections lost, by why.", ("link", "loss")
-)
-SESSIONS_LOST: Final = Declared(
-    "collector_broker_sessions_lost_total",
-    "counter",
-    "Times the broker knew no session where it should: messages it kept for the collector may be lost.",
-    ("link",),
-)
-SILENCE: Final = Declared(
-    "collector_broker_silence_seconds",
-    "gauge",
-    "Seconds since a message came on the connection, the collector's own probes included; 0 while there is none.",
-    ("link",),
-)
-WINDOW: Final = Declared(
-    "collector_broker_window", "gauge", "Messages the broker may have under way, unacknowledged.", ("link",)
-)
-WINDOW_LEFT: Final = Declared(
-    "collector_broker_window_left", "gauge", "Places of that window taken by messages left with the broker.", ("link",)
-)
 OLDEST: Final = Declared(
     "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
 )
@@ -160,8 +107,7 @@ RETAINED_CLEARED: Final = Declared(
 DECLARED: Final = (
     RECEIVED, DROPPED, STORED, IN_FLIGHT, IN_FLIGHT_BYTES, PAUSED, REMOVED, CONSENT_EVENTS, CONSENT_REFUSED, ERASED,
     EXPIRED, COMMIT_SECONDS, BATCH_ROWS, STORE_FAILURES, STORE_UP, STORE_CLOSED, LEDGER_ENTRIES, WITNESS_LAG,
-    *SPOOL_DECLARED, CLOCK_BEHIND, CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT, OLDEST,
-    API_ANSWERS, RETAINED_CLEARED, *EXIT_DECLARED,
+    *SPOOL_DECLARED, CLOCK_BEHIND, *LINK_DECLARED, OLDEST, API_ANSWERS, RETAINED_CLEARED, *EXIT_DECLARED,
 )  # fmt: skip
 
 _COMMIT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -187,11 +133,7 @@ class Metrics:
         self.in_flight = 0
         self.in_flight_bytes = 0
         self.paused = False
-        self.connection: dict[LinkName, ConnectionState] = dict.fromkeys(LINK_NAMES, "stopped")
-        self.connects: Counter[LinkName] = Counter()
-        self.lost: Counter[tuple[LinkName, Loss]] = Counter()
-        self.sessions_lost: Counter[LinkName] = Counter()
-        self.silent_seconds: Callable[[LinkName], float] = lambda _: 0.0
+        self.links = LinkMetrics()
         self.dropped: Counter[DropReason] = Counter()
         self.stored: Counter[Region] = Counter()
         self.removed: Counter[Removal] = Counter()
@@ -208,8 +150,6 @@ class Metrics:
         self.spools = SpoolMetrics(regions)
         self.clock_behind: Callable[[], float] = lambda: 0.0
         self.oldest_seconds: Callable[[], float] = lambda: 0.0
-        self.window: Callable[[LinkName], tuple[int, int]] = lambda _: (0, 0)
-        """The places of a connection's window, and how many of them are taken by messages left with the broker."""
         self._regions = regions
         self.registry = CollectorRegistry()
         self.commit_seconds = histogram(COMMIT_SECONDS, _COMMIT_BUCKETS, self.registry)
@@ -245,14 +185,7 @@ class Metrics:
         yield gauge(WITNESS_LAG, {(r,): max(0, w.ledger - w.kept) for r, w in self.witnesses.items()})
         yield gauge(CLOCK_BEHIND, {(): self.clock_behind()})
         yield from self.spools.collect()
-        states = product(LINK_NAMES, CONNECTION_STATES)
-        yield gauge(CONNECTION, {(link, state): state == self.connection[link] for link, state in states})
-        yield counter(CONNECTS, {(link,): self.connects[link] for link in LINK_NAMES})
-        yield counter(LOST, {(link, why): self.lost[link, why] for link, why in product(LINK_NAMES, Loss)})
-        yield counter(SESSIONS_LOST, {(link,): self.sessions_lost[link] for link in LINK_NAMES})
-        yield gauge(SILENCE, {(link,): self.silent_seconds(link) for link in LINK_NAMES})
-        yield gauge(WINDOW, {(link,): self.window(link)[0] for link in LINK_NAMES})
-        yield gauge(WINDOW_LEFT, {(link,): self.window(link)[1] for link in LINK_NAMES})
+        yield from self.links.collect()
         yield gauge(OLDEST, {(): self.oldest_seconds()})
         yield counter(API_ANSWERS, {(status,): self.api_answers[status] for status in API_STATUSES})
         yield from self.exits.collect()

@@ -11,7 +11,7 @@ from collector.ingest.connection import Connection, ConnectionLost
 from collector.ingest.packets import Membership, client_id_of, connect_packet, topic_filters
 from collector.ingest.session import CONNECT_SECONDS
 from collector.ingest.watchdog import Watchdog, probe_topic
-from collector.metrics import LINK_NAMES, LinkName
+from collector.link_metrics import LINK_NAMES, LinkName
 from collector.source_settings import SourceSettings
 
 _LOOK_SECONDS: Final = 0.01

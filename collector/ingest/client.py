@@ -15,7 +15,8 @@ from collector.ingest.connection import Receive
 from collector.ingest.hold import Hold
 from collector.ingest.link import Link
 from collector.ingest.packets import ALONE, Membership
-from collector.metrics import LinkName, Metrics
+from collector.link_metrics import LinkName
+from collector.metrics import Metrics
 from collector.source_settings import SourceSettings
 
 
@@ -68,8 +69,8 @@ class Client:
         self._clearing = Clearing(self._reports.clear_retained, metrics) if settings.clear_retained else None
         self._links: dict[LinkName, Link] = {"consent": self._consent, "reports": self._reports}
         metrics.oldest_seconds = self.oldest_seconds
-        metrics.window = lambda name: self._links[name].window()
-        metrics.silent_seconds = lambda name: self._links[name].silent_seconds()
+        metrics.links.window = lambda name: self._links[name].window()
+        metrics.links.silent_seconds = lambda name: self._links[name].silent_seconds()
 
     async def run(self, *, known: bool = False) -> None:
         """Stay connected until `stop`. *known* says that the broker should have sessions of ours from earlier runs."""

@@ -30,8 +30,9 @@ from collector.ingest.session import Session
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.ingest.window import RENEWED, Window
+from collector.link_metrics import ConnectionState, LinkName
 from collector.log import LOG
-from collector.metrics import ConnectionState, LinkName, Metrics
+from collector.metrics import Metrics
 from collector.source_settings import SourceSettings
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -91,7 +92,7 @@ class Link:
         """Stay connected until `stop`."""
         while not self._stopping.is_set():
             if not self._free.is_set():
-                self._metrics.connection[self._name] = "held"
+                self._metrics.links.connection[self._name] = "held"
                 await self._free.wait()
                 continue
             began = time.monotonic()
@@ -99,11 +100,11 @@ class Link:
             self._lost()
             if not self.renews:
                 await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
-        self._metrics.connection[self._name] = "stopped"
+        self._metrics.links.connection[self._name] = "stopped"
 
     async def _attempt(self) -> None:
         """One connection from its beginning to its end, whatever ends it."""
-        self._metrics.connection[self._name], before = "connecting", self._metrics.connects[self._name]
+        self._metrics.links.connection[self._name], before = "connecting", self._metrics.links.connects[self._name]
         self.renews = False
         try:
             await self._connect()
@@ -113,7 +114,7 @@ class Link:
             self.renews = str(error) == RENEWED
             if self._stopping.is_set() or self.renews:
                 return
-            if self._metrics.connects[self._name] == before:
+            if self._metrics.links.connects[self._name] == before:
                 self._trouble.failed(error)
             else:
                 self._trouble.lost(str(error))
@@ -159,17 +160,17 @@ class Link:
 
     def _welcome(self, answer: ConnAckPacket) -> None:
         """What a connection brings to light at once."""
-        self._metrics.connects[self._name] += 1
+        self._metrics.links.connects[self._name] += 1
         LOG.info("broker_connected", connection=self._name, session_present=answer.session_present)
         if self.expects_session and not answer.session_present:
-            self._metrics.sessions_lost[self._name] += 1
+            self._metrics.links.sessions_lost[self._name] += 1
             LOG.error("broker_session_lost", connection=self._name, what="messages it kept for us may be lost")
         self.expects_session = True
         self._may_retain = answer.retain_available
 
     def _accepted(self) -> None:
         """The broker let us publish: connected, subscribed, allowed. What we published may be back by now."""
-        if self._metrics.connection[self._name] == "connecting":
+        if self._metrics.links.connection[self._name] == "connecting":
             self._works("draining" if self._name == "consent" else "connected")
 
     def _returned(self) -> None:
@@ -177,7 +178,7 @@ class Link:
         if self._session is None or self._session.connection.closed.done():
             return
         self._drained = True
-        if self._metrics.connection[self._name] in {"connecting", "draining"}:
+        if self._metrics.links.connection[self._name] in {"connecting", "draining"}:
             self._works("connected")
             if self._claim and self._may_retain:
                 self._claim.make(self._session.connection)
@@ -185,7 +186,7 @@ class Link:
 
     def _works(self, state: ConnectionState) -> None:
         self._trouble.over()
-        self._metrics.connection[self._name] = state
+        self._metrics.links.connection[self._name] = state
         self._show_hold()
 
     def clear_retained(self, topic: str, answered: Answered) -> bool:
@@ -222,11 +223,11 @@ class Link:
 
     def _show_hold(self) -> None:
         """A connection that stands but waits for the consent topic is not what operators call connected."""
-        state, held = self._metrics.connection[self._name], Hold.CONSENT in self._holds
+        state, held = self._metrics.links.connection[self._name], Hold.CONSENT in self._holds
         if held and state == "connected":
-            self._metrics.connection[self._name] = "held"
+            self._metrics.links.connection[self._name] = "held"
         elif not held and state == "held" and self._session is not None:
-            self._metrics.connection[self._name] = "connected"
+            self._metrics.links.connection[self._name] = "connected"
 
     def is_drained(self) -> bool:
         """Whether all that the broker had for this session is settled and acknowledged."""
@@ -257,7 +258,7 @@ class Link:
 
     def state(self) -> str:
         """What it does, `connected` when all is well, or what keeps it from that."""
-        state = self._metrics.connection[self._name]
+        state = self._metrics.links.connection[self._name]
         if Hold.CLOCK in self._holds and state == "held":
             return "held until the clock is right"
         return state if state == "connected" else self._trouble.words() or _WORDS.get(state, state)
@@ -273,6 +274,6 @@ class Link:
     async def _pause(self, seconds: float) -> None:
         """Wait, but not for the end of the process."""
         if not self._stopping.is_set():
-            self._metrics.connection[self._name] = "waiting"
+            self._metrics.links.connection[self._name] = "waiting"
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)

@@ -7,7 +7,7 @@ from collector.config import BrokerSettings
 from collector.ingest.claim import claim_topic
 from collector.ingest.codec import ConnectPacket, QoS, RetainHandling, TopicFilter
 from collector.ingest.watchdog import probe_topic
-from collector.metrics import LinkName
+from collector.link_metrics import LinkName
 from collector.source_settings import SourceSettings
 
 _WANTED: Final[dict[LinkName, str]] = {"consent": "ueip/v1/+/consent", "reports": "ueip/v1/#"}

@@ -12,8 +12,9 @@ from typing import Final
 from collector.config import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.connection import CLOCK_BEHIND, ConnectionLost
+from collector.link_metrics import LinkName, Loss
 from collector.log import LOG
-from collector.metrics import LinkName, Loss, Metrics
+from collector.metrics import Metrics
 
 TAKEN_OVER: Final = "session_taken_over"
 """Why a connection was lost: by MQTT's word for it (3.14.2.1), or because we saw the other's claim."""
@@ -86,7 +87,7 @@ class Trouble:
     def lost(self, why: str) -> None:
         """There was one, and it ended."""
         loss = _LOSSES.get(why, Loss.ENDED)
-        self._metrics.lost[self._name, loss] += 1
+        self._metrics.links.lost[self._name, loss] += 1
         self._taken_over = loss is Loss.TAKEN_OVER
         if self._taken_over:
             self._words = (

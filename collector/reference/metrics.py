@@ -7,7 +7,8 @@ from typing import Final
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
 from collector.exposition import Declared
-from collector.metrics import API_STATUSES, CLEARING_ANSWERS, CONNECTION_STATES, DECLARED, LINK_NAMES, Loss
+from collector.link_metrics import CONNECTION_STATES, LINK_NAMES, Loss
+from collector.metrics import API_STATUSES, CLEARING_ANSWERS, DECLARED
 from collector.model import Action, Region, Removal
 from collector.reference.markdown import block, code, codes, page, table
 from collector.worker_metrics import WORKER_DECLARED

@@ -17,7 +17,7 @@ from typing import Final
 from collector.consent.acts import hides
 from collector.consent.joined import MOST, JoinedRouters
 from collector.consent.standing import ClosedRouters, Standing, State
-from collector.metrics import LINK_NAMES, LinkName
+from collector.link_metrics import LINK_NAMES, LinkName
 from collector.model import Action, ConsentEvent, DropReason, Identity, Record
 from collector.stores.health import Health
 from collector.stores.queue import Item, refs_of, takes_its_turn

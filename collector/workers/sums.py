@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from collector.exit_metrics import ERASED_BYTES, EXIT_OLDEST, PURGE_OLDEST, PURGES_WAITING
+from collector.link_metrics import SILENCE, WINDOW, WINDOW_LEFT
 from collector.metrics import (
     CLOCK_BEHIND,
     IN_FLIGHT,
@@ -16,11 +17,8 @@ from collector.metrics import (
     OLDEST,
     PAUSED,
     RECEIVED,
-    SILENCE,
     STORE_CLOSED,
     STORE_UP,
-    WINDOW,
-    WINDOW_LEFT,
     WITNESS_LAG,
 )
 from collector.spool_metrics import SPOOL_OLDEST

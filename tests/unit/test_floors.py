@@ -18,7 +18,7 @@ FLOORS = (
     ("config_section", "config_document"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
     ("config_access",),
-    ("worker_metrics", "exit_metrics"),
+    ("worker_metrics", "exit_metrics", "link_metrics"),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
     ("config_clickhouse", "config_console", "config_apart", "access"),
     ("config_regions",),

@@ -14,15 +14,8 @@ from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.errors import Cause
 from collector.exposition import Declared
-from collector.metrics import (
-    API_STATUSES,
-    CLEARING_ANSWERS,
-    CONNECTION_STATES,
-    DECLARED,
-    LINK_NAMES,
-    Loss,
-    Metrics,
-)
+from collector.link_metrics import CONNECTION_STATES, LINK_NAMES, Loss
+from collector.metrics import API_STATUSES, CLEARING_ANSWERS, DECLARED, Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores.guard import WitnessState
 from collector.stores.memory import MemoryStore
@@ -61,10 +54,10 @@ def used() -> Metrics:
     """Metrics of which every number has been touched."""
     metrics = Metrics()
     metrics.received, metrics.in_flight, metrics.in_flight_bytes, metrics.paused = 4, 1, 1024, True
-    metrics.connects["reports"], metrics.connection["reports"] = 2, "connected"
-    metrics.lost["consent", Loss.WATCHDOG] = 3
-    metrics.sessions_lost["consent"] = 4
-    metrics.silent_seconds = lambda name: 2.5 if name == "reports" else 0.0
+    metrics.links.connects["reports"], metrics.links.connection["reports"] = 2, "connected"
+    metrics.links.lost["consent", Loss.WATCHDOG] = 3
+    metrics.links.sessions_lost["consent"] = 4
+    metrics.links.silent_seconds = lambda name: 2.5 if name == "reports" else 0.0
     metrics.dropped[DropReason.WITHDRAWN] = 2
     metrics.stored[Region.CHINA] = 1
     metrics.removed[Removal.LOCAL_ONLY] = 3

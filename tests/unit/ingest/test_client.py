@@ -100,7 +100,7 @@ async def test_each_connection_for_consent_leaves_a_claim_to_its_session_where_t
     running = start()
     await running.ready()
     broker.drop(running.session(CONSENT))
-    await until(lambda: running.metrics.connects["consent"] == 2)
+    await until(lambda: running.metrics.links.connects["consent"] == 2)
     await running.ready()
     running.client.clear_retained("ueip/v1/r1/report")
     await until(lambda: running.metrics.retained_cleared["cleared"] == 1)
@@ -264,11 +264,11 @@ async def test_what_was_left_is_asked_for_on_the_connection_it_was_left_on(
     running.received[0][1].leave()
     running.client.left()
     running.client.ask_again()
-    await until(lambda: running.metrics.connects["reports"] == 2)
+    await until(lambda: running.metrics.links.connects["reports"] == 2)
 
     assert [before, before] == announced
-    assert 1 == running.metrics.connects["consent"]
-    assert 0 == running.metrics.window("reports")[1]
+    assert 1 == running.metrics.links.connects["consent"]
+    assert 0 == running.metrics.links.window("reports")[1]
 
 
 async def test_a_member_ends_the_subscription_it_had_alone_after_it_has_its_share(broker: FakeBroker) -> None:

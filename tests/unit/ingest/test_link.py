@@ -30,7 +30,8 @@ from collector.ingest.hold import Hold
 from collector.ingest.link import Link
 from collector.ingest.packets import connect_packet, topic_filters
 from collector.ingest.trouble import Trouble, why_unreachable
-from collector.metrics import LINK_NAMES, Loss, Metrics
+from collector.link_metrics import LINK_NAMES, Loss
+from collector.metrics import Metrics
 from collector.model import Message
 
 
@@ -53,11 +54,11 @@ class Running:
 
     @property
     def state(self) -> str:
-        return self.metrics.connection["reports"]
+        return self.metrics.links.connection["reports"]
 
     async def connected(self, times: int = 1) -> None:
         """Wait for the given connection to stand."""
-        await until(lambda: self.metrics.connects["reports"] >= times and self.state == "connected")
+        await until(lambda: self.metrics.links.connects["reports"] >= times and self.state == "connected")
 
 
 Start = Callable[..., Running]
@@ -93,7 +94,8 @@ async def test_it_connects_and_hands_messages_over(broker: FakeBroker, start: St
         token.complete()
     await until(lambda: broker.acknowledged() == [1, 2])
 
-    assert (1, "connected", "connected") == (running.metrics.connects["reports"], running.state, running.link.state())
+    connects = running.metrics.links.connects["reports"]
+    assert (1, "connected", "connected") == (connects, running.state, running.link.state())
 
 
 async def test_it_comes_back_after_a_loss_and_old_tokens_are_void(broker: FakeBroker, start: Start) -> None:
@@ -144,7 +146,7 @@ async def test_a_broker_that_is_not_there_is_waited_for(unused_tcp_port: int) ->
     await running.task
     server.close()
 
-    assert 1 == running.metrics.connects["reports"]
+    assert 1 == running.metrics.links.connects["reports"]
 
 
 async def test_a_refusal_is_told_until_it_is_over(broker: FakeBroker, start: Start) -> None:
@@ -152,7 +154,7 @@ async def test_a_refusal_is_told_until_it_is_over(broker: FakeBroker, start: Sta
     broker.connack = ConnAckPacket(reason_code=ConnAckReasonCode.NOT_AUTHORIZED)
     running = start()
     await until(lambda: len(broker.sessions) >= 3)
-    refusal, connects = running.link.state(), running.metrics.connects["reports"]
+    refusal, connects = running.link.state(), running.metrics.links.connects["reports"]
     broker.connack = ConnAckPacket()
     await running.connected()
 
@@ -233,8 +235,8 @@ async def test_a_connection_that_delivers_nothing_is_made_anew(broker: FakeBroke
     broker.echoes = False
     await running.connected(times=2)
 
-    assert running.metrics.lost["reports", Loss.WATCHDOG] >= 1
-    assert 0 == running.metrics.lost["reports", Loss.KEEP_ALIVE]
+    assert running.metrics.links.lost["reports", Loss.WATCHDOG] >= 1
+    assert 0 == running.metrics.links.lost["reports", Loss.KEEP_ALIVE]
 
 
 async def test_a_broker_that_refuses_our_own_message_is_told_of(broker: FakeBroker, start: Start) -> None:
@@ -260,7 +262,7 @@ async def test_a_session_taken_over_is_told_and_left_alone_for_longer(broker: Fa
     await asyncio.sleep(0.5)  # an ordinary loss would have been over by now
 
     assert 1 == len(broker.sessions)
-    assert 1 == running.metrics.lost["reports", Loss.TAKEN_OVER]
+    assert 1 == running.metrics.links.lost["reports", Loss.TAKEN_OVER]
     assert running.link.state() == (
         "another collector took the session over: two share broker.client_id = 'ueip-collector'. Give each its own"
     )
@@ -282,14 +284,14 @@ async def test_a_lost_session_is_told_where_one_was_expected(broker: FakeBroker,
     broker.connack = ConnAckPacket(session_present=False)
     running = start(known=known)
     await running.connected()
-    at_first = running.metrics.sessions_lost["reports"]
+    at_first = running.metrics.links.sessions_lost["reports"]
     broker.drop()
     await running.connected(times=2)
     broker.connack = ConnAckPacket(session_present=True)
     broker.drop()
     await running.connected(times=3)
 
-    assert (int(known), 1 + int(known)) == (at_first, running.metrics.sessions_lost["reports"])
+    assert (int(known), 1 + int(known)) == (at_first, running.metrics.links.sessions_lost["reports"])
     assert all(isinstance(packets[1], SubscribePacket) for packets in broker.sessions)
 
 
@@ -304,7 +306,7 @@ async def test_repeated_losses_are_counted_for_people_to_see(broker: FakeBroker,
     await running.connected(4)
 
     assert re.fullmatch(r"the connection was lost: server shutting down \(\d times in a row\)", said)
-    assert 3 == running.metrics.lost["reports", Loss.ENDED]
+    assert 3 == running.metrics.links.lost["reports", Loss.ENDED]
 
 
 async def test_a_silence_is_measured_from_the_last_message(broker: FakeBroker, start: Start) -> None:
@@ -368,7 +370,7 @@ async def test_it_stops_though_a_connection_is_just_being_made(
     async with asyncio.timeout(10):
         await running.task
 
-    assert 0 == running.metrics.connects["reports"]
+    assert 0 == running.metrics.links.connects["reports"]
 
 
 # Pauses
@@ -422,7 +424,7 @@ async def test_a_pause_is_as_long_as_drawn() -> None:
     await link._pause(0.1)
 
     assert 0.09 < time.monotonic() - began < 1
-    assert "waiting" == metrics.connection["reports"]
+    assert "waiting" == metrics.links.connection["reports"]
 
 
 # What it takes along
@@ -536,7 +538,7 @@ async def test_a_broker_is_believed_by_its_certificate_only(
         await running.task
     server.close()
 
-    assert accepted == bool(running.metrics.connects["reports"])
+    assert accepted == bool(running.metrics.links.connects["reports"])
     assert accepted == bool(broker.sessions)
 
 
@@ -592,7 +594,7 @@ async def test_a_window_that_runs_out_of_places_is_widened(
     assert [DisconnectReasonCode.NORMAL_DISCONNECTION] == broker.goodbyes(0)
     assert [6] == begun
     assert (30, 0) == running.link.window()
-    assert 0 == running.metrics.lost.total()
+    assert 0 == running.metrics.links.lost.total()
 
 
 async def test_what_was_left_is_asked_for_when_it_can_be_taken(

@@ -3,7 +3,7 @@
 import pytest
 
 from collector.ingest.packets import ALONE, Membership, topic_filters, unwanted_filters
-from collector.metrics import LinkName
+from collector.link_metrics import LinkName
 from collector.source_settings import SourceSettings
 
 SOURCE = SourceSettings.model_validate(
