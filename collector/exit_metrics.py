@@ -12,7 +12,8 @@ from collector.model import Region
 EXIT_SECONDS: Final = Declared(
     "collector_exit_seconds",
     "histogram",
-    "Time from receipt of an act that closes a gate or erases until its records cannot be read; each worker measures.",
+    "Time from receipt of an act that closes a gate or erases until its records cannot be read, told by the worker "
+    "that recorded it; of one by a command, until the machine's first worker knows of it.",
     ("region",),
 )
 EXITS_WAITING: Final = Declared(
@@ -47,6 +48,8 @@ class ExitMetrics:
     """The numbers of all regions."""
 
     def __init__(self, regions: tuple[Region, ...], registry: CollectorRegistry) -> None:
+        self.of_commands = True
+        """Whether acts by commands are measured here. No collector commits them, so of several workers one does it."""
         self.waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
         self.purges_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))

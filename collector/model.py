@@ -8,7 +8,7 @@ Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a nam
 """
 
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -210,6 +210,10 @@ class Channel(StrEnum):
     TELEMETRY_FLAG = "telemetry_flag"
     RIGHTS_DESK = "rights_desk"
     SYSTEM = "system"
+
+
+OPERATOR: Final = "operator"
+"""`actor_auth` of what a command does: it writes to the ledger itself, and no collector commits it."""
 
 
 class ConsentEvent(Sealed, frozen=True, gc=False):

@@ -50,11 +50,13 @@ class Service:
         api_socket: socket.socket | None = None,
         membership: Membership | None = None,
         is_new: bool = False,
+        is_first: bool = True,
     ) -> None:
         """*wall* is the clock to go by, in seconds since 1970.
 
         A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be
-        new (*is_new*): then no broker can know it, whatever the ledgers hold.
+        new (*is_new*): then no broker can know it, whatever the ledgers hold. The first of a machine (*is_first*) also
+        measures what commands do.
         """
         self.settings = settings
         self._membership = membership or Membership(settings.broker.share_group)
@@ -66,6 +68,7 @@ class Service:
         self._stop = asyncio.Event()
         self.rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
+        self.metrics.exits.of_commands = is_first
         self.http = pages(settings.http, self.metrics.registry, self.readiness)
         self.metrics.clock_behind = lambda: self._clock.behind / 1000
         self._stores: dict[Region, GuardedStore] = {}

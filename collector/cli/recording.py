@@ -17,7 +17,7 @@ from collector.consent.acts import DATED, ERASING
 from collector.consent.ledger import Result
 from collector.errors import CollectorError, NotDone, StoreUnavailable
 from collector.lookup import opened
-from collector.model import Action, ConsentEvent, DropReason, Region
+from collector.model import OPERATOR, Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import Pseudonymiser, refs_of
 from collector.registry import Registry
 from collector.rights.acts import ActRules, direct_events, further_events, most_telling
@@ -54,7 +54,7 @@ def carry_out(config: Path | None, router: str, **said: Any) -> None:
     keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
     gate = gate_rules(settings, policies_of(settings))
     rules = ActRules(region_map(settings), gate, keys, _registry(settings, document, keys))
-    events = direct_events(document, int(time.time() * 1000), rules, actor_auth="operator")
+    events = direct_events(document, int(time.time() * 1000), rules, actor_auth=OPERATOR)
     if isinstance(events, DropReason):
         raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")
     _check_country(rules, document.country)

@@ -18,7 +18,7 @@ from collector.consent.acts import DATED, ERASING, LEFT, RESTRICTED, position_af
 from collector.consent.joining import join_refusal, version_of
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
-from collector.model import PURPOSE, RECIPIENTS, Action, Channel, ConsentEvent, Record, Region, Sealed
+from collector.model import OPERATOR, PURPOSE, RECIPIENTS, Action, Channel, ConsentEvent, Record, Region, Sealed
 
 POLICY_ID: Final = "ueip"
 CLOCK_DOUBT: Final = 300_000
@@ -214,7 +214,7 @@ def _effective_at(
 
 
 def _actor_auth(channel: Channel) -> str:
-    return "operator" if channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker"
+    return OPERATOR if channel in {Channel.RIGHTS_DESK, Channel.SYSTEM} else "broker"
 
 
 def _version(event: ConsentEvent, standing: Standing | None, policies: Policies) -> str:

@@ -86,11 +86,6 @@ class ClosedRouters:
         """The routers known to be closed, as they are at any time; those whose join waits may be among them."""
         return self._closed
 
-    def is_closed_anew(self, standing: Standing) -> bool:
-        """Whether *standing* closed a gate, and is no act that leaves an end that was known where it was."""
-        known = self._closed.get(standing.device_ref)
-        return standing.state is not State.JOINED and (known is None or known.effective_at != standing.effective_at)
-
     def join_waits(self, device_ref: bytes) -> None:
         """A join was received: what follows it is for the ledger to decide, at the commit."""
         self._joining[device_ref] += 1

@@ -9,13 +9,14 @@ Rule 3: a store never learns a raw identifier.
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from collector.consent.acts import OPENING
 from collector.consent.ledger import Head, LedgerEntry
 from collector.consent.standing import Standing
-from collector.model import Entry, Region, Sealed
+from collector.model import OPERATOR, Entry, Region, Sealed
 from collector.stores.plan import Committed
 from collector.stores.retention import Purged
 
-__all__ = ["Committed", "Purged", "Router", "Store", "StoredRecord"]
+__all__ = ["Change", "Committed", "Purged", "Router", "Store", "StoredRecord"]
 
 
 class Router(Sealed, frozen=True):
@@ -25,6 +26,22 @@ class Router(Sealed, frozen=True):
     records: int
     first_received_at: int | None
     last_received_at: int | None
+
+
+class Change(Sealed, frozen=True):
+    """What a ledger entry did: the standing of its router from then on.
+
+    `commanded_at` is when it was asked for, if it closes a gate or erases and a command did it, no collector.
+    """
+
+    standing: Standing
+    commanded_at: int | None
+
+    @staticmethod
+    def by(entry: LedgerEntry) -> "Change":
+        """What *entry* did."""
+        commanded = entry.actor_auth == OPERATOR and entry.action not in OPENING
+        return Change(entry.standing(), entry.received_at if commanded else None)
 
 
 class StoredRecord(Sealed, frozen=True, gc=False):
@@ -72,8 +89,8 @@ class Store(Protocol):
         """
         ...
 
-    async def changes(self, after: int) -> list[Standing]:
-        """The standings changed by ledger entries numbered above *after*, oldest first.
+    async def changes(self, after: int) -> list[Change]:
+        """What ledger entries numbered above *after* did, oldest first; asked about once a second.
 
         Raises:
             StoreUnavailable: the ledger cannot be read; the gate is closed (D6).

@@ -16,10 +16,9 @@ from typing import Any, Final, NamedTuple
 from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
 from collector.consent.ledger import LedgerEntry
-from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnavailable
 from collector.model import ConsentEvent, Entry, Record, Region
-from collector.stores import Router, StoredRecord
+from collector.stores import Change, Router, StoredRecord
 from collector.stores.clickhouse_commit import Left, Step, bury_doomed
 from collector.stores.clickhouse_reading import find_routers, on_cell, records_of
 from collector.stores.clickhouse_rows import Bound, Table
@@ -90,7 +89,7 @@ class ClickHouseStore(PostgresStore):
             finally:
                 self._keep_up(session)
 
-    async def changes(self, after: int) -> list[Standing]:
+    async def changes(self, after: int) -> list[Change]:
         """As `PostgresStore.changes`."""
         found = await super().changes(after)
         self._keep_up(self._open)

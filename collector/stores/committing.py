@@ -62,7 +62,6 @@ class Committing:
         self._most = most
         self._back = back
         self._seq = 0
-        self._own: set[int] = set()
         self._refreshed = float("-inf")
         self._purging = Purging()
         self._singly = 0
@@ -91,7 +90,7 @@ class Committing:
             await self._store.open()
             # In this order: what another process writes in between is learnt with the next refresh.
             head = await self._store.head()
-            standings = [*await self._store.closed(), *await self._store.changes(head.seq)]
+            standings = [*await self._store.closed(), *(one.standing for one in await self._store.changes(head.seq))]
             await self._catch_up(head.seq)
         except Exception as error:  # whatever it is, the other regions go on
             raise self._health.refuses(error) from error
@@ -102,7 +101,7 @@ class Committing:
     async def _catch_up(self, seq: int) -> None:
         """Who has joined: what was known is brought up to date, unless this is not the ledger it was known from."""
         if 0 < self._seq <= seq and not self._health.is_doubted:
-            self._outage.joined.learn(await self._store.changes(self._seq))
+            self._outage.joined.learn(one.standing for one in await self._store.changes(self._seq))
         else:
             self._outage.joined.clear()
             self._page = b""
@@ -193,8 +192,6 @@ class Committing:
         """Entries of our own are no news: what follows on what is known need not even be read."""
         if appended and appended.start == self._seq + 1:
             self._seq = appended.stop - 1
-        else:
-            self._own.update(appended)
 
     def _decided(self, batch: Batch, results: list[Result]) -> None:
         """Tell those who wait what the ledger made of each act."""
@@ -274,13 +271,11 @@ class Committing:
         return True
 
     async def _news(self) -> None:
-        changed = await self._store.changes(self._seq)
-        left = [one for one in changed if one.seq not in self._own and self._outage.closed.is_closed_anew(one)]
-        self._seq = max((standing.seq for standing in changed), default=self._seq)
-        self._learn(changed)
+        changes = await self._store.changes(self._seq)
+        self._seq = max((one.standing.seq for one in changes), default=self._seq)
+        self._learn(one.standing for one in changes)
         self._outcomes.expired(await self._purging.go_on(self._store.purge))
-        self._own.clear()
-        await self._outcomes.leaving.learnt(left, self._store)
+        await self._outcomes.leaving.learnt(changes, self._store)
 
     async def _more_joined(self, after: bytes) -> None:
         """Another page of those who have joined."""

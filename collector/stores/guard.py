@@ -8,7 +8,7 @@ Rule 2: what a commit appended is copied to the witness within a second or so, a
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from collector.consent.ledger import Head, LedgerEntry
@@ -16,7 +16,7 @@ from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.log import LOG
 from collector.model import Entry, Region
-from collector.stores import Router, Store, StoredRecord
+from collector.stores import Change, Router, Store, StoredRecord
 from collector.stores.plan import Committed
 from collector.stores.retention import Purged
 from collector.stores.sqlite_faults import not_opened
@@ -104,14 +104,14 @@ class GuardedStore:
             self._know(committed.standings)
         return committed
 
-    async def changes(self, after: int) -> list[Standing]:
+    async def changes(self, after: int) -> list[Change]:
         """As `Store.changes`; also brings the witness up."""
         store = self._open
         if self._doubtful:
             await self._check(store)
         changed = await store.changes(after)
         self.newest_seen = await store.newest()
-        self._know(changed)
+        self._know(change.standing for change in changed)
         behind = self.state.kept < self.state.ledger or self.state.failed is not None
         if behind and (self._copying is None or self._copying.done()):
             self._copying = asyncio.create_task(self._copy(store), name=f"witness-{self.region}")
@@ -187,7 +187,7 @@ class GuardedStore:
             # One whose disk hangs is left behind, so that a disk that answers again can be opened anew.
             await asyncio.wait([asyncio.ensure_future(store.close())], timeout=_CLOSING_SECONDS)
 
-    def _know(self, standings: Sequence[Standing]) -> None:
+    def _know(self, standings: Iterable[Standing]) -> None:
         self.state.ledger = max([self.state.ledger, *(standing.seq for standing in standings)])
 
     async def _check(self, store: Store) -> None:

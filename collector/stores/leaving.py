@@ -1,7 +1,9 @@
 """Measures exits: from the receipt of an act until nothing of its router can be read any more (catalogue 4.5).
 
 Rule 1: an exit that cannot be carried out is seen while it waits, not only once it is done.
-Rule 2: seconds are those of a clock that never steps; the time of receipt counts for what waited before this process.
+Rule 2: an act is measured once: by the process whose commit recorded it. Who else hears of it or reads it in the ledger
+        does not; what a command wrote there one worker of a machine measures (`ExitMetrics.of_commands`).
+Rule 3: seconds are those of a clock that never steps; the time of receipt counts for what waited before this process.
 """
 
 import time
@@ -9,11 +11,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from collector.consent.ledger import Result
-from collector.consent.standing import Standing
 from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Region
-from collector.stores import Store
+from collector.stores import Change, Store
 from collector.stores.rows import ERASED, PURGING, of_a_note
 
 Key = tuple[bytes, bytes | None, int]
@@ -29,6 +30,7 @@ class Leaving:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
+        self._metrics = metrics.exits
         self._seconds = metrics.exits.seconds.labels(region)
         self._clock = clock
         self._now = now
@@ -53,13 +55,14 @@ class Leaving:
         """There was nobody whom it could concern."""
         self._since.pop(_key(act), None)
 
-    async def learnt(self, standings: Iterable[Standing], store: Store) -> None:
-        """Gates that another process closed, `ueip exit` for one: known here from now on, and so dropped on receipt.
+    async def learnt(self, changes: Iterable[Change], store: Store) -> None:
+        """What was done by command, `ueip exit` for one, is known here from now on, and so dropped on receipt.
 
         And whether bytes of what was erased, by whomever, may still be in the store's files.
         """
-        for standing in standings:
-            self._seconds.observe(max(0.0, self._now() - standing.effective_at / 1000))
+        for change in changes:
+            if self._metrics.of_commands and change.commanded_at is not None:
+                self._seconds.observe(max(0.0, self._now() - change.commanded_at / 1000))
         with suppress(StoreUnavailable):
             noted = await store.noted(ERASED)
             with of_a_note():

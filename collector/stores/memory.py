@@ -12,7 +12,7 @@ from collector.consent.standing import Standing, State
 from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
-from collector.stores import Router, StoredRecord
+from collector.stores import Change, Router, StoredRecord
 from collector.stores.deciding import make_plan
 from collector.stores.gathering import Stored, gather, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, removed_from
@@ -116,9 +116,9 @@ class MemoryStore:
         self._memories.pop(device_ref, None)
         return len(mine)
 
-    async def changes(self, after: int) -> list[Standing]:
+    async def changes(self, after: int) -> list[Change]:
         """As `Store.changes`."""
-        return [entry.standing() for entry in self._entries if entry.seq > after]
+        return [Change.by(entry) for entry in self._entries if entry.seq > after]
 
     async def head(self) -> Head:
         """As `Store.head`."""

@@ -13,9 +13,9 @@ from typing import Any, Final
 from collector.config_postgres import PostgresSettings
 from collector.consent.chain import followed
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing
 from collector.errors import Cause, StoreUnusable
 from collector.model import Entry, Record, Region
+from collector.stores import Change
 from collector.stores.plan import Committed, ConsentRules, refs_of
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
@@ -121,7 +121,7 @@ class PostgresStore(PostgresReader):
         self._known.learn(found)
         return found
 
-    async def changes(self, after: int) -> list[Standing]:
+    async def changes(self, after: int) -> list[Change]:
         """As `Store.changes`; also shows, as this is asked about once a second, whether the store is what it was."""
         session = self._open
         async with session.turn():
@@ -130,7 +130,7 @@ class PostgresStore(PostgresReader):
             await self._check_writable(session)
             await self._look(session)
             rows = await session.rows("SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq", after)
-            found = [decode_entry(row[0]).standing() for row in rows]
+            found = [Change.by(decode_entry(row[0])) for row in rows]
         if time.monotonic() - self._kept_house > _HOUR_SECONDS:
             self._kept_house = time.monotonic()
             await self._keep_house(session)

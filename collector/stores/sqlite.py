@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
+from collector.stores import Change
 from collector.stores.deciding import make_plan
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Plan, refs_of, removed_from
@@ -63,7 +64,7 @@ class SQLiteStore(StoreFile):
         """As `Store.commit`."""
         return await self._do(self._commit, entries)
 
-    async def changes(self, after: int) -> list[Standing]:
+    async def changes(self, after: int) -> list[Change]:
         """As `Store.changes`."""
         return await self._do(self._changes, after)
 
@@ -80,7 +81,7 @@ class SQLiteStore(StoreFile):
         self._known.forget()
         self._scrubber.opened()
 
-    def _changes(self, after: int) -> list[Standing]:
+    def _changes(self, after: int) -> list[Change]:
         """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
         check_schema(self._db, str(self.path))
         check_staying_here(self._db, str(self.path))
@@ -89,7 +90,7 @@ class SQLiteStore(StoreFile):
         self._head()
         rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
         self._scrubber.look(self._db)
-        return [decode_entry(row[0]).standing() for row in rows]
+        return [Change.by(decode_entry(row[0])) for row in rows]
 
     def _commit(self, entries: Sequence[Entry]) -> Committed:
         db = self._db

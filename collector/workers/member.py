@@ -62,6 +62,7 @@ def _service(job: Job, line: socket.socket) -> Service:
         api_socket=api_socket,
         membership=job.membership(settings),
         is_new=job.is_new,
+        is_first=job.number == 1,
     )
     assert isinstance(service.http, Channel)
     service.http.supervisor_gone = service.stop

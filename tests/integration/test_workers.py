@@ -11,6 +11,8 @@ import re
 import signal
 import socket
 import threading
+import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any, Final
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from collector.stores.committing import REFRESH_SECONDS
 
 from .harness import (
     COUNTRY_OF,
@@ -96,6 +100,28 @@ def has_session(site: Site, client_id: str) -> bool:
     client.disconnect()
     client.loop_stop()
     return present[0]
+
+
+def with_api(site: Site, **settings: Any) -> None:
+    """Take acts of consent over HTTP."""
+    token = site.folder / "token"
+    token.write_text("x" * 40)
+    token.chmod(0o600)
+    site.configure(api={"enabled": True, "token_file": str(token), "port": 0, **settings})
+
+
+def exit_by_api(collector: Collector, router: str) -> int:
+    """The status of the answer."""
+    address = re.findall(r"acts of consent at (\S+)", collector.said())[-1]
+    act = {"router": router, "action": "exit", "event_id": new_id(), "channel": "rights_desk"}
+    headers = {"Authorization": f"Bearer {'x' * 40}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address, json.dumps(act).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 class Load:
@@ -234,6 +260,29 @@ def test_an_exit_reaches_every_worker_at_once(site: Site, load: Load) -> None:
 
     assert ROUTERS - 1 == len(load.stored())
     assert all(count > ROUTERS // 3 for count in before.values())
+
+
+def test_an_exit_is_measured_once_whichever_way_it_came(site: Site, load: Load) -> None:
+    """By the worker whose commit recorded it; a command's, which no worker commits, by the first."""
+    with_api(site)
+    site.broker.start()
+    collector = run(site, 3)
+    country, gone = COUNTRY_OF[REGIONS[0]], [f"ZTEWRK{number:06}" for number in (0, 3, 6, 9)]
+    with site.publisher() as router:
+        load.join(router)
+        router.publish(f"ueip/v1/{gone[0]}/consent", consent("exit", country=country))
+        router.report(report(gone[1], country=country, ueip=False))
+        assert 200 == exit_by_api(collector, gone[2])
+        assert 0 == site.ueip("exit", gone[3], "-c", str(site.config), "--yes").returncode
+
+        def measured() -> int:
+            return collector.metrics().total("collector_exit_seconds_count")
+
+        wait_until(lambda: measured() >= len(gone), what="the exits in the numbers")
+        time.sleep(3 * REFRESH_SECONDS)  # in which every worker learns of them all
+
+    assert len(gone) == len(site.rows(REGIONS[0], "SELECT 1 FROM router WHERE state <> 'joined'"))
+    assert len(gone) == measured()
 
 
 def test_a_worker_that_slept_through_an_exit_stores_nothing(site: Site, load: Load) -> None:
@@ -403,24 +452,16 @@ def test_workers_0_delivers_what_waits_and_ends(site: Site, load: Load) -> None:
 
 def test_an_act_by_the_api_is_taken_by_whichever_worker_is_there(site: Site, load: Load) -> None:
     """One address, that of the supervisor; also while a worker is away."""
-    token = site.folder / "token"
-    token.write_text("x" * 40)
-    token.chmod(0o600)
-    site.configure(api={"enabled": True, "token_file": str(token), "port": 0})
+    with_api(site)
     site.broker.start()
     collector = run(site, 2)
     with site.publisher() as router:
         load.join(router)
-    address = re.findall(r"acts of consent at (\S+)", collector.said())[-1]
     asleep = pid_of(collector, 2)
     for number in range(0, 30, 3):
         if number == 15:
             os.kill(asleep, signal.SIGKILL)
-        act = {"router": f"ZTEWRK{number:06}", "action": "exit", "event_id": new_id(), "channel": "rights_desk"}
-        headers = {"Authorization": f"Bearer {'x' * 40}", "Content-Type": "application/json"}
-        request = urllib.request.Request(address, json.dumps(act).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            assert 200 == answer.status
+        assert 200 == exit_by_api(collector, f"ZTEWRK{number:06}")
 
     assert 10 == len(site.rows(REGIONS[0], "SELECT 1 FROM router WHERE state <> 'joined'"))
     assert ROUTERS - 10 == len(load.stored())

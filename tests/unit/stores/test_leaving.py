@@ -1,9 +1,12 @@
 """How long exits take is measured, and one that cannot be carried out is seen."""
 
 import asyncio
+import time
 from pathlib import Path
+from typing import Self
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.core import Metric
 from records import HOUR, MINUTE, SECOND, START, act, join, leave, record, router, until
 
@@ -12,7 +15,7 @@ from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
 from collector.metrics import Metrics
-from collector.model import Action, Region
+from collector.model import OPERATOR, Action, ConsentEvent, Region
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -21,6 +24,8 @@ from collector.stores.sqlite import SQLiteStore
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY
+NONE = (0, 0.0)
+"""That no act waits."""
 
 
 class Clocks:
@@ -54,6 +59,11 @@ def leaving(clocks: Clocks, metrics: Metrics) -> Leaving:
     return Leaving(HERE, metrics, lambda: clocks.steady, lambda: clocks.wall)
 
 
+def by_command(act: ConsentEvent) -> ConsentEvent:
+    """As `ueip exit` and `ueip consent` record it."""
+    return replace(act, actor_auth=OPERATOR)
+
+
 def exits(metrics: Metrics) -> tuple[int, float]:
     """How many exits were measured, and their seconds."""
     family: Metric = next(iter(metrics.exits.seconds.collect()))
@@ -71,7 +81,7 @@ def test_an_exit_takes_from_its_receipt_to_its_commit(leaving: Leaving, clocks: 
 
     assert (1, 7.5) == waiting
     assert (1, 7.5) == exits(metrics)
-    assert (0, 0.0) == leaving.waiting()
+    assert NONE == leaving.waiting()
 
 
 @pytest.mark.parametrize("result", [Result.REPEATED, Result.WITHOUT_EFFECT])
@@ -81,7 +91,7 @@ def test_an_act_that_changed_nothing_is_not_measured(leaving: Leaving, metrics: 
     leaving.begun(event)
     leaving.done(event, result)
 
-    assert ((0, 0.0), (0, 0.0)) == (exits(metrics), leaving.waiting())
+    assert ((0, 0.0), NONE) == (exits(metrics), leaving.waiting())
 
 
 def test_the_oldest_is_told(leaving: Leaving, clocks: Clocks) -> None:
@@ -169,50 +179,79 @@ async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:
     assert 2 == exits(metrics)[0]
 
 
+class Neighbours:
+    """A running collector, and another process on the same store."""
+
+    def __init__(self, folder: Path, *, is_first: bool = True, remembered: int = 1000) -> None:
+        self.metrics, self.closed = Metrics((HERE,)), ClosedRouters(remembered)
+        self.metrics.exits.of_commands = is_first
+        self.store, self.other = (SQLiteStore(folder / "s.sqlite", HERE, ConsentRules()) for _ in range(2))
+        self.writer = Writer(self.store, WriterSettings(), self.metrics, self.closed)
+
+    async def __aenter__(self) -> Self:
+        await self.other.open()
+        self._running = asyncio.create_task(self.writer.run())
+        await until(lambda: self.metrics.store_up[HERE])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.stop()
+        await self._running
+        for one in (self.store, self.other):
+            await one.close()
+
+    async def learn(self) -> None:
+        """Wait until the collector has read the ledger to its end."""
+        seq = (await self.other.head()).seq
+        await until(lambda: self.writer._committing._seq == seq)
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other processes write is read soon."""
+    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize(("is_first", "measured"), [(True, 1), (False, 0)])
 async def test_an_exit_by_another_process_is_measured_until_it_is_known_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, is_first: bool, measured: int
 ) -> None:
-    """Once; and one of our own is not measured a second time when the ledger is read."""
-    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
-    metrics, closed = Metrics((HERE,)), ClosedRouters()
-    store, other = (SQLiteStore(tmp_path / "s.sqlite", HERE, ConsentRules()) for _ in range(2))
-    writer = Writer(store, WriterSettings(), metrics, closed)
-    running = asyncio.create_task(writer.run())
-    await until(lambda: metrics.store_up[HERE])
-    await other.open()
-    await other.commit([record("a"), record("b"), leave("a", at=START + HOUR)])
-    await until(lambda: closed.get(router("a").device_ref) is not None)
-    writer.submit_event(leave("b", at=START + HOUR), NO_TOKEN)
-    await until(lambda: exits(metrics)[0] == 2)
-    seq = (await store.head()).seq
-    await until(lambda: writer._committing._seq == seq)
-    writer.stop()
-    await running
-    for one in (store, other):
-        await one.close()
+    """Of several workers by the first; and one of our own is not measured a second time when the ledger is read."""
+    async with Neighbours(tmp_path, is_first=is_first) as here:
+        await here.other.commit([record("a"), record("b"), by_command(leave("a", at=START + HOUR))])
+        await until(lambda: here.closed.get(router("a").device_ref) is not None)
+        here.writer.submit_event(leave("b", at=START + HOUR), NO_TOKEN)
+        await until(lambda: here.closed.get(router("b").device_ref) is not None)
+        await here.learn()
 
-    assert 2 == exits(metrics)[0]
+    assert measured + 1 == exits(here.metrics)[0]
 
 
-async def test_an_act_by_another_process_on_who_has_left_before_is_no_exit_that_took_so_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An erasure, a hold and its end leave the exit where it is, and no deadline was missed."""
-    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
-    metrics = Metrics((HERE,))
-    store, other = (SQLiteStore(tmp_path / "s.sqlite", HERE, ConsentRules()) for _ in range(2))
-    await other.open()
-    await other.commit([join("a", at=START), leave("a", at=START + HOUR)])
-    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
-    running = asyncio.create_task(writer.run())
-    await until(lambda: metrics.store_up[HERE])
-    for action in (Action.ERASE, Action.HOLD, Action.RELEASE):
-        await other.commit([act(action, "a", at=START + 2 * HOUR, reference="CASE-1")])
-    seq = (await other.head()).seq
-    await until(lambda: writer._committing._seq == seq)
-    writer.stop()
-    await running
-    for one in (store, other):
-        await one.close()
+@pytest.mark.usefixtures("_at_once")
+async def test_an_exit_that_another_collector_recorded_is_not_measured_again(tmp_path: Path) -> None:
+    """That one measured it, whether this one hears of it for itself or reads it in the ledger."""
+    async with Neighbours(tmp_path) as here:
+        await here.other.commit([record("a"), record("b"), leave("a", at=START + HOUR, event_ref=b"once")])
+        await here.other.commit([replace(leave("b", at=START + HOUR), actor_auth="api")])
+        await here.learn()
+        here.writer.submit_event(leave("a", at=START + HOUR, event_ref=b"once"), NO_TOKEN)
+        await until(lambda: here.metrics.exits.waiting[HERE]() == NONE)
 
-    assert (5, 0) == (seq, exits(metrics)[0])
+    assert 0 == exits(here.metrics)[0]
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_an_act_by_another_process_on_who_has_left_before_is_no_exit_that_took_so_long(tmp_path: Path) -> None:
+    """It is as old as itself and not as the exit, also where more routers have left than are remembered."""
+    async with Neighbours(tmp_path, remembered=1) as here:
+        await here.other.commit([one for name in "ab" for one in (join(name, at=START), leave(name, at=START + HOUR))])
+        now = int(time.time() * 1000)
+        for action in (Action.ERASE, Action.HOLD, Action.RELEASE):
+            await here.other.commit([by_command(act(action, "a", at=now, reference="CASE-1"))])
+        await here.learn()
+        await until(lambda: exits(here.metrics)[0] >= 2)
+
+    count, seconds = exits(here.metrics)
+    assert 2 == count, "the erasure and the hold"
+    assert seconds < 60

@@ -34,7 +34,7 @@ from collector.consent.standing import ClosedRouters, Standing, State
 from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region, Removal
-from collector.stores import Committed
+from collector.stores import Change, Committed
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.writer import Writer
@@ -694,7 +694,7 @@ async def test_a_ledger_that_cannot_be_read_shows() -> None:
     running = asyncio.create_task(b.writer.run())
     await until(lambda: b.metrics.store_up[HERE])
 
-    async def away(after: int) -> list[Standing]:
+    async def away(after: int) -> list[Change]:
         raise StoreUnavailable("away")
 
     b.store.changes = away  # type: ignore[method-assign]
