@@ -1,13 +1,19 @@
 """The metrics of acts that close a gate or erase, against their deadlines; declared here, shown by `metrics`."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final
+from itertools import product
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from collector.exposition import Declared, gauge, histogram
 from collector.model import Region
+
+WayIn = Literal["topic", "report", "api"]
+WAYS_IN: Final[tuple[WayIn, ...]] = ("topic", "report", "api")
+"""How an act came. Of those by the consent topic every worker hears, of the others one."""
 
 EXIT_SECONDS: Final = Declared(
     "collector_exit_seconds",
@@ -17,7 +23,11 @@ EXIT_SECONDS: Final = Declared(
     ("region",),
 )
 EXITS_WAITING: Final = Declared(
-    "collector_exits_waiting", "gauge", "Acts that close a gate or erase and wait for the region's ledger.", ("region",)
+    "collector_exits_waiting",
+    "gauge",
+    "Acts that close a gate or erase and wait for the region's ledger, by the way they came; one that several workers "
+    "hear of is one.",
+    ("region", "way"),
 )
 EXIT_OLDEST: Final = Declared(
     "collector_exit_oldest_seconds", "gauge", "Age of the oldest of them; 0 for none.", ("region",)
@@ -44,13 +54,17 @@ _BUCKETS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3600, 86_400)
 """60 seconds is the deadline (catalogue 4.5)."""
 
 
+Waiting = Callable[[], tuple[Counter[WayIn], float]]
+"""Tells of the acts that wait: how many came which way, and how many seconds the oldest has waited."""
+
+
 class ExitMetrics:
     """The numbers of all regions."""
 
     def __init__(self, regions: tuple[Region, ...], registry: CollectorRegistry) -> None:
         self.of_commands = True
         """Whether acts by commands are measured here. No collector commits them, so of several workers one does it."""
-        self.waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
+        self.waiting: dict[Region, Waiting] = dict.fromkeys(regions, lambda: (Counter(), 0.0))
         self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
         self.purges_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))
         self.seconds = histogram(EXIT_SECONDS, _BUCKETS, registry)
@@ -60,7 +74,8 @@ class ExitMetrics:
     def collect(self) -> Iterator[Metric]:
         """For a scrape."""
         waiting = {region: ask() for region, ask in self.waiting.items()}
-        yield gauge(EXITS_WAITING, {(region,): count for region, (count, _) in waiting.items()})
+        ways = product(waiting, WAYS_IN)
+        yield gauge(EXITS_WAITING, {(region, way): waiting[region][0][way] for region, way in ways})
         yield gauge(EXIT_OLDEST, {(region,): seconds for region, (_, seconds) in waiting.items()})
         yield gauge(ERASED_BYTES, {(region,): ask() for region, ask in self.erased_bytes_seconds.items()})
         purging = {region: ask() for region, ask in self.purges_waiting.items()}

@@ -21,7 +21,7 @@ from collector.config import Settings
 from collector.console.views import ExitHealth, HealthView, RegionHealth, Running, SpoolHealth, StoreHealth
 from collector.derive import text_of
 from collector.errors import CollectorError, StoreUnavailable
-from collector.exit_metrics import EXIT_OLDEST, EXIT_SECONDS, EXITS_WAITING
+from collector.exit_metrics import EXIT_OLDEST, EXIT_SECONDS, EXITS_WAITING, WAYS_IN
 from collector.http import READY
 from collector.lookup import opened
 from collector.metrics import STORE_CLOSED, STORE_UP, STORED, WITNESS_LAG
@@ -179,8 +179,8 @@ async def _store(settings: Settings, region: Region) -> StoreHealth:
 
 
 def _running(numbers: Numbers, region: Region, rate: float | None) -> Running:
-    def of(name: str) -> float:
-        return numbers.get((name, _of(region)), 0.0)
+    def of(name: str, *more: tuple[str, str]) -> float:
+        return numbers.get((name, _of(region, *more)), 0.0)
 
     done, seconds = int(of(f"{EXIT_SECONDS.name}_count")), of(f"{EXIT_SECONDS.name}_sum")
     closed = [dict(labels)["cause"] for (name, labels), value in numbers.items()
@@ -191,7 +191,7 @@ def _running(numbers: Numbers, region: Region, rate: float | None) -> Running:
         records_per_minute=rate,
         witness_lag=int(of(WITNESS_LAG.name)),
         exits=ExitHealth(
-            waiting=int(of(EXITS_WAITING.name)),
+            waiting=int(sum(of(EXITS_WAITING.name, ("way", way)) for way in WAYS_IN)),
             oldest_seconds=of(EXIT_OLDEST.name),
             done=done,
             mean_seconds=round(seconds / done, 3) if done else None,

@@ -139,10 +139,7 @@ class StoreHealth(Sealed, frozen=True):
 
 
 class ExitHealth(Sealed, frozen=True):
-    """Acts that close a gate: those that wait for the ledger, and how long the others took, by the collector.
-
-    Of several workers each waits for an act and measures it, so the numbers are as many times larger.
-    """
+    """Acts that close a gate: those that wait for the ledger, and how long the others took, by the collector."""
 
     waiting: int
     oldest_seconds: float

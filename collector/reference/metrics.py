@@ -6,6 +6,7 @@ from typing import Final
 
 from collector.consent.ledger import Result
 from collector.errors import Cause, DataFault
+from collector.exit_metrics import WAYS_IN
 from collector.exposition import Declared
 from collector.link_metrics import CONNECTION_STATES, LINK_NAMES, Loss
 from collector.metrics import API_STATUSES, CLEARING_ANSWERS, DECLARED
@@ -38,6 +39,7 @@ LABELS: Final = {
     "link": codes(LINK_NAMES),
     "state": codes(CONNECTION_STATES),
     "loss": _values(Loss),
+    "way": f"{codes(WAYS_IN)}: by the consent topic, a report or the API. Every worker hears what is on the topic.",
     "status": codes(API_STATUSES),
     "answer": codes(CLEARING_ANSWERS),
     "worker": "The numbers of the workers, from 1; with `ueip run --workers` only.",

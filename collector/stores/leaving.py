@@ -7,17 +7,19 @@ Rule 3: seconds are those of a clock that never steps; the time of receipt count
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from collector.consent.ledger import Result
 from collector.errors import StoreUnavailable
+from collector.exit_metrics import WayIn
 from collector.metrics import Metrics
-from collector.model import ConsentEvent, Region
+from collector.model import Channel, ConsentEvent, Region
 from collector.stores import Change, Store
 from collector.stores.rows import ERASED, PURGING, of_a_note
 
-Key = tuple[bytes, bytes | None, int]
+Key = tuple[WayIn, bytes, bytes | None, int]
 
 
 class Leaving:
@@ -78,12 +80,22 @@ class Leaving:
         """Acts whose records are still being erased: how many, and how many seconds ago the oldest was received."""
         return (0, 0.0) if self._purging is None else (self._purging[0], max(0.0, self._now() - self._purging[1]))
 
-    def waiting(self) -> tuple[int, float]:
-        """How many wait, and how many seconds the oldest has."""
+    def waiting(self) -> tuple[Counter[WayIn], float]:
+        """How many wait that came which way, and how many seconds the oldest has.
+
+        One that came twice, as from the topic on both connections, is one.
+        """
         oldest = min(self._since.values(), default=None)
-        return len(self._since), 0.0 if oldest is None else self._clock() - oldest
+        acts = {(way, router, act or received_at) for way, router, act, received_at in self._since}
+        return Counter(way for way, _, _ in acts), 0.0 if oldest is None else self._clock() - oldest
 
 
 def _key(act: ConsentEvent) -> Key:
     """What an act is known by, also when it was written to the spool and read again."""
-    return act.identity.device_ref, act.event_ref, act.received_at
+    return _way_of(act), act.identity.device_ref, act.event_ref, act.received_at
+
+
+def _way_of(act: ConsentEvent) -> WayIn:
+    if act.channel is Channel.TELEMETRY_FLAG:
+        return "report"
+    return "topic" if act.actor_auth is None else "api"

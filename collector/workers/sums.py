@@ -8,7 +8,7 @@ Rule 2: what it had in flight then is counted as returned, for it comes again: w
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from collector.exit_metrics import ERASED_BYTES, EXIT_OLDEST, PURGE_OLDEST, PURGES_WAITING
+from collector.exit_metrics import ERASED_BYTES, EXIT_OLDEST, EXITS_WAITING, PURGE_OLDEST, PURGES_WAITING
 from collector.link_metrics import SILENCE, WINDOW, WINDOW_LEFT
 from collector.metrics import (
     CLOCK_BEHIND,
@@ -34,6 +34,8 @@ _MOST: Final = frozenset(
 """Of these the largest of the workers' is shown."""
 _LEAST: Final = frozenset({STORE_UP.name})
 """Of these the smallest; and of the times of creation that the library adds to histograms."""
+_HEARD_BY_ALL: Final = ("way", "topic")
+"""The label of acts that every worker hears of: of those that wait, too, the largest number is shown."""
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -79,10 +81,10 @@ def _added(same: Iterable[Family]) -> Iterator[Count]:
         for count in family.counts:
             values.setdefault((count.name, count.labels), []).append(count.value)
     for (name, labels), several in values.items():
-        yield Count(name, labels, _one_of(name, several))
+        yield Count(name, labels, _one_of(name, labels, several))
 
 
-def _one_of(name: str, several: list[float]) -> float:
-    if name in _MOST:
+def _one_of(name: str, labels: Iterable[tuple[str, str]], several: list[float]) -> float:
+    if name in _MOST or (name == EXITS_WAITING.name and _HEARD_BY_ALL in labels):
         return max(several)
     return min(several) if name in _LEAST or name.endswith("_created") else sum(several)

@@ -285,6 +285,35 @@ def test_an_exit_is_measured_once_whichever_way_it_came(site: Site, load: Load) 
     assert len(gone) == measured()
 
 
+def test_an_exit_that_waits_is_shown_once_and_does_not_vanish_with_a_worker(site: Site, load: Load) -> None:
+    """Every worker hears of one by the topic; one that dies leaves it to the others. By the API one hears of it."""
+    with_api(site, patience_seconds=1)
+    site.broker.start()
+    collector = run(site, 3)
+
+    def waiting() -> dict[str, int]:
+        return collector.metrics().by("collector_exits_waiting", "way")
+
+    with site.publisher() as router:
+        load.join(router)
+        with site.locked(REGIONS[0]):
+            router.publish("ueip/v1/ZTEWRK000000/consent", consent("exit", country=COUNTRY_OF[REGIONS[0]]))
+            # Once in each worker, and in one of them a second time, from the reports' connection.
+            wait_until(lambda: collector.metrics().total("collector_in_flight_bytes") > 4 * 1024, what="their hearing")
+            os.kill(pid_of(collector, 1), signal.SIGKILL)
+            starts = 0
+            while starts < 4:
+                found = collector.metrics()
+                starts = found.total("collector_worker_starts_total")
+                assert {"topic": 1} == found.by("collector_exits_waiting", "way")
+            assert 503 == exit_by_api(collector, "ZTEWRK000003")
+            assert {"topic": 1, "api": 1} == waiting()
+        wait_until(lambda: not waiting(), what="the end of what waited")
+        wait_until(lambda: collector.metrics().total("collector_exit_seconds_count") == 2, what="both in the numbers")
+
+    assert 2 == len(site.rows(REGIONS[0], "SELECT 1 FROM router WHERE state <> 'joined'"))
+
+
 def test_a_worker_that_slept_through_an_exit_stores_nothing(site: Site, load: Load) -> None:
     """What it remembers of the router is from before; the ledger is asked inside its commit (K15)."""
     site.broker.start()

@@ -298,14 +298,14 @@ async def test_k29_a_request_while_the_store_is_away_takes_effect_over_a_restart
     await race.shelter()
     purged = race.spool.records
     after = await restart_while_away(race)
-    waiting = after.metrics.exits.waiting[HERE]()[0]
+    waiting = after.metrics.exits.waiting[HERE]()[0].total()
     await after.heal()
     receipts = after.put(record("a", 2, at=LEFT + MINUTE))
     await after.drain()
     await after.store.store.changes(0)
 
     assert (0, 1) == (purged, waiting)
-    assert (["acknowledged"], 0) == (done(receipts), after.metrics.exits.waiting[HERE]()[0])
+    assert (["acknowledged"], 0) == (done(receipts), after.metrics.exits.waiting[HERE]()[0].total())
     assert (1, 0, ["join", "erase"]) == await after.found()
     assert MARKER not in b"".join(path.read_bytes() for path in after.place.rglob("*") if path.is_file())
     await after.end()

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,7 +148,7 @@ async def test_a_running_collector_says_how_it_goes(a_house: House) -> None:
     metrics.stored[HERE] = 600
     metrics.store_up[HERE] = True
     metrics.store_cause[Region.CHINA] = Cause.DISK_FULL
-    metrics.exits.waiting[HERE] = lambda: (2, 1.5)
+    metrics.exits.waiting[HERE] = lambda: (Counter({"topic": 1, "api": 1}), 1.5)
     metrics.exits.seconds.labels(HERE).observe(0.5)
     with collector(a_house.settings, metrics) as settings:
         view = await HealthWatch(settings).view(NOW)

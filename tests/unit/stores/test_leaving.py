@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Self
 
@@ -14,8 +15,9 @@ from collector.acks import NO_TOKEN
 from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
+from collector.exit_metrics import WayIn
 from collector.metrics import Metrics
-from collector.model import OPERATOR, Action, ConsentEvent, Region
+from collector.model import OPERATOR, Action, Channel, ConsentEvent, Region
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -24,7 +26,7 @@ from collector.stores.sqlite import SQLiteStore
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY
-NONE = (0, 0.0)
+NONE = (Counter[WayIn](), 0.0)
 """That no act waits."""
 
 
@@ -79,7 +81,7 @@ def test_an_exit_takes_from_its_receipt_to_its_commit(leaving: Leaving, clocks: 
     waiting = leaving.waiting()
     leaving.done(event, Result.RECORDED)
 
-    assert (1, 7.5) == waiting
+    assert ({"topic": 1}, 7.5) == waiting
     assert (1, 7.5) == exits(metrics)
     assert NONE == leaving.waiting()
 
@@ -104,7 +106,35 @@ def test_the_oldest_is_told(leaving: Leaving, clocks: Clocks) -> None:
     both = leaving.waiting()
     leaving.done(first, Result.RECORDED)
 
-    assert ((2, 11.0), (1, 1.0)) == (both, leaving.waiting())
+    assert (({"topic": 2}, 11.0), ({"topic": 1}, 1.0)) == (both, leaving.waiting())
+
+
+def test_an_act_that_came_twice_is_one_that_waits(leaving: Leaving, metrics: Metrics) -> None:
+    """From the topic on both connections, or sent again; until the last of them is decided, and measured once."""
+    event = leave(at=START, event_ref=b"once")
+    again = replace(event, received_at=START + SECOND)
+    for one in (event, again):
+        leaving.begun(one)
+    both = leaving.waiting()[0]
+    leaving.done(event, Result.RECORDED)
+    one_left = leaving.waiting()[0]
+    leaving.done(again, Result.REPEATED)
+
+    assert (both, one_left, NONE) == ({"topic": 1}, {"topic": 1}, leaving.waiting())
+    assert 1 == exits(metrics)[0]
+
+
+def test_what_waits_is_told_by_the_way_it_came(leaving: Leaving) -> None:
+    """What is on the topic every worker hears; a report or a call of the API comes to one."""
+    for event in (
+        leave("a", event_ref=b"1"),
+        replace(leave("b", event_ref=b"2"), channel=Channel.TELEMETRY_FLAG),
+        replace(leave("c", event_ref=b"3"), channel=Channel.RIGHTS_DESK, actor_auth="api"),
+        replace(leave("d", event_ref=b"4"), channel=Channel.APP, actor_auth="api"),
+    ):
+        leaving.begun(event)
+
+    assert {"topic": 1, "report": 1, "api": 2} == leaving.waiting()[0]
 
 
 @pytest.mark.parametrize("step", [-86_400.0, 86_400.0])
@@ -175,7 +205,7 @@ async def test_a_writer_measures_what_closes_and_not_what_opens() -> None:
     waiting = metrics.exits.waiting[HERE]()[0]
     await writer.step()
 
-    assert (2, 0) == (waiting, metrics.exits.waiting[HERE]()[0])
+    assert ({"topic": 2}, {}) == (waiting, metrics.exits.waiting[HERE]()[0])
     assert 2 == exits(metrics)[0]
 
 

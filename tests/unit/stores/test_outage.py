@@ -629,7 +629,7 @@ async def test_a_refusal_by_somebody_who_never_joined_leaves_no_trace(folder: Pa
     await here.shelter()
 
     assert (["acknowledged"] * 2, before, 0) == (done(early + receipts), here.raw(), here.writer._outage.acts)
-    assert (0, 0.0) == here.metrics.exits.waiting[HERE]()
+    assert (Counter(), 0.0) == here.metrics.exits.waiting[HERE]()
 
 
 async def test_a_refusal_behind_a_first_report_that_was_left_is_left_too(folder: Path) -> None:

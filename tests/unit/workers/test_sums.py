@@ -1,5 +1,7 @@
 """The numbers of several workers as one collector's."""
 
+from collections import Counter
+
 from collector.metrics import Metrics
 from collector.model import DropReason, Region
 from collector.workers.status import Status, status
@@ -54,6 +56,35 @@ def test_what_a_worker_counted_outlives_it_and_what_it_had_comes_again() -> None
     assert "collector_oldest_unacknowledged_seconds" not in found
     assert 20 == 14 + found["collector_messages_dropped_total"] + sums.returned
     assert (14, 6) == (sums.received(2, None), sums.received(1, said(6, 6)))
+
+
+def test_an_act_that_every_worker_hears_of_waits_once() -> None:
+    """One by the topic waits in each worker until that has read it or died; one by another way waits in one."""
+    found = shown_waiting(waits(topic=2, api=1), waits(topic=1, report=1), waits(api=1), waits())
+
+    assert {"topic": 2, "api": 2, "report": 1} == found
+
+
+def test_an_act_that_waits_does_not_vanish_with_a_worker() -> None:
+    """The others have it as well, and its age."""
+    sums = Sums()
+    sums.end(1, waits(topic=1))
+
+    assert {"topic": 1} == shown_waiting(waits(topic=1), sums=sums)
+
+
+def waits(**ways: int) -> Status:
+    """What a worker says in which so many acts wait."""
+    metrics = Metrics((Region.GERMANY,))
+    metrics.exits.waiting[Region.GERMANY] = lambda: (Counter(ways), 1.0)  # type: ignore[arg-type]
+    return status({}, metrics.registry.collect())
+
+
+def shown_waiting(*statuses: Status, sums: Sums | None = None) -> dict[str, float]:
+    """How many acts wait, by the way they came."""
+    families = (sums or Sums()).families(statuses)
+    counts = [count for family in families if family.name == "collector_exits_waiting" for count in family.counts]
+    return {dict(count.labels)["way"]: count.value for count in counts if count.value}
 
 
 def test_every_family_is_shown_once() -> None:
