@@ -9,9 +9,10 @@ from itertools import compress
 from operator import not_
 
 from collector.consent.acts import EVERYTHING, erases_until
+from collector.consent.entries import entry_of, join_by_flag
 from collector.consent.gate import refusal
 from collector.consent.joining import flag_join_refusal, join_refusal
-from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
+from collector.consent.ledger import Head, LedgerEntry, Result, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record, Region
 from collector.stores.gathering import parted

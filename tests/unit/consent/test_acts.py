@@ -8,7 +8,8 @@ from notices import notice
 from records import HOUR, START, act, join, record
 
 from collector.consent.acts import ERASING, EVERYTHING, OPENING, erases_until, hides
-from collector.consent.ledger import Head, LedgerEntry, Result, entry_of, join_by_flag, result_of
+from collector.consent.entries import entry_of, join_by_flag
+from collector.consent.ledger import Head, LedgerEntry, Result, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action, ConsentEvent, Region
 

@@ -8,7 +8,8 @@ from notices import notice
 from records import HOUR, START, join, leave, ref
 
 from collector.consent.chain import Chain, Row, followed
-from collector.consent.ledger import Head, LedgerEntry, entry_of
+from collector.consent.entries import entry_of
+from collector.consent.ledger import Head, LedgerEntry
 from collector.model import Region
 
 NOTICE = notice()
