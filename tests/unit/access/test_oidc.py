@@ -491,12 +491,12 @@ async def test_a_provider_that_does_not_answer_keeps_people_once_and_not_one_aft
     """Twenty who sign in at once wait as long as one; who comes afterwards has it asked again."""
     provider, asked = Provider(settings_for(own), tls=NO_TLS), list[float]()
 
-    async def silent(_: object) -> bytes:
+    async def silent(_: object, __: object) -> bytes:
         asked.append(0)
         await asyncio.sleep(0.05)
         raise NotAccepted(Doubt.PROVIDER)
 
-    monkeypatch.setattr(provider, "_body", silent)
+    monkeypatch.setattr("collector.access.published._body", silent)
     answers = await asyncio.gather(*(provider.begin("browser", "/") for _ in range(20)), return_exceptions=True)
     first = len(asked)
     with pytest.raises(NotAccepted):
