@@ -27,6 +27,7 @@ from collector.console.app import Console, make_console
 from collector.console.pages import ConsolePages
 from collector.console.reading import Reader
 from collector.console.rendering import Forms
+from collector.console.signed_in import SignedIn
 from collector.console.signing import Signing
 from collector.model import PURPOSE, Accepted, Message, Region
 from collector.pipeline import Rules, process
@@ -100,7 +101,7 @@ async def keep(made: House, region: Region, sent: list[tuple[str, bytes, datetim
 class Door:
     """Knows who is signed in by a cookie of the tests; `sessions` may be changed. Forms are checked as ever."""
 
-    signing: Signing
+    signed_in: SignedIn
     sessions: dict[str, Session] = field(default_factory=dict)
 
     def session_of(self, request: Request) -> Session | None:
@@ -108,12 +109,12 @@ class Door:
         return self.sessions.get(request.cookies.get("test", ""))
 
     async def form(self, request: Request) -> dict[str, str]:
-        """As `Signing.form`."""
-        return await self.signing.form(request)
+        """As `SignedIn.form`."""
+        return await self.signed_in.form(request)
 
     async def check(self, request: Request, session: Session) -> dict[str, str]:
-        """As `Signing.check`."""
-        return await self.signing.check(request, session)
+        """As `SignedIn.check`."""
+        return await self.signed_in.check(request, session)
 
     def let_in(self, word: str, viewer: Viewer, *, reason: bool = True) -> Session:
         """Somebody signs in, and gives a reason if they are to have one."""
@@ -133,19 +134,16 @@ class Visit:
 
     def __init__(self, made: House) -> None:
         self.house = made
-        signing = self._signing()
-        self.door = Door(signing)
+        accounts, own = Accounts(made.settings.accounts_file), made.settings.console.sign_in
+        signed_in = SignedIn(own, accounts, secure=False)
+        # Its routes are there; who is signed in is told by the door.
+        signing = Signing(own, signed_in, accounts, audit_logs(made.settings), Forms(), secure=False)
+        self.door = Door(signed_in)
         self.reader = Reader(made.settings, audit_logs(made.settings))
         console = Console(made.settings.console, self.reader, self.door)
         self.app = make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
         for word, viewer in PEOPLE.items():
             self.door.let_in(word, viewer)
-
-    def _signing(self) -> Signing:
-        """The routes of signing in; who is signed in is told by the door."""
-        settings = self.house.settings
-        accounts = Accounts(settings.accounts_file)
-        return Signing(settings.console.sign_in, accounts, audit_logs(settings), Forms(), secure=False)
 
     def client(self, word: str = "", **headers: str) -> httpx2.AsyncClient:
         """A browser with somebody's session, and the word that its requests must carry."""

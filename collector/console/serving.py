@@ -19,6 +19,7 @@ from collector.console.app import Console, make_console
 from collector.console.pages import ConsolePages
 from collector.console.reading import Reader
 from collector.console.rendering import Forms
+from collector.console.signed_in import SignedIn
 from collector.console.signing import Signing
 from collector.errors import DataFault
 from collector.http import Listener
@@ -84,23 +85,13 @@ def application(
     settings: Settings, reader: Reader, accounts: Accounts, logs: Logs, provider: Provider | None
 ) -> Starlette:
     """All that a console of these settings answers."""
-    signing = _signing(settings, accounts, logs, provider)
-    console = Console(settings.console, reader, signing)
-    return make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
-
-
-def _signing(settings: Settings, accounts: Accounts, logs: Logs, provider: Provider | None) -> Signing:
-    public = settings.console.oidc.public_url
+    public, own = settings.console.oidc.public_url, settings.console.sign_in
     origins = frozenset() if public is None else frozenset({origin_of(public)})
-    return Signing(
-        settings.console.sign_in,
-        accounts,
-        logs,
-        Forms(),
-        provider=provider,
-        secure=settings.console.cert_file is not None or (public or "").startswith("https:"),
-        origins=origins,
-    )
+    secure = settings.console.cert_file is not None or (public or "").startswith("https:")
+    signed_in = SignedIn(own, accounts, secure=secure, origins=origins)
+    signing = Signing(own, signed_in, accounts, logs, Forms(), provider=provider, secure=secure)
+    console = Console(settings.console, reader, signed_in)
+    return make_console(console, ConsolePages(console), [*api_routes(console), *signing.routes])
 
 
 def origin_of(url: str) -> str:

@@ -1,7 +1,6 @@
-"""Signing in and out, and giving a reason: the routes, and who is signed in.
+"""Signing in and out, and giving a reason: the routes.
 
-Rule 1: who signs in gets a session of a new id; one they had before has ended.
-Rule 2: a sign-in that cannot be written down is none.
+Rule 1: a sign-in that cannot be written down is none.
 """
 
 import asyncio
@@ -22,15 +21,14 @@ from collector.access.local import LocalSignIn, Wrong
 from collector.access.nouns import OWNERS_RIGHTS, Purpose, Role, Session, Viewer
 from collector.access.oidc import CALLBACK, Provider
 from collector.access.passwords import Passwords, TooBusy
-from collector.access.sessions import Sessions
 from collector.access.throttle import Throttle, place_of
 from collector.access.tokens import Doubt, NotAccepted
 from collector.auditing import Logs
 from collector.config_access import SignInSettings
-from collector.console.browser import Cookie, Words, after_of, fields_of, is_same
-from collector.console.failures import Busy, CsrfMissing, NotSignedIn
+from collector.console.browser import Cookie, Words, after_of, is_same
+from collector.console.failures import Busy, NotSignedIn
 from collector.console.shield import Rate
-from collector.errors import DataFault
+from collector.console.signed_in import SignedIn
 from collector.log import LOG
 from collector.model import PURPOSE
 
@@ -56,28 +54,28 @@ class Forms(Protocol):
 
 
 class Signing:
-    """Who is signed in. Its routes, and what other routes ask of it."""
+    """The routes by which people come in, say why, and go. *signed_in* is told of it."""
 
     def __init__(
         self,
         settings: SignInSettings,
+        signed_in: SignedIn,
         accounts: Accounts,
         logs: Logs,
         forms: Forms,
         *,
         provider: Provider | None = None,
         secure: bool,
-        origins: frozenset[str] = frozenset(),
         passwords: Passwords | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """*secure* says whether browsers come by TLS, *origins* what else they call us than the Host they ask for."""
+        """*secure* says whether browsers come by TLS."""
         self._settings = settings
+        self._signed_in = signed_in
         self._accounts = accounts
         self._log = logs.of(None)
         self._forms = forms
         self._provider = provider
-        self._origins = origins
         self._wall = wall
         self._words = Words()
         throttle = Throttle(
@@ -87,13 +85,6 @@ class Signing:
         )
         self._refusals = Rate(_REFUSALS_PER_SECOND, _REFUSALS_AT_ONCE)
         self._local = LocalSignIn(accounts, throttle, passwords)
-        self._sessions = Sessions(
-            idle=settings.idle_minutes * 60,
-            longest=settings.session_hours * 3600,
-            clock=lambda: int(wall() * 1000),
-            is_current=self._is_current,
-        )
-        self._cookie = Cookie("ueip", secure=secure)
         self._browser = Cookie("ueip-browser", secure=secure)
         """Ties a form, and a sign-in that is under way at a provider, to the browser that it began in."""
 
@@ -114,39 +105,13 @@ class Signing:
             ]
         return made
 
-    def session_of(self, request: Request) -> Session | None:
-        """The session of a request; None if there is none that holds."""
-        shown = self._cookie.of(request)
-        return None if shown is None else self._sessions.find(shown)
-
-    async def form(self, request: Request) -> dict[str, str]:
-        """The fields of a form that anybody may send.
-
-        Raises:
-            CsrfMissing: it does not come from a page of ours.
-            Invalid: it is no form.
-        """
-        return await fields_of(request, self._origins)
-
-    async def check(self, request: Request, session: Session) -> dict[str, str]:
-        """The fields of a form that *session* sent.
-
-        Raises:
-            CsrfMissing: it does not come from a page of ours, or without the session's word.
-            Invalid: it is no form.
-        """
-        fields = await self.form(request)
-        if not is_same(fields.get("csrf", ""), session.csrf):
-            raise CsrfMissing
-        return fields
-
     async def _sign_in_page(self, request: Request) -> Response:
-        if self.session_of(request) is not None:
+        if self._signed_in.session_of(request) is not None:
             return _to(after_of(request.query_params.get("next")))
         return self._page(request, after=after_of(request.query_params.get("next")))
 
     async def _sign_in(self, request: Request) -> Response:
-        fields = await self.form(request)
+        fields = await self._signed_in.form(request)
         browser = self._browser.of(request) or ""
         after = after_of(fields.get("next"))
         if not browser or not is_same(fields.get("csrf", ""), self._words.of(browser)):
@@ -194,13 +159,13 @@ class Signing:
         return self._page(request, after="/", fault="failed", status=403)
 
     async def _sign_out(self, request: Request) -> Response:
-        session = self.session_of(request)
+        session = self._signed_in.session_of(request)
         if session is not None:
-            await self.check(request, session)
-            self._sessions.end(session)
+            await self._signed_in.check(request, session)
+            self._signed_in.end(session)
             await self._note(Event.SIGNED_OUT, session.viewer)
         made = _to(f"{SIGN_IN}?notice=signed_out")
-        self._cookie.forget(made)
+        self._signed_in.forget(made)
         return made
 
     async def _reason_page(self, request: Request) -> Response:
@@ -210,7 +175,7 @@ class Signing:
 
     async def _give_reason(self, request: Request) -> Response:
         session = self._who(request)
-        fields = await self.check(request, session)
+        fields = await self._signed_in.check(request, session)
         after = after_of(fields.get("back"))
         try:
             text, hours = checked_reason(fields.get("reason", "")), int(fields.get("hours", "1"))
@@ -221,47 +186,29 @@ class Signing:
         aim = OWNERS_RIGHTS if session.viewer.role is Role.PRIVACY_OFFICER else PURPOSE
         purpose = Purpose(text=text, ticket=is_ticket(text), given_at=now, until=now + length, aim=aim)
         await self._note(Event.PURPOSE_GIVEN, session.viewer, purpose=purpose)
-        self._sessions.give(session, purpose)
+        self._signed_in.give(session, purpose)
         return _to(after)
 
     def _who(self, request: Request) -> Session:
-        session = self.session_of(request)
+        session = self._signed_in.session_of(request)
         if session is None:
             raise NotSignedIn
         return session
 
     async def _begin(self, request: Request, viewer: Viewer, stamp: str, after: str) -> Response:
         await self._note(Event.SIGNED_IN, viewer)
-        before = self.session_of(request)
-        if before is not None:
-            self._sessions.end(before)
-        shown, _ = self._sessions.begin(viewer, stamp)
         made = _to(after)
-        self._cookie.put(made, shown)
+        self._signed_in.begin(request, made, viewer, stamp)
         self._browser.forget(made)
         return made
 
     async def _note(self, event: Event, who: Viewer, outcome: str = "done", *, purpose: Purpose | None = None) -> None:
         await asyncio.to_thread(lambda: self._log.note(event, who, outcome=outcome, purpose=purpose))
 
-    def _is_current(self, session: Session) -> bool:
-        """Whether what a session rests on still holds; what cannot be read says no."""
-        try:
-            book = self._accounts.book()
-        except DataFault as fault:
-            LOG.seldom("accounts_unreadable", error=type(fault).__name__)
-            return False
-        if book.ended.get(session.viewer.name, 0) >= session.begun_at:
-            return False
-        if session.viewer.source != "local":
-            return True
-        account = book.get(session.viewer.name)
-        return account is not None and not account.locked and account.stamp == session.stamp
-
     def _page(self, request: Request, *, after: str, fault: str | None = None, status: int = 200) -> Response:
         browser = self._browser.of(request) or secrets.token_urlsafe(32)
         notice = request.query_params.get("notice")
-        if notice is None and self._cookie.of(request) is not None:
+        if notice is None and self._signed_in.shows_any(request):
             notice = "expired"
         made = self._forms.form(
             request,

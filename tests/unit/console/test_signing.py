@@ -27,6 +27,7 @@ from collector.auditing import Logs
 from collector.config_access import OidcSettings, SignInSettings
 from collector.console.browser import after_of
 from collector.console.failures import Busy, CsrfMissing, Invalid, NotSignedIn, failure_of
+from collector.console.signed_in import SignedIn
 from collector.console.signing import Signing
 from collector.errors import AuditUnavailable
 from collector.model import PURPOSE, Region
@@ -55,19 +56,23 @@ class Site:
         self.now = 1_800_000_000.0
         self.accounts = Accounts(folder / "accounts.json")
         self.log = AuditLog(folder / "console.audit", folder / "head", None, wall=lambda: self.now)
-        self.signing = Signing(
-            SignInSettings(attempts=3, lock_out_seconds=60, **said.pop("settings", {})),
+        settings = SignInSettings(attempts=3, lock_out_seconds=60, **said.pop("settings", {}))
+        secure, origins = said.pop("secure", False), said.pop("origins", frozenset())
+        self.signed_in = SignedIn(settings, self.accounts, secure=secure, origins=origins, wall=lambda: self.now)
+        signing = Signing(
+            settings,
+            self.signed_in,
             self.accounts,
             Logs({None: self.log}),
             Plain(),
             passwords=CHEAP,
             wall=lambda: self.now,
-            secure=said.pop("secure", False),
+            secure=secure,
             **said,
         )
 
         async def who(request: Request) -> Response:
-            session = self.signing.session_of(request)
+            session = self.signed_in.session_of(request)
             if session is None:
                 raise NotSignedIn
             purpose = session.purpose
@@ -84,7 +89,7 @@ class Site:
             return PlainTextResponse(type(error).__name__, failure_of(error).status)
 
         handled = dict.fromkeys((NotSignedIn, CsrfMissing, Invalid, AuditUnavailable, Busy), refuse)
-        self.app = Starlette(routes=[*self.signing.routes, Route("/who", who)], exception_handlers=handled)
+        self.app = Starlette(routes=[*signing.routes, Route("/who", who)], exception_handlers=handled)
 
     def browser(self, address: str = "192.0.2.1", base: str = OWN) -> httpx2.AsyncClient:
         transport = httpx2.ASGITransport(app=self.app, client=(address, 1234))
