@@ -7,10 +7,9 @@ Rule 2: what changes anything, a look-up among it, carries the session's word in
 """
 
 import hmac
-import re
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -21,27 +20,14 @@ from collector.access.nouns import Right, Session
 from collector.console import views
 from collector.console.app import Console
 from collector.console.failures import CsrfMissing, Invalid, NotThere
-from collector.console.reading import LONGEST_WINDOW
+from collector.console.questions import LookupBody, before_of, identifier_of, lookup_of, region_of, window_of
 from collector.diagnosis.document import Document
-from collector.diagnosis.history import DAY
-from collector.model import Region, Sealed
+from collector.model import Sealed
 
 VERSION: Final = "/api/v1"
 CSRF: Final = "X-CSRF-Token"
-SINCE: Final = r"^[1-9][0-9]{0,3}[mhd]$"
-BEFORE: Final = r"^[1-9][0-9]{0,17}$"
-IDENTIFIER: Final = r"[\x20-\x7e]{4,64}"
-_UNLIKE: Final = "identifier: expected 4 to 64 printable characters; region: a region's name or none"
 _JSON: Final = "application/json"
-_UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": DAY}
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
-
-
-class LookupBody(Sealed, frozen=True, forbid_unknown_fields=True):
-    """What to look up: a serial number, IMEI or MAC as it is read out. `region` leaves the others out."""
-
-    identifier: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^[\x20-\x7e]+$")]
-    region: Region | None = None
 
 
 Do = Callable[[Console, Request, Any], Awaitable[Any]]
@@ -69,59 +55,8 @@ class Operation(NamedTuple):
         return "_".join([self.method.lower(), *words]) + ("_one" if self.path.endswith("}") else "")
 
 
-def region_of(request: Request) -> Region | None:
-    """The region that the query names.
-
-    Raises:
-        Invalid: there is none of that name.
-    """
-    text = request.query_params.get("region")
-    if text is None:
-        return None
-    try:
-        return Region(text)
-    except ValueError:
-        raise Invalid(f"region: expected one of {', '.join(Region)}") from None
-
-
-def window_of(request: Request) -> int:
-    """How far back the query asks, in milliseconds; a week when it does not say.
-
-    Raises:
-        Invalid: it is no span of time, or one of more than 400 days.
-    """
-    text = request.query_params.get("since", "7d")
-    if not re.fullmatch(SINCE, text) or (window := int(text[:-1]) * _UNITS[text[-1]]) > LONGEST_WINDOW:
-        raise Invalid("since: expected a number and m, h or d, at most 400 days, as in 90m, 12h or 7d")
-    return window
-
-
-def before_of(request: Request) -> int | None:
-    """The number of the entry that the query goes back from.
-
-    Raises:
-        Invalid: it is no number.
-    """
-    text = request.query_params.get("before")
-    if text is not None and not re.fullmatch(BEFORE, text):
-        raise Invalid("before: expected the number of an entry")
-    return None if text is None else int(text)
-
-
-def identifier_of(text: str) -> str:
-    """What is looked up, without the blanks around it.
-
-    Raises:
-        Invalid: nothing that is read out from a router is like it.
-    """
-    identifier = text.strip()
-    if not re.fullmatch(IDENTIFIER, identifier):
-        raise Invalid(_UNLIKE)
-    return identifier
-
-
 async def _lookup(console: Console, request: Request, session: Session) -> views.LookupView:
-    body = await _body(request, LookupBody)
+    body = await lookup_of(request)
     return await console.reader.lookup(session, identifier_of(body.identifier), body.region)
 
 
@@ -272,14 +207,3 @@ def _check_query(request: Request, operation: Operation) -> None:
         del unknown  # not told: it may be anything
         known = ", ".join(operation.query) or "none"
         raise Invalid(f"query: found a parameter that is not known here, expected: {known}")
-
-
-async def _body(request: Request, model: type[LookupBody]) -> LookupBody:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Invalid("Content-Type: expected application/json")
-    try:
-        return msgspec.json.decode(await request.body(), type=model)
-    except msgspec.ValidationError:
-        raise Invalid(_UNLIKE) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Invalid("body: expected one JSON object in UTF-8") from None

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.console.api import BEFORE, CSRF, OPERATIONS, SINCE, VERSION, Operation
+from collector.console.api import CSRF, OPERATIONS, VERSION, Operation
+from collector.console.questions import BEFORE, SINCE
 from collector.model import Region, Sealed
 
 Schema = dict[str, Any]

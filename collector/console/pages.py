@@ -14,12 +14,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from collector.access.nouns import TABLE, Right, Session
-from collector.console.api import identifier_of, window_of
 from collector.console.app import Console
 from collector.console.browser import after_of
 from collector.console.charts import chart_of, table_of
 from collector.console.failures import Failure, Invalid, NotThere
 from collector.console.plots import course_plot, ratio_plot
+from collector.console.questions import identifier_of, window_of
 from collector.console.rendering import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, back_to, places_of, render, texts_for
 from collector.console.texts import LANGUAGES
 from collector.model import Region
