@@ -20,6 +20,7 @@ from collector.access.nouns import Right, Session
 from collector.console import views
 from collector.console.app import Console
 from collector.console.failures import CsrfMissing, Invalid, NotThere
+from collector.console.health_views import HealthView
 from collector.console.questions import LookupBody, before_of, identifier_of, lookup_of, region_of, window_of
 from collector.diagnosis.document import Document
 from collector.model import Sealed
@@ -78,7 +79,7 @@ async def _fleet(console: Console, request: Request, session: Session) -> list[v
     return await console.reader.fleet(session, region_of(request))
 
 
-async def _health(console: Console, _: Request, session: Session) -> views.HealthView:
+async def _health(console: Console, _: Request, session: Session) -> HealthView:
     return await console.reader.health(session)
 
 
@@ -160,7 +161,7 @@ OPERATIONS: Final = (
         _fleet,
         ("region",),
     ),
-    Operation("GET", "/health", "The health of the regions", Right.HEALTH, views.HealthView, _health),
+    Operation("GET", "/health", "The health of the regions", Right.HEALTH, HealthView, _health),
     Operation(
         "GET",
         "/audit",

@@ -18,7 +18,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.config import Settings
-from collector.console.views import ExitHealth, HealthView, RegionHealth, Running, SpoolHealth, StoreHealth
+from collector.console.health_views import ExitHealth, HealthView, RegionHealth, Running, SpoolHealth, StoreHealth
 from collector.derive import text_of
 from collector.errors import CollectorError, StoreUnavailable
 from collector.exit_metrics import EXIT_OLDEST, EXIT_SECONDS, EXITS_WAITING, WAYS_IN

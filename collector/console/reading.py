@@ -20,6 +20,7 @@ from collector.console.building import audit_view, consent_view, rule_view, seri
 from collector.console.fleet import FleetKeeper
 from collector.console.handles import Handled, Handles
 from collector.console.health import HealthWatch
+from collector.console.health_views import HealthView
 from collector.console.journal import newest
 from collector.derive import text_of
 from collector.diagnosis.document import document
@@ -181,7 +182,7 @@ class Reader:
         await self._write(allowed, shown={"entries": len(shown)})
         return audit_view(region, shown, more=len(entries) > MOST_ENTRIES)
 
-    async def health(self, session: Session) -> views.HealthView:
+    async def health(self, session: Session) -> HealthView:
         """The health of the regions: nothing personal, so looks at it are not written down.
 
         Raises:

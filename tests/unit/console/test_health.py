@@ -22,7 +22,7 @@ from collector.config import Settings, load_settings
 from collector.consent.policy_file import default_policies_path
 from collector.console import health
 from collector.console.health import HealthWatch
-from collector.console.views import RegionHealth
+from collector.console.health_views import RegionHealth
 from collector.errors import Cause
 from collector.http import READY, make_app
 from collector.metrics import Metrics

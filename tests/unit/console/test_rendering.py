@@ -14,6 +14,7 @@ from records import ref
 from collector.access.nouns import Purpose, Role, Session, Viewer
 from collector.console import building, views
 from collector.console.charts import chart_of, table_of
+from collector.console.health_views import ExitHealth, HealthView, RegionHealth, Running, SpoolHealth, StoreHealth
 from collector.console.pages import FAULTS
 from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import Look, length, moment, page, places_of, ticks
@@ -73,12 +74,12 @@ def fleet() -> list[views.FleetView]:
     ]
 
 
-def health() -> views.HealthView:
-    ready = views.StoreHealth("ready", None, text_of(NOW), 7, "agrees with its witness")
-    away = views.StoreHealth("away", "Start it.", None, None, "not verified")
-    running = views.Running("ready", 5, 12.5, 0, views.ExitHealth(1, 2.0, 3, 0.1), views.SpoolHealth(4, 4_000_000, 9.0))
-    regions = [views.RegionHealth(Region.GERMANY, ready, running), views.RegionHealth(Region.CHINA, away, None)]
-    return views.HealthView(text_of(NOW), {"broker": "ready", "germany": "closed"}, "127.0.0.1:9464", regions)
+def health() -> HealthView:
+    ready = StoreHealth("ready", None, text_of(NOW), 7, "agrees with its witness")
+    away = StoreHealth("away", "Start it.", None, None, "not verified")
+    running = Running("ready", 5, 12.5, 0, ExitHealth(1, 2.0, 3, 0.1), SpoolHealth(4, 4_000_000, 9.0))
+    regions = [RegionHealth(Region.GERMANY, ready, running), RegionHealth(Region.CHINA, away, None)]
+    return HealthView(text_of(NOW), {"broker": "ready", "germany": "closed"}, "127.0.0.1:9464", regions)
 
 
 def pages() -> Iterator[tuple[str, str, dict[str, Any]]]:
