@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from collector.cli.common import Duration, config_option, out, say, settings_of, write
-from collector.diagnosis.document import survey_document
 from collector.diagnosis.fleet import Alarm
 from collector.diagnosis.groups import Kind
 from collector.diagnosis.sentences import number
+from collector.diagnosis.survey_document import survey_document
 from collector.diagnosis.watching import FAULTS
 from collector.lookup import rfc3339
 from collector.surveying import Surveyed, survey_fleet

@@ -13,8 +13,8 @@ from collector.config import Settings
 from collector.console.surveyor import FAILED
 from collector.console.views import FleetView, SurveyFailure, SurveyFault
 from collector.derive import text_of
-from collector.diagnosis.document import SurveyDocument
 from collector.diagnosis.history import DAY
+from collector.diagnosis.survey_document import SurveyDocument
 from collector.log import LOG
 from collector.model import Region, Sealed
 

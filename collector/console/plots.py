@@ -9,7 +9,7 @@ from itertools import groupby
 from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
-from collector.diagnosis.document import AlarmDocument, StretchDocument
+from collector.diagnosis.survey_document import AlarmDocument, StretchDocument
 
 WIDTH: Final = 480
 LEFT: Final = 34

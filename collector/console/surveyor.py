@@ -16,7 +16,7 @@ import msgspec
 
 from collector.config import Settings
 from collector.console.views import SurveyFailure, SurveyFault
-from collector.diagnosis.document import SurveyDocument, survey_document
+from collector.diagnosis.survey_document import SurveyDocument, survey_document
 from collector.errors import CollectorError, StoreUnavailable, where
 from collector.model import Region
 from collector.surveying import survey_region

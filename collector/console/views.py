@@ -9,9 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from collector.diagnosis.document import Document, SurveyDocument
+from collector.diagnosis.document import Document
 from collector.diagnosis.marks import Mark
 from collector.diagnosis.series import Line, Silence
+from collector.diagnosis.survey_document import SurveyDocument
 from collector.model import Region, Sealed
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from collector.console.openapi import openapi as console_openapi
-from collector.diagnosis.document import document_schema, survey_schema
+from collector.diagnosis.document import document_schema
+from collector.diagnosis.survey_document import survey_schema
 from collector.errors import DataFault
 from collector.fields.catalogue import Catalogue, load_catalogue
 from collector.reference.aliases import aliases_page

@@ -15,9 +15,10 @@ from records import SECOND, act
 from support import make_rules, milliseconds
 
 from collector import examination, surveying
-from collector.diagnosis.document import document, survey_document
+from collector.diagnosis.document import document
 from collector.diagnosis.history import DAY
 from collector.diagnosis.judging import checked_rules
+from collector.diagnosis.survey_document import survey_document
 from collector.lookup import Found
 from collector.model import Accepted, Action, Message, Record, Region
 from collector.pipeline import Rules, process

@@ -12,7 +12,7 @@ from test_diagnose_command import NOW, Site
 from collector import surveying
 from collector.config import read_keys
 from collector.derive import text_of
-from collector.diagnosis.document import survey_schema
+from collector.diagnosis.survey_document import survey_schema
 from collector.model import Action, Entry, Record, Region
 from collector.pseudonym import Pseudonymiser
 

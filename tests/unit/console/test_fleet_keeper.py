@@ -14,7 +14,7 @@ from records import until
 from collector.console import fleet, surveyor
 from collector.console.fleet import FleetKeeper, SurveyFailed, survey_apart
 from collector.console.views import SurveyFailure, SurveyFault
-from collector.diagnosis.document import SurveyDocument
+from collector.diagnosis.survey_document import SurveyDocument
 from collector.errors import Cause
 from collector.model import Region
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from collector.console.plots import LEFT, WIDTH, course_plot, ratio_plot
-from collector.diagnosis.document import AlarmDocument, StretchDocument
 from collector.diagnosis.groups import Kind
+from collector.diagnosis.survey_document import AlarmDocument, StretchDocument
 
 ALARM = AlarmDocument(
     kind=Kind.SOFTWARE, name="B06", model="MC888", fault="disconnects", routers=40, affected=40, others=60,

@@ -20,13 +20,14 @@ from collector.console.plots import course_plot, ratio_plot
 from collector.console.rendering import Look, length, moment, page, places_of, ticks
 from collector.console.texts import LANGUAGES, texts_of
 from collector.derive import text_of
-from collector.diagnosis.document import document, survey_document
+from collector.diagnosis.document import document
 from collector.diagnosis.fleet import survey
 from collector.diagnosis.groups import Kind
 from collector.diagnosis.history import DAY, HOUR
 from collector.diagnosis.judging import checked_rules, diagnose
 from collector.diagnosis.nouns import Compared, OnCell
 from collector.diagnosis.series import lines_of
+from collector.diagnosis.survey_document import survey_document
 from collector.diagnosis.timeline import timeline
 from collector.model import Region
 

@@ -12,11 +12,12 @@ from records import HOUR, MINUTE
 from support import RECEIVED_AT, Document, clean_documents, kept
 
 from collector.derive import text_of
-from collector.diagnosis.document import document, document_schema, survey_document, survey_schema
+from collector.diagnosis.document import document, document_schema
 from collector.diagnosis.fleet import survey
 from collector.diagnosis.history import DAY, History
 from collector.diagnosis.judging import CODE, checked_rules, diagnose
 from collector.diagnosis.likeness import Likeness, compare, on_cell, sentence
+from collector.diagnosis.survey_document import survey_document, survey_schema
 from collector.diagnosis.timeline import timeline
 from collector.diagnosis.watching import watched
 from collector.examination import MOST_RECORDS
