@@ -14,8 +14,9 @@ from collector.model import Region
 from collector.pseudonym import KEY_BYTES
 
 if TYPE_CHECKING:
-    from collector.config import BrokerSettings, Settings
+    from collector.config import Settings
     from collector.config_access import OidcSettings
+    from collector.config_broker import BrokerSettings
     from collector.config_clickhouse import ClickHouseSettings
     from collector.config_console import ConsoleSettings
     from collector.config_http import ApiSettings

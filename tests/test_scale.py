@@ -10,7 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from collector.config import BrokerSettings, SpoolSettings
+from collector.config import SpoolSettings
+from collector.config_broker import BrokerSettings
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = (ROOT / "docs" / "scale.md").read_text("utf-8")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from collector.cli.common import say
-from collector.config import BrokerSettings, LimitsSettings, Settings, read_keys, read_settings
+from collector.config import LimitsSettings, Settings, read_keys, read_settings
+from collector.config_broker import BrokerSettings
 from collector.config_regions import RegionSettings
 from collector.config_section import Unread
 from collector.errors import Cause, DataFault, SpoolUnavailable, StoreUnavailable, StoreUnusable

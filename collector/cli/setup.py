@@ -13,7 +13,8 @@ import click
 from collector.broker import find_mosquitto
 from collector.cli.checking import checked
 from collector.cli.common import command_name, config_option, say, settings_path
-from collector.config import BrokerSettings, Settings, default_settings_path
+from collector.config import Settings, default_settings_path
+from collector.config_broker import BrokerSettings
 from collector.consent.policies import Policies
 from collector.consent.policy_file import default_policies_path
 from collector.durable import new_file

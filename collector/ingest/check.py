@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import DisconnectReasonCode
 from collector.ingest.connection import Connection, ConnectionLost

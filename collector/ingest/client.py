@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from collector.clock import Clock
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.clearing import Clearing
 from collector.ingest.connection import Receive
 from collector.ingest.hold import Hold

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from collector.clock import Clock
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
 from collector.ingest.codec import ConnAckPacket, PubAckReasonCode

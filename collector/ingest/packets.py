@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.claim import claim_topic
 from collector.ingest.codec import ConnectPacket, QoS, RetainHandling, TopicFilter
 from collector.ingest.watchdog import probe_topic

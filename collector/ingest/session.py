@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import ConnAckPacket, DisconnectReasonCode, TopicFilter
 from collector.ingest.connection import Connection, ConnectionLost

@@ -9,7 +9,7 @@ import socket
 import ssl
 from typing import Final
 
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.connection import CLOCK_BEHIND, ConnectionLost
 from collector.link_metrics import LinkName, Loss

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from collector.acks import Token
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.codec import DisconnectReasonCode, PubAckReasonCode
 from collector.ingest.connection import Connection, Receive

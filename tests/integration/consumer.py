@@ -15,7 +15,7 @@ from records import until
 
 from collector.acks import Token
 from collector.broker import LocalBroker
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.client import Client
 from collector.metrics import Metrics
 from collector.model import Message

@@ -15,7 +15,8 @@ import pytest
 import trustme
 from pydantic import BaseModel
 
-from collector.config import BrokerSettings, Settings, load_settings, read_keys
+from collector.config import Settings, load_settings, read_keys
+from collector.config_broker import BrokerSettings
 from collector.config_files import read_tokens
 from collector.config_http import is_loopback
 from collector.errors import Cause, DataFault, StoreUnavailable

@@ -17,7 +17,7 @@ FLOORS = (
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
     ("config_section", "config_document"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
-    ("config_access",),
+    ("config_access", "config_broker"),
     ("worker_metrics", "exit_metrics", "link_metrics"),
     ("fields", "regions", "registry", "consent", "config_files", "config_postgres", "spool_metrics", "derive"),
     ("config_clickhouse", "config_console", "config_apart", "access"),

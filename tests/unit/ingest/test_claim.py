@@ -8,7 +8,7 @@ from fake_broker import FakeBroker, fake_broker
 from records import until
 
 from collector.acks import NO_TOKEN, Token
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.claim import Claim, claim_topic
 from collector.ingest.codec import PubAckReasonCode
 from collector.ingest.connection import Connection

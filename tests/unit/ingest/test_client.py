@@ -8,7 +8,7 @@ from fake_broker import FakeBroker, fake_broker
 from records import until
 
 from collector.acks import Token
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.claim import claim_topic
 from collector.ingest.client import Client
 from collector.ingest.codec import ConnAckPacket, DisconnectPacket, UnsubscribePacket

@@ -8,7 +8,7 @@ import pytest
 
 from collector.acks import Token
 from collector.clock import TOLERANCE, Clock
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.codec import (
     ConnAckPacket,

@@ -14,7 +14,7 @@ from fake_broker import FakeBroker, fake_broker
 from records import until
 
 from collector.acks import Token
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import (
     ConnAckPacket,

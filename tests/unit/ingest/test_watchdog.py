@@ -8,7 +8,7 @@ from fake_broker import FakeBroker, fake_broker
 from records import until
 
 from collector.acks import Token
-from collector.config import BrokerSettings
+from collector.config_broker import BrokerSettings
 from collector.ingest.codec import PublishPacket, QoS
 from collector.ingest.connection import Connection, Receive
 from collector.ingest.packets import connect_packet, topic_filters

@@ -15,7 +15,8 @@ from support import NOW, ROOT, catalogue, decide, kept, make_rules, removals, te
 
 from collector.broker import LocalBroker, find_mosquitto
 from collector.cli import ueip
-from collector.config import BrokerSettings, LimitsSettings
+from collector.config import LimitsSettings
+from collector.config_broker import BrokerSettings
 from collector.errors import DataFault
 from collector.fields.compiled import MAX_EVENTS
 from collector.model import Action, ConsentChange, Region
