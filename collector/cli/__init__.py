@@ -24,7 +24,7 @@ _PLACES: Final = {
     "up": "up:up",
     "run": "running:run_command",
     "simulate": "simulating:simulate_command",
-    "explain": "looking:explain_command",
+    "explain": "explaining:explain_command",
     "find": "looking:find_command",
     "diagnose": "diagnosing:diagnose_command",
     "explain-rule": "diagnosing:explain_rule_command",
