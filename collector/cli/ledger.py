@@ -1,12 +1,10 @@
-"""`ueip ledger`: verify it, show a router's entries, print its head for keeping elsewhere; repair or accept it."""
+"""`ueip ledger`: verify it, show a router's entries, print its head for keeping elsewhere; `mending` has the rest."""
 
 import asyncio
 import re
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 import msgspec
@@ -14,33 +12,34 @@ import orjson
 from rich.table import Table
 
 from collector.access.nouns import Right
+from collector.cli.by_region import of_each, raise_if, region_option, regions_of
 from collector.cli.common import config_option, out, say, settings_of, write
+from collector.cli.mending import accept_command, repair_command
 from collector.cli.reading import Reading, reason_option
 from collector.config import Settings
 from collector.consent.ledger import Head, LedgerEntry
-from collector.errors import NotDone, StoreUnavailable
 from collector.lookup import opened, rfc3339
 from collector.model import Region
 from collector.pseudonym import refs_of
-from collector.storage import place_of, plain_store, witness_of
-from collector.stores import Store
+from collector.storage import place_of, witness_of
 from collector.stores.places import Place
-from collector.stores.repair import Repaired, accept, repair, witness_faults
+from collector.stores.repair import witness_faults
 from collector.stores.verified import Expected, Verified
-from collector.stores.witness import Witness
 
 _HEAD: Final = re.compile(r"(?P<seq>[1-9][0-9]{0,17}):(?P<hash>[0-9a-f]{64})")
-region_option: Final = click.option(
-    "--region", type=click.Choice([region.value for region in Region]), help="This region only."
-)
-_REASON: Final = 10
-T = TypeVar("T")
+_COLUMNS: Final = (
+    "region", "entry", "received, UTC", "act", "through", "state", "in effect since", "policy", "consent",
+)  # fmt: skip
 json_option: Final = click.option("--json", "as_document", is_flag=True, help="JSON, for programs.")
 
 
 @click.group()
 def ledger() -> None:
     """Look at the consent ledgers: whether they are whole, what they say of one router, where they end; mend them."""
+
+
+ledger.add_command(repair_command)
+ledger.add_command(accept_command)
 
 
 @ledger.command("verify")
@@ -54,15 +53,15 @@ def verify_command(config: Path | None, region: str | None, kept: str | None, *,
     Exits with 1 when anything is not as the collector left it.
     """
     settings = settings_of(config)
-    regions = _regions(settings, region)
+    regions = regions_of(settings, region)
     heads = (_head(kept, regions),) if kept else ()
-    found, away = _of_each(settings, regions, lambda place: _verified(settings, place, heads))
+    found, away = of_each(settings, regions, lambda place: _verified(settings, place, heads))
     if as_document:
         _print([msgspec.to_builtins(verified) for verified in found])
     else:
         for verified in found:
             _tell(verified)
-    _raise_if(away)
+    raise_if(away)
     if any(verified.fault_count for verified in found):
         raise SystemExit(1)
 
@@ -84,14 +83,14 @@ def _verified(settings: Settings, place: Place, heads: tuple[Head, ...]) -> Veri
 def head_command(config: Path | None, region: str | None, *, as_document: bool) -> None:
     """Print number and hash of each ledger's last entry. Kept on another machine, they show a ledger cut short."""
     settings = settings_of(config)
-    regions = _regions(settings, region)
-    found, away = _of_each(settings, regions, lambda place: (place.region, place.head()))
+    regions = regions_of(settings, region)
+    found, away = of_each(settings, regions, lambda place: (place.region, place.head()))
     if as_document:
         _print([{"region": here, "seq": head.seq, "hash": head.hash} for here, head in found])
     else:
         for here, head in found:
             out().print(f"{here} {head.seq}:{head.hash}")
-    _raise_if(away)
+    raise_if(away)
 
 
 @ledger.command("show")
@@ -118,73 +117,6 @@ def show_command(router: str, config: Path | None, reason: str | None, *, as_doc
         raise SystemExit(1)
 
 
-@ledger.command("repair")
-@config_option
-@region_option
-def repair_command(config: Path | None, region: str | None) -> None:
-    """Put back what a restored store has lost against its witness: the same entries, and the erasures they stand for.
-
-    The region was closed (`ledger rolled back`); a running collector takes it up again by itself. A store that is lost
-    is begun anew only with --region: its disk may not be mounted. Exits with 3 when a witness does not reach back far
-    enough or tells of another ledger; the other regions are repaired all the same.
-    """
-    settings = settings_of(config)
-    regions = _regions(settings, region)
-    if region is not None:
-        _repair(settings, regions[0])
-        return
-    _, away = _of_each(settings, regions, lambda place: _repair(settings, place.region))
-    _raise_if(away)
-
-
-def _repair(settings: Settings, here: Region) -> None:
-    done = asyncio.run(_on_store(settings, here, repair))
-    say(f"{here}: {_told(done)}" if done.entries else f"{here}: nothing is missing")
-
-
-@ledger.command("accept")
-@config_option
-@click.option("--region", type=click.Choice([region.value for region in Region]), required=True, help="The region.")
-@click.option("--reason", required=True, help="Why, for those who will ask; at least ten characters.")
-def accept_command(config: Path | None, region: str, reason: str) -> None:
-    """Accept the ledger of a restored store as it is, where it cannot be repaired. What was lost stays lost.
-
-    Stop the collector, accept, record every exit since the backup again (`ueip exit`), start. What the witness still
-    tells of routers that left is written into the ledger first; it is kept beside the new one, which holds the reason.
-    """
-    if len(reason.strip()) < _REASON:
-        raise click.BadParameter(f"expected a sentence of at least {_REASON} characters", param_hint="--reason")
-    settings = settings_of(config)
-    [here] = _regions(settings, region)
-    now = int(time.time() * 1000)
-    done = asyncio.run(_on_store(settings, here, lambda s, w: accept(s, w, reason=reason.strip(), now=now)))
-    say(f"{here}: accepted; {_told(done)}")
-
-
-def _told(done: Repaired) -> str:
-    return f"{done.entries} entries written, {done.erased} records erased"
-
-
-async def _on_store(
-    settings: Settings, region: Region, work: Callable[[Store, Witness], Awaitable[Repaired]]
-) -> Repaired:
-    """Do *work* on a region's store without its guard."""
-    store = plain_store(settings, region)
-    await store.open()
-    try:
-        return await work(store, witness_of(settings, region))
-    finally:
-        await store.close()
-
-
-def _regions(settings: Settings, given: str | None) -> list[Region]:
-    if given is None:
-        return list(settings.regions.enabled)
-    if Region(given) not in settings.regions.enabled:
-        raise click.BadParameter(f"{given} is not served here", param_hint="--region")
-    return [Region(given)]
-
-
 def _head(text: str, regions: list[Region]) -> Head:
     match = _HEAD.fullmatch(text)
     if match is None:
@@ -192,26 +124,6 @@ def _head(text: str, regions: list[Region]) -> Head:
     if len(regions) > 1:
         raise click.BadParameter("is the head of one ledger; say which with --region", param_hint="--head")
     return Head(seq=int(match["seq"]), hash=match["hash"])
-
-
-def _of_each(settings: Settings, regions: list[Region], work: Callable[[Place], T]) -> tuple[list[T], list[str]]:
-    """What *work* finds in each region's store, and which stores could not be read."""
-    found, away = [], []
-    for region in regions:
-        place = place_of(settings, region)
-        try:
-            if place.is_there():
-                found.append(work(place))
-            else:
-                say(f"{region}: no store yet")
-        except StoreUnavailable as error:
-            away.append(f"{region}: {error.in_full()}")
-    return found, away
-
-
-def _raise_if(away: list[str]) -> None:
-    if away:
-        raise NotDone("\n".join(away))
 
 
 async def _entries(settings: Settings, router: str) -> list[tuple[Region, LedgerEntry]]:
@@ -242,22 +154,9 @@ def _tell(verified: Verified) -> None:
         out().print(f"  and {more} more")
 
 
-_COLUMNS = ("region", "entry", "received, UTC", "act", "through", "state", "in effect since", "policy", "consent")
-
-
 def _table(found: list[tuple[Region, LedgerEntry]]) -> Table:
     table = Table(title="entries, oldest first", title_justify="left")
-    for title in (
-        "region",
-        "entry",
-        "received, UTC",
-        "act",
-        "through",
-        "state",
-        "in effect since",
-        "policy",
-        "consent",
-    ):
+    for title in _COLUMNS:
         table.add_column(title, overflow="fold")
     for region, entry in found:
         table.add_row(
