@@ -10,15 +10,13 @@ Rule 3: a broker that breaks the protocol loses the connection; the session and 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from collector.acks import NO_TOKEN, AckRing, Token
 from collector.clock import Clock
-from collector.errors import BrokerRefused
 from collector.ingest.codec import (
     LARGEST,
     ConnAckPacket,
-    ConnAckReasonCode,
     ConnectPacket,
     DisconnectPacket,
     DisconnectReasonCode,
@@ -31,13 +29,10 @@ from collector.ingest.codec import (
     PubAckReasonCode,
     PublishPacket,
     QoS,
-    SubAckPacket,
-    SubscribePacket,
     TopicFilter,
-    UnsubAckPacket,
-    UnsubscribePacket,
     pubacks,
 )
+from collector.ingest.handshake import SUBSCRIBE_ID, Handshake
 from collector.log import LOG
 from collector.model import Message
 
@@ -49,7 +44,6 @@ CLOCK_BEHIND: Final = "clock_behind"
 """Why a connection was given up: the collector's own clock went back (K38)."""
 _READ_BYTES: Final = 65_536
 """Of one read: some hundred messages, two milliseconds; between two reads the ends of commits are heard of."""
-_SUBSCRIBE_ID: Final = 1
 _LAST_ID: Final = 65_535
 
 
@@ -69,21 +63,18 @@ class Connection(asyncio.BufferedProtocol):
         clock: Clock | None = None,
     ) -> None:
         """*sender_property* is the one user property that is taken, where a source asks for it."""
-        loop = asyncio.get_running_loop()
-        self.connected: asyncio.Future[ConnAckPacket] = loop.create_future()
-        self.subscribed: asyncio.Future[SubAckPacket] = loop.create_future()
-        self.unsubscribed: asyncio.Future[UnsubAckPacket] = loop.create_future()
-        self.closed: asyncio.Future[str] = loop.create_future()
+        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.acks = AckRing(self._acknowledge)
         self.last_sent = self.last_received = time.monotonic()
         self.paused = False
         self.receive = receive
         """Who takes the messages; may be another from one read to the next."""
+        self._handshake = Handshake(self._send)
         self._replay_until = 0
         self._sender_property = sender_property
         self._connect = connect
         self._published: dict[int, Answered] = {}
-        self._last_id = _SUBSCRIBE_ID
+        self._last_id = SUBSCRIBE_ID
         self._read_done = read_done
         self._clock = clock or Clock()
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
@@ -100,10 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         """Let everybody who waits know; tokens of this connection are void from now on."""
         self.acks.close()
         why = type(exc).__name__ if exc else "closed_by_peer"
-        for waiting in (self.connected, self.subscribed, self.unsubscribed):
-            if not waiting.done():
-                waiting.set_exception(ConnectionLost(why))
-                waiting.exception()  # somebody may have stopped waiting; that is no error
+        self._handshake.lost(ConnectionLost(why))
         if not self.closed.done():
             self.closed.set_result(why)
 
@@ -146,12 +134,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _handle(self, packet: Packet) -> None:
         match packet:
-            case ConnAckPacket() if not self.connected.done():
-                self.connected.set_result(packet)
-            case SubAckPacket() if not self.subscribed.done():
-                self.subscribed.set_result(packet)
-            case UnsubAckPacket() if not self.unsubscribed.done():
-                self.unsubscribed.set_result(packet)
             case PingRespPacket():
                 pass
             case PubAckPacket() if packet.packet_id in self._published:
@@ -160,7 +142,8 @@ class Connection(asyncio.BufferedProtocol):
                 LOG.warning("broker_disconnected", reason=packet.reason_code.name.lower())
                 self.close(None, packet.reason_code.name.lower())
             case _:
-                self.close(DisconnectReasonCode.PROTOCOL_ERROR, "protocol_error")
+                if not self._handshake.take(packet):
+                    self.close(DisconnectReasonCode.PROTOCOL_ERROR, "protocol_error")
 
     async def handshake(self, filters: list[TopicFilter], unwanted: Sequence[str] = ()) -> ConnAckPacket:
         """Wait to be connected, subscribe, wait for the grants; then end the subscriptions to what is *unwanted*.
@@ -169,33 +152,12 @@ class Connection(asyncio.BufferedProtocol):
             BrokerRefused: the broker said no, to the connection or to a subscription.
             ConnectionLost: it went away instead.
         """
-        answer = await self.connected
-        if answer.reason_code != ConnAckReasonCode.SUCCESS:
-            raise BrokerRefused(f"the broker refused the connection: {_words(answer.reason_code)}")
+        answer = await self._handshake.connected()
         self._replay_until = self._clock.now() + int(REPLAY_SECONDS * 1000)
-        self._send(SubscribePacket(_SUBSCRIBE_ID, filters).write())
-        granted = await self.subscribed
-        codes = granted.reason_codes
-        if len(codes) != len(filters):
-            raise BrokerRefused(
-                f"the broker answered {len(codes)} of {len(filters)} subscriptions; messages could be lost"
-            )
-        for wanted, code in zip(filters, codes, strict=True):
-            # The stub calls the codes IntEnum; at run time they only convert to int.
-            if int(code) >= 0x80:  # noqa: PLR2004 - MQTT 5, 3.9.3: refusals
-                raise BrokerRefused(f"the broker refused the subscription to {wanted.pattern}: {_words(code)}")
-            if int(code) < int(wanted.max_qos):
-                raise BrokerRefused(f"the broker grants {wanted.pattern} at QoS 0 only; messages could be lost")
+        await self._handshake.subscribe(filters)
         if unwanted:
-            await self._unsubscribe(unwanted)
+            await self._handshake.unsubscribe(unwanted)
         return answer
-
-    async def _unsubscribe(self, unwanted: Sequence[str]) -> None:
-        """After subscribing, so that there is no moment without a subscription."""
-        self._send(UnsubscribePacket(_SUBSCRIBE_ID, list(unwanted)).write())
-        codes = (await self.unsubscribed).reason_codes
-        if refused := [code for code in codes if int(code) >= 0x80]:  # noqa: PLR2004 - MQTT 5, 3.11.3: refusals
-            raise BrokerRefused(f"the broker did not end a subscription: {_words(refused[0])}")
 
     def publish(
         self, topic: str, payload: bytes, answered: Answered, *, expiry_seconds: int | None = None, retain: bool = False
@@ -270,7 +232,3 @@ def _only_value(properties: Sequence[tuple[str, str]] | None, name: str) -> str 
     """The value of a user property, None where it is missing or stands there twice: then a client has a part in it."""
     found = [value for key, value in properties or () if key == name]
     return found[0] if len(found) == 1 else None
-
-
-def _words(code: Any) -> str:
-    return str(code.name).lower().replace("_", " ")
