@@ -1,20 +1,19 @@
 """Keeps one connection to the broker: connects, watches, reconnects with jittered pauses, stops cleanly.
 
 Rule 1: while it is held, for whatever reason, it makes no connection, and the one it has is not read.
-Rule 2: what keeps it from working is told by `state`, in words for /readyz, until it works again.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from collector.clock import Clock
 from collector.config_broker import BrokerSettings
 from collector.errors import BrokerRefused
 from collector.ingest.claim import Claim
 from collector.ingest.codec import ConnAckPacket, PubAckReasonCode
+from collector.ingest.condition import Condition
 from collector.ingest.connection import Answered, Connection, ConnectionLost, Receive
 from collector.ingest.hold import Hold
 from collector.ingest.packets import (
@@ -30,15 +29,10 @@ from collector.ingest.session import Session
 from collector.ingest.trouble import TAKEN_OVER, Trouble
 from collector.ingest.watchdog import Watchdog, probe_topic
 from collector.ingest.window import RENEWED, Window
-from collector.link_metrics import ConnectionState, LinkName
+from collector.link_metrics import LinkName
 from collector.log import LOG
 from collector.metrics import Metrics
 from collector.source_settings import SourceSettings
-
-_WORDS: Final[Mapping[str, str]] = {
-    "draining": "reading what waited at the broker",
-    "held": "held until the consent topic is read",
-}
 
 
 class Link:
@@ -64,6 +58,7 @@ class Link:
         """Whether the broker should know us. When it does not, it lost what it kept for us, and that is told."""
         self._name: LinkName = name
         self._trouble = Trouble(name, settings, metrics)
+        self._condition = Condition(name, metrics, self._trouble)
         self._client_id = client_id_of(name, settings.client_id)
         self._settings = settings
         self._filters = topic_filters(name, self._client_id, sources, membership)
@@ -82,7 +77,6 @@ class Link:
         """Whether its last connection was closed here, to be made anew."""
         self._clock = clock
         self._session: Session | None = None
-        self._holds: set[Hold] = set()
         self._free = asyncio.Event()
         self._free.set()
         self._stopping = asyncio.Event()
@@ -92,7 +86,7 @@ class Link:
         """Stay connected until `stop`."""
         while not self._stopping.is_set():
             if not self._free.is_set():
-                self._metrics.links.connection[self._name] = "held"
+                self._condition.become("held")
                 await self._free.wait()
                 continue
             began = time.monotonic()
@@ -100,12 +94,12 @@ class Link:
             self._lost()
             if not self.renews:
                 await self._pause(self._trouble.pause_seconds(time.monotonic() - began))
-        self._metrics.links.connection[self._name] = "stopped"
+        self._condition.become("stopped")
 
     async def _attempt(self) -> None:
         """One connection from its beginning to its end, whatever ends it."""
-        self._metrics.links.connection[self._name], before = "connecting", self._metrics.links.connects[self._name]
-        self.renews = False
+        before, self.renews = self._metrics.links.connects[self._name], False
+        self._condition.become("connecting")
         try:
             await self._connect()
         except (OSError, BrokerRefused, TimeoutError, UnicodeError) as error:
@@ -131,7 +125,7 @@ class Link:
             self._claim.contested = lambda: session.close(TAKEN_OVER)
         renewal: asyncio.Task[None] | None = None
         try:
-            if self._holds:
+            if self._condition.is_held:
                 session.connection.pause()
             if not self._stopping.is_set():
                 answer = await session.greet(self._filters, self._unwanted)
@@ -153,7 +147,7 @@ class Link:
             connection,
             probe_topic(self._client_id),
             self._settings,
-            accepted=self._accepted,
+            accepted=self._condition.accepted,
             returned=self._returned,
         )
         return Session(connection, watchdog, self._settings)
@@ -168,26 +162,14 @@ class Link:
         self.expects_session = True
         self._may_retain = answer.retain_available
 
-    def _accepted(self) -> None:
-        """The broker let us publish: connected, subscribed, allowed. What we published may be back by now."""
-        if self._metrics.links.connection[self._name] == "connecting":
-            self._works("draining" if self._name == "consent" else "connected")
-
     def _returned(self) -> None:
         """Everything the broker had for this session when it was asked has been delivered."""
         if self._session is None or self._session.connection.closed.done():
             return
         self._drained = True
-        if self._metrics.links.connection[self._name] in {"connecting", "draining"}:
-            self._works("connected")
-            if self._claim and self._may_retain:
-                self._claim.make(self._session.connection)
+        if self._condition.returned() and self._claim and self._may_retain:
+            self._claim.make(self._session.connection)
         self._caught_up()
-
-    def _works(self, state: ConnectionState) -> None:
-        self._trouble.over()
-        self._metrics.links.connection[self._name] = state
-        self._show_hold()
 
     def clear_retained(self, topic: str, answered: Answered) -> bool:
         """Ask the broker to forget what it retains for *topic*; False while there is no connection to ask on."""
@@ -206,28 +188,18 @@ class Link:
 
     def hold(self, why: Hold) -> None:
         """Read no more, and make no connection, until released from this and every other hold."""
-        self._holds.add(why)
+        self._condition.hold(why)
         self._free.clear()
         if self._session is not None:
             self._session.connection.pause()
-        self._show_hold()
 
     def release(self, why: Hold) -> None:
         """End one hold."""
-        self._holds.discard(why)
-        if not self._holds:
+        self._condition.release(why)
+        if not self._condition.is_held:
             self._free.set()
             if self._session is not None:
                 self._session.connection.resume()
-        self._show_hold()
-
-    def _show_hold(self) -> None:
-        """A connection that stands but waits for the consent topic is not what operators call connected."""
-        state, held = self._metrics.links.connection[self._name], Hold.CONSENT in self._holds
-        if held and state == "connected":
-            self._metrics.links.connection[self._name] = "held"
-        elif not held and state == "held" and self._session is not None:
-            self._metrics.links.connection[self._name] = "connected"
 
     def is_drained(self) -> bool:
         """Whether all that the broker had for this session is settled and acknowledged."""
@@ -258,10 +230,7 @@ class Link:
 
     def state(self) -> str:
         """What it does, `connected` when all is well, or what keeps it from that."""
-        state = self._metrics.links.connection[self._name]
-        if Hold.CLOCK in self._holds and state == "held":
-            return "held until the clock is right"
-        return state if state == "connected" else self._trouble.words() or _WORDS.get(state, state)
+        return self._condition.words()
 
     def oldest_seconds(self) -> float:
         """Age of the oldest unacknowledged message, 0 for none."""
@@ -274,6 +243,6 @@ class Link:
     async def _pause(self, seconds: float) -> None:
         """Wait, but not for the end of the process."""
         if not self._stopping.is_set():
-            self._metrics.links.connection[self._name] = "waiting"
+            self._condition.become("waiting")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), seconds)
