@@ -10,13 +10,12 @@ from typing import Any, Final
 from msgspec import UNSET
 from msgspec.structs import force_setattr
 
-from collector.consent.gate import GateRules, consent, flag_refusal
-from collector.consent.joining import join_refusal
+from collector.consent.gate import GateRules, admit, consent, flag_refusal
 from collector.consent.standing import ClosedRouters
 from collector.errors import where
 from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
-from collector.formats.consent_event import ConsentDecoder, Events
+from collector.formats.consent_event import ConsentDecoder
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, parse_topic
 from collector.formats.sources import NO_SOURCES, Sources
 from collector.log import LOG
@@ -232,22 +231,7 @@ def _exit(pseudonyms: Pseudonymiser, report: Report, received_at: int) -> Consen
     )
 
 
-def _is_ahead(event: ConsentEvent, most: int) -> bool:
-    """Whether a join says a time ahead of ours: it could outlast an exit that has not happened yet."""
-    return event.action is Action.JOIN and (event.client_time or 0) > event.received_at + most
-
-
 def _consent_event(message: Message, router: str, rules: Rules) -> ConsentChange | ConsentRefused:
     regions = rules.regions.at(message.received_at)
     read = rules.consents.decode(message, router, regions, rules.pseudonyms, rules.registry)
     return ConsentRefused(read) if isinstance(read, DropReason) else admit(read, rules.gate)
-
-
-def admit(read: Events, gate: GateRules) -> ConsentChange | ConsentRefused:
-    """Let the events of an act through to the ledgers, or say why they may not; the same for every way they come."""
-    if any(_is_ahead(event, gate.max_ahead) for _, event in read):
-        return ConsentRefused(DropReason.FUTURE)
-    joins = ((region, event) for region, event in read if event.action is Action.JOIN)
-    refusals = (join_refusal(event, region, gate.policies, gate.mode) for region, event in joins)
-    reason = next((reason for reason in refusals if reason), None)
-    return ConsentChange(read) if reason is None else ConsentRefused(reason)

@@ -11,10 +11,24 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from collector.consent.joining import Mode
+from collector.consent.joining import Mode, join_refusal
 from collector.consent.policies import Policies
 from collector.consent.standing import Standing, State
-from collector.model import Consented, ConsentedTree, DropReason, Flag, Identity, Message, Region, Report, Sealed
+from collector.model import (
+    Action,
+    ConsentChange,
+    Consented,
+    ConsentedTree,
+    ConsentEvent,
+    ConsentRefused,
+    DropReason,
+    Flag,
+    Identity,
+    Message,
+    Region,
+    Report,
+    Sealed,
+)
 
 _JOINED: Final = State.JOINED
 """Asked of each record, and a member of an enumeration is not found at once."""
@@ -115,3 +129,14 @@ def refusal(standing: Standing, region: Region, event_time: int) -> DropReason |
     if region not in standing.storage_regions:
         return DropReason.REGION_NOT_CONSENTED
     return DropReason.BEFORE_CONSENT if event_time < standing.effective_at else None
+
+
+def admit(read: tuple[tuple[Region, ConsentEvent], ...], gate: GateRules) -> ConsentChange | ConsentRefused:
+    """Let the events of an act through to the ledgers, or say why they may not; the same for every way they come."""
+    joins = [(region, event) for region, event in read if event.action is Action.JOIN]
+    # One that says a time ahead of ours could outlast an exit that has not happened yet.
+    if any((event.client_time or 0) > event.received_at + gate.max_ahead for _, event in joins):
+        return ConsentRefused(DropReason.FUTURE)
+    refusals = (join_refusal(event, region, gate.policies, gate.mode) for region, event in joins)
+    reason = next((reason for reason in refusals if reason), None)
+    return ConsentChange(read) if reason is None else ConsentRefused(reason)

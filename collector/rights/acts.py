@@ -9,12 +9,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from collector.consent.gate import GateRules
+from collector.consent.gate import GateRules, admit
 from collector.consent.ledger import Result
 from collector.formats.consent_event import Arrival, Events, act_refs, events_of
 from collector.formats.report import ROUTER
 from collector.model import ConsentEvent, ConsentRefused, DropReason, Identity, Region, Sealed
-from collector.pipeline import admit
 from collector.pseudonym import Pseudonymiser
 from collector.regions import RegionMap
 from collector.registry import Registry
