@@ -22,7 +22,8 @@ from collector.config_section import Check, Section
 from collector.config_sound import part_of
 from collector.data import data_path
 from collector.documents import read_document
-from collector.errors import Cause, DataFault, StoreUnavailable, sentences
+from collector.errors import Cause, DataFault, StoreUnavailable
+from collector.faults import sentences
 from collector.model import Region
 from collector.pseudonym import Key
 from collector.source_settings import SourceSettings, source_faults

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from collector.errors import DataFault
+from collector.faults import sentences
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -22,7 +23,7 @@ def load_document(model: type[M], path: Path, *, shown: Path | None = None) -> M
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise DataFault.of(name, error, document) from None
+        raise DataFault(sentences(name, error.errors(), document)) from None
 
 
 def read_document(path: Path, name: Path) -> dict[str, Any]:

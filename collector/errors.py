@@ -3,12 +3,9 @@
 A bad message raises none of these: it becomes a counted drop. These are for faults of the installation.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import ValidationError
 
 
 def how_to_install(extra: str) -> str:
@@ -34,11 +31,6 @@ class DataFault(CollectorError):
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
         super().__init__("\n".join(self.faults))
-
-    @classmethod
-    def of(cls, file: str | Path, error: ValidationError, names: Any = None) -> Self:
-        """Turn pydantic's findings into sentences; *names* is the raw document, used to call list entries by name."""
-        return cls(sentences(file, error.errors(), names))
 
 
 class Cause(StrEnum):
@@ -176,76 +168,6 @@ class BrokerUnreachable(CollectorError):
 
 class BrokerNotInstalled(CollectorError):
     """No Mosquitto was found on this machine; the text says how to install one."""
-
-
-_UNQUOTED = {"int_type": "a whole number", "float_type": "a number", "bool_type": "true or false"}
-_PLAIN = {
-    **_UNQUOTED, "string_type": "a text", "path_type": "a path", "tuple_type": "a list", "dict_type": "a table",
-    "model_type": "a table",
-}  # fmt: skip
-"""What a setting has to be, by the kind of pydantic's finding that it is something else."""
-
-
-def sentences(file: str | Path, findings: Iterable[Mapping[str, Any]], names: Any) -> list[str]:
-    """Findings as pydantic tells them, as sentences; see `DataFault.of`."""
-    return [_sentence(file, dict(one), names) for found in findings for one in _one_by_one(found)]
-
-
-def _one_by_one(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    error = found.get("ctx", {}).get("error")
-    return [{**found, "msg": fault} for fault in error.faults] if isinstance(error, SeveralFaults) else [found]
-
-
-def _sentence(file: str | Path, found: dict[str, Any], names: Any) -> str:
-    place = _place(found["loc"], names)
-    where = f"{file}: {place}: " if place else f"{file}: "
-    message = str(found["msg"]).removeprefix("Value error, ")
-    if found["type"] == "missing":
-        return f"{where}missing. Add it."
-    if found["type"] == "extra_forbidden":
-        return f"{where}unknown setting. Check the spelling or remove it."
-    if found["type"] in {"value_error", "assertion_error"}:
-        return f"{where}{message}"
-    value = found.get("input")
-    expected = _PLAIN.get(found["type"]) or _expected(message)
-    quoted = ". Remove the quotation marks." if isinstance(value, str) and found["type"] in _UNQUOTED else ""
-    return f"{where}found {_shown(value)}, expected {expected}{quoted}"
-
-
-def _expected(message: str) -> str:
-    for prefix in ("Input should be ", "Value should "):
-        if message.startswith(prefix):
-            return message.removeprefix(prefix)
-    return message[:1].lower() + message[1:]
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - a line a person can read
-
-
-def _place(loc: tuple[int | str, ...], names: Any) -> str:
-    """Spell a location, calling the entries of a list by their `name`, `family` or `version` where they have one."""
-    words: list[str] = []
-    node = names
-    for step in loc:
-        node = _child(node, step)
-        label = _label(node) if isinstance(step, int) else None
-        words.append(f"entry {label!r}" if label else f"entry {step + 1}" if isinstance(step, int) else step)
-    return ".".join(words)
-
-
-def _label(node: Any) -> str | None:
-    found = (node.get(key) for key in ("name", "family", "version")) if isinstance(node, dict) else iter(())
-    return next((label for label in found if isinstance(label, str)), None)
-
-
-def _child(node: Any, step: int | str) -> Any:
-    if isinstance(node, dict):
-        return node.get(step)
-    if isinstance(node, list) and isinstance(step, int) and step < len(node):
-        return node[step]
-    return None
 
 
 def where(error: BaseException) -> str:

@@ -15,7 +15,7 @@ ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
-    ("config_section", "config_document"),
+    ("config_section", "config_document", "faults"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
     ("config_access", "config_broker"),
     ("worker_metrics", "exit_metrics", "link_metrics"),
