@@ -6,6 +6,7 @@ A bad message raises none of these: it becomes a counted drop. These are for fau
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
 
 def how_to_install(extra: str) -> str:
@@ -118,32 +119,31 @@ _ADVICE = {
 class StoreUnavailable(CollectorError):
     """The store did not answer or refused; try again later, the messages stay unacknowledged."""
 
+    says_it_all: ClassVar = False
+    """Whether its text holds the cause, and what to do."""
+
     def __init__(self, text: str, cause: Cause = Cause.NOT_ANSWERING) -> None:
         super().__init__(text)
         self.cause = cause
 
     def in_full(self) -> str:
         """For who waits at a terminal: with the cause as /readyz names it, and what to do."""
-        return f"{self} ({self.cause}). {self.cause.advice}"
+        return str(self) if self.says_it_all else f"{self} ({self.cause}). {self.cause.advice}"
 
 
 class StoreUnusable(StoreUnavailable):
     """The store cannot be used until a person has mended it: wrong schema, damaged, not a store, another region's."""
 
+    says_it_all = True
+
     def __init__(self, text: str, cause: Cause = Cause.WRONG_STORE) -> None:
         super().__init__(text, cause)
-
-    def in_full(self) -> str:
-        """Who made it has said in the text what to do."""
-        return str(self)
 
 
 class NotDone(StoreUnavailable):
     """A command was not done in every store it was for; its text says of each why, and what to do."""
 
-    def in_full(self) -> str:
-        """Each has its own cause, which is in the text."""
-        return str(self)
+    says_it_all = True
 
 
 class SpoolUnavailable(CollectorError):
