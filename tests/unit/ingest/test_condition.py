@@ -7,7 +7,8 @@ from collector.errors import BrokerRefused
 from collector.ingest.condition import Condition
 from collector.ingest.hold import Hold
 from collector.ingest.trouble import Trouble
-from collector.metrics import LinkName, Metrics
+from collector.link_metrics import LinkName
+from collector.metrics import Metrics
 
 
 class Told:
@@ -22,7 +23,7 @@ class Told:
     @property
     def words(self) -> tuple[str, str]:
         """The state in the metric, and the words of /readyz."""
-        return self._metrics.connection[self._name], self.condition.words()
+        return self._metrics.links.connection[self._name], self.condition.words()
 
 
 def test_reports_that_wait_for_the_consent_topic_are_held_and_go_on_where_they_were() -> None:
