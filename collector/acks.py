@@ -1,14 +1,14 @@
 """Acknowledgements in order of receipt (MQTT 5, 4.6.0-2), each by a token bound to its connection.
 
 Rule 1: a token is completed once; a second time changes nothing.
-Rule 2: what is released is in order of receipt, and is held back by the first message that is not settled.
+Rule 2: acknowledgements are released in order of receipt, and held back by the first message that is not settled.
 Rule 3: a token of a connection that is gone releases nothing: the broker sends that message again.
-Rule 4: a message that is left with the broker is never acknowledged on its connection, and holds nothing back: what is
-        acknowledged after it still is so in order of receipt. The broker sends it again on the next connection (4.4),
-        and until then it takes one place of the window.
+Rule 4: a message that is left with the broker is never acknowledged on its connection, and holds nothing back: those
+        after it are still acknowledged in order of receipt. The broker sends it again on the next connection (4.4), and
+        until then it takes one place of the window.
 Rule 5: a packet id that was left is never acknowledged on that connection, whatever else comes under it: a broker that
-        counts its ids up without looking (Mosquitto to 2.0.11 at least; MQTT 5, 2.2.1 forbids it) would take that for
-        the message that was left. Such a message is settled here, takes a place too, and comes again.
+        counts its ids up without checking (Mosquitto to 2.0.11 at least; MQTT 5, 2.2.1 forbids it) would think the
+        message that was left acknowledged. Such a message is settled here, takes a place, too, and comes again.
 """
 
 import time
@@ -34,7 +34,7 @@ class Token(msgspec.Struct, eq=False, gc=False):
     """The promise to acknowledge one message once it is settled: stored durably, or dropped."""
 
     ring: "AckRing | None"
-    """Which lets go of its tokens when its connection ends, so that no circle is left for the garbage collector."""
+    """It lets go of its tokens when its connection ends, so that no cycle is left for the garbage collector."""
     packet_id: int
     received: float
     done: bool = False
@@ -49,7 +49,7 @@ class Token(msgspec.Struct, eq=False, gc=False):
     def leave(self) -> bool:
         """Leave the message with the broker, to be sent again on another connection.
 
-        False where that is no way out: nobody sends a message of QoS 0 again.
+        False where that cannot be: a message of QoS 0 is never sent again.
         """
         if self.ring is None:
             return False
@@ -76,7 +76,7 @@ class Countdown:
             self._token.complete()
 
     def leave(self) -> bool:
-        """One part cannot be settled, so the message is left with the broker whole."""
+        """One part cannot be settled, so the whole message is left with the broker."""
         return self._token.leave()
 
 
@@ -96,7 +96,7 @@ class AckRing:
         self.left = 0
         """Messages left with the broker on this connection, those withheld among them."""
         self.withheld = 0
-        """Messages that were settled and cannot be acknowledged, for their packet id is that of one that was left."""
+        """Messages that were settled but cannot be acknowledged: their packet id is that of one that was left."""
         self._left_ids: set[int] = set()
 
     def token(self, packet_id: int, received: float | None = None) -> Token:

@@ -1,8 +1,8 @@
 """The wall clock, and whether it can be believed (K38).
 
-The number of an entry orders acts, not the clock; but a message's age, its join and what is in the future are told
-by it. A clock that is behind a time it has shown before, or that a store has seen, or that is older than the collector,
-is not believed until it has passed that time: nothing is received meanwhile.
+Acts are ordered by the numbers of their entries, not by the clock; but it decides how old a message is, whether it is
+from before the join, and what is in the future. A clock that is behind a time it has shown, a store has seen, or no
+collector can be older than, is not believed until it has passed that time: nothing is received meanwhile.
 """
 
 import time
@@ -25,18 +25,18 @@ class Clock:
         self.behind = 0
         """By how many milliseconds it was behind at the last look; 0 for a clock that is believed."""
         self.least = 0
-        """What it shows if it is believed, or more, as of the last look."""
+        """The least it can show if it is believed, as of the last look."""
 
     def now(self) -> int:
         """What it shows."""
         return int(self._wall() * 1000)
 
     def learn(self, where: str, newest: int) -> None:
-        """The newest time that a store has seen, as it says now: it may take back what somebody found wrong."""
+        """The newest time that a store has seen; it may be earlier than before, if somebody found that one wrong."""
         self._seen[where] = newest
 
     def look(self) -> int:
-        """Compare it with every time known to have been, its own included; how far it is behind."""
+        """Compare it with every time known to have been, its own included; returns how far it is behind."""
         now, known = self.now(), max([self._shown, *self._seen.values()])
         self.behind = known - now if now < known - TOLERANCE else 0
         if not self.behind:

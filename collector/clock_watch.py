@@ -1,4 +1,4 @@
-"""Holds the collector's clock against what it showed and what stores have seen.
+"""Compares the collector's clock with what it showed before and what stores have seen.
 
 Rule 1: nothing is taken while it is behind (K38).
 """
@@ -54,7 +54,7 @@ class ClockWatch:
         self._heed(behind=self._heeding)
         if behind:
             LOG.error(
-                "clock_behind", seconds=behind // 1000, todo="Set it right; docs/operating.md, When a store is closed."
+                "clock_behind", seconds=behind // 1000, todo="Set it: see docs/operating.md, When a store is closed."
             )
         else:
             LOG.info("clock_right")

@@ -1,9 +1,9 @@
-"""What one sample of a router says only beside the ones before: a disconnect, a restart, a rate, a sum of parts. Pure.
+"""What a sample says only together with earlier ones: a disconnect, a restart, a rate, a sum of parts. Pure.
 
-Formats of others name states and counters, not events, and some send every value alone. What has to be known between
-two samples is little, of bounded size, kept beside the router's records, erased with them, and unknown after a day.
+Other formats name states and counters, not events, and some send every value by itself. What has to be known between
+two samples is little and bounded; it is kept beside the router's records, erased with them, and unknown after a day.
 
-Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come after the fact.
+Rule 1: a fact older than the one remembered derives nothing and changes nothing: backlogs come late.
 Rule 2: what cannot be told is not guessed: no rate over a reset, no event from an unknown state.
 Rule 3: nothing is derived that the router says itself in the same sample.
 Rule 4: a disconnect or a restart is one event, though samples go on telling of it (`repeats`).
@@ -23,23 +23,23 @@ from collector.repeats import REBOOT, Told, is_told, remembered, told_again
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
 EVENT: Final = "event."
-"""Before the kind of an event, the name of a counter whose rise is one; before a member, the watchdog's."""
+"""How names of counters begin: before the kind of an event, a rise is such an event; the watchdog's has a member."""
 _UPTIME, _VERSION = "router.uptime_seconds", "router.software_version"
 _CAUSE: Final = "disconnect_cause"
 _DISCONNECT: Final = "wan_unexpected_disconnect"
 _REASON: Final = "reboot_reason"
 DERIVED: Final = frozenset({_DISCONNECT, REBOOT, _REASON})
-"""Names of what may come of two samples of which neither says it."""
+"""Names of what two samples may tell together though neither says it."""
 _DOWN: Final = frozenset({"disconnected", "disconnecting", "no_service"})
 _SLACK: Final = 90_000
 """Milliseconds by which two ways to tell when a router started may differ: clocks are set, samples take time."""
 _DRIFT: Final = 0.01
-"""And the part of the time between two samples."""
+"""And this share of the time between two samples."""
 _WRAPS: Final = (2**32, 2**64)
 _NEAR_THE_END: Final = 0.5
 """A counter in this upper part of its range that comes back small has wrapped; one below it was reset."""
 _FASTEST: Final = 125_000_000_000
-"""Bytes a second that no router moves (catalogue, `downlink_bytes_per_second`): a wrap that means more was a reset."""
+"""Bytes a second that no router reaches (catalogue, `downlink_bytes_per_second`): a wrap to more was a reset."""
 
 
 class Memory(Sealed, frozen=True, gc=False):
@@ -65,8 +65,8 @@ class Sample(Sealed, frozen=True, gc=False):
 class Derived(Sealed, frozen=True):
     """What comes of a sample: events and fields (by group and name) for its record, and what to remember.
 
-    `late` is true of a part that was measured before another one of its sample: what that one says stands. `repeated`
-    are the places of those events of the sample that an earlier one told of.
+    `late` is true of a part measured before another one of its sample: where both say something, that one wins.
+    `repeated` are the places of those events of the sample that an earlier one told of.
     """
 
     events: tuple[dict[str, Any], ...]
@@ -102,7 +102,7 @@ def derive(before: Memory | None, sample: Sample) -> Derived:
 def _derived(
     known: Mapping[str, Fact], newer: Mapping[str, Fact], told: Sequence[Told], said: Collection[Any]
 ) -> tuple[dict[str, Any], ...]:
-    """The events that two samples tell of, but for those of a kind that the router has *said* itself."""
+    """The events that two samples tell of, except of the kinds that the router has *said* itself."""
     made = (*_rises(known, newer), _disconnect(known, newer), _restart(known, newer, told))
     found = {event["event"]: event for event in made if event is not None}
     return tuple(event for kind, event in found.items() if kind not in said)
@@ -113,14 +113,14 @@ def _recent(memory: Memory, at: int) -> dict[str, Fact]:
 
 
 def _as_many_as_fit(facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    """Of many counters some; states, which are few, all."""
+    """All states, which are few, and as many counters as there is room for."""
     return dict(sorted(facts.items(), key=lambda fact: "#" not in fact[0])[-MOST:])
 
 
 def _facts_in(sample: Sample, link: str | None) -> dict[str, Fact]:
     network, router = sample.body.get("network", {}), sample.body.get("router", {})
     state = link or network.get("wan_connection_state")
-    # A link that is on its way says neither that it was lost nor that it is there: what was before still counts.
+    # A link that is being set up is neither lost nor there: the state before still counts.
     said = {
         LINK: state if state in UP | _DOWN else None,
         _UPTIME: router.get("uptime_seconds"),
@@ -150,14 +150,14 @@ def _cause(sample: Sample) -> str | None:
 def _disconnects_again(
     events: Sequence[Mapping[str, Any]], known: Mapping[str, Fact], now: Mapping[str, Fact]
 ) -> frozenset[int]:
-    """The places of those that are the disconnect that was told before."""
+    """The places of those *events* that are the disconnect that was told before."""
     if not _is_down_still(known, now):
         return frozenset()
     return frozenset(place for place, event in enumerate(events) if event.get("event") == _DISCONNECT)
 
 
 def _is_down_still(known: Mapping[str, Fact], now: Mapping[str, Fact]) -> bool:
-    """Whether the cause was told and the link was not up since; where none is told, whether it was down and is."""
+    """Whether the same cause was told before and the link not up since; without a cause, whether it is still down."""
     if _CAUSE in now:
         return _CAUSE in known and known[_CAUSE].value == now[_CAUSE].value
     return all(LINK in facts and facts[LINK].value in _DOWN for facts in (known, now))

@@ -1,7 +1,7 @@
 """Files that are there whole or not at all, whatever ends the process or the machine.
 
-Rule 1: content is on the disk before it has its name, and its name is before anybody is told.
-Rule 2: what could not be written leaves nothing behind and what was there as it was.
+Rule 1: content is on the disk before it gets its name, and the name is on the disk before anybody is told.
+Rule 2: a write that fails leaves nothing behind, and leaves what was there as it was.
 """
 
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: Iterable[bytes]) -> None:
-    """Put a file of mode 0600 in the place of what is there; who reads sees the old one or the new one.
+    """Put a file of mode 0600 in the place of what is there; readers see either the old one or the new one.
 
     Raises:
         OSError: it could not be done; the old one stands.

@@ -34,7 +34,7 @@ class Intake:
         hears_clearing: bool = False,
     ) -> None:
         """*clear* has the broker forget what it retains for a topic of reports; *hears_clearing* says that the messages
-        that do it come back, as they do through a shared subscription (3.8.3.1: it can have no No Local).
+        that do so come back, as they do through a shared subscription (MQTT 5, 3.8.3.1: it can have no No Local).
         """
         self._rules = rules
         self._writers = writers
@@ -83,7 +83,7 @@ class Intake:
         self._events(outcome.exits, token, size, told)
 
     def _retained(self, message: Message, token: Token) -> None:
-        """A report that the broker keeps is dropped and cleared. An empty one is that clearing, and no report (K10)."""
+        """A retained report is dropped, and the broker told to forget it. An empty one only tells it that (K10)."""
         if not message.payload:
             token.complete()
             return
@@ -104,7 +104,7 @@ class Intake:
         return told
 
     def _several(self, several: Several, token: Token, size: int) -> None:
-        """Each report for itself; the message is acknowledged when all are settled."""
+        """Each report on its own; the message is acknowledged when all are settled."""
         waiting = Countdown(token, len(several.outcomes))
         share = size // len(several.outcomes)
         for outcome in several.outcomes:

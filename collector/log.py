@@ -45,7 +45,7 @@ class Logger:
         self._write(logging.ERROR, event, facts)
 
     def seldom(self, event: str, **facts: Fact) -> None:
-        """An error that may come with every message: told at most every ten seconds, with how often it came."""
+        """An error that may come with every message: written at most every ten seconds, with how often it came."""
         self._times[event] += 1
         now = time.monotonic()
         if now >= self._quiet_until.get(event, 0.0):

@@ -24,7 +24,7 @@ from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Kept, WitnessFault
 
 _AHEAD: Final = 7 * DAY
-"""How long nothing may have been received before a clock is taken for one that is ahead; as far as a sweep goes."""
+"""How far a clock may be ahead of what was received last before it is not believed; as far as a sweep goes."""
 Totals = Callable[[dict[str, int]], None]
 
 
@@ -38,10 +38,10 @@ class Pair(Sealed, frozen=True):
     admin: str
 
     def check(self) -> None:
-        """Refuse what the move, or the collector after it, would fail by.
+        """Refuse what the move, or the collector after it, would fail on.
 
         Raises:
-            DataFault: all of it.
+            DataFault: all that was found.
         """
         if faults := [*self._missing()] or [*self._faults()]:
             raise DataFault(faults)
@@ -53,12 +53,12 @@ class Pair(Sealed, frozen=True):
 
     @property
     def left(self) -> tuple[str, ...]:
-        """The states in which nothing of a router stays: after an exit too, unless both have it kept."""
+        """The states in which nothing of a router stays: after an exit too, unless both configurations keep it."""
         keeps = all(settings.consent.on_exit == "keep" for settings in (self.source, self.target))
         return tuple(state.value for state in LEFT if not (keeps and state in EXITS))
 
     def until(self, newest: int, oldest: int | None) -> int:
-        """What was received up to then has expired, by the shorter of the two times.
+        """Up to which time of receipt records have expired, by the shorter of the two retentions.
 
         *newest* is the last time that the source knows of: a clock that is far ahead of it is not believed. Nor is one
         by which the *oldest* record would have been deleted long ago: it may have been ahead when the newest came.
@@ -111,13 +111,13 @@ class Done(Sealed, frozen=True):
 
     verified: Verified
     left_behind: str
-    """Where what was moved still is."""
+    """Where the source still holds what was moved."""
     no_room: int = 0
-    """Records that did not go over: another one of their id did, and the target keeps one of each."""
+    """Records that were not moved: another with the same id was, and the target keeps one of each."""
 
 
 def migrate(pair: Pair, totals: Totals, report: Report) -> Done:
-    """Move the store, or go on where a move was; *totals* and *report* are told how far it is.
+    """Move the store, or go on where a move stopped; *totals* and *report* are told how far it is.
 
     Raises:
         DataFault: the configurations do not fit.
@@ -125,7 +125,7 @@ def migrate(pair: Pair, totals: Totals, report: Report) -> Done:
     """
     pair.check()
     asyncio.run(_with_both(pair, totals, report))
-    # In its own loops and by what the collector's own settings name: as `ueip ledger verify` does.
+    # In its own loops and with the collector's own settings, as `ueip ledger verify` does.
     verified = _verified(pair)
     source, target = pair.ends()
 
@@ -169,7 +169,7 @@ async def _close(source: End, target: End) -> None:
 
 
 async def _check_witness(pair: Pair, source: End) -> None:
-    """Refuse a source that its witness does not know: who has left since would be let in again (K31)."""
+    """Refuse a source that its witness does not know: routers that left since would be let in again (K31)."""
     witness = witness_of(pair.source, pair.region)
     try:
         kept = witness.read()
@@ -186,7 +186,7 @@ async def _check_witness(pair: Pair, source: End) -> None:
 
 
 def _verified(pair: Pair) -> Verified:
-    """Hold what was moved against its own ledger.
+    """Check what was moved by its own ledger.
 
     Raises:
         StoreUnusable: it does not fit.
@@ -197,7 +197,7 @@ def _verified(pair: Pair) -> Verified:
         raise StoreUnusable(
             "\n".join(
                 (
-                    f"target: {found.fault_count} findings, expected a store in order. Has the source the same ones?",
+                    f"target: found {found.fault_count} faults, expected none. Does the source have the same ones?",
                     *found.faults,
                 )
             ),
@@ -211,7 +211,7 @@ def abandon(settings: Settings, region: Region, admin: str) -> None:
 
     Raises:
         DataFault: the region is not served by these settings.
-        StoreUnusable: none is under way.
+        StoreUnusable: no move is under way.
     """
     if region not in settings.regions.enabled:
         raise DataFault([f"regions.enabled: found no {region}, expected it in the configuration that --from names"])

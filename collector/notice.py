@@ -26,9 +26,9 @@ _OR = "or take it back (docs/operating.md, A new version of the notice)."
 def notice_faults(
     policies: Policies, catalogue: Catalogue, tables: RegionTables, now: int, derived: frozenset[str] = frozenset()
 ) -> list[str]:
-    """What the collector would do though no version that counts from *now* on names it: a sentence each.
+    """What the collector would do though no version that counts from *now* on names it, one sentence for each.
 
-    *derived* are the names of what it works out for itself, which cannot be left out of what comes.
+    *derived* are the names of what it works out for itself, which leaving out of messages would not prevent.
     """
     if policies.in_force(now) is None:
         return [f"policies: found no version in force, expected one; '{policies.first.version}' takes effect later."]
@@ -105,7 +105,7 @@ def _field_faults(versions: Sequence[Policy], catalogue: Catalogue, needed: froz
         if name in needed and lacking:
             yield (
                 f"schemas/fields.toml: found '{name}' ({treatment}), without which the collector cannot work, expected "
-                f"it in every version from the one in force on; '{lacking[0]}' has it not. Name it there, {_OR}"
+                f"it in every version from the one in force on; '{lacking[0]}' lacks it. Name it there, {_OR}"
             )
         elif len(lacking) == len(versions):
             yield (

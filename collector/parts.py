@@ -1,7 +1,7 @@
-"""Samples that are sent in parts, value by value: what makes one of them, in whatever order its parts come. Pure.
+"""Samples that are sent in parts, value by value, put together in whatever order the parts come. Pure.
 
-Rule 1: parts of several samples may come mixed, for a spool and a broker's backlog are drained beside what comes.
-Rule 2: of a sample that was forgotten nothing is put together any more: a part of a sum is no sum.
+Rule 1: parts of several samples may come mixed, for a spool and a broker's backlog are drained while new parts come.
+Rule 2: a sample that was forgotten is not put together any more: a part of a sum is no sum.
 Rule 3: what is remembered is bounded: the newest samples, as many as there is room for, for a day.
 """
 
@@ -17,7 +17,7 @@ UP: Final = frozenset({"connected", "limited"})
 LONGEST_GAP: Final = 86_400_000
 """Milliseconds after which what is remembered says nothing any more."""
 MOST: Final = 64
-"""Parts remembered of one router; a sample counts as one more. Facts, too."""
+"""Most parts remembered of one router, each sample counting as one more; also most facts."""
 _COMBINE: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
     "sum": sum, "max": max, "min": min, "any": any,
     "connected": lambda states: next((state for state in states if state in UP), states[0]),
@@ -54,7 +54,7 @@ class Begun(Sealed, frozen=True, gc=False):
         return type(self)(max(self.newest, at), values)
 
     def together(self, parts: Sequence[Part]) -> dict[str, Any]:
-        """The fields that *parts* are of, each made of all its values; none out of the catalogue's bounds."""
+        """The fields of *parts*, each made of all its values; none above the catalogue's bounds."""
         made = {}
         for part in parts:
             if said := [fact.value for fact in self.values.get(part.field, {}).values()]:
@@ -63,19 +63,19 @@ class Begun(Sealed, frozen=True, gc=False):
 
 
 class Gathered(Sealed, frozen=True, gc=False):
-    """The samples of a router that were begun, by interval. Those of `forgotten` and before are known no more."""
+    """The samples of a router that were begun, by interval. Those up to `forgotten` are not known any more."""
 
     begun: dict[int, Begun] = msgspec.field(default_factory=dict)
     forgotten: int = -1
 
     def is_late(self, interval: int | None, at: int) -> bool:
-        """Whether a part was measured before another one of its sample that came."""
+        """Whether a part was measured before another one of its sample that has come."""
         if interval is None:
             return False
         return interval <= self.forgotten or (interval in self.begun and at < self.begun[interval].newest)
 
     def with_(self, parts: Sequence[Part], interval: int | None, at: int) -> tuple["Gathered", dict[str, Any]]:
-        """What is remembered with *parts*, and the fields that they make; without an interval they are a sample."""
+        """What is remembered with *parts*, and the fields they make; without an interval they are a whole sample."""
         if interval is None:
             return self, Begun(at).with_(parts, at).together(parts)
         begun = {place: one for place, one in self.begun.items() if at - one.newest <= LONGEST_GAP}
@@ -89,9 +89,9 @@ class Gathered(Sealed, frozen=True, gc=False):
         return Gathered(begun, forgotten), fields
 
     def link(self, parts: Sequence[Part], interval: int | None, at: int) -> str | None:
-        """The state of a link of which several values tell (hosts that are pinged, one by one).
+        """The state of a link that several values tell of (hosts that are pinged, one by one).
 
-        One that answers proves it is up. That it is down takes all that the sample before had.
+        One that answers proves it is up. It is down only once all have come that the sample before had.
         """
         mine = [part for part in parts if part.field == LINK]
         if not mine or interval is None:

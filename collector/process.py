@@ -14,17 +14,17 @@ _ARENA_MAX: Final = -8
 
 
 def calm_garbage_collector() -> None:
-    """What start-up made stays for good, and records are no cycles: look for garbage less often."""
+    """Look for garbage less often: what start-up made stays for good, and records form no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
 
 
 def few_heaps() -> None:
-    """What the thread of one store gives back another may use: glibc keeps a heap for each, as large as it ever was.
+    """Let threads use what others gave back: glibc keeps a heap for each thread, as large as it ever was.
 
-    One for the loop's thread, which is not to wait for theirs, and one for all others. To be asked before there are
-    any; elsewhere than with glibc nothing is asked.
+    One is for the loop's thread, which must not wait for the stores', and one for all others. To be called before there
+    are any; without glibc it does nothing.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)

@@ -38,7 +38,7 @@ class Key:
         self._secret = secret
         padded = secret.ljust(_BLOCK_BYTES, b"\0")
         self.ref_of = _hasher(sha256(padded.translate(_IPAD)), sha256(padded.translate(_OPAD)))
-        """The pseudonym of what `named` made of a namespace and a value."""
+        """The pseudonym of what `named` makes of a namespace and a value."""
         self.key_id = sha256(b"ueip key id\0" + secret).hexdigest()[:8]
 
     def __repr__(self) -> str:
@@ -62,9 +62,9 @@ class Key:
 
 
 def _hasher(inner: Any, outer: Any) -> Callable[[bytes], bytes]:
-    """HMAC with both keyed states made beforehand (RFC 2104, 4), as far as pseudonyms take it.
+    """HMAC with both keyed states made beforehand (RFC 2104, 4), cut to the length of a pseudonym.
 
-    Half the time of the `hmac` module and, for texts so short, without giving the interpreter up in between.
+    It takes half the time of the `hmac` module and, with texts this short, does not release the interpreter.
     """
     begun, ending, cut = inner.copy, outer.copy, slice(REF_BYTES)
 
@@ -80,7 +80,7 @@ def _hasher(inner: Any, outer: Any) -> Callable[[bytes], bytes]:
 
 
 def named(namespace: str, value: str) -> bytes:
-    """What the pseudonym of a value in a namespace is the hash of."""
+    """The bytes whose hash is the pseudonym of a value in a namespace."""
     return f"{namespace}\0{value}".encode("utf-8", "surrogatepass")
 
 
@@ -99,7 +99,7 @@ class Pseudonymiser:
         self.lookup = lru_cache(_CACHED)(self.lookup_anew)
 
     def identity_anew(self, router: str) -> Identity:
-        """A router as this region knows it; nothing of it is remembered, as `identity` does."""
+        """A router as this region knows it; unlike `identity` it remembers nothing."""
         return Identity(self._current.ref("router", router), self.key_id, self.older_refs("router", router))
 
     def _text(self, namespace: str, value: str) -> str:
@@ -111,7 +111,7 @@ class Pseudonymiser:
     ) -> tuple[tuple[str, bytes], ...]:
         """The entries of the lookup index for a router and what it says of itself: kind and pseudonym.
 
-        The one of the MAC address is the last. Nothing is remembered, as `lookup` does.
+        The one of the MAC address is the last. Unlike `lookup` it remembers nothing.
         """
         names = {("serial", normal_serial(router)): None, ("imei", normal_imei(router)): None}
         if serial and serial != router:
@@ -123,7 +123,7 @@ class Pseudonymiser:
         return found + self.lookup_of_mac(mac) if mac else found
 
     def lookup_of_mac(self, mac: str) -> tuple[tuple[str, bytes], ...]:
-        """The entry of a MAC address alone, none if it is no such."""
+        """The entry of a MAC address alone, none if *mac* is not one."""
         return (("mac", self._current.ref("mac", value)),) if (value := normal_mac(mac)) else ()
 
     def uncached_ref(self, namespace: str, value: str) -> bytes:
@@ -140,7 +140,7 @@ class Pseudonymiser:
         return tuple(key.ref(namespace, value) for key in self._older) if self._older else ()
 
     def older_refs_of(self, named: bytes) -> tuple[bytes, ...]:
-        """The same of what `named` made of a namespace and a value."""
+        """The same for what `named` made of a namespace and a value."""
         return tuple(key.ref_of(named) for key in self._older)
 
     def all_refs(self, namespace: str, value: str) -> list[bytes]:

@@ -44,7 +44,7 @@ class _Countries(BaseModel):
         listed = (*self.germany, *self.china, *self.hong_kong, *self.unmapped)
         if wrong := [code for code in listed if code in NO_COUNTRY]:
             found = ", ".join(wrong)
-            raise ValueError(f"found {found}, expected codes of ISO 3166-1. It gives that one to no country (R13).")
+            raise ValueError(f"found {found}, expected codes that ISO 3166-1 gives to a country (R13).")
         return self
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class _Countries(BaseModel):
         for region, name in ((self.germany, "germany"), (self.hong_kong, "hong_kong")):
             wrong = [c for c in _NEVER[name] if c in region]
             if wrong:
-                raise ValueError(f"found {', '.join(wrong)} in {name}, expected never. No setting moves them there.")
+                raise ValueError(f"found {', '.join(wrong)} in {name}, expected none that the notice stores elsewhere")
         return self
 
 
@@ -94,7 +94,7 @@ class RegionTables(BaseModel):
 
     @model_validator(mode="after")
     def _claims_stand(self) -> Self:
-        """The networks of China and Hong Kong speak against other regions' routers (R15 to R17), whatever is set."""
+        """The networks of China and Hong Kong may refuse other regions' routers (R15 to R17), whatever is set."""
         for mcc, country in _CLAIMING.items():
             if self.mcc.get(mcc) != (country,):
                 raise ValueError(f'mcc.{mcc}: found {list(self.mcc.get(mcc, ()))}, expected ["{country}"]')

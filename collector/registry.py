@@ -1,6 +1,6 @@
 """The registry: the deployment's own list of routers and the countries they belong to (D17; catalogue 3.2, step 2).
 
-Rule 1: a router stands there as its pseudonym; each region lists its own routers and nobody else's.
+Rule 1: a router is listed by its pseudonym; each region lists its own routers and no others.
 Rule 2: what the registry says wins over what a message says, and a message that says otherwise is refused.
 """
 
@@ -11,7 +11,7 @@ from collector.pseudonym import Pseudonymiser
 
 
 class Entry(Sealed, frozen=True, gc=False):
-    """A router of the registry: ISO 3166-1 alpha-2 code, and which owner in turn this is."""
+    """A router of the registry: ISO 3166-1 alpha-2 code, and the number of its owner, the first being 1."""
 
     country: str
     generation: int = 1
@@ -36,11 +36,11 @@ class Registry:
 
     @property
     def is_known(self) -> bool:
-        """Whether the registry of every region was read: before, no router can be said to be on none."""
+        """Whether the registry of every region was read: until then no router can be said to be on none."""
         return self._entries.keys() == self._pseudonyms.keys()
 
     def country(self, router: str, said: str | None) -> str | DropReason | None:
-        """The country that routes a message of *router* which says *said*, or why there is none."""
+        """The country by which a message of *router* that says *said* is routed, or why there is none."""
         listed = {entry.country for region in self._entries if (entry := self._entry(region, router))}
         if not listed:
             return DropReason.REGION_UNKNOWN if self._required else said
@@ -54,5 +54,5 @@ class Registry:
             return None
         identity = self._pseudonyms[region].identity(router)
         found = entries.get(identity.device_ref)
-        # What was entered under a key since rotated stands until it is entered anew.
+        # An entry under a key that was rotated since then counts until it is made again.
         return found or next((entries[ref] for ref in identity.older if ref in entries), None)

@@ -16,7 +16,7 @@ SECONDS: Final = 1.0
 
 
 class RegistryWatch:
-    """Asks the regions' stores, each in a thread of its own, so that one that hangs holds up nobody."""
+    """Asks the regions' stores, each in a thread of its own, so that one that hangs holds up no other."""
 
     def __init__(self, registry: Registry, stores: Mapping[Region, RegistryStore]) -> None:
         self._registry = registry
@@ -41,7 +41,7 @@ class RegistryWatch:
             await asyncio.sleep(SECONDS)
 
     async def known(self, *, or_else: asyncio.Event) -> None:
-        """Wait until each registry is known, or for *or_else*: before, no router can be said to be on none."""
+        """Wait until each registry is known, or for *or_else*: until then no router can be said to be on none."""
         waiting = [asyncio.create_task(event.wait()) for event in (self._known, or_else)]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -53,8 +53,8 @@ class RegistryWatch:
             if await worker.call(store.version) == self._versions.get(region):
                 return
             self._versions[region], entries = await worker.call(store.entries)
-        except Exception as error:  # noqa: BLE001 - of one region, whatever it is; the others are to be learnt
-            # What was learnt before stays: a registry that cannot be read is no empty one.
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one region's; the others are learnt
+            # What was learnt before stays: a registry that cannot be read is not empty.
             cause = error.cause if isinstance(error, StoreUnavailable) else type(error).__name__
             LOG.seldom("registry_unavailable", region=region, cause=cause)
         else:

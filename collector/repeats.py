@@ -1,6 +1,6 @@
 """Events that samples tell of again and again, so that each counts once: tables of restarts, causes that stay. Pure.
 
-Rule 1: an event that is dated by its sample is new, for a message that comes again is the same record; one with a time
+Rule 1: an event with the time of its sample is new, for a message that comes again is the same record; one with a time
         of its own is old if it was told before.
 Rule 2: one start of a router may be told by itself, by a table and by its uptime, each with a clock of its own.
 """
@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 
 REBOOT: Final = "unexpected_reboot"
 _EARLIER, _LATER = 90_000, 180_000
-"""Milliseconds around a row in a table of starts within which the router may have said so itself: it does when it is
-up again."""
+"""Milliseconds around a row in a table of starts within which the router may have told of the start itself, which it
+does when it is up again."""
 _MOST: Final = 32
 """Events remembered of one router."""
 _LONG_AGO: Final = 2 * 86_400_000
-"""Milliseconds after which no table's row makes an event any more, and then some."""
+"""Milliseconds, and some to spare, after which no row of a table makes an event any more."""
 
 
 class Told(NamedTuple):
@@ -33,12 +33,12 @@ def told_again(events: Sequence[Mapping[str, Any]], told: Sequence[Told], at: in
 
 
 def is_told(start: int, told: Iterable[Told]) -> bool:
-    """Whether a start, of which the uptime tells, was told: whatever was told since is this one, for it is the last."""
+    """Whether a start that the uptime tells of was told: any start told since is this one, for it is the last."""
     return any(event.kind == REBOOT and event.at >= start - _EARLIER for event in told)
 
 
 def remembered(told: Sequence[Told], events: Iterable[Mapping[str, Any]], at: int) -> list[Told]:
-    """What to remember, these *events* told."""
+    """What to remember once these *events* are told."""
     new = [event for each in events if (event := _told(each)) and event not in told]
     return [event for event in (*told, *new) if event.at >= at - _LONG_AGO][-_MOST:]
 

@@ -81,12 +81,12 @@ def assemble(
 
 
 def data_faults(settings: Settings) -> list[str]:
-    """What is wrong with the tables and the notice, and between them; of settings that were read in part, too.
+    """What is wrong with the tables and the notice, and between them, even if the settings were read only in part.
 
-    Files that cannot be read at all are told with the settings that name them.
+    Files that cannot be read at all are reported with the settings that name them.
     """
     faults: list[str] = []
-    with suppress(Unread):  # which of the two it is makes nothing a fault
+    with suppress(Unread):  # strict or not, the faults are the same
         settings = settings.model_copy(update={"consent": settings.consent.model_copy(update={"strict": False})})
     _noticed(settings, load_catalogue(), int(time.time() * 1000), faults, _told_with_settings)
     return faults
@@ -100,9 +100,9 @@ def _told_with_settings(file: Path | None) -> None:
 def _noticed(
     settings: Settings, catalogue: Catalogue, now: int, faults: list[str], look: Callable[[Path | None], None]
 ) -> tuple[Policies, RegionTables] | None:
-    """The versions of the notice and the region tables, if both can be used; every fault of theirs goes to *faults*.
+    """The versions of the notice and the region tables, if both can be used; all their faults are added to *faults*.
 
-    *look* is asked about each file before it is read.
+    *look* is called with each file before it is read.
     """
 
     def made(file: Callable[[], Path | None], make: Callable[[Settings], T]) -> T | None:
@@ -123,7 +123,7 @@ def _noticed(
 
 
 def _derived(settings: Settings) -> frozenset[str]:
-    # Routers of other formats say little of what happened to them: two of their samples do.
+    # Routers of other formats seldom send events themselves: these are derived from two samples.
     with suppress(Unread):
         return DERIVED if settings.sources else frozenset()
     return frozenset()
@@ -154,7 +154,7 @@ def region_tables(settings: Settings) -> RegionTables:
     """The region tables, with the countries that the settings block.
 
     Raises:
-        DataFault: they have faults, or a blocked country is none.
+        DataFault: they have faults, or no country has the code of a blocked one.
     """
     tables = load_region_tables(settings.regions.tables)
     blocked = tuple(dict.fromkeys((*tables.blocked, *settings.regions.blocked)))
@@ -162,7 +162,7 @@ def region_tables(settings: Settings) -> RegionTables:
     if unknown := [country for country in blocked if country not in known]:
         raise DataFault(
             f"regions.blocked: found {country!r}, expected a country code of ISO 3166-1 (the United Kingdom is GB). "
-            f"Correct it, or remove it: routers of no country are refused anyway."
+            f"Correct it, or remove it: a country that is unknown is refused anyway."
             for country in unknown
         )
     return tables.model_copy(update={"blocked": blocked})
@@ -178,10 +178,10 @@ def policies_of(settings: Settings) -> Policies:
 
 
 def policies_now(settings: Settings) -> Policies:
-    """The versions of the notice as their file has them now, for who reads them again and again.
+    """The versions of the notice as their file has them now, for callers that read them again and again.
 
     Raises:
-        StoreUnavailable: it cannot be read, or has faults, as while somebody writes it.
+        StoreUnavailable: it cannot be read, or has faults, as it may while somebody writes it.
     """
     try:
         return policies_of(settings)

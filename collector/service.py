@@ -34,7 +34,7 @@ SHUTDOWN_SECONDS: Final = 5.0
 """How long the commits under way are waited for at the end."""
 
 LEAVING_SECONDS: Final = 0.1
-"""How often one that leaves looks whether all is delivered."""
+"""How often a collector that leaves checks whether all is delivered."""
 
 
 class Service:
@@ -187,8 +187,8 @@ class Service:
         LOG.info("collector_stopped", stored=sum(self.metrics.stored.values()), received=self.metrics.received)
 
     async def _take_in(self, tasks: asyncio.TaskGroup) -> None:
-        """Stay connected; with a registry, from when it is known: before that nobody can say who is not on it."""
-        # A ledger that holds anything has run before: then the broker should know our sessions.
+        """Stay connected; if there is a registry, once it is known: until then nobody can say who is not on it."""
+        # If a ledger holds anything, a collector has run before: then the broker should know our sessions.
         known = not self._is_new and any(state.ledger for state in self.metrics.witnesses.values())
         if self._watch is not None:
             watching = tasks.create_task(self._watch.run(), name="registry")
@@ -199,7 +199,7 @@ class Service:
             await self._client.run(known=known)
 
     async def _stores_tried(self) -> None:
-        """For a second at most: one that hangs must not keep the others from working."""
+        """Wait until each was tried, for a second at most: one that hangs must not keep the others from working."""
         for _ in range(50):
             if all(up or self.metrics.store_failures[region] for region, up in self.metrics.store_up.items()):
                 return

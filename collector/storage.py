@@ -1,4 +1,4 @@
-"""Where a deployment keeps what it keeps: the store, the registry, the witness and the spool of each region."""
+"""Where a deployment keeps its data: the store, the registry, the witness and the spool of each region."""
 
 from msgspec.structs import replace
 

@@ -1,13 +1,14 @@
 """The straight way of a report: what `process` does, for the messages that come by the million.
 
-A clean report of a router that nothing speaks against is kept, and all that decides on it but the message itself is the
-same each time: its region, its pseudonyms, what finds it. That is worked out once and remembered: what follows from
-where a router is, which is the same for many, apart from what follows from who it is, so that a router is remembered
-once, whatever its reports say beside.
+A clean report of a router that nothing speaks against is kept, and apart from the message itself all that decides on it
+is the same each time: its region, its pseudonyms, what finds it. That is worked out once and remembered. What follows
+from where a router is, which is the same for many, is kept apart from what follows from who it is, so that a router is
+remembered once, whatever else its reports say.
 
-Rule 1: this way only ever keeps. Whatever is not plain goes the long way, which decides: `record` says None.
-Rule 2: both ways make the same record of the same message; the fuzzer holds them against each other.
-Rule 3: nothing that changes while the collector runs is remembered: who left, and what time it is, is asked each time.
+Rule 1: this way only ever keeps. Whatever is not plain goes the long way, which decides: `record` returns None.
+Rule 2: both ways make the same record of the same message; the fuzzer compares them.
+Rule 3: nothing that changes while the collector runs is remembered: who has left and what time it is are asked each
+        time.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -36,13 +37,13 @@ from collector.pseudonym import Pseudonymiser, named
 from collector.regions import RegionMap
 
 _REMEMBERED: Final = 32_768
-"""Routers, or rather what each says of itself, remembered at a time; bounds memory, each takes a kilobyte."""
+"""Most routers, or rather ways in which they name themselves, that are remembered; each takes a kilobyte."""
 
 
 _MACS: Final = 16_384
 """MAC addresses: they are in few reports."""
 _PLACES: Final = 1024
-"""Countries with serving networks."""
+"""Pairs of a country and serving networks."""
 Names = tuple[tuple[str, bytes], ...]
 
 
@@ -51,10 +52,10 @@ class Place(Sealed, frozen=True, gc=False):
 
     region: Region
     name: str
-    """The region's, as a text: one that hashes at once."""
+    """The region's name as a text, which is hashed faster."""
     ref_of: Callable[[bytes], bytes]
     older_refs_of: Callable[[bytes], tuple[bytes, ...]] | None
-    """While there are older live keys."""
+    """None if there are no older live keys."""
     closed: Container[bytes]
     around: Surroundings
 
@@ -65,7 +66,7 @@ class Known(Sealed, frozen=True, gc=False):
     identity: Identity
     lookup: Names
     named: bytes
-    """What the ids of its records are hashes of, without the ids of the messages."""
+    """What is hashed for the ids of its records, up to the ids of the messages."""
 
 
 class StraightWay:
@@ -126,7 +127,7 @@ class StraightWay:
             body = self._body(tree, (), place.around)
         else:
             body, stripped, oldest = self._with_events(consented, place)
-        named = known.named + tree.message_id.encode()  # which is ASCII, or it were not held
+        named = known.named + tree.message_id.encode()  # which is ASCII, by its pattern
         return Record(
             place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,
             message.received_at, consented.policy_version, FORMAT, body, stripped,
@@ -136,13 +137,13 @@ class StraightWay:
 
     @property
     def remembered(self) -> int:
-        """Of how many topics, with what was said on them, something is remembered."""
+        """How many topics, each with what its router says of itself, are remembered."""
         return self._known.cache_info().currsize
 
     def _with_events(
         self, consented: ConsentedTree, place: Place
     ) -> tuple[bytes, tuple[tuple[Removal, int], ...], int]:
-        """Body, what was left out, namely events of another time, and the oldest time that is spoken of."""
+        """The body, what was left out (events outside the time window), and the oldest time the record speaks of."""
         tree, when = consented.tree, consented.event_time
         events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
         return self._body(tree, events, place.around), with_late_events((), late), oldest
@@ -175,7 +176,7 @@ class StraightWay:
         return Known(pseudonyms.identity_anew(router), lookup, named("record", f"{router}\0"))
 
     def _named_by_mac(self, mac: str, region: str) -> Names:
-        """What finds a router beside: the entry of its MAC address, if it is one."""
+        """What else finds a router: the entry of its MAC address, if it is one."""
         return self._pseudonyms[Region(region)].lookup_of_mac(mac)
 
 

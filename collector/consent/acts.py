@@ -22,7 +22,7 @@ STATE_AFTER: Final[Mapping[Action, State]] = {
     Action.UNBIND: State.CLOSED,
     Action.CANCEL: State.CLOSED,
 }
-"""The state each act of the owner leads to (catalogue 4.4), save that what was left stays left: `state_after`."""
+"""The state each act of the owner leads to (catalogue 4.4), except that what was left stays left: `state_after`."""
 
 _BY_RESTRICTION: Final[Mapping[State | None, Mapping[Action, State]]] = {
     State.RESTRICTED: {Action.EXIT: State.EXITED_RESTRICTED},
@@ -32,7 +32,7 @@ _BY_RESTRICTION: Final[Mapping[State | None, Mapping[Action, State]]] = {
 """Where a restriction and an exit meet: both stand, until each has ended by what ends it."""
 
 OPENING: Final = frozenset({Action.JOIN, Action.UNRESTRICT, Action.RELEASE})
-"""The acts that may open a gate; they take their turn, all others go ahead."""
+"""The acts that may open a gate; they wait their turn, all others go first."""
 
 DATED: Final = OPENING | {Action.ERASE}
 """The acts that have to wait while the clock is behind: dated too early, they would let in what was measured before, or
@@ -55,16 +55,16 @@ EVERYTHING: Final = 1 << 62
 
 
 class Hides(NamedTuple):
-    """What an act that does not open is taken to do while the ledger cannot be asked."""
+    """What an act that opens nothing is assumed to do while the ledger cannot be asked."""
 
     state: State | None
-    """The state that its router is taken to be in; None for the one it was in."""
+    """The state that its router is assumed to be in; None for the one it was in."""
     reason: DropReason
-    """Why what waits of the router is dropped."""
+    """Why the router's waiting records are dropped."""
 
 
 def hides(action: Action) -> Hides:
-    """What an act does to what waits of its router before the ledger has it."""
+    """What an act does to the waiting records of its router before the ledger has it."""
     if action is Action.ERASE:
         return Hides(None, DropReason.ERASED)
     state = STATE_AFTER.get(action, State.RESTRICTED)
@@ -72,12 +72,12 @@ def hides(action: Action) -> Hides:
 
 
 def reaches_until(event: ConsentEvent) -> int:
-    """Up to which time of receipt an act reaches what waits of its router, which may have come while the act waited."""
+    """Up to which time of receipt an act reaches its router's waiting records; some may have come while it waited."""
     return event.received_at if event.action is Action.ERASE else EVERYTHING
 
 
 class Position(NamedTuple):
-    """Where an act leaves a router; `goes_on` says that its consent, or its end, is dated as it was."""
+    """Where an act leaves a router; `goes_on` says that its consent, or the end of it, keeps its date."""
 
     state: State
     holds: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def state_after(action: Action, before: State | None) -> State:
 
 
 def position_after(event: ConsentEvent, standing: Standing | None) -> Position:
-    """Where an act leaves a router that stands so."""
+    """Where an act leaves a router with this standing."""
     if standing is None:
         return Position(state_after(event.action, None))
     holds = _holds_after(event, standing)
@@ -115,7 +115,7 @@ def _holds_after(event: ConsentEvent, standing: Standing) -> tuple[str, ...]:
 
 
 def erases_until(action: Action, after: Standing, *, erase_on_exit: bool) -> int | None:
-    """Up to which time of receipt an act erases the records of a router, which stands so after it; None for nothing."""
+    """Up to which time of receipt an act erases a router's records, or None; *after* is the standing that it led to."""
     if after.holds:
         return None
     if action is Action.ERASE:

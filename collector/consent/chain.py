@@ -1,8 +1,8 @@
-"""Follows the chain of a ledger, entry by entry, over what was written: bytes, not what a program reads in them.
+"""Follows the chain of a ledger, entry by entry, over the bytes that were written, not what a program reads in them.
 
 Rule 1: an entry is in order when its text is the one that the collector writes, its hash is that of its content, it
-        follows the entry before, and what stands beside it for finding it says the same.
-Rule 2: members that a later version adds change nothing for entries written before: the hash is over the text's own.
+        follows the entry before, and the columns that find it say the same.
+Rule 2: members that a later version adds change nothing for entries written before: the hash covers those in the text.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Row":
-        """The row that the text itself asks for, as it is before it is stored."""
+        """The row that belongs to a text, from the text alone: before it is stored there is no other."""
         try:
             said = msgspec.json.decode(text, type=_Columns)
         except msgspec.DecodeError:

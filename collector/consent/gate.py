@@ -31,7 +31,7 @@ from collector.model import (
 )
 
 _JOINED: Final = State.JOINED
-"""Asked of each record, and a member of an enumeration is not found at once."""
+"""Needed for each record, and looking up a member of an enumeration takes its time."""
 _FLAG_REFUSALS: Final = {
     Flag.NO: DropReason.FLAG_FALSE,
     Flag.ABSENT: DropReason.FLAG_ABSENT,
@@ -86,10 +86,9 @@ def consent(
 def consent_at_once(
     tree: Any, said: int, received_at: int, device_ref: bytes, closed: Container[bytes], rules: GateRules
 ) -> ConsentedTree | None:
-    """`consent` for a clean report measured at *said*, where the answer is yes and takes no weighing.
+    """`consent` for a clean report measured at *said*, where the answer is plainly yes.
 
-    None is no refusal: then `consent` is to be asked. *closed* are the routers of whom the region's ledger is
-    remembered to say something.
+    None is no refusal: then `consent` has to be asked. *closed* are the region's routers known to be closed.
     """
     if tree.ueip is not True or device_ref in closed:
         return None

@@ -1,6 +1,6 @@
 """Which routers of one region the ledger knows as joined, as this process last read it.
 
-Rule 1: only the ledger's own entries get in here, and its closing ones get out; an act that waits is none yet.
+Rule 1: routers come in and go out by entries of the ledger only; an act that still waits is none.
 Rule 2: it never opens the gate for the store. It says whose records may wait in the spool until the ledger can be asked
         again (docs/decisions/0009-spool.md).
 """
@@ -14,7 +14,7 @@ from collector.model import Identity
 _REF_BYTES: Final = 16
 _BUCKETS: Final = 4096
 MOST: Final = 1_000_000
-"""Routers remembered a region unless the settings say otherwise, some 17 bytes each; those above count as unknown."""
+"""Routers remembered a region unless the settings say otherwise, some 17 bytes each; any more count as unknown."""
 
 
 class JoinedRouters:
@@ -51,13 +51,13 @@ class JoinedRouters:
         return self._count >= self._most
 
     def clear(self) -> None:
-        """Know nobody."""
+        """Forget all routers."""
         self.is_complete = False
         self._count = 0
         self._buckets = [bytearray() for _ in range(_BUCKETS)]
 
     def add(self, refs: Iterable[bytes]) -> None:
-        """These have joined."""
+        """Take these as joined, as far as there is room."""
         for ref in refs:
             bucket = self._bucket(ref)
             if _place(bucket, ref) >= 0:
@@ -82,7 +82,7 @@ class JoinedRouters:
 
 
 def _place(bucket: bytearray, ref: bytes) -> int:
-    """Where *ref* begins, -1 if it is not there; what is found across two pseudonyms is neither."""
+    """Where *ref* begins, -1 if it is not there; a match across two pseudonyms is none."""
     place = bucket.find(ref)
     while place % _REF_BYTES and place > 0:
         place = bucket.find(ref, place + 1)

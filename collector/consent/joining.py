@@ -1,8 +1,8 @@
 """What a join event must bring (D3; catalogue 4.2, 4.3).
 
 In mode `registered`: a version of the notice that counts, the language and digest of the text that was shown, the
-storage regions it named, and who attested to be of age. In mode `flag` all of that may be missing, and nothing of it
-may be wrong: a text that is none of ours is what a router made up, and no evidence of anything (F8).
+storage regions it named, and who attested to be of age. In mode `flag` all of that may be missing, but none of it may
+be wrong: a text that is not ours was made up by a router, and is no evidence of anything (F8).
 """
 
 from typing import Literal
@@ -47,7 +47,7 @@ def flag_join_refusal(record: Record, policies: Policies) -> DropReason | None:
 
 
 def version_of(join: ConsentEvent | Record, policies: Policies) -> str:
-    """The version a join is to: the one it names, else the first, for what came later would have had to be shown."""
+    """The version a join is to: the one it names, else the first, for any later one would have had to be shown."""
     return policies.first.version if join.policy_version is None else join.policy_version
 
 

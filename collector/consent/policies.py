@@ -1,8 +1,8 @@
 """The versions of the notice, and what each change of it does to the consents given before (catalogue 4.7).
 
 Rule 1: a consent holds until a version that closes takes effect after it; from then on it is outdated. Nothing is
-        written for that: consent's version, time of receipt and the versions say it, whoever asks and whenever.
-Rule 2: a version nobody here knows counts for nothing.
+        written for that: it follows from the consent's version, the time of receipt and the versions of the notice.
+Rule 2: a version that is not known here counts for nothing.
 Rule 3: what a router declares opens nothing that its owner's consent does not: it can only refuse.
 """
 
@@ -16,7 +16,7 @@ from collector.model import Region, Sealed
 Change = Literal["first", "editorial", "minor", "major"]
 Reason = Literal["M1", "M2", "M3", "M4", "M5", "M6", "M7", "M8"]
 NOTICE_ONLY: Final = frozenset({"M5"})
-"""What people must be told of though their consent goes on: another contact does not worsen their position."""
+"""Changes that people must be told of, though their consent goes on: another contact does not worsen their position."""
 NEVER: Final = 1 << 62
 """A time that does not come."""
 
@@ -52,22 +52,22 @@ class Policies:
     """All versions of the notice, oldest first."""
 
     def __init__(self, versions: Sequence[Policy], *, strict: bool = False) -> None:
-        """*strict*: a change that people must only be told of (M5) closes too."""
+        """With *strict* a change that people only have to be told of (M5) closes, too."""
         self.versions = tuple(versions)
         self._strict = strict
         self._known = {policy.version: policy for policy in versions}
         closing = [number for number, policy in enumerate(versions) if self.closes(policy)]
         self.closing = bool(closing)
         """Whether any consent ends; if not, none to a known version is ever outdated."""
-        # Versions of one era are told apart by nothing that closes.
+        # Between two versions of one era none closes.
         self._era = {policy.version: bisect_right(closing, number) for number, policy in enumerate(versions)}
         ends = [*(versions[number].effective_at for number in closing), NEVER]
         self.ends: Mapping[str, int] = {version: ends[era] for version, era in self._era.items()}
-        """When consent to a version ends, in milliseconds; `NEVER` for one that holds. A version not here never did."""
+        """When consent to a version ends, in milliseconds; `NEVER` for one that holds. One not listed never held."""
 
     @property
     def first(self) -> Policy:
-        """The version that counts for a router that declares none: anything newer it would have to show (002 L127)."""
+        """The version that counts for a router that declares none: a newer one it would have to declare (002 L127)."""
         return self.versions[0]
 
     def get(self, version: str) -> Policy | None:

@@ -32,7 +32,7 @@ class _Strict(BaseModel):
 
 
 class TextEntry(_Strict):
-    """One language of a version: the SHA-256 of its text, and the file with it, unless whoever shows it keeps it."""
+    """One language of a version: its text's SHA-256, and the file that holds it, unless whoever shows it keeps it."""
 
     file: Path | None = None
     digest: Annotated[str, StringConstraints(pattern=DIGEST)]
@@ -88,12 +88,12 @@ class PolicyFile(_Strict):
 
 @cache
 def shipped_policies() -> Policies:
-    """The versions that are shipped, for who asks for no others."""
+    """The versions that are shipped, for callers that name no others."""
     return load_policies()
 
 
 def default_policies_path() -> Path:
-    """The shipped file, for who names no other."""
+    """The shipped file, for callers that name no other."""
     return data_path("config", "policies.toml")
 
 
@@ -185,7 +185,7 @@ def _name_faults(entry: PolicyEntry, before: Policy | None) -> Iterator[str]:
 
 
 def _reason_faults(entry: PolicyEntry, before: Policy) -> Iterator[str]:
-    """What changes without the class of change that it is."""
+    """What changes though the class of change does not say so."""
     wanted = {
         "a field that is new or treated otherwise": (any(True for _ in entry.adds.named()), {"M1", "M8"}),
         "a new purpose": (not set(entry.purposes) <= set(before.purposes), {"M1"}),

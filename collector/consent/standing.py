@@ -83,7 +83,7 @@ class ClosedRouters:
 
     @property
     def refs(self) -> Container[bytes]:
-        """The routers known to be closed, as they are at any time; those whose join waits may be among them."""
+        """The routers known to be closed, a view that follows every change; some may have a join that waits."""
         return self._closed
 
     def join_waits(self, device_ref: bytes) -> None:

@@ -18,7 +18,7 @@ from collector.model import Removal
 
 _UNPACK_DEPTH = 4
 _LONGEST_PLACE = 256
-"""Characters kept of where something was found: a key may be as long as the message, and have as many below it."""
+"""Characters kept of a path: a key may be as long as the message, and have thousands of keys below it."""
 _TOP: Final = frozenset({*ENVELOPE, *GROUPS, "events"})
 """What a report may have at its top."""
 _AGREEING: tuple[Any, ...] = (True, 1, "1")
@@ -53,7 +53,7 @@ class Cleaner:
         self._refused = refused
 
     def clean(self, document: dict[str, Any], notes: Notes) -> Any:
-        """The wire tree of *document*; everything that is not in it has been told to *notes*."""
+        """The wire tree of *document*; *notes* is told of everything that is not in it."""
         values = self._values(document, self._compiled.envelope, "", notes, skip=("ueip", "events", *GROUPS))
         for group in GROUPS:
             if group in document and (made := self._group(group, document[group], group, notes)) is not None:
@@ -72,7 +72,7 @@ class Cleaner:
         return self._refused.spells_the_flag(name)
 
     def refuse_unknown(self, document: dict[str, Any], notes: Notes) -> None:
-        """Tell *notes* of the unknown keys at the top of a report and in its groups; all the rest of it is valid."""
+        """Tell *notes* of the unknown keys at the top and in the groups of a report that is otherwise valid."""
         self._refuse_beside(document, _TOP, "", notes)
         for group in GROUPS:
             if group in document:
@@ -83,7 +83,7 @@ class Cleaner:
         return self._refused.family_of(path) is not None
 
     def refuse_paths(self, found: list[tuple[str, Any]], notes: Notes) -> None:
-        """Tell *notes* of names of another format that nothing is kept of, each a path and its value."""
+        """Tell *notes* of names of another format that are not kept; *found* has the path and value of each."""
         beside: dict[str, set[str]] = {}
         for path, _ in found:
             above, _, name = path.rpartition(".")
@@ -92,7 +92,7 @@ class Cleaner:
         for path, value in found:
             removal = self._refused.removal_of_path(path, siblings[path.rpartition(".")[0]])
             notes.removed(removal, path)
-            # Hundreds of texts without a structure in them come in one message: they end here.
+            # A message may have hundreds of texts without a structure: they are done with here.
             inside = unpack(value) if isinstance(value, str) and removal is Removal.UNKNOWN else value
             if removal is Removal.UNKNOWN and isinstance(inside, list | dict):
                 self._look_inside(inside, path, notes, _UNPACK_DEPTH - isinstance(value, str))
@@ -175,7 +175,7 @@ class Cleaner:
 
     def _look_inside(self, value: Any, path: str, notes: Notes, depth: int) -> None:
         """Find refused names below an unknown key: nothing of it is kept, but a defect is counted as one."""
-        # A queue, not recursion: what is packed into a string may nest deeper than the stack is.
+        # A queue, not recursion: what is packed into a string may nest deeper than the stack allows.
         waiting = deque([(value, path, depth)])
         while waiting:
             node, place, left = waiting.popleft()

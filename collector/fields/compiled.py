@@ -38,7 +38,7 @@ _LOOSE: Final[dict[str, Any]] = {
     "message_id": Annotated[str, Meta(max_length=64)],
     "policy_version": Annotated[str, Meta(max_length=32)],
 }
-"""What the decoder asks of those; `RememberedPatterns` asks for the rest."""
+"""What the decoder checks of these; `RememberedPatterns` checks the rest."""
 
 Decode = Callable[[bytes], Any]
 _REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -63,8 +63,8 @@ class Compiled:
         self.kept: dict[Group, type[msgspec.Struct]] = {g: self._kept(g) for g in (*GROUPS, "event")}
         self.snapshot = _kept_struct("snapshot", list(SNAPSHOT_GROUPS))
         self.body = _kept_struct("body", [*GROUPS, "events"])
-        # One value at a time, for messages that are not clean. Structs, for msgspec remembers their types between
-        # calls and takes a bare annotation apart anew each time.
+        # One value at a time, for messages that are not clean. Structs, because msgspec remembers their types between
+        # calls, but takes a bare annotation apart each time.
         self.values = {group: _values(types) for group, types in self.wire_types.items()}
         self.values["event"] |= _values({"event": self._event_kind(), **_EVENT_OWN})
         self.envelope = _values(ENVELOPE)
@@ -112,7 +112,7 @@ class Compiled:
 
 
 class RememberedPatterns:
-    """The patterns of the groups' texts, asked once a value: a router sends the same ones with every report.
+    """The patterns of the groups' texts, checked once for each text: a router sends the same ones with every report.
 
     Left to the decoder, the patterns of a message cost as much as all the rest of its decoding.
     """
@@ -133,7 +133,7 @@ class RememberedPatterns:
             for entry, pattern in patterned.items():
                 lines += [f"    {line}" for line in self._check("group", entry.name, pattern)]
         self.hold: Callable[[Any], bool] = function("hold", "tree", [*lines, "return True"], self._known)
-        """Whether the texts of a tree have their patterns, those of the groups and of the envelope."""
+        """Whether the texts of a tree, in its groups and its envelope, match their patterns."""
 
     def _check(self, owner: str, name: str, pattern: str) -> list[str]:
         seen, learn = _seen_and_learn(pattern)
@@ -149,7 +149,7 @@ class RememberedPatterns:
 
 
 def _seen_and_learn(pattern: str) -> tuple[set[str], Callable[[str], bool]]:
-    """Texts that have a pattern, and the function that says so of another and adds it."""
+    """Texts known to match a pattern, and a function that says whether another does and remembers it."""
     seen: set[str] = set()
     search = re.compile(pattern).search
 

@@ -1,7 +1,7 @@
 """Functions written out from the catalogue, once, at start.
 
-A loop over the catalogue for every message costs several times what the same work costs as straight lines. The lines
-are made of names that the catalogue has checked to be plain words (`Name`), and of nothing a router sends.
+A loop over the catalogue for every message would cost several times as much as straight lines. The lines are made of
+names that the catalogue has checked to be plain words (`Name`), and of nothing a router sends.
 """
 
 import linecache

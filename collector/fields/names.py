@@ -2,7 +2,7 @@
 
 Rule 1: this is not the protection. The allow-list is; this only decides which counter a removed key raises.
 Rule 2: names are compared whole, by catalogue, never by substring (1.7.1, rule 8).
-Rule 3: what is found is a count; no key name leaves this module but to the user's own terminal, in `explain`.
+Rule 3: only counts leave this module; a key name is shown nowhere but on the user's own terminal, by `explain`.
 """
 
 import re
@@ -25,11 +25,11 @@ _FLAT_INSTANCE: Final = re.compile(r"(?<=_)[0-9]+(?=_|$)")
 _ROOT: Final = re.compile(r"(?:Device|InternetGatewayDevice)\.(?=[^.]+\.)")
 """The root object of a data model, which profiles of bulk data leave out."""
 _LONGEST_NAME: Final = 512
-"""Longer keys are nobody's field name; they are unknown, and cost no work."""
+"""No field has a longer name: such a key is unknown, and costs no work."""
 _SHORT_NAME: Final = 64
-"""Names of this length are remembered in their one spelling: the parts of data model paths come in every message."""
+"""Up to this length, the normal spelling of a name is remembered: parts of data model paths come in every message."""
 _LONGEST_FLAG: Final = 128
-"""Longer keys are no spelling of the flag; normalising one could take the square of its length."""
+"""Longer keys are no spelling of the flag; the time to normalise one could grow with the square of its length."""
 
 
 def normalise(name: str) -> str:
@@ -195,7 +195,7 @@ class RefusedNames:
     def removal_of_path(self, path: str, siblings: frozenset[str]) -> Removal:
         """As `removal_of`, of a flat name as other formats have it; *siblings* are the names in the same object.
 
-        What stands below a refused name is as refused as that (1.7.1, step 7).
+        What stands below a refused name is refused with it (1.7.1, step 7).
         """
         above, _, name = path.rpartition(".")
         family = self.family_of(path) or self.bare_family(name, siblings) or (self._around(above) if above else None)

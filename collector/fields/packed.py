@@ -15,7 +15,7 @@ _XML_NAME: Final = re.compile(r"<([A-Za-z_][A-Za-z0-9_.:-]{0,63})")
 _PAIR_NAME: Final = re.compile(r"(?:^|[&;,?\s)])([A-Za-z_][A-Za-z0-9_.-]{0,63})[=:]")
 _PEM: Final = "-----BEGIN"
 PEM_NAME: Final = "private_key"
-"""The refused name that stands for any value starting as a PEM block does."""
+"""The refused name that stands for any value that starts like a PEM block."""
 
 
 def unpack(text: str) -> Any:
@@ -46,7 +46,7 @@ def _base64(text: str) -> Any:
         plain = base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
         return None
-    # Text that decodes to more base64 is left alone: one layer is what firmware does.
+    # Text that decodes to more base64 is left alone: firmware uses one layer.
     return None if _BASE64.fullmatch(plain.strip()) else unpack(plain)
 
 

@@ -1,7 +1,7 @@
 """Copies the allow-listed fields out of a report into a new body (F1).
 
-Nothing is deleted from what arrived: a body is built empty and filled from the catalogue, so what the catalogue does
-not name cannot be forgotten in it.
+Nothing is deleted from what arrived: a body starts empty and is filled by the catalogue, so what the catalogue does
+not name cannot be left in it by mistake.
 """
 
 from collections.abc import Callable, Container, Sequence

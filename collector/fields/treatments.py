@@ -46,7 +46,7 @@ Treat = Callable[[Any, Surroundings], Any]
 
 
 class Treatment(NamedTuple):
-    """What is done for one field, and the members of its group it needs: it is asked when one of them is there."""
+    """What is done for one field, and the members of its group it needs: it is called if one of them is there."""
 
     reads: tuple[str, ...]
     treat: Treat
@@ -177,7 +177,7 @@ AS_SENT: Final = frozenset(
         "fault_code", "fault_component", "fault_severity", "fault_count", "disconnect_snapshot",
     }
 )  # fmt: skip
-"""Fields whose treatment was done before they arrive, by the router or by their type, or is done group by group."""
+"""Fields that are treated before they arrive, by the router or by their type, or group by group."""
 
 
 @lru_cache(_CACHED)
@@ -201,7 +201,7 @@ def overlap(lan: str, wan: str) -> bool:
 
 
 def _ipv4_and_length(text: str) -> tuple[int, int]:
-    """An address as a number, and its prefix length: of a text that has the form, in a tenth of `ipaddress`'s time."""
+    """An address as a number, and its prefix length; a tenth of `ipaddress`'s time, for a text known to be in form."""
     address, _, length = text.partition("/")
     return int.from_bytes(bytes(map(int, address.split("."))), "big"), int(length or 32)
 
@@ -223,13 +223,13 @@ def _class_of_ipv4(address: IPv4Address) -> str | None:
 
 
 def _class_of_ipv6(address: IPv6Address) -> str | None:
-    if (mapped := address.ipv4_mapped) is not None:  # as sockets of both kinds show an IPv4 address (RFC 4291, 2.5.5.2)
+    if (mapped := address.ipv4_mapped) is not None:  # as dual-stack sockets show an IPv4 address (RFC 4291, 2.5.5.2)
         return _class_of_ipv4(mapped)
     return "gua_v6" if address in _GLOBAL else "ula_v6" if address in _ULA else None
 
 
 def utc(when: datetime) -> datetime | None:
-    """The time in UTC, or None where the calendar ends."""
+    """The time in UTC, or None if the calendar ends before it."""
     try:
         return when.astimezone(UTC)
     except OverflowError:

@@ -49,10 +49,10 @@ def make_sources(
     max_depth: int,
     left_out: Container[str] = (),
 ) -> Sources:
-    """The sources of the settings; what is *left_out* of the catalogue is nothing that a map could speak of.
+    """The sources of the settings; the alias maps leave out what is *left_out* of the catalogue.
 
     Raises:
-        DataFault: an alias map has faults; all of all maps are listed.
+        DataFault: alias maps have faults; all faults of all maps are listed.
     """
     faults: list[str] = []
     made: list[Source] = []

@@ -1,9 +1,9 @@
 """Alias maps as data: `schemas/formats/<format>.toml` says which name of a format is which field of the catalogue.
 
-Rule 1: an entry is matched whole, letter by letter; `{i}` stands for an instance number of a TR path or a list,
+Rule 1: a name has to match as a whole, letter by letter; `{i}` stands for an instance number of a TR path or a list,
         `X_{v}_` for any vendor's extension of a data model, `*` for any part of a name without a slash.
 Rule 2: what no entry names is never stored, whatever it looks like.
-Rule 3: every entry names the source it was seen in, so that a doubt can be settled.
+Rule 3: every entry names the source of its names, so that doubts can be settled.
 """
 
 import re
@@ -23,11 +23,11 @@ from collector.formats.converters import CONVERTERS
 Combine = Literal[
     "first", "lowest", "second", "sum", "max", "min", "median", "any", "count", "best", "agreed", "connected",
 ]  # fmt: skip
-"""What becomes of several names and instances, those with the lowest numbers first.
+"""How the values of several names and instances become one; the lowest instance numbers come first.
 
-first: the first value that is one. lowest, second: the value of the instance with the lowest number, or the one after
-it, whatever it is. connected: of states of one link that it is up, if any says so. best: the one whose meaning stands
-first in `values`. agreed: the one that all of them say, those of other such entries for the field too.
+first: the first valid value. lowest, second: the value of the instance with the lowest number, or of the one after it,
+even if it says nothing. connected: a link with several states is up if any of them says so. best: the value whose
+meaning comes first in `values`. agreed: the value that all of them have, other such entries for the field included.
 """
 _OTHERS: Final = "*"
 _BETWEEN: Final = re.compile(r"[\s_-]+")
@@ -41,37 +41,37 @@ class Alias(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     names: Annotated[tuple[Spelling, ...], Field(min_length=1)]
-    """Spellings, the one to prefer first. With `joined`, the parts of one value."""
+    """Spellings, the preferred one first. With `joined`, the parts of one value."""
     field: Place | None = None
-    """Group and name of a field or an input of the catalogue; of a member of an event with `event`."""
+    """Group and name of a field or an input of the catalogue; with `event`, of a member of that event."""
     event: str | None = None
-    """The kind of event that such a value is. Without a field, the value says yes or no to it.
+    """The kind of event that the value tells of. Without a field, the value says whether it happened.
 
-    There is one event of a kind for each object (TR path) that tells of one; `event.time` is its own time.
+    Each object (TR path) that tells of events of a kind makes one of them; `event.time` is the event's own time.
     """
     joins: bool = False
-    """The value goes with such an event, where another entry makes one; it makes none itself.
+    """The value is added to such events if another entry makes them; it makes none itself.
 
-    With that of its object, where its name has instance numbers; else with all.
+    If its name has instance numbers, it is added to the event of its object, else to all.
     """
     unless: Unless | None = None
     top: bool = False
-    """Whether the names stand at the top of a message only, though those of this map may stand below others."""
+    """Whether the names count at the top of a message only, in a map that allows names `below` others."""
     joined: bool = False
     counter: bool = False
-    """The value only counts up: the field is its rate a second. Of `watchdog_reboots_total`, why a router restarted.
+    """The value only counts up: the field is its rate a second; without a field, a rise is an event.
 
-    Without a field, a rise is such an event.
+    A rise of `watchdog_reboots_total` says why a router restarted.
     """
     convert: str | None = None
     """A conversion, where the one of the field's type will not do."""
     values: dict[str, Raw] | None = None
-    """What each value means; an empty text stands for nothing to be kept. Others mean what `*` does, or are invalid.
+    """What each value means; with an empty text nothing is kept. Unlisted values mean what `*` does, or are invalid.
 
-    Case is no matter where a value is not listed as it came, nor whether it has blanks, hyphens or underscores.
+    A value that is not listed exactly is compared again, regardless of case and of blanks, hyphens and underscores.
     """
     words: dict[str, Raw] | None = None
-    """What a text means that has a word beginning so, the first one of these it has; any other says nothing (F8)."""
+    """What a text means in which a word begins like this; the first match counts, other texts say nothing (F8)."""
     unset: tuple[Raw, ...] = ()
     """Values that stand for no measurement."""
     combine: Combine = "first"
@@ -80,7 +80,7 @@ class Alias(BaseModel):
 
     @property
     def conditions(self) -> tuple[When, ...]:
-        """What has to hold for the entry to be asked; all of it."""
+        """What has to hold for the entry to be used, all of it."""
         return (self.when,) if isinstance(self.when, When) else self.when
 
     @cached_property
@@ -91,7 +91,7 @@ class Alias(BaseModel):
         """What *value* means by `values`.
 
         Raises:
-            KeyError: it is not among them.
+            KeyError: it is not listed.
         """
         listed = self.values or {}
         text = value.strip() if isinstance(value, str) else str(value)
@@ -123,21 +123,21 @@ class AliasMap(BaseModel):
     unset: tuple[Raw, ...] = ()
     """Values that stand for no measurement under every name."""
     prefixes: tuple[str, ...] = ()
-    """What some senders leave away at the front of a name, `Device.` for one."""
+    """What some senders leave out at the front of a name, such as `Device.`."""
     tails: bool = False
-    """Whether a name may be known by its last segments alone, where they are those of one field only.
+    """Whether a name may be known by its last segments alone, if they belong to one field only.
 
-    Not one with a prefix: a whole path is what it says.
+    A name with a prefix may not: a whole path means what it says.
     """
     generic: tuple[str, ...] = ()
-    """Last segments that say nothing alone."""
+    """Last segments that say nothing by themselves."""
     below: bool = False
-    """Whether the names may stand below objects of any name (`nwinfo.lte_rsrp`), as answers below the names of calls.
+    """Whether the names may stand below objects of any name (`nwinfo.lte_rsrp`), as answers do below names of calls.
 
     Never below a list, nor below a name that is refused: what stands there is not the router's.
     """
     tables: dict[str, dict[str, Raw]] = {}
-    """Values and their meanings that several entries have in common: `values` may name one of these."""
+    """Values and meanings that several entries share: `values` may name one of these."""
     alias: tuple[Alias, ...]
 
     @model_validator(mode="before")
@@ -166,7 +166,7 @@ class AliasMap(BaseModel):
                 (f"a counter of '{alias.field}'", alias.counter and not _counts(catalogue, alias)),
                 (f"field '{alias.field}'", alias.field is not None and tuple(alias.field.split(".")) not in places),
                 (
-                    f"field '{alias.field}' of no event",
+                    f"field '{alias.field}' without an event",
                     (alias.field or "").startswith("event.") and not (alias.event or alias.counter),
                 ),
                 (f"event '{alias.event}'", alias.event is not None and alias.event not in events),
@@ -185,7 +185,7 @@ def _with_table(entry: Any, tables: Any) -> Any:
 
 
 def _counts(catalogue: Catalogue, alias: Alias) -> bool:
-    """Whether a field may be the rate of a counter: what is derived late passes by the treatments."""
+    """Whether a field may be the rate of a counter: rates are derived after the treatments, so none is applied."""
     if alias.field is None:
         return True
     entry = catalogue.fields.get(alias.field.partition(".")[2])

@@ -7,13 +7,13 @@ from collector.formats.conditions import When
 from collector.formats.paths import Instance, target_of
 
 _LONGEST: Final = 1024
-"""Characters of a value that conditions look at: of thousands of names each may have the same value beside it."""
+"""Characters of a value that conditions look at: thousands of names may each be checked against the same value."""
 
 
 class Beside:
     """The values of one sample that conditions are about, by general name and instance.
 
-    *prefixes* are those that senders may leave away, in references too.
+    *prefixes* are those that senders may leave out, in references too.
     """
 
     def __init__(self, values: dict[tuple[str, Instance], Any], prefixes: tuple[str, ...]) -> None:

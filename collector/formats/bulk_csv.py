@@ -1,7 +1,7 @@
 """CSV of bulk data reports (TR-369 1.4.1, A.3.2): a row for each parameter, or a column for each.
 
-The separator is what the profile says (`CSVEncoding.FieldSeparator`), and so is what goes around a field that has it
-within (`EscapeCharacter`); a report says neither, and the header tells them. Rows end where lines do.
+The profile sets the separator (`CSVEncoding.FieldSeparator`) and the quote around a field that contains it
+(`EscapeCharacter`). A report names neither, so both are told from its header. Rows end where lines do.
 """
 
 import csv
@@ -13,18 +13,18 @@ from collector.formats.flatten import NotFlat
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _RARE: Final = (":", " ", "#", "~", "^")
-"""Separators that only a header with names of the standard shows to be one."""
+"""Separators that count only if the header has names of the standard."""
 _TIME, _NAME, _VALUE = "ReportTimestamp", "ParameterName", "ParameterValue"
 _PARAMETER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,255}")
 CsvSample = tuple[str | None, tuple[tuple[str, Any], ...]]
-"""What a report says of its time, and its pairs."""
+"""The time as the report gives it, and pairs of name and value."""
 
 
 def csv_samples(text: str) -> list[CsvSample] | None:
-    """The samples in a report, one for each time in it; None for what is no report.
+    """The samples in a report, one for each time in it; None if the text is no report.
 
     Raises:
-        NotFlat: a parameter stands twice in one of them.
+        NotFlat: a parameter occurs twice in one of them.
     """
     tables = (_table(text, separator, quote) for quote in _quotes_of(text) for separator in (*_SEPARATORS, *_RARE))
     table = next((rows for rows in tables if rows), None)
@@ -37,12 +37,12 @@ def csv_samples(text: str) -> list[CsvSample] | None:
 
 
 def _quotes_of(text: str) -> tuple[str, ...]:
-    """What may go around fields, the likelier first: where there are double quotes, a single one is an apostrophe."""
+    """The quotes that fields may have, the likelier first: beside double quotes, a single one is an apostrophe."""
     return ('"',) if '"' in text else ("'", '"')
 
 
 def _table(text: str, separator: str, quote: str) -> list[list[str]] | None:
-    """The rows, blanks around fields and empty rows left out; None if the header is none with this separator."""
+    """The rows, without empty ones and blanks around fields; None if there is no header with this separator."""
     lines = csv.reader(
         StringIO(text, newline=""), delimiter=separator, quotechar=quote, skipinitialspace=True, strict=True
     )

@@ -1,11 +1,11 @@
 """TR-369 bulk data over MQTT (TR-369 1.4.1, annex A; TR-181, `Device.BulkData.Profile`): JSON in both report formats,
 what RDK-B makes of one of them, and CSV (`bulk_csv`).
 
-MQTT 3.1.1 carries no content type, and the report format stands nowhere, so both are told from the bytes.
+MQTT 3.1.1 carries no content type, and the report format is named nowhere, so both are told from the bytes.
 
-Rule 1: every element of a report is a reading of its own; elements of one pair each, as RDK-B sends them, are one.
+Rule 1: every element of a report is a reading of its own; elements of one pair each, as RDK-B sends them, make one.
         RDK-B puts the time of a marker beside it, and all instances of a table into a list below one name.
-Rule 2: what was held back before it was sent and names no time has none: its arrival says nothing of it.
+Rule 2: what was held back before it was sent and names no time has none: when it arrived says nothing about it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,20 +28,20 @@ _TIMES: Final = (
     "CollectionTime", "timestamp", "Timestamp", "Time", "Device.DeviceInfo.X_RDKCENTRAL-COM_SystemTime",
     "Device.Time.CurrentLocalTime", "Time.CurrentLocalTime", "InternetGatewayDevice.Time.CurrentLocalTime",
 )  # fmt: skip
-"""The time of a report; in those of RDK-B it is a parameter among others, under the name that the profile gives it."""
+"""Names of a report's time; in RDK-B's reports it is one of the parameters, under the name the profile gives it."""
 _MARKED: Final = "_CT"
-"""What RDK-B puts behind the name of a marker for the name of its time."""
+"""What RDK-B adds to the name of a marker to name its time."""
 _PAIR: Final = 2
-"""Names in one element at most: of a marker and of its time."""
+"""Most names in one element: a marker and its time."""
 _ROOTS: Final = ("Device.", "InternetGatewayDevice.")
 _RDK_TYPE: Final = "REPORT_TYPE"
 _CACHED: Final = "CACHED"
 _WHO: Final = (
     "Device.LocalAgent.EndpointID", "Device.DeviceInfo.SerialNumber", "InternetGatewayDevice.DeviceInfo.SerialNumber",
 )  # fmt: skip
-"""What names the router, best first; with or without the root, which profiles leave out."""
+"""What names the router, best first; with or without the root, which profiles may leave out."""
 _MOST: Final = 2048
-"""Samples in one message: more than one a minute of a day. Each becomes a record that waits in memory."""
+"""Most samples in one message: more than one a minute for a day. Each becomes a record that waits in memory."""
 _Pairs = tuple[tuple[str, Any], ...]
 
 
@@ -56,7 +56,7 @@ class BulkData:
 
     def read(self, payload: bytes, levels: tuple[str, ...]) -> tuple[Reading, ...] | DropReason:
         """The samples in *payload*."""
-        del levels  # nothing in the topic is asked
+        del levels  # the topic says nothing that is needed
         payload = payload.removeprefix(_BOM)
         try:
             found = self._json(payload) if payload.lstrip()[:1] == b"{" else self._csv(payload)
@@ -99,7 +99,7 @@ class BulkData:
 
 
 def _of_one_router(samples: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """Samples with the router that names itself in any of them, for one agent makes one report.
+    """The samples, all with the router that any of them names: a report comes from one agent.
 
     Raises:
         NotFlat: they name several.
@@ -117,9 +117,9 @@ def _who(pairs: Iterable[tuple[str, Any]]) -> str | None:
 
 
 def _elements(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """The elements of a report, None for what is none.
+    """The elements of a report, None if the document is none.
 
-    The root is `Report`, or whatever name an RDK-B profile gives it, which then stands alone.
+    The root is `Report`, or else stands alone under whatever name an RDK-B profile gives it.
     """
     beside = {name: value for name, value in document.items() if name != _ROOT}
     if _ROOT in document:
@@ -135,7 +135,7 @@ def _elements(document: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         elements = [{name: value for element in elements for name, value in element.items()}]
     if not beside:
         return elements
-    # What stands beside the report was said when the message was sent, as its last element was.
+    # What stands beside the report is as new as its last element: both are from when the message was sent.
     *others, last = elements or [{}]
     if beside.keys() & last.keys():
         raise NotFlat
@@ -160,10 +160,10 @@ def _are_pairs(elements: list[dict[str, Any]]) -> bool:
 
 
 def _without_tables(element: dict[str, Any]) -> dict[str, Any]:
-    """The element with the pairs of RDK-B's tables in place of them: `{"Radios": [{"Device.WiFi.Radio.1.Enable": 1}]}`.
+    """The element with RDK-B's tables replaced by their pairs: `{"Radios": [{"Device.WiFi.Radio.1.Enable": 1}]}`.
 
     Raises:
-        NotFlat: a parameter stands twice.
+        NotFlat: a parameter occurs twice.
     """
     tables = {name for name, value in element.items() if _is_table(value)}
     if not tables:

@@ -1,9 +1,9 @@
 """collectd's MQTT plugin: one value list a message, `time:value[:value]` and a NUL, its name in the topic.
 
 Source: collectd 5.12, `src/mqtt.c`; types and the order of their values from `types.db`. Names are
-`plugin[-instance]/type[-instance]` and, of several values, the name of each.
+`plugin[-instance]/type[-instance]`, followed by the value's own name where a type has several values.
 
-Rule 1: whether a number is a rate or a counter nobody can see; the source says so (`counters`).
+Rule 1: a number does not show whether it is a rate or a counter; the source says so (`counters`).
 Rule 2: every message is a part; a router's parts of one interval make one record.
 """
 
@@ -14,7 +14,7 @@ from collector.formats.reading import Options, Reading
 from collector.model import DropReason
 
 VALUES: Final = "@values"
-"""The name under which entries find out what the numbers are: `rates` or `counters`."""
+"""The name that tells entries what the numbers are: `rates` or `counters`."""
 _LIST: Final = re.compile(rb"(?P<time>[0-9]{1,12}(\.[0-9]{1,9})?)(?P<values>(:[^:\s\x00]{1,40}){1,32})[\x00\s]*")
 _NAMES: Final = {
     "if_octets": ("rx", "tx"),
@@ -26,12 +26,12 @@ _NAMES: Final = {
     "disk_ops": ("read", "write"),
     "ps_count": ("processes", "threads"),
 }
-"""Types of several values (`types.db`); the others have one, which is called nothing."""
+"""Types with several values (`types.db`); the others have one, without a name."""
 _TWIN: Final = re.compile(r"netlink-(?=.)")
-"""The netlink plugin reads the very counters of the interface plugin: where both run they are counted once."""
+"""The netlink plugin reads the same counters as the interface plugin: where both run, they are counted once."""
 _LEVELS: Final = 3
 _CLOCK_SET_SINCE: Final = 1_420_070_400
-"""2015: an earlier second is from a clock that was not set (1.7.8)."""
+"""2015-01-01: earlier times come from clocks that were never set (1.7.8)."""
 
 
 class Collectd:

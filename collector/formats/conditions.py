@@ -1,4 +1,4 @@
-"""Conditions of alias maps: what else a sample has to say for an entry to be asked, or for an event to be one."""
+"""Conditions of alias maps: what else a sample has to say for an entry to be used, or for an event to count."""
 
 from typing import Annotated, Any, Self
 
@@ -13,9 +13,9 @@ Place = Annotated[str, StringConstraints(pattern=r"^[a-z]+\.[a-z0-9_]+$")]
 
 
 class When(BaseModel):
-    """A condition on another value of the same sample, met in one of the ways it names. `{i}` is the entry's instance.
+    """A condition on another value of the same sample, met in any of the ways it names. `{i}` is the entry's instance.
 
-    What is not there is not one of any, and has nothing in it.
+    A value that is absent meets `absent`, `not` and `lacks`, and nothing else.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,27 +23,27 @@ class When(BaseModel):
     name: Spelling
     is_: Annotated[Values | None, Field(alias="is")] = None
     has: Words | None = None
-    """The value holds one of these, in whatever case."""
+    """The value contains one of these, regardless of case."""
     between: tuple[float, float] | None = None
     """It is a number from the first to the second."""
     absent: bool = False
     """It is not there."""
     not_: Annotated[Values | None, Field(alias="not")] = None
     lacks: Words | None = None
-    """It holds none of these."""
+    """It contains none of these."""
     via: tuple[Spelling, ...] = ()
-    """References to follow from the entry's object to that of `name`: each is a parameter that names the next."""
+    """References to follow from the entry's object to that of `name`: parameters that each name the next object."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
         asks = any(way is not None for way in (self.is_, self.has, self.between)) or self.absent
         denies = [way for way in (self.not_, self.lacks) if way is not None]
         if asks + len(denies) != 1:
-            raise ValueError("when: found both or neither of is and not, expected one of them, or has, lacks, between")
+            raise ValueError("when: found none or too many, expected is, has, between or absent, or one of not, lacks")
         return self
 
     def holds(self, value: Any) -> bool:
-        """Whether it holds of *value*, None for a name that did not come."""
+        """Whether the condition holds for *value*, which is None for a name that did not come."""
         if self.not_ is not None:
             return value is None or not any(same(value, raw) for raw in self.not_)
         if self.lacks is not None:
@@ -57,7 +57,7 @@ class When(BaseModel):
 
 
 class Unless(BaseModel):
-    """A field of the same sample, and what it must not say: an event is none after all where it does."""
+    """A field of the same sample, and the values of it that rule an event out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

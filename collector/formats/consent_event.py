@@ -1,9 +1,9 @@
 """Consent events of the wire format v1: topic `ueip/v1/<router>/consent` (docs/firmware.md).
 
-Rule 1: a join needs everything in order; an exit needs only to be one. When in doubt the exit is honoured (K35).
-Rule 2: the country of a join says whose ledger it goes to, and the registry has the word on it as of a report (D17);
-        an exit goes to every ledger that knows the router.
-Rule 3: what was shown is evidence of a join only; an exit carries none of it.
+Rule 1: a join has to be right throughout; an exit only has to be recognisable. In doubt the exit is honoured (K35).
+Rule 2: a join goes to the ledger of its country, which the registry decides as it does for reports (D17); an exit goes
+        to every ledger that knows the router.
+Rule 3: what the owner was shown is evidence of a join; an exit carries none of it.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ from collector.registry import Registry
 
 Events = tuple[tuple[Region, ConsentEvent], ...]
 _NEEDED: Final = {"schema_version", "event_id", "action", "channel"}
-"""What makes an exit one."""
+"""All that an exit needs."""
 _EVIDENCE: Final = ("policy_version", "policy_digest", "language", "adult_or_guardian")
 
 
 class ActDocument(BaseModel):
-    """What an act says, whichever way it comes; those who read one say which actions and channels they take."""
+    """What an act says, whichever way it comes; subclasses say which actions and channels they take."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
@@ -55,7 +55,7 @@ class ActDocument(BaseModel):
         description="Storage regions the text named; the country's own when absent.",
     )
     adult_or_guardian: Literal["adult", "guardian"] | None = Field(
-        default=None, description="Who attested to be old enough."
+        default=None, description="Who gave the attestation of age."
     )
 
 
@@ -102,7 +102,7 @@ class ConsentDecoder:
 
 
 def _read(found: dict[str, Any]) -> ConsentDocument:
-    """The document in *found*; of an exit, without what is wrong with it and what it does not need (K35)."""
+    """The document in *found*; if it is an exit, without what is wrong in it and not needed (K35)."""
     try:
         return ConsentDocument.model_validate(found)
     except ValidationError as error:
@@ -113,7 +113,7 @@ def _read(found: dict[str, Any]) -> ConsentDocument:
 
 
 def _readable(found: dict[str, Any]) -> dict[str, Any]:
-    """Time as a time: pydantic's strict mode takes none from a string outside JSON. An exit needs no readable time."""
+    """*found* with its time parsed: outside JSON, strict pydantic takes no string for it. An exit does without one."""
     when = found.get("time")
     try:
         made = datetime.fromisoformat(when) if isinstance(when, str) else None
@@ -124,7 +124,7 @@ def _readable(found: dict[str, Any]) -> dict[str, Any]:
 
 
 class Arrival(NamedTuple):
-    """Whose act it is, and when it came; `replayed` as of a `Message`."""
+    """Whose act it is, and when it came; `replayed` as in `Message`."""
 
     router: str
     received_at: int
@@ -202,10 +202,11 @@ def _event(
 
 
 def act_refs(name: str, action: Action, pseudonyms: Pseudonymiser) -> tuple[bytes, tuple[bytes, ...]]:
-    """What an act is known by, given the *name* of its router and its own, and what else it may be known by.
+    """What an act is known by, and what else it may be known by; *name* is made of the router and the act's id.
 
-    Two acts that do different things are two, whatever their ids: nobody is kept in by an id that a join has had (K35).
-    An exit is known by its name alone, as every act once was, and so may a join be: under that it opens nothing twice.
+    Acts that do different things are different acts, whatever their ids: no exit is lost because a join has had its
+    id (K35). An exit is known by its name alone, as every act once was. Joins are looked up by that as well, so that an
+    old one opens nothing twice.
     """
     own = name if action is Action.EXIT else f"{name}\0{action}"
     once = pseudonyms.all_refs("consent event", name) if action is Action.JOIN else ()

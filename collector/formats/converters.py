@@ -1,6 +1,6 @@
 """Conversions from what routers write to what the catalogue takes. An alias names the one it needs.
 
-Rule 1: a conversion gives a value, `NOTHING` for what stands for no measurement, or raises ValueError for what is none.
+Rule 1: a conversion returns a value, or `NOTHING` where none was measured; it raises ValueError for anything else.
 Rule 2: no conversion decides on bounds; the catalogue does.
 """
 
@@ -16,7 +16,7 @@ _YES: Final = frozenset({"1", "true", "on", "enable", "enabled", "yes", "up"})
 _NO: Final = frozenset({"0", "false", "off", "disable", "disabled", "no", "down"})
 _CLOCK: Final = re.compile(r"(?:(\d{1,4})w\s*)?(?:(\d{1,6})\s*d(?:ays?)?,?\s*)?(\d{1,4}):(\d{2}):(\d{2})")
 _SPELT: Final = re.compile(r"(?:(\d{1,6})\s*d\s*)?(?:(\d{1,6})\s*h\s*)?(?:(\d{1,6})\s*m\s*)?(?:(\d{1,6})\s*s)?")
-"""Blanks belong to what is before them: between parts that may be missing, each of them could belong to several."""
+"""Blanks belong to the part before them: between optional parts, one blank could be matched in several ways."""
 _DAY, _HOUR, _MINUTE = 86_400, 3600, 60
 _THREE_DIGITS: Final = frozenset(
     "302 310 311 312 313 314 315 316 330 334 338 342 344 346 348 352 354 356 358 360 364 365 366 376 708 722 732"
@@ -27,7 +27,7 @@ _ZTE: Final = re.compile(r"zte\b(\s*corp(\.|oration)?)?[\s_-]*", re.IGNORECASE)
 _SERIES: Final = re.compile(r"zx[a-z0-9]{2,3}\s+", re.IGNORECASE)
 """ZTE's fixed-line series, which its gateways write before the model: "ZXHN H199A", "ZXV10 H108L"."""
 _HOTTEST: Final = 80
-"""Degrees Celsius that no battery lives to report."""
+"""Degrees Celsius; no battery gets hotter than this."""
 _THOUSANDTHS: Final = 1000
 _VOLTS: Final = 30
 _MICROVOLTS: Final = 100_000
@@ -36,13 +36,13 @@ _MICROVOLTS: Final = 100_000
 def number(value: Any) -> Any:
     """A number, also written as text; NaN and infinity are no measurement."""
     if isinstance(value, bool):
-        raise ValueError("a boolean is no number")  # noqa: TRY004 - rule 1: one exception for every value that is none
+        raise ValueError("a boolean is not a number")  # noqa: TRY004 - rule 1: one exception for all of them
     if isinstance(value, str):
         text = value.strip()
         if text.lower() in {"nan", "-nan"}:
             return NOTHING
         if not _NUMBER.fullmatch(text):
-            raise ValueError("no number")
+            raise ValueError("not a number")
         value = float(text) if any(mark in text for mark in ".eE") else int(text)
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -50,7 +50,7 @@ def number(value: Any) -> Any:
         return int(value) if value.is_integer() else value
     if isinstance(value, int):
         return value
-    raise ValueError("no number")
+    raise ValueError("not a number")
 
 
 def whole(value: Any) -> Any:
@@ -119,7 +119,7 @@ def duration(value: Any) -> Any:
 def plmn(value: Any) -> Any:
     """A PLMN, or its country and network code put together with the zeros that numbers lose (3GPP TS 23.003, 2.2).
 
-    A country code of zero is that of no network.
+    A country code of zero belongs to no network.
     """
     parts = [str(part).strip() for part in value] if isinstance(value, list) else [str(value).strip()]
     if not parts or not all(part.isascii() and part.isdigit() for part in parts):
@@ -134,7 +134,7 @@ def plmn(value: Any) -> Any:
 
 
 def maker(value: Any) -> Any:
-    """A maker by the name it is listed under: routers add what kind of company it is."""
+    """A maker under its listed name: routers add the kind of company."""
     name = text(value)
     return "ZTE" if isinstance(name, str) and _ZTE.match(name) else name
 
@@ -162,7 +162,7 @@ def minutes(value: Any) -> Any:
 
 
 def celsius(value: Any) -> Any:
-    """Degrees of a battery from degrees, tenths or thousandths: which it is shows, for no battery is at 80 degrees."""
+    """Degrees of a battery, from degrees, tenths or thousandths: the size tells which, for none is at 80 degrees."""
     found = number(value)
     if found is NOTHING or abs(found) <= _HOTTEST:
         return found
@@ -170,7 +170,7 @@ def celsius(value: Any) -> Any:
 
 
 def millivolts(value: Any) -> Any:
-    """Millivolts of a battery from volts, millivolts or microvolts: one cell has 3 to 5 V, a pack up to 30."""
+    """Millivolts of a battery from volts, millivolts or microvolts: a cell has 3 to 5 V, a pack up to 30."""
     found = number(value)
     if found is NOTHING:
         return found
@@ -184,12 +184,12 @@ def ucs2(value: Any) -> Any:
 
 
 def reachable(value: Any) -> Any:
-    """The state of the link by the part of packets that were lost."""
+    """The state of the link, by the share of packets that were lost."""
     lost = number(value)
     if lost is NOTHING:
         return NOTHING
     if not 0 <= lost <= 1:
-        raise ValueError("no part of a whole")
+        raise ValueError("not a share")
     return "disconnected" if lost == 1 else "connected"
 
 

@@ -4,8 +4,8 @@
 
 Rule 1: `os` and `ops` carry the serial number, behind the manufacturer's OUI (and the product class): the serial is
         the router, as it is in topics of our own format, in the registry and in what a customer reads out.
-Rule 2: an instance is unique within its authority only, so an authority that is there is part of the identity.
-Rule 3: what is no endpoint id is taken as it stands.
+Rule 2: an instance is unique within its authority only, so the authority, if there is one, is part of the identity.
+Rule 3: what is no endpoint id is taken as it is.
 """
 
 import re
@@ -19,20 +19,20 @@ _ENDPOINT: Final = re.compile(
     r"(?:urn:bbf:usp:id:)?(?P<scheme>[a-z][a-z-]{1,15}):(?P<authority>[^:/]{0,64}):(?P<instance>[^:/]{1,128})"
 )
 _PARTS: Final = {"os": 2, "ops": 3}
-"""How many parts the instance of a scheme with a serial number has, hyphens between them (TR-069, 3.4.4)."""
+"""How many parts, with hyphens between them, the instance of a scheme with a serial number has (TR-069, 3.4.4)."""
 _REPLY_TO: Final = "reply-to="
 _OUI_AND_SERIAL: Final = re.compile(r"[0-9A-F]{6}-(?P<serial>.+)")
 
 
 _LONGEST: Final = 512
-"""Characters of a name: no topic of a source is longer. What is remembered by names is bounded by this."""
+"""Most characters of a name: no topic of a source is longer. It bounds the memory for names."""
 
 
 def router_of(named: str) -> str | None:
-    """The router's identity as topics of our own format have it, or None for what cannot be one.
+    """The router's identity as in topics of our own format, or None for what cannot be one.
 
-    Of a topic level `reply-to=<topic>`, with which MQTT 3.1.1 agents say where answers go (TR-369, 4.4.2), the last
-    level of that topic counts.
+    In a level `reply-to=<topic>`, by which MQTT 3.1.1 agents say where answers go (TR-369, 4.4.2), the last level of
+    that topic counts.
     """
     return _router_of(named) if len(named) <= _LONGEST else None
 

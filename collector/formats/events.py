@@ -1,7 +1,7 @@
-"""Fault events out of what an alias map found: one of a kind for each object that tells of one.
+"""Fault events from what an alias map found: at most one of a kind for each object.
 
-Rule 1: an event has a time, of its own or of its sample; one whose own time is not known is none.
-Rule 2: one that was long before its sample was told before: tables of what once was are sent again and again.
+Rule 1: an event has a time, its own or its sample's; one that should have its own and has none is left out.
+Rule 2: one from long before its sample is left out: it was told before, for routers send old tables again and again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from collector.formats.paths import Instance, object_of
 from collector.formats.values import YES_OR_NO, Found, Values
 
 RECENT: Final = timedelta(days=1)
-"""How long before its sample an event with a time of its own may have been."""
+"""How far from its sample an event with a time of its own may be."""
 _TIME: Final = "event.time"
 _NONE: Final = object_of("", ())
 Groups = Mapping[str, Mapping[str, Any]]
@@ -34,7 +34,7 @@ class Events:
         self._timed = {object_of(n, ())[0] for alias in aliases if alias.field == _TIME for n in alias.names}
 
     def of(self, found: Sequence[Found], sample: datetime, groups: Groups, notes: Notes) -> list[dict[str, Any]]:
-        """The events in *found*, their members by name, of a sample that was taken at *sample* and says *groups*."""
+        """The events in *found*, each as its members by name; the sample was taken at *sample* and says *groups*."""
         told: dict[_Key, _Members] = {}
         joining: dict[_Key, _Members] = {}
         for item in found:
@@ -49,7 +49,7 @@ class Events:
     ) -> dict[str, Any] | None:
         kind, (place, _) = key
         when = self._values.of(_TIME, members.pop(_TIME, []), notes) if place in self._timed else sample
-        # The difference, for a day before or after the sample may be beyond the calendar's end.
+        # The difference is compared, for a day before or after the sample may be outside the calendar.
         if when is UNSET or abs(when - sample) > RECENT:
             return None
         if any(_is_none_after_all(item.alias, groups) for several in members.values() for item in several):
@@ -65,7 +65,7 @@ class Events:
 
 
 def _joined_to(key: _Key, joining: Mapping[_Key, _Members]) -> _Members:
-    """What goes with an event: what is said of its own object, and of none in particular."""
+    """What is added to an event: what is said of its own object, and of no object in particular."""
     kind, _ = key
     return joining.get((kind, _NONE), {}) | joining.get(key, {})
 

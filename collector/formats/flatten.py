@@ -1,7 +1,7 @@
-"""Structures to flat names: objects below objects with dots, objects in lists with numbers from 1, as TR paths do.
+"""Structures to flat names: dots between nested objects, numbers from 1 for objects in lists, as in TR paths.
 
-Rule 1: a name that comes twice, as `{"a.b": 1, "a": {"b": 2}}` says it, is a duplicate key like any other (G1).
-Rule 2: what it makes is bounded by the size of the message, whatever is nested how often under however long a key.
+Rule 1: a name that comes twice, as `a.b` in `{"a.b": 1, "a": {"b": 2}}`, is a duplicate key like any other (G1).
+Rule 2: the result is bounded by the size of the message, however deep it nests and however long its keys are.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 _LONGEST: Final = 256
-"""Characters of a path below which nothing is taken apart any more: no name of a format is as long."""
+"""Characters; below a longer path nothing is taken apart, for no format has names that long."""
 MOST: Final = 16_384
 """Names in one sample; the longest one seen in the field has 2,237."""
 
@@ -21,8 +21,8 @@ class NotFlat(ValueError):
 def flatten(document: dict[str, Any] | list[Any]) -> tuple[tuple[str, Any], ...]:
     """Name and value of everything in *document*, in its order.
 
-    Lists without objects in them, empty structures and what stands below a path that is too long stay whole: no map
-    of names has use for them. *document* nests as deep as a message may, which is bounded.
+    Lists without objects, empty structures and what stands below a path that is too long stay whole: no alias map has
+    a use for them. *document* nests no deeper than a message may.
 
     Raises:
         NotFlat: two values have the same name, or there are more than 16,384.

@@ -1,11 +1,11 @@
 """ZTE's local interface, as agents publish its answers: flat maps of `goform`, nested ones of `ubus`.
 
-Both are JSON. A `goform` answer is one object of texts (`multi_data=1`); of `ubus` come objects below names of calls,
-or JSON-RPC answers `{"result": [0, {...}]}`, alone or several in a list, with texts and numbers mixed.
+Both are JSON. A `goform` answer is one object of texts (`multi_data=1`); `ubus` gives objects below the names of calls,
+or JSON-RPC answers `{"result": [0, {...}]}`, one or a list of them, with texts and numbers mixed.
 
 Rule 1: the flag is `tr069_user_improv_flag` at the top of the object (catalogue 1.7.2); nowhere else, and never one of
         its look-alikes.
-Rule 2: an expired session answers with every value blank. That is no router without signal, it says nothing.
+Rule 2: an expired session answers with every value blank. That says nothing; it does not mean a router without signal.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ from collector.model import DropReason, Flag
 FLAG: Final = "tr069_user_improv_flag"
 _YES, _NO = ("1", 1), ("0", 0)
 _TIMES: Final = ("time", "timestamp", "_timestamp", "last_updated")
-"""Firmware says no time; the agents that publish its answers add one of these at the top."""
+"""Firmware gives no time; the agents that publish its answers add one of these at the top."""
 _SESSION: Final = frozenset(
     {
         "loginfo", "LD", "RD", "AD", "stok", "login_error", "login_lock_time", "psw_fail_num_str", "user_ip_addr",
         "zte_web_sault", "ubus_rpc_session", "login_fail_num", "login_fail_lock_lefttime", "login_timeout_lefttime",
     }
 )  # fmt: skip
-"""Names that speak of the session with the local interface alone."""
+"""Names that only concern the session with the local interface."""
 _ANSWER: Final = 2
 """Members of a JSON-RPC answer's `result`: the status of ubus and the data."""
 
@@ -39,8 +39,8 @@ class Maps:
         self._options = options
 
     def read(self, payload: bytes, levels: tuple[str, ...]) -> tuple[Reading, ...] | DropReason:
-        """One reading of a message, none of one in which every value is blank or which only speaks of a session."""
-        del levels  # the router is the source's business, and nothing else stands in these topics
+        """One reading, or none if every value is blank or only concerns the session."""
+        del levels  # the source finds the router in them, and they hold nothing else
         try:
             document = _answered(parse_structure(_bare(payload), max_depth=self._options.max_depth))
             values = flatten(document)
@@ -59,7 +59,7 @@ class Maps:
         )
 
     def _flag(self, top: Mapping[str, Any]) -> Flag:
-        """What the declared place says; a source that rests on the ledger hears a no there all the same (D2)."""
+        """What the declared place says; a no counts even if the source relies on the ledger alone (D2)."""
         said = _said(top)
         if said is Flag.NO:
             return said
@@ -74,7 +74,7 @@ class Maps:
 
 
 def _bare(payload: bytes) -> bytes:
-    """Without the byte order mark that Windows adds, and the NUL that ends a text of C."""
+    """Without the byte order mark that Windows adds, and the NUL that ends a C string."""
     return payload.removeprefix(b"\xef\xbb\xbf").rstrip(b"\0")
 
 

@@ -1,8 +1,8 @@
-"""Which entries of an alias map a name of a message is known by.
+"""Which entries of an alias map a name in a message belongs to.
 
-Rule 1: letter by letter first, as an extension of any vendor, or with `*` for what is between; then with a prefix
-        put back that the sender left away, by its tail, or without the objects it stands below, each only where the
-        map says so.
+Rule 1: a name is looked up letter by letter first, as any vendor's extension, or by an entry with `*`; then with a
+        prefix that the sender left out, by its tail, or without the objects it stands below, each only if the map
+        allows it.
 Rule 2: what stands in a list or below a refused name is somebody else's: a terminal's signal is not the router's.
 """
 
@@ -16,18 +16,18 @@ from collector.formats.paths import LONGEST, Instance, generalise, of_any_vendor
 
 _REMEMBERED: Final = 16_384
 _OBJECT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-"""What an object may be called that names stand below: a call's name, not a terminal's address."""
+"""What an object that names stand below may be called: a call's name, not a terminal's address."""
 _DEEPEST: Final = 16
 """Objects that a name may stand below: it is looked for below each, and a message may have thousands of names."""
 _PLACES: Final = 1000
 OF_ADAPTERS: Final = "@"
-"""Names that adapters give to what they have seen of a message begin so."""
+"""How names begin that adapters themselves give to what they see in a message."""
 Entries = tuple[tuple[int, Alias], ...]
 """Each with its `order_of`."""
 
 
 class Known(NamedTuple):
-    """How the map calls a name, its instance numbers, and the entries it has for it, in order."""
+    """A name as the map has it, its instance numbers, and the entries for it, in order."""
 
     general: str
     instance: Instance
@@ -50,7 +50,7 @@ def place_of(order: int) -> int:
 
 
 class Naming:
-    """The names of one alias map, ready to be asked; *refused* says of a name whether it is a refused one."""
+    """The names of one alias map, ready to be asked; *refused* says whether a name is refused."""
 
     def __init__(self, aliases: AliasMap, refused: Callable[[str], bool]) -> None:
         self._map = aliases
@@ -64,11 +64,11 @@ class Naming:
         self._roots = {_root_of(name[len(p) :]) for name in self._known for p in aliases.prefixes if name.startswith(p)}
         whens = [when for alias in aliases.alias for when in alias.conditions]
         self.conditions: Final = frozenset(name for when in whens for name in (when.name, *when.via))
-        """Names that entries make conditions of."""
+        """Names that conditions of entries ask about."""
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     def find(self, path: str) -> Known | None:
-        """What the map knows of a name, None if it is neither an entry's nor a condition's."""
+        """What the map knows of a name, None if no entry and no condition has it."""
         return self._remembered(path) if len(path) <= LONGEST else None
 
     def _find(self, path: str) -> Known | None:
@@ -123,8 +123,8 @@ def _root_of(general: str) -> str:
 def _unambiguous(aliases: AliasMap) -> dict[str, Entries]:
     """The tails that belong to one field only.
 
-    An entry with a condition, or one that makes an event, is none to know a name by; yet its tails are not free. One
-    that hangs on what only the adapter says has no part in it.
+    An entry with a condition or an event is never found by its tails, yet no other entry is by the same ones. One that
+    depends on what only the adapter says is left out of all this.
     """
     fields: dict[str, set[str | None]] = {}
     entries: dict[str, Entries] = {}

@@ -6,7 +6,7 @@ posts it over HTTP with the time in the query; over MQTT that time is a member, 
 Rule 1: interfaces and what is in them have numbers from 1, as instances of TR paths have.
 Rule 2: what only the whole of an interface tells is given names of its own: how many terminals it has, its band, and
         whether a default route leaves there.
-Rule 3: agents swap rx and tx of access points on purpose. Nothing that is read of those minds: errors are of both ways.
+Rule 3: agents swap rx and tx of access points on purpose. It does not matter here: errors are added up over both.
 """
 
 import re
@@ -22,11 +22,11 @@ from collector.model import DropReason
 
 KIND: Final = "DeviceMonitoring"
 CLIENTS: Final = "@clients"
-"""The name under which entries find out how many terminals an interface has."""
+"""The name that tells entries how many terminals an interface has."""
 BAND: Final = "@band"
 """The name of the band an interface is in: `2g`, `5g` or `6g`, by its frequency in MHz, else by its channel."""
 GATEWAY: Final = "@gateway"
-"""The name under which entries find out that an interface has a gateway: the way to the Internet leads there."""
+"""The name that tells entries that an interface has a gateway, and so leads to the Internet."""
 _BANDS: Final = ((2400, 2500, "2g"), (4900, 5925, "5g"), (5925, 7200, "6g"), (1, 15, "2g"), (32, 200, "5g"))
 """From, below, band: frequencies and channels have no number in common (IEEE 802.11, annex E)."""
 _TIME: Final = "time"
@@ -34,7 +34,7 @@ _CLOCK: Final = "general.local_time"
 _OURS: Final = frozenset({"type", _TIME})
 """Members that say what the object is and when it was made."""
 _IN_TOPIC: Final = re.compile(r"(?:^|[?&])time=([^&]+)")
-"""The time in a level of the topic, that is the agent's query or a part of it."""
+"""The time in a level of the topic that is the agent's query or a part of it."""
 
 
 class DeviceMonitoring:

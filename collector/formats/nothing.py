@@ -1,13 +1,13 @@
-"""What a conversion makes of a value that stands for no measurement, and what conversions are."""
+"""What conversions are, and what they return where nothing was measured."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 
 class _Nothing:
-    """What an unset value converts to; it is no measurement, and no fault either."""
+    """What an unset value converts to: neither a measurement nor a fault."""
 
 
 NOTHING: Final = _Nothing()
 Convert = Callable[[Any], Any]
-"""Gives a value, `NOTHING` for what stands for no measurement, or raises ValueError for what is none."""
+"""Returns a value, or `NOTHING` where none was measured; raises ValueError for anything else."""

@@ -11,15 +11,15 @@ from collector.formats.nothing import NOTHING
 from collector.formats.times import moment
 
 _BETWEEN: Final = re.compile(r"[\s/,;()&]+")
-"""What stands between the parts of a version and is no part of one. No colon: that is between those of an address."""
+"""What separates the parts of a version. No colon: that separates the parts of an address."""
 _NUMBER_PART: Final = re.compile(r"[0-9+-]+")
 _LONGEST_NUMBER: Final = 8
-"""Digits of a version in a row (`ver64`); as many in several parts, and nothing else, are somebody's number."""
+"""Most digits in a row in a version (`ver64`); more, even in several parts, with nothing else are somebody's number."""
 _VERSION_WORDS: Final = frozenset(
     "alpha beta build final fw hotfix hw patch prod rc rel release rev revision sp sw ver version".split()
 )
 _VERSION_PART: Final = re.compile(r".*[0-9].*|[A-Z]{1,4}")
-"""A part of a version among others: it has a digit in it, or is short and of capitals, as `EU` is."""
+"""One of several parts of a version: it has a digit in it, or is a few capitals like `EU`."""
 _REGULATORY: Final = re.compile(r"(?P<country>[A-Za-z]{2})[ IiOo]?")
 _DIGITS_APART: Final = re.compile(r"([0-9]{3})[ -]?([0-9]{2,3})")
 _STANDARD: Final = re.compile(r"(?<![a-z])(be|ax|ac|[abgn])(?![a-z])|(?<![a-z])([abgn]{2,4})(?![a-z])")
@@ -47,7 +47,7 @@ _RCPI_END: Final = 220
 def version(value: Any) -> Any:
     """A version, its parts joined by `_` where firmware writes blanks, brackets or commas between them.
 
-    Words that no version has make a text of it, which is not kept (F8).
+    With a word that no version has it is free text, which is not kept (F8).
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError("no version")  # noqa: TRY004 - rule 1
@@ -62,7 +62,7 @@ def version(value: Any) -> Any:
 
 
 def serial(value: Any) -> Any:
-    """A serial number; all zeros is that of a router nobody gave one."""
+    """A serial number; all zeros stand for a router that was given none."""
     text = "".join(str(value).split())
     return text if text.strip("0") else NOTHING
 
@@ -110,7 +110,7 @@ def regulatory_country(value: Any) -> Any:
 
 
 def ipv4_network(value: Any) -> Any:
-    """An address with its prefix length, of address and mask."""
+    """An address with its prefix length, from address and mask."""
     address, mask = (str(part).strip() for part in value)
     if IPv4Address(address) == _NONE:
         return NOTHING
@@ -118,7 +118,7 @@ def ipv4_network(value: Any) -> Any:
 
 
 def public_ipv4(value: Any) -> Any:
-    """An address that cannot be one of a LAN: it is the WAN's, though nothing says so."""
+    """An address that no LAN can have: it is the WAN's, though nothing says so."""
     address = IPv4Address(str(value).strip())
     return str(address) if address.is_global or address in _CGNAT else NOTHING
 
@@ -130,7 +130,7 @@ def global_ipv6(value: Any) -> Any:
 
 
 def rcpi(value: Any) -> Any:
-    """A level in dBm of an RCPI: half decibels above -110 dBm, up to 220 (IEEE 802.11, 9.4.2.37)."""
+    """A level in dBm from an RCPI: half decibels above -110 dBm, up to 220 (IEEE 802.11, 9.4.2.37)."""
     found = int(str(value).strip())
     if not 0 <= found <= _RCPI_END:
         return NOTHING
@@ -138,6 +138,6 @@ def rcpi(value: Any) -> Any:
 
 
 def time(value: Any) -> Any:
-    """A time; one of a clock that was never set, and one that stands for never, is none."""
+    """A time; nothing for a clock that was never set and for a date that means never."""
     when = moment(value, _UTC)
     return NOTHING if when is None or when >= _FOREVER else _EPOCH + timedelta(milliseconds=when)

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 LONGEST: Final = 256
-"""Longer names are nobody's parameter: they are unknown, and cost no work."""
+"""No parameter has a longer name: such a name is unknown, and costs no work."""
 _INSTANCE: Final = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _VENDOR: Final = re.compile(r"(?<![^.])X_[0-9A-Za-z]+(?:-[0-9A-Za-z]+|_(?:COM|NET|ORG|CN))*_")
 """`X_` and an OUI or domain name (TR-106, 3.3), dots written as hyphens or, by older firmware, as underscores."""
@@ -20,14 +20,14 @@ def generalise(name: str) -> tuple[str, Instance]:
 
 
 def of_any_vendor(name: str) -> str:
-    """The name with `X_{v}_` in place of whoever extended the data model."""
+    """The name with `X_{v}_` in place of the vendor who extended the data model."""
     return _VENDOR.sub("X_{v}_", name) if "X_" in name else name
 
 
 def target_of(value: object, prefixes: tuple[str, ...], below: str) -> Instance | None:
-    """The instance that a reference points to, of the object that the general name *below* is a parameter of.
+    """The instance that a reference points to, of the object whose parameter has the general name *below*.
 
-    Of a list of references the first that fits counts; a prefix may be missing, and so may the dot at the end.
+    In a list of references the first that fits counts; a prefix may be missing, and so may the dot at the end.
     """
     if not isinstance(value, str):
         return None
@@ -45,7 +45,7 @@ def tails_of(name: str) -> list[str]:
 
 
 def object_of(general: str, instance: Instance) -> tuple[str, Instance]:
-    """The object, as a general name, whose parameter a path is: all up to its last instance number."""
+    """The object whose parameter a path is, as a general name: everything before its last instance number."""
     return general.rpartition("{i}")[0], instance
 
 

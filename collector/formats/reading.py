@@ -1,7 +1,7 @@
 """What a format other than our own says, before its names are understood: the common ground of all adapters.
 
 Rule 1: an adapter takes a payload apart and understands nothing of it; what a name means is data
-        (`schemas/formats/*.toml`), so a new spelling of a firmware is no change of code.
+        (`schemas/formats/*.toml`), so a firmware's new spelling needs no change of code.
 Rule 2: an adapter never raises: what it cannot read is a `DropReason`.
 """
 

@@ -1,7 +1,7 @@
 """The wire format v1: topic and payload to `Report` (docs/firmware.md).
 
 A clean message is decoded once, by the closed schema. What that refuses, and what might hold a key twice, is read
-again slowly and key by key.
+again, slowly and key by key.
 """
 
 import re
@@ -26,14 +26,14 @@ FORMAT: Final = "report-v1"
 ROUTER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TOPIC: Final = re.compile(rf"ueip/v1/({ROUTER.pattern})/(report|consent)")
 LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
-"""A topic may have 65,535 bytes (MQTT 5, 1.5.4); what is remembered by topics is bounded by this."""
+"""A topic may have 65,535 bytes (MQTT 5, 1.5.4); this bounds the memory for topics."""
 _encode: Final = msgspec.json.Encoder().encode
 _skip: Final = msgspec.json.Decoder(msgspec.defstruct("nothing", [])).decode
 _FLAG: Final = b'"ueip"'
-"""Where these bytes are missing and nothing is escaped there is no flag, and no more needs to be known."""
+"""Without these bytes and without escapes there is no flag, and nothing more needs to be known."""
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
-"""A number is searched for at once; for bytes of bytes, `in` makes an error of CPython's first and throws it away."""
+"""As a number, for speed: given bytes, CPython's `in` first makes an exception and throws it away."""
 
 
 def parse_topic(topic: str) -> tuple[str, str] | None:
@@ -65,7 +65,7 @@ class ReportDecoder:
         self.max_depth = max_depth
 
     def decode(self, message: Message, router: str) -> Report | DropReason:
-        """The report in *message*, or why there is none. Does not judge the flag, but for one that cannot be there."""
+        """The report in *message*, or why there is none. Does not judge the flag, unless it cannot be there at all."""
         payload = message.payload
         if len(payload) > self.max_bytes:
             return DropReason.OVERSIZE
@@ -82,7 +82,7 @@ class ReportDecoder:
     def valid(self, payload: bytes) -> Any:
         """The wire tree of a report without escapes in which all is known and valid, or None.
 
-        A key may stand twice in it, of which the last counts: whoever takes the tree has to look.
+        A key may occur twice, and its last value counts: whoever takes the tree has to check for that.
         """
         if payload.find(_FLAG) < 0 or len(payload) > self.max_bytes or _BACKSLASH in payload:
             return None
@@ -94,9 +94,9 @@ class ReportDecoder:
         return tree if tree is not None and not has_key_twice(payload, tree) else None
 
     def _nearly_clean(self, payload: bytes) -> tuple[Any, Flag, Tally] | None:
-        """The same of a payload that holds unknown keys beside, as of firmware with a defect, or None."""
+        """The same for a payload that also holds unknown keys, as defective firmware sends them, or None."""
         tree = self._compiled.decode_open(payload)
-        # As many brackets as levels are allowed cannot nest deeper.
+        # With no more brackets than levels allowed, it cannot nest too deep.
         if tree is None or payload.count(b"{") + payload.count(b"[") > self.max_depth:
             return None
         try:
@@ -120,24 +120,24 @@ class ReportDecoder:
             return DropReason.MALFORMED
         tree = self._cleaner.clean(document, notes)
         if "policy_version" in document and tree.policy_version is UNSET:
-            tree.policy_version = ""  # what cannot be read is no silence: it names a version that there is not
+            tree.policy_version = ""  # unreadable is not absent: it counts as a version that does not exist
         flag = self._agreed(_flag(document), document)
         return _report(router, tree, flag, notes if isinstance(notes, Tally) else None)
 
 
 def has_key_twice(payload: bytes, tree: Any) -> bool:
-    """Whether a key stands twice in a payload without escapes, of which *tree* was decoded.
+    """Whether a key occurs twice in a payload without escapes, from which *tree* was decoded.
 
     msgspec keeps the last of two equal keys without a word. A payload without escapes has as many quotes as its tree
-    written out again, unless a key stands in it twice: so duplicates are seen without a second parser. One that is
-    what was written out, for its router writes in the order of the schema, has not even to be counted.
+    written out again, unless a key occurs twice: so duplicates are seen without a second parser. Where the two are
+    equal, because the router writes in the order of the schema, no quotes need to be counted.
     """
     written = _encode(tree)
     return written != payload and payload.count(_QUOTE) != written.count(_QUOTE)
 
 
 def _is_object(payload: bytes) -> bool:
-    """Whether *payload* is one JSON object; nothing of it becomes one of Python's."""
+    """Whether *payload* is one JSON object; no Python object is made of it."""
     try:
         _skip(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -152,7 +152,7 @@ def _flag_of(tree: Any) -> Flag:
 
 
 def _flag(document: dict[str, Any]) -> Flag:
-    """The flag as D1 has it: `is True`, not truth, for 1 and "false" are true to Python."""
+    """The flag as D1 has it: `is True`, for Python takes 1 and "false" for true as well."""
     if "ueip" not in document:
         return Flag.ABSENT
     value = document["ueip"]
@@ -212,7 +212,7 @@ def _age(tree: Any) -> int | None:
 
 
 def names_another(router: str, serial: Any, said: Any) -> bool:
-    """Whether a payload that has this serial and IMEI, or UNSET, names routers, and none of them is the topic's."""
+    """Whether a payload with this serial and the IMEI *said*, or UNSET, names a router, but not that of the topic."""
     if router in (serial, said) or (serial is UNSET and said is UNSET):
         return False
     imei = None if said is UNSET else normal_imei(said)

@@ -1,4 +1,4 @@
-"""Sources: topics of routers that speak another format than ours, and how such a message is read.
+"""Sources: topics of routers that speak a format other than ours, and how their messages are read.
 
 Rule 1: a source says which level of the topic is the router, because the broker's access rules tie that level to its
         credentials; a router that only the payload names has to be allowed expressly.
@@ -67,14 +67,14 @@ class Source(Sealed, frozen=True):
         return next((place for place, level in enumerate(self.filter) if level in {"+", "#"}), len(self.filter))
 
     def report(self, reading: Reading, message: Message, tally: Tally) -> Report | DropReason:
-        """What one of these samples reports, or why it cannot; *tally* counts what is left out."""
+        """The report that one of these samples makes, or why there is none; *tally* counts what is left out."""
         named = self._named(reading, message)
         router = None if named is None else router_of(named)
         if router is None:
             return DropReason.UNKNOWN_TOPIC
         time = self._time(reading, message)
         arrived = reading.time is None and time is not None
-        # Events are dated by the sample, also by one whose time is that of its arrival.
+        # Events take the time of the sample, even if that is only when it arrived.
         tree, counters, parts, networks = self.translator.translate(replace(reading, time=time), tally)
         return Report(
             router=router,
@@ -93,7 +93,7 @@ class Source(Sealed, frozen=True):
             removed=tuple(sorted(tally.counts.items())),
             counters=counters,
             parts=parts,
-            # Its beginning, not its number: that of a longer interval would be smaller, and stand for one long over.
+            # Its beginning, not its number: once intervals are made longer, numbers would go back to those long over.
             interval=(time or 0) // self.interval * self.interval if reading.partial else None,
             arrived=arrived,
         )
@@ -123,9 +123,9 @@ class Source(Sealed, frozen=True):
 
 
 def says_nothing(report: Report) -> bool:
-    """Whether nothing of a report could be kept: a blank map, a name nobody knows. A refusal always says something.
+    """Whether there is nothing in a report to be kept: it is blank, or has unknown names only.
 
-    So does a report without a time: events need one, and it is refused for that.
+    A refusal always says something. So does a report without a time, which events need: it is refused for that.
     """
     if report.flag not in {Flag.YES, Flag.NONE} or report.time is None:
         return False

@@ -39,7 +39,7 @@ def parse_structure(payload: bytes, *, max_depth: int) -> dict[str, Any] | list[
         raise NotStrict from None
     if not isinstance(value, dict | list) or deeper_than(value, max_depth):
         raise NotStrict
-    # Only now, with the depth known to be small, the slower parser that can be asked about keys.
+    # The slower parser, which sees keys that come twice, runs only once the depth is known to be small.
     return _without_duplicates(payload)
 
 

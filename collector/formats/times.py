@@ -1,6 +1,6 @@
 """Times as routers write them, to milliseconds since 1970.
 
-Rule 1: a clock that was never set says no time: 1970, 0001 and build dates are None, not a measurement's age.
+Rule 1: a clock that was never set tells no time: 1970, 0001 and build dates are None, not the time of a measurement.
 Rule 2: a time without a zone is the router's local one, in the zone the source names.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 _SET_SINCE: Final = 1_420_070_400_000
-"""2015-01-01: what is earlier comes from a clock that was never set."""
+"""2015-01-01: earlier times come from clocks that were never set."""
 _LAST: Final = 253_402_300_799_999
 """The end of the year 9999, where the calendar ends."""
 _SECONDS_END: Final = 100_000_000_000

@@ -25,7 +25,7 @@ from collector.formats.values import Found, Values, entries_of, tell
 from collector.model import Part, Removal
 
 GATHERED: Final = frozenset({"sum", "max", "min", "any", "connected"})
-"""What can be put together of values that come in messages of their own."""
+"""Ways to combine values that work across messages, too."""
 _SERVING: Final = "network.plmn"
 _MILLISECONDS: Final = 1000
 _COUNTERS_END: Final = 2**64 - 1
@@ -33,7 +33,7 @@ _COUNTERS_END: Final = 2**64 - 1
 
 
 class Translated(NamedTuple):
-    """What a reading became: the tree of our own format, and what makes sense beside other readings only.
+    """What a reading became: the tree of our own format, and what makes sense only together with other readings.
 
     `networks` are all serving networks that it names: a router with several modems has several.
     """
@@ -77,14 +77,14 @@ class Translator:
                 parts += self._parts(field, said, notes)
             elif (made := self._values.of(field, said, notes)) is not UNSET:
                 groups.setdefault(group, {})[name] = made
-            else:  # a rate that is said needs no counter
+            else:  # a rate that was sent needs no counter
                 counters += self._counters(field, [item for item in values if item.alias.counter], notes)
         told = [item for item in found if item.alias.event is not None and not item.alias.counter]
         networks = self._values.every(_SERVING, by_field.get(_SERVING, ()))
         return Translated(self._tree(groups, told, reading, notes), tuple(counters), tuple(parts), networks)
 
     def entries(self, path: str) -> tuple[Alias, ...] | None:
-        """What the map has for a name; nothing for one that it only asks about, None for one that it does not know."""
+        """The map's entries for a name; none for one that only conditions ask about, None for an unknown one."""
         known = self._naming.find(path)
         return None if known is None else tuple(alias for _, alias in known.entries)
 
@@ -96,7 +96,7 @@ class Translator:
             match = self._naming.find(path)
             if match is not None:
                 known.append((path, value, match))
-            # What is asked for as a condition only is not kept: it counts as removed if it is a refused name.
+            # What only conditions ask about is not kept: if its name is refused, it counts as removed.
             if match is None or (not match.entries and self._cleaner.refuses(path)):
                 unknown.append((path, value))
         wanted = self._naming.conditions
@@ -111,7 +111,7 @@ class Translator:
         return found, unknown
 
     def _counters(self, field: str, found: Sequence[Found], notes: Notes) -> list[Part]:
-        """What the counters of one field stand at, each for itself; those of the first entry that has some."""
+        """The counters of one field, one by one, from the first entry that has any."""
         return next((made for entry in entries_of(found) if (made := list(self._counted(field, entry, notes)))), [])
 
     def _counted(self, field: str, entry: list[Found], notes: Notes) -> Iterator[Part]:
@@ -125,7 +125,7 @@ class Translator:
                 yield Part(field, key_of(item.path), value, self._most(field))
 
     def _parts(self, field: str, found: Sequence[Found], notes: Notes) -> Iterator[Part]:
-        """The instances of one field that other messages have more of."""
+        """The instances of one field; other messages may have more of them."""
         for item in found:
             if (value := self._values.of(field, [item], notes)) is not UNSET:
                 yield Part(field, key_of(item.path), value, self._most(field), item.alias.combine)
@@ -154,7 +154,7 @@ def _by_field(found: Iterable[Found]) -> dict[str, list[Found]]:
 
 
 def key_of(path: str) -> str:
-    """What tells instances apart between messages; the record has a pseudonym of it, for a name can be tried out."""
+    """What tells instances apart across messages; the record holds a pseudonym of it, for a name could be guessed."""
     return f"{crc32(path.encode('utf-8', 'replace')):08x}"
 
 

@@ -1,11 +1,11 @@
 """USP records over MQTT (TR-369 1.4.1): what an agent notifies its controller of.
 
-A record that says hello, a heartbeat, an answer to somebody else's question say nothing of the router. `Boot!`,
-`ValueChange`, `Triggered!` and `Push!` become samples; the last is a bulk data report in a text.
+Greetings, heartbeats and answers to somebody else's questions say nothing of the router. `Boot!`, `ValueChange`,
+`Triggered!` and `Push!` become samples; the last is a bulk data report in a text.
 
 Rule 1: what cannot be read whole is not read: segments, payloads of a TLS session, a record of two kinds.
 Rule 2: the endpoint id in the record names the router; whether it may is for the source to say.
-Rule 3: a value that is told because it changed says more than one in a report: `CHANGED` stands beside it.
+Rule 3: a value sent because it changed says more than one in a report: `CHANGED` stands beside it.
 """
 
 import re
@@ -29,7 +29,7 @@ _NOTIFICATIONS: Final = (
 _BOOT, _PUSH, _TRIGGERED = "Boot!", "Push!", "Triggered!"
 _MAP, _DATA = "ParameterMap", "Data"
 CHANGED: Final = "@changed"
-"""The name under which entries find out that a value was told because it changed."""
+"""The name that tells entries that a value was sent because it changed."""
 _DATED: Final = re.compile(
     r"[A-Za-z_-]{1,32}-(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z)-\d{1,20}", re.ASCII
 )
@@ -39,7 +39,7 @@ _Readings = tuple[Reading, ...]
 
 
 class _Unreadable(ValueError):
-    """The record is none, or one that is not for us to read; says nothing of its content."""
+    """No record, or one that is not for us to read; says nothing of its content."""
 
 
 class Usp:
@@ -51,7 +51,7 @@ class Usp:
         self._bulk = BulkData(options)
 
     def read(self, payload: bytes, levels: tuple[str, ...]) -> _Readings | DropReason:
-        """The samples in a record; nothing in the topic is asked."""
+        """The samples in a record; the topic says nothing that is needed."""
         try:
             record = _parsed("Record", payload)
             content = _content_of(record)
@@ -69,8 +69,8 @@ class Usp:
         named = message.header.msg_id
         dated = _DATED.fullmatch(named)
         sent = moment(dated["time"], self._zone) if dated else None
-        # Numbers start again with the agent, and its clock where nothing sets it: as a key, such an id would take the
-        # next start for the last one.
+        # An agent's numbers start again when it does, and so does a clock that nothing sets: with such an id as the
+        # key, its next start would pass for the last one.
         key = named if sent is not None or _UUID.fullmatch(named) else None
         return tuple(
             replace(
@@ -83,7 +83,7 @@ class Usp:
         )
 
     def _told(self, notify: Any, levels: tuple[str, ...]) -> _Readings | DropReason:
-        """The samples in a notification; none of one that says nothing of the router."""
+        """The samples in a notification; none if it says nothing of the router."""
         kind = _only(notify, _NOTIFICATIONS)
         if kind == "value_change":
             change = notify.value_change
@@ -100,7 +100,7 @@ class Usp:
         return ()
 
     def _boot(self, params: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:
-        """The parameters of a start, and those that it carries as JSON within one."""
+        """The parameters of a start, and those that one of them carries as JSON."""
         said = {f"Device.{_BOOT}.{name}": value for name, value in params.items() if name != _MAP}
         packed = params.get(_MAP, "").strip()
         carried = parse_object(packed.encode(), max_depth=self._max_depth) if packed else {}
@@ -130,7 +130,7 @@ def _content_of(record: Any) -> bytes | None:
     session = record.session_context
     if (session.payload_sar_state, session.payloadrec_sar_state) != (WHOLE, WHOLE):
         raise _Unreadable
-    # A session context without a payload only asks for records anew, or says what was received (TR-369, 3.4).
+    # A session context without a payload only asks for records again, or says what was received (TR-369, 3.4).
     return b"".join(session.payload) or None
 
 

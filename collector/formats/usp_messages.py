@@ -1,10 +1,10 @@
 """The messages of USP 1.4 (TR-369, `usp-record-1-4` and `usp-msg-1-4`) as far as they are read here.
 
 protobuf makes its classes at run time from the names, numbers and types below, which are facts of the standard: so
-nothing is generated, and a field that stands nowhere here is skipped as an unknown one is.
+no code is generated, and a field that is not listed here is skipped like an unknown one.
 
 Rule 1: maps are written as the repeated pairs that they are on the wire, for a map forgets a key that came twice.
-Rule 2: enums are written as numbers: a value that a later version adds is read and not understood.
+Rule 2: enums are written as numbers: a value that a later version adds is read, though not understood.
 """
 
 from functools import cache
@@ -25,7 +25,7 @@ _TYPES: Final = {
 _Fields = dict[str, tuple[int, str]]
 
 PLAINTEXT: Final = 0
-"""`Record.PayloadSecurity`: the payload is a message; TLS12 (1) is one of a TLS session that we are no end of."""
+"""`Record.PayloadSecurity`: the payload is a message; TLS12 (1) is part of a TLS session that does not end here."""
 WHOLE: Final = 0
 """`PayloadSARState`: the payload is not in segments."""
 
@@ -33,7 +33,7 @@ RECORDS: Final = (
     "no_session_context", "session_context", "websocket_connect", "mqtt_connect", "stomp_connect", "disconnect",
     "uds_connect",
 )  # fmt: skip
-"""The kinds of record; a record is of one."""
+"""The kinds of record; a record is exactly one of them."""
 _MESSAGES: Final[dict[str, _Fields]] = {
     "Record": {
         "version": (1, "string"),
@@ -78,7 +78,7 @@ _MESSAGES: Final[dict[str, _Fields]] = {
 
 @cache
 def message_class(name: str) -> Any:
-    """The class of a message, `Record` and `Msg` for two."""
+    """The class of a message, such as `Record` or `Msg`."""
     return GetMessageClass(_pool().FindMessageTypeByName(f"{_PACKAGE}.{name}"))
 
 

@@ -1,4 +1,4 @@
-"""One field out of the values that an alias map found for it: converted, put together, and checked by the catalogue.
+"""One field from the values that an alias map found for it: converted, put together, and checked by the catalogue.
 
 Rule 1: an entry's names and instances make one value; of several entries the first that says something wins.
 Rule 2: a value is checked by the catalogue as if the router had sent it in our own format.
@@ -46,12 +46,12 @@ _COMBINE: Final[dict[str, Callable[[Alias, list[Any]], Any]]] = {
     _AGREED: lambda _, values: values[0] if all(value == values[0] for value in values) else UNSET,
 }
 _OVER_STATIONS: Final = frozenset({"wifi.wifi_station_rssi_dbm_min", "wifi.wifi_station_rssi_dbm_median"})
-"""Fields that of few stations would describe a person's device, however many others the router has (U33)."""
+"""Fields that, taken over few stations, would describe a person's device, however many others there are (U33)."""
 _NTH: Final = {"lowest": 0, "second": 1}
 _LONGEST_TEXT: Final = 256
-"""Characters looked at for a word."""
+"""Characters of a text that are searched for words."""
 YES_OR_NO: Final = ""
-"""In place of a field: what an event without one says of itself."""
+"""In place of a field: whether an event without one happened."""
 
 
 class Found(NamedTuple):
@@ -68,7 +68,7 @@ class Found(NamedTuple):
 
 
 class Keeper(Notes, Protocol):
-    """Notes that also want to hear what is kept as which field or event, and what is no measurement."""
+    """Notes that are also told what is kept as which field or event, and what is no measurement."""
 
     def kept(self, path: str, field: str) -> None: ...
 
@@ -76,7 +76,7 @@ class Keeper(Notes, Protocol):
 
 
 def tell(notes: Notes, what: Literal["kept", "unset"], item: Found, *more: str) -> None:
-    """Tell a `Keeper` of what became of a value and of all names it came under; other notes do not want to hear it."""
+    """Tell a `Keeper` what became of a value, under all names it came under; other notes are not told."""
     listener = getattr(notes, what, None)
     if listener is not None:
         for path in (item.path, *item.beside):
@@ -114,7 +114,7 @@ class Values:
         return agreed[0] if agreed and all(made == agreed[0] for made in agreed) else UNSET
 
     def every(self, field: str, found: Sequence[Found]) -> tuple[Any, ...]:
-        """The values of all names and instances of the entry that says something, where the first one is taken."""
+        """The values of all names and instances of the first entry that says something."""
         for entry in entries_of(found):
             items = _joined(entry) if entry[0].alias.joined else entry
             if made := [one for item in items if (one := self._one(field, item, Tally())) is not UNSET]:
@@ -164,7 +164,7 @@ class Values:
         parts = value if alias.joined else [value]
         said = [part for part in parts if not self.is_unset(part, alias)]
         if len(said) < len(parts):
-            # Half a network names a country, and cannot be read (3.2); half of anything else says nothing.
+            # Half a PLMN names a country or a network and cannot be read (3.2); half of anything else says nothing.
             if field == "network.plmn" and said:
                 _refuse(field, item, notes)
             tell(notes, "unset", item)
@@ -187,7 +187,7 @@ class Values:
         kind = self._types[field]
         convert = CONVERTERS[alias.convert] if alias.convert else _BY_TYPE.get(kind)
         made = (convert or CONVERTERS["text"])(value)
-        # A unit's factor makes fractions, of which whole numbers have none: 3.98 V are 3980 mV.
+        # A unit's factor may leave a fraction where the field takes whole numbers: 3.98 V are 3980 mV.
         return round(made) if kind == "int" and isinstance(made, float) else made
 
 
@@ -227,6 +227,6 @@ def _begins(word: str) -> Callable[[str], Any]:
 
 def _refuse(field: str, item: Found, notes: Notes) -> None:
     notes.removed(Removal.INVALID, item.path)
-    # A serving network that cannot be read may be one of another region, whatever the format calls it.
+    # A serving network that cannot be read may belong to another region, whatever the format calls it.
     if field == "network.plmn" and isinstance(notes, Tally):
         notes.suspect_plmn = True
