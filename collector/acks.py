@@ -7,8 +7,8 @@ Rule 4: a message that is left with the broker is never acknowledged on its conn
         after it are still acknowledged in order of receipt. The broker sends it again on the next connection (4.4), and
         until then it takes one place of the window.
 Rule 5: a packet id that was left is never acknowledged on that connection, whatever else comes under it: a broker that
-        counts its ids up without checking (Mosquitto to 2.0.11 at least; MQTT 5, 2.2.1 forbids it) would think the
-        message that was left acknowledged. Such a message is settled here, takes a place, too, and comes again.
+        counts its ids up without checking (Mosquitto to 2.0.11 at least; MQTT 5, 2.2.1 forbids it) would take the
+        message that was left for acknowledged. Such a message is settled here, takes a place, too, and comes again.
 """
 
 import time

@@ -23,7 +23,7 @@ from collector.repeats import REBOOT, Told, is_told, remembered, told_again
 WATCHDOG: Final = "event.watchdog_reboots_total"
 """The counter of which no rate is made: a rise says why the router restarted."""
 EVENT: Final = "event."
-"""How names of counters begin: before the kind of an event, a rise is such an event; the watchdog's has a member."""
+"""Prefix of counters: followed by the kind of an event, a rise is such an event; the watchdog's has a member."""
 _UPTIME, _VERSION = "router.uptime_seconds", "router.software_version"
 _CAUSE: Final = "disconnect_cause"
 _DISCONNECT: Final = "wan_unexpected_disconnect"

@@ -83,7 +83,7 @@ class Intake:
         self._events(outcome.exits, token, size, told)
 
     def _retained(self, message: Message, token: Token) -> None:
-        """A retained report is dropped, and the broker told to forget it. An empty one only tells it that (K10)."""
+        """A retained report is dropped, and cleared at the broker. An empty one is that clearing, no report (K10)."""
         if not message.payload:
             token.complete()
             return

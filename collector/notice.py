@@ -28,7 +28,7 @@ def notice_faults(
 ) -> list[str]:
     """What the collector would do though no version that counts from *now* on names it, one sentence for each.
 
-    *derived* are the names of what it works out for itself, which leaving out of messages would not prevent.
+    *derived* are the names of what it works out for itself, which no omission of fields in messages prevents.
     """
     if policies.in_force(now) is None:
         return [f"policies: found no version in force, expected one; '{policies.first.version}' takes effect later."]

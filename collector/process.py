@@ -23,8 +23,8 @@ def calm_garbage_collector() -> None:
 def few_heaps() -> None:
     """Let threads use what others gave back: glibc keeps a heap for each thread, as large as it ever was.
 
-    One is for the loop's thread, which must not wait for the stores', and one for all others. To be called before there
-    are any; without glibc it does nothing.
+    It leaves one to the loop's thread, which must not wait for the others, and one to all others. To be called before
+    there are any; without glibc it does nothing.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 2)

@@ -7,8 +7,7 @@ remembered once, whatever else its reports say.
 
 Rule 1: this way only ever keeps. Whatever is not plain goes the long way, which decides: `record` returns None.
 Rule 2: both ways make the same record of the same message; the fuzzer compares them.
-Rule 3: nothing that changes while the collector runs is remembered: who has left and what time it is are asked each
-        time.
+Rule 3: nothing that changes while the collector runs is remembered: who has left, and the time, are asked each time.
 """
 
 from collections.abc import Callable, Container, Mapping

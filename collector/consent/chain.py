@@ -1,4 +1,4 @@
-"""Follows the chain of a ledger, entry by entry, over the bytes that were written, not what a program reads in them.
+"""Follows the chain of a ledger, entry by entry, over the bytes that were written, not what a program makes of them.
 
 Rule 1: an entry is in order when its text is the one that the collector writes, its hash is that of its content, it
         follows the entry before, and the columns that find it say the same.
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Row":
-        """The row that belongs to a text, from the text alone: before it is stored there is no other."""
+        """The row that a text will be stored as."""
         try:
             said = msgspec.json.decode(text, type=_Columns)
         except msgspec.DecodeError:

@@ -31,7 +31,7 @@ from collector.model import (
 )
 
 _JOINED: Final = State.JOINED
-"""Needed for each record, and looking up a member of an enumeration takes its time."""
+"""Needed for each record, and looking up a member of an enumeration takes time."""
 _FLAG_REFUSALS: Final = {
     Flag.NO: DropReason.FLAG_FALSE,
     Flag.ABSENT: DropReason.FLAG_ABSENT,

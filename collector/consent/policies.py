@@ -67,7 +67,7 @@ class Policies:
 
     @property
     def first(self) -> Policy:
-        """The version that counts for a router that declares none: a newer one it would have to declare (002 L127)."""
+        """The version that counts for a router that declares none: a newer one would have to be shown (002 L127)."""
         return self.versions[0]
 
     def get(self, version: str) -> Policy | None:

@@ -5,7 +5,7 @@ MQTT 3.1.1 carries no content type, and the report format is named nowhere, so b
 
 Rule 1: every element of a report is a reading of its own; elements of one pair each, as RDK-B sends them, make one.
         RDK-B puts the time of a marker beside it, and all instances of a table into a list below one name.
-Rule 2: what was held back before it was sent and names no time has none: when it arrived says nothing about it.
+Rule 2: what was held back before it was sent and names no time has none: its arrival does not tell it.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """Consent events of the wire format v1: topic `ueip/v1/<router>/consent` (docs/firmware.md).
 
 Rule 1: a join has to be right throughout; an exit only has to be recognisable. In doubt the exit is honoured (K35).
-Rule 2: a join goes to the ledger of its country, which the registry decides as it does for reports (D17); an exit goes
-        to every ledger that knows the router.
+Rule 2: a join goes to the ledger of its country, the registry having the same say as for reports (D17); an exit goes to
+        every ledger that knows the router.
 Rule 3: what the owner was shown is evidence of a join; an exit carries none of it.
 """
 
@@ -204,9 +204,8 @@ def _event(
 def act_refs(name: str, action: Action, pseudonyms: Pseudonymiser) -> tuple[bytes, tuple[bytes, ...]]:
     """What an act is known by, and what else it may be known by; *name* is made of the router and the act's id.
 
-    Acts that do different things are different acts, whatever their ids: no exit is lost because a join has had its
-    id (K35). An exit is known by its name alone, as every act once was. Joins are looked up by that as well, so that an
-    old one opens nothing twice.
+    Acts that do different things are two, whatever their ids: no exit is lost because a join has had its id (K35). An
+    exit is known by its name alone, as every act once was; joins are looked up by it, too, so that none opens twice.
     """
     own = name if action is Action.EXIT else f"{name}\0{action}"
     once = pseudonyms.all_refs("consent event", name) if action is Action.JOIN else ()

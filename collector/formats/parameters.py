@@ -14,7 +14,7 @@ _BETWEEN: Final = re.compile(r"[\s/,;()&]+")
 """What separates the parts of a version. No colon: that separates the parts of an address."""
 _NUMBER_PART: Final = re.compile(r"[0-9+-]+")
 _LONGEST_NUMBER: Final = 8
-"""Most digits in a row in a version (`ver64`); more, even in several parts, with nothing else are somebody's number."""
+"""Most digits in a row in a version (`ver64`); more in several parts, and nothing else, are somebody's number."""
 _VERSION_WORDS: Final = frozenset(
     "alpha beta build final fw hotfix hw patch prod rc rel release rev revision sp sw ver version".split()
 )
