@@ -65,7 +65,7 @@ def place_of(settings: Settings, region: Region) -> Place:
 
 
 def end_of(settings: Settings, region: Region, *, admin: str, anew: bool) -> End:
-    """The store of an enabled region as one end of a move; *admin* signs in to PostgreSQL, *anew* is a target's."""
+    """The store of an enabled region as one end of a move; *admin* signs in to PostgreSQL, *anew* is for a target."""
     own, rules = settings.regions.of(region), consent_rules(settings)
     key_ids = [key.key_id for key in read_keys(own)]
     if own.postgresql is None:

@@ -19,8 +19,8 @@ def join_refusal(
 ) -> DropReason | None:
     """Why a join does not count for the ledger of *region*, or None; asked on receipt and again with the commit.
 
-    *standing* is what the ledger says of the router, where that is known: a consent that was void is given anew only
-    by somebody who attests to be of age (K33).
+    *standing* is what the ledger says of the router, where that is known: a consent that was void can be given again
+    only by somebody who attests to be of age (K33).
     """
     complete = mode == "registered"
     policy = policies.get(version_of(join, policies))
