@@ -96,8 +96,8 @@ class Region:
         """As the writer does before it takes the first message."""
         await self.writer._recover()
         await self.writer._open()
-        while self.writer._committing._page is not None:
-            await self.writer._committing.refresh()
+        while self.writer._news._page is not None:
+            await self.writer._news.refresh()
         self.check()
         return self
 

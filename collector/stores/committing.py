@@ -1,11 +1,11 @@
-"""What a writer does with its store: opens it, commits what waits and what was spooled, learns what others wrote.
+"""What a writer does with its store: opens it, commits what waits and what was spooled.
 
 Rule 1: acts that waited in the spool are committed first of all; then what was spooled and what comes, by turns.
 Rule 2: what the store decided on is settled, and forgotten in the spool, after the commit returned and never before.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,24 +14,20 @@ import msgspec
 from collector.acks import NO_TOKEN
 from collector.consent.acts import reaches_until
 from collector.consent.ledger import Result
-from collector.consent.standing import Standing, State
 from collector.errors import SpoolUnavailable, StoreUnavailable, where
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Record
 from collector.stores import Committed, Store
 from collector.stores.answer import Answer
 from collector.stores.health import Health
+from collector.stores.news import News
 from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes, records_in
 from collector.stores.queue import TAKEN_BACK, Batch, Item, Queue, refs_of, takes_its_turn
-from collector.stores.retention import Purging
 from collector.stores.spool import Spool
 
-REFRESH_SECONDS: Final = 1.0
-"""How often the ledger is asked for what other processes wrote, `ueip exit` for one."""
 DRAINED_AT_ONCE: Final = 1000
 """Records out of the spool in one commit: what comes meanwhile waits for no more than these."""
-_JOINED_AT_ONCE: Final = 10_000
 
 
 class Committing:
@@ -44,6 +40,7 @@ class Committing:
         spool: Spool,
         outage: Outage,
         outcomes: Outcomes,
+        news: News,
         *,
         queue: Queue,
         held: Queue,
@@ -57,22 +54,19 @@ class Committing:
         self._spool = spool
         self._outage = outage
         self._outcomes = outcomes
+        self._news = news
         self._queue = queue
         self._held = held
         self._most = most
         self._back = back
-        self._seq = 0
-        self._refreshed = float("-inf")
-        self._purging = Purging()
         self._singly = 0
         self._stuck: list[Item] = []
         self._spool_next = True
-        self._page: bytes | None = b""
 
     @property
     def has_work(self) -> bool:
         """Whether there is something to ask the store for, beside news."""
-        if self._queue or self._health.is_away or self._outage.acts or self._page is not None:
+        if self._queue or self._health.is_away or self._outage.acts or self._news.has_more:
             return True
         return self._may_drain()
 
@@ -88,24 +82,12 @@ class Committing:
         self._health.asks()
         try:
             await self._store.open()
-            # In this order: what another process writes in between is learnt with the next refresh.
-            head = await self._store.head()
-            standings = [*await self._store.closed(), *(one.standing for one in await self._store.changes(head.seq))]
-            await self._catch_up(head.seq)
+            standings = await self._news.of_opened()
         except Exception as error:  # whatever it is, the other regions go on
             raise self._health.refuses(error) from error
         self._health.opened()
-        self._learn(standings)
+        self._news.learn(standings)
         self._health.reads(idle=not self._queue)
-
-    async def _catch_up(self, seq: int) -> None:
-        """Who has joined: what was known is brought up to date, unless this is not the ledger it was known from."""
-        if 0 < self._seq <= seq and not self._health.is_doubted:
-            self._outage.joined.learn(one.standing for one in await self._store.changes(self._seq))
-        else:
-            self._outage.joined.clear()
-            self._page = b""
-        self._seq = seq
 
     @property
     def is_ordinary(self) -> bool:
@@ -175,11 +157,11 @@ class Committing:
     def _committed(self, batch: Batch, committed: Committed, seconds: float) -> None:
         self._end(batch)
         was_away = self._health.is_away
-        self._wrote(committed.appended)
+        self._news.wrote(committed.appended)
         self._health.answers()
         if committed.decided:
             self._decided(batch, committed.decided)
-        self._learn(committed.standings)
+        self._news.learn(committed.standings)
         if batch.items:
             self._outcomes.committed(batch.items, committed, seconds)
         if batch.sheltered and (spooled := [item for item in batch.items if item.row > 0]):
@@ -187,11 +169,6 @@ class Committing:
             self._spool.delete([item.row for item in spooled])
         if was_away:
             self._back()
-
-    def _wrote(self, appended: range) -> None:
-        """Entries of our own are no news: what follows on what is known need not even be read."""
-        if appended and appended.start == self._seq + 1:
-            self._seq = appended.stop - 1
 
     def _decided(self, batch: Batch, results: list[Result]) -> None:
         """Tell those who wait what the ledger made of each act."""
@@ -246,50 +223,3 @@ class Committing:
         self._queue.put_back(self._stuck, [])
         self._stuck = []
         return False
-
-    def wants_news(self) -> bool:
-        """Whether it is time for `refresh`."""
-        return self._page is not None or time.monotonic() - self._refreshed >= REFRESH_SECONDS
-
-    async def refresh(self) -> bool:
-        """Learn what other processes wrote to the ledger; also shows whether an idle store still answers.
-
-        False if it does not, and a pause is due.
-        """
-        now = time.monotonic()
-        self._health.asks()
-        try:
-            if self._page is not None:
-                await self._more_joined(self._page)
-            if now - self._refreshed >= REFRESH_SECONDS:
-                self._refreshed = now
-                await self._news()
-        except Exception as error:  # noqa: BLE001 - a bug of ours too is one region's trouble
-            self._health.refuses(error)
-            return False
-        self._health.reads(idle=not self._queue)
-        return True
-
-    async def _news(self) -> None:
-        changes = await self._store.changes(self._seq)
-        self._seq = max((one.standing.seq for one in changes), default=self._seq)
-        self._learn(one.standing for one in changes)
-        self._outcomes.expired(await self._purging.go_on(self._store.purge))
-        await self._outcomes.leaving.learnt(changes, self._store)
-
-    async def _more_joined(self, after: bytes) -> None:
-        """Another page of those who have joined."""
-        refs = await self._store.joined(after, _JOINED_AT_ONCE)
-        self._outage.joined.add(refs)
-        self._page = refs[-1] if len(refs) == _JOINED_AT_ONCE else None
-        if self._page is None:
-            self._outage.joined.is_complete = not self._outage.joined.is_full
-
-    def _learn(self, standings: Iterable[Standing]) -> None:
-        """What the ledger said last of each router; what is spooled of those it has closed is purged."""
-        last = {standing.device_ref: standing for standing in standings}.values()
-        self._outage.learn(last)
-        if self._spool.records:
-            for standing in last:
-                if standing.state is not State.JOINED:
-                    self._spool.purge([standing.device_ref], standing.state.refusal)

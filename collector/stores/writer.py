@@ -22,10 +22,11 @@ from collector.errors import SpoolUnavailable, StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Record
 from collector.stores import Store
-from collector.stores.committing import REFRESH_SECONDS, Committing
+from collector.stores.committing import Committing
 from collector.stores.door import Door
 from collector.stores.growing import Growing
 from collector.stores.health import Health
+from collector.stores.news import REFRESH_SECONDS, News
 from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes
 from collector.stores.queue import Item, Queue, takes_its_turn
@@ -74,8 +75,9 @@ class Writer:
         self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag, known_routers=spool.known_routers)
         self._outcomes = Outcomes(self.region, metrics, settled)
         self._shelter = Shelter(spool, self._outage, self._outcomes)
+        self._news = News(store, self._health, spool, self._outage, self._outcomes, self._queue)
         self._committing = Committing(
-            store, self._health, spool, self._outage, self._outcomes,
+            store, self._health, spool, self._outage, self._outcomes, self._news,
             queue=self._queue, held=self._shelter.held, most=self._most, back=self._came_back,
         )  # fmt: skip
         self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
@@ -173,7 +175,7 @@ class Writer:
             # What was spooled, and what is written singly, waits for no company.
             if well and self._committing.is_ordinary:
                 await self._growing.after(time.perf_counter() - began)
-            fresh = not self._committing.wants_news() or await self._committing.refresh()
+            fresh = not self._news.is_due() or await self._news.refresh()
             # A store that has to be opened anew is so at once: that lets go of a file that is not the right one.
             if not well or (not fresh and self._health.is_open):
                 await self._wait(self._health.pause)

@@ -146,8 +146,8 @@ class LedgerAndWriter(RuleBasedStateMachine):
         self.race = Race(path, ground=self.made.ground, **self.options)
         self.store = self.made(path, self.race.settings)
         self.store.path = path
-        committing = self.race.writer._committing
-        self.race.store = self.race.writer.store = committing._store = self.store
+        writer, committing = self.race.writer, self.race.writer._committing
+        self.race.store = writer.store = committing._store = writer._news._store = self.store
         committing._most = self.batch
         self.run(self.race.open())
         self.known_closed = {router for router in ROUTERS if not self.owners[router].is_open}
@@ -352,8 +352,8 @@ class LedgerAndWriter(RuleBasedStateMachine):
     @rule()
     def refresh(self) -> None:
         """The writer looks what others wrote."""
-        self.race.writer._committing._refreshed = float("-inf")
-        self.run(self.race.writer._committing.refresh())
+        self.race.writer._news._refreshed = float("-inf")
+        self.run(self.race.writer._news.refresh())
         self.learn(set(ROUTERS))
 
     @rule()

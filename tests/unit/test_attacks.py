@@ -191,7 +191,7 @@ async def test_a_store_that_reads_but_does_not_write_is_not_called_recovered() -
     metrics.in_flight += 1
     writer.submit(record(), NO_TOKEN, 0)
     await writer.step()
-    await writer._committing.refresh()
+    await writer._news.refresh()
 
     assert not metrics.store_up[Region.GERMANY]
 

@@ -233,13 +233,13 @@ class Neighbours:
     async def learn(self) -> None:
         """Wait until the collector has read the ledger to its end."""
         seq = (await self.other.head()).seq
-        await until(lambda: self.writer._committing._seq == seq)
+        await until(lambda: self.writer._news._seq == seq)
 
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What other processes write is read soon."""
-    monkeypatch.setattr("collector.stores.committing.REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr("collector.stores.news.REFRESH_SECONDS", 0.01)
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -194,16 +194,16 @@ async def test_a_refusal_is_an_exit_until_all_who_joined_are_known(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who joined is read page by page; one who is on a page that was not read yet must not be told apart by that."""
-    monkeypatch.setattr("collector.stores.committing._JOINED_AT_ONCE", 2)
+    monkeypatch.setattr("collector.stores.news._JOINED_AT_ONCE", 2)
     names = sorted("abcd", key=lambda name: router(name).device_ref)
     here = await region(folder, *names)
     after = await here.restarted(open_store=False)
     await after.writer._open()
-    await after.writer._committing.refresh()
+    await after.writer._news.refresh()
     after.goes_away()
     early = after.put(leave(names[-1], at=LATER, only_if_joined=True))
     for _ in range(2):
-        await after.writer._committing.refresh()
+        await after.writer._news.refresh()
     known = [after.writer._outage.joined.knows(router(name)) for name in names]
     late = after.put(leave("z", at=LATER, only_if_joined=True))
 
@@ -219,7 +219,7 @@ async def test_who_joined_by_a_ledger_that_was_replaced_is_not_known(folder: Pat
     await here.step()
     here.store.store, here.store.fails_with = other.store, Cause.NOT_ANSWERING
     await here.writer._open()
-    await here.writer._committing.refresh()
+    await here.writer._news.refresh()
     await here.refuse()
     receipts = here.put(record("a", 2), record("x", 2))
     await here.shelter()
@@ -779,8 +779,8 @@ async def test_an_exit_by_another_process_purges_what_it_finds(folder: Path) -> 
     await here.spools(*(record("b", n) for n in range(5)), record("a", 1))
     await here.step()
     await here.store.commit([leave("a", at=LATER)])
-    here.writer._committing._refreshed = float("-inf")
-    await here.writer._committing.refresh()
+    here.writer._news._refreshed = float("-inf")
+    await here.writer._news.refresh()
     await until(lambda: here.metrics.dropped[DropReason.WITHDRAWN] == 1)
     here.check()
     await here.drain()
@@ -796,8 +796,8 @@ async def test_an_exit_and_a_join_after_it_by_another_process_leave_what_was_spo
     await here.step()
     await here.store.commit([leave("a", at=LATER)])
     await here.store.commit([join("a", at=LATER + MINUTE)])
-    here.writer._committing._refreshed = float("-inf")
-    await here.writer._committing.refresh()
+    here.writer._news._refreshed = float("-inf")
+    await here.writer._news.refresh()
     await here.drain()
 
     assert [0, 2, 9] == here.stored()

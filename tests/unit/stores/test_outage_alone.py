@@ -76,7 +76,7 @@ async def test_a_store_that_hangs_in_a_purge_is_away(tmp_path: Path) -> None:
     """As one is that hangs in a commit: what comes is spooled, not kept in memory until that is full."""
     store = HangsInPurge()
     here = Region(tmp_path / "germany", store=store, after_seconds=0.1)
-    here.writer._committing._purging._next = 0
+    here.writer._news._purging._next = 0
     running = asyncio.create_task(here.writer.run())
     receipt = Receipt()
     await asyncio.wait_for(store.purging.wait(), 10)

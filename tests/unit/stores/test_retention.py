@@ -157,11 +157,11 @@ async def test_a_writer_purges_with_its_looks_at_the_store(store: SQLiteStore) -
     await store.commit([record(number=1, at=NOW - 31 * DAY), record(number=2, at=NOW)])
     metrics, steps = Metrics(), Steps(1)
     writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
-    writer._committing._purging = Purging(steps.clock)
-    before = (await writer._committing.refresh(), metrics.expired[HERE])
+    writer._news._purging = Purging(steps.clock)
+    before = (await writer._news.refresh(), metrics.expired[HERE])
     steps.now = FIRST_SECONDS
-    writer._committing._refreshed = float("-inf")
-    after = (await writer._committing.refresh(), metrics.expired[HERE])
+    writer._news._refreshed = float("-inf")
+    after = (await writer._news.refresh(), metrics.expired[HERE])
 
     assert ((True, 0), (True, 1)) == (before, after)
     assert 1 == rows(store, "record")

@@ -503,9 +503,9 @@ async def test_it_writes_until_it_is_told_to_stop() -> None:
 
 async def test_what_a_commit_left_over_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do the pages of those who have joined; only when there is nothing else to do news are waited for."""
-    for module in ("committing", "writer"):
+    for module in ("news", "writer"):
         monkeypatch.setattr(f"collector.stores.{module}.REFRESH_SECONDS", 600)
-    monkeypatch.setattr("collector.stores.committing._JOINED_AT_ONCE", 1)
+    monkeypatch.setattr("collector.stores.news._JOINED_AT_ONCE", 1)
     b = bench(batch=2)
     await b.store.commit([join(name) for name in "vwxyz"])
     running = asyncio.create_task(b.writer.run())
@@ -698,11 +698,11 @@ async def test_a_ledger_that_cannot_be_read_shows() -> None:
         raise StoreUnavailable("away")
 
     b.store.changes = away  # type: ignore[method-assign]
-    b.writer._committing._refreshed = 0
+    b.writer._news._refreshed = 0
     b.writer._work.set()
     await until(lambda: not b.metrics.store_up[HERE])
     b.store.changes = ask  # type: ignore[method-assign]
-    b.writer._committing._refreshed = 0
+    b.writer._news._refreshed = 0
     b.writer._work.set()
     await until(lambda: b.metrics.store_up[HERE])
     b.writer.stop()
