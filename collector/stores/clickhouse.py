@@ -28,8 +28,9 @@ from collector.stores.clickhouse_upkeep import Upkeep
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, erased_by, refs_of, removed_from
 from collector.stores.postgres import LOOK_BACK, PostgresStore
+from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_reading import TIMES, now_ms
-from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, note, noted, upsert
+from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, upsert
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged, expired_until
 from collector.stores.rows import PURGING, decode_entry, of_a_note

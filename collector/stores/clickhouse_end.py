@@ -27,7 +27,8 @@ from collector.stores.clickhouse_text import listed, octets
 from collector.stores.ends import Kept, Known, Page, Progress, Row, Table
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_end import PostgresEnd
-from collector.stores.postgres_rows import BEGIN_ALONE, note
+from collector.stores.postgres_notes import note
+from collector.stores.postgres_rows import BEGIN_ALONE
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, Damaged, standing_of
 from collector.stores.staying import MOVE

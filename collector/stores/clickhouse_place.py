@@ -12,8 +12,8 @@ from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
 from collector.stores.clickhouse_verify import verify
 from collector.stores.plan import ConsentRules
+from collector.stores.postgres_notes import noted
 from collector.stores.postgres_place import PostgresPlace
-from collector.stores.postgres_rows import noted
 from collector.stores.postgres_session import Session
 from collector.stores.verified import Expected, Verified
 

@@ -14,7 +14,8 @@ from collector.consent.acts import erases_until
 from collector.consent.ledger import LedgerEntry
 from collector.stores.clickhouse_rows import BOUNDS, MONTH, Bound, Table, any_of
 from collector.stores.plan import ConsentRules
-from collector.stores.postgres_rows import BEGIN_BESIDE, bury, note_erased
+from collector.stores.postgres_notes import note_erased
+from collector.stores.postgres_rows import BEGIN_BESIDE, bury
 from collector.stores.postgres_session import Session
 from collector.stores.rows import decode_entry, of_a_note, tombstone
 

@@ -13,7 +13,7 @@ from collector.model import Region
 from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_schema import MARK, check_about, grants, script
 from collector.stores.clickhouse_session import Dial, Records, dial
-from collector.stores.postgres_rows import noted
+from collector.stores.postgres_notes import noted
 from collector.stores.postgres_session import Session
 
 _MAKE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT DO NOTHING"

@@ -9,7 +9,7 @@ from collector.model import Region
 from collector.stores.clickhouse_rows import MONTH, Table
 from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
-from collector.stores.postgres_rows import noted
+from collector.stores.postgres_notes import noted
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_tidy import Beside
 

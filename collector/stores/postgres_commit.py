@@ -14,9 +14,10 @@ from collector.stores.gathering import needs_gathering, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, removed_from
 from collector.stores.postgres_gathering import gathered
 from collector.stores.postgres_known import Known, KnownRouters
+from collector.stores.postgres_notes import note
 from collector.stores.postgres_once import FLOATING, Elsewhere, floating, insert, inserted, stored
 from collector.stores.postgres_partitions import Current, Month, Span, span_of, turn_to
-from collector.stores.postgres_rows import among, append, bury, erase, forget, note, record_row, upsert
+from collector.stores.postgres_rows import among, append, bury, erase, forget, record_row, upsert
 from collector.stores.postgres_session import Session
 from collector.stores.rows import decode_entry, tombstone
 

@@ -12,10 +12,11 @@ from collector.stores.ends import Kept, Known, Page, Progress, Row, Table, progr
 from collector.stores.known import check_known
 from collector.stores.move_rows import Dialect, check_written, page_of
 from collector.stores.plan import ConsentRules
+from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import KNOWN, check_kind, now_ms
-from collector.stores.postgres_rows import BEGIN_ALONE, append_again, head_of, note, noted
+from collector.stores.postgres_rows import BEGIN_ALONE, append_again, head_of
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.rows import ERASED, Damaged
 

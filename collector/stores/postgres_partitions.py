@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from collector.stores.postgres_rows import note
+from collector.stores.postgres_notes import note
 from collector.stores.postgres_session import Session
 from collector.stores.rows import of_a_note
 

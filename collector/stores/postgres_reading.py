@@ -11,7 +11,8 @@ from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.known import check_known
-from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of, note, noted
+from collector.stores.postgres_notes import note, noted
+from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of
 from collector.stores.postgres_schema import check_region, check_version
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail

@@ -12,7 +12,8 @@ from collector.config_postgres import PostgresSettings
 from collector.errors import StoreUnavailable
 from collector.model import Identity, Region
 from collector.registry import Entry
-from collector.stores.postgres_rows import BEGIN_ALONE, noted
+from collector.stores.postgres_notes import noted
+from collector.stores.postgres_rows import BEGIN_ALONE
 from collector.stores.postgres_session import Session
 from collector.stores.staying import MOVE, check_staying
 

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from collector.errors import Cause, StoreUnavailable
+from collector.stores.postgres_notes import note_erased, noted
 from collector.stores.postgres_partitions import CURRENT, Current
-from collector.stores.postgres_rows import BEGIN_BESIDE, note_erased, noted
+from collector.stores.postgres_rows import BEGIN_BESIDE
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged, expired_until
 

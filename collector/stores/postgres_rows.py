@@ -4,7 +4,7 @@ Rule 1: a statement takes any number of rows, as arrays or from the staging tabl
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -15,8 +15,9 @@ from collector.model import Record
 from collector.stores import Router
 from collector.stores.gathering import parted
 from collector.stores.plan import ConsentRules, erased_by
+from collector.stores.postgres_notes import note_erased
 from collector.stores.postgres_session import Session
-from collector.stores.rows import ERASED, ROUTER_COLUMNS, ledger_row, of_a_note, router_row, standing_of
+from collector.stores.rows import ROUTER_COLUMNS, ledger_row, router_row, standing_of
 
 _LOCK: Final = 0x55454950  # "UEIP"
 # Every statement sees what was committed when it began, whatever the server's default is: what is read after the lock
@@ -26,8 +27,6 @@ BEGIN_BESIDE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
 """A transaction beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
 BEGIN_ALONE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
 """A transaction alone in its region."""
-_NOTING: Final = f"SELECT pg_advisory_xact_lock({_LOCK + 1})"
-"""Until its transaction ends nobody else changes the note of what was erased."""
 
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
@@ -105,7 +104,6 @@ _LOOKUP: Final = """
 _NAMED: Final = """
     UPDATE ueip.router w SET names = n.names FROM unnest($1::bigint[], $2::bytea[], $3::boolean[]) AS n(id, names, new)
     WHERE w.id = n.id AND (n.new OR w.names IS NULL)"""
-_NOTE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 async def head_of(session: Session) -> Head:
@@ -123,49 +121,6 @@ async def find_routers(session: Session, refs: Sequence[tuple[str, bytes]], expi
         Router(standing=standing_of(row), records=row[-3], first_received_at=row[-2], last_received_at=row[-1])
         for row in rows
     ]
-
-
-class Erased(NamedTuple):
-    """The note of erasures whose bytes may still be in files: the oldest's and the newest's time, and the tables."""
-
-    oldest: int = 0
-    newest: int = 0
-    tables: frozenset[str] = frozenset()
-
-    @classmethod
-    def noted(cls, text: str) -> "Erased":
-        """What was noted."""
-        with of_a_note():
-            oldest, newest, *tables = text.split()
-            return cls(int(oldest), int(newest), frozenset(tables))
-
-    def text(self) -> str:
-        """As it is noted."""
-        return " ".join((str(self.oldest), str(self.newest), *sorted(self.tables)))
-
-
-async def noted(session: Session, name: str) -> str | None:
-    """A note of the store about itself."""
-    row = await session.row("SELECT value FROM ueip.note WHERE name = $1", name)
-    return row[0] if row else None
-
-
-async def note(session: Session, name: str, value: str) -> None:
-    """Write a note of the store about itself."""
-    await session.do(_NOTE, name, value)
-
-
-async def noted_erased(session: Session) -> Erased | None:
-    """The note of what was erased; it stays as it is for the rest of the transaction, but for who asked."""
-    await session.rows(_NOTING)
-    text = await noted(session, ERASED)
-    return None if text is None else Erased.noted(text)
-
-
-async def note_erased(session: Session, tables: set[str], now: int) -> None:
-    """Note that rows of these tables were erased, whose bytes are still in the files."""
-    before = await noted_erased(session) or Erased()
-    await note(session, ERASED, Erased(before.oldest or now, now, before.tables | tables).text())
 
 
 async def append(session: Session, entries: Sequence[LedgerEntry], texts: Sequence[str] | None = None) -> None:

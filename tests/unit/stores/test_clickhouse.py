@@ -18,9 +18,9 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
 from collector.stores import postgres_session
 from collector.stores.plan import Committed, ConsentRules
+from collector.stores.postgres_notes import Erased
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_reading import now_ms
-from collector.stores.postgres_rows import Erased
 from collector.stores.postgres_tidy import tidy
 from collector.stores.retention import DAY
 from collector.stores.rows import ERASED, PURGING

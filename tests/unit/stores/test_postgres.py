@@ -20,10 +20,11 @@ from collector.stores import postgres_session
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres import LOOK_BACK, PostgresStore
 from collector.stores.postgres_faults import refused
+from collector.stores.postgres_notes import Erased, note_erased
 from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
-from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, Erased, note_erased
+from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE
 from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
