@@ -18,7 +18,7 @@ import asyncpg
 from crowd import REGION
 
 from collector.stores.postgres_partitions import Month
-from collector.stores.postgres_schema import role
+from collector.stores.postgres_roles import role
 
 _DAYS: Final = 150
 MONTHS: Final = 5

@@ -19,7 +19,7 @@ import asyncpg
 from collector.broker import free_port
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
-from collector.stores.postgres_schema import role
+from collector.stores.postgres_roles import role
 from collector.stores.postgres_setup import prepare
 
 ADMIN: Final = "postgres"

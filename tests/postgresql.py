@@ -28,7 +28,7 @@ from collector.config_postgres import PostgresSettings
 from collector.model import Region
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
-from collector.stores.postgres_schema import role
+from collector.stores.postgres_roles import role
 from collector.stores.postgres_setup import prepare
 
 T = TypeVar("T")

@@ -78,7 +78,7 @@ def _init_clickhouse(own: RegionSettings, region: Region, admin: str, clickhouse
 
 
 def _tell_roles(region: Region, where: str, grant: str) -> None:
-    from collector.stores.postgres_schema import role  # noqa: PLC0415
+    from collector.stores.postgres_roles import role  # noqa: PLC0415
 
     names = {name: role(region, name) for name in ("writer", "reader", "rights")}
     say(f"roles: {where}{', '.join(names.values())}. Let the collector sign in with: {grant.format_map(names)}")

@@ -21,9 +21,10 @@ from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
 from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import CURRENT, Current, make_ahead
-from collector.stores.postgres_reading import PostgresReader, check_kind, now_ms
+from collector.stores.postgres_reading import PostgresReader, now_ms
 from collector.stores.postgres_retention import Sweep
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
+from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged
 from collector.stores.rows import Damaged, decode_entry, of_a_note

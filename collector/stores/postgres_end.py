@@ -15,8 +15,9 @@ from collector.stores.plan import ConsentRules
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import CURRENT, Current, Month
-from collector.stores.postgres_reading import KNOWN, check_kind, now_ms
+from collector.stores.postgres_reading import KNOWN, now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, append_again, head_of
+from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.rows import ERASED, Damaged
 

@@ -12,9 +12,10 @@ from collector.stores import Store
 from collector.stores.places import RegistryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
-from collector.stores.postgres_reading import PostgresReader, check_kind
+from collector.stores.postgres_reading import PostgresReader
 from collector.stores.postgres_registry import PostgresRegistry
 from collector.stores.postgres_rows import head_of
+from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_verify import verify
 from collector.stores.verified import Expected, Verified

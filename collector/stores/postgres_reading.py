@@ -13,13 +13,12 @@ from collector.stores import Router, StoredRecord
 from collector.stores.known import check_known
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of
-from collector.stores.postgres_schema import check_region, check_version
+from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail
 from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.rows import (
     ROUTER_COLUMNS,
-    Damaged,
     decode_entry,
     of_a_note,
     on_cell_text,
@@ -210,21 +209,6 @@ class PostgresReader:
         if found:
             self._head = Head(seq=found[-1].seq, hash=found[-1].hash)
         return found
-
-
-async def check_kind(session: Session, region: Region) -> None:
-    """Refuse what is no store, another region's, or one of another schema.
-
-    Raises:
-        StoreUnusable: says which.
-    """
-    if (await session.row("SELECT to_regclass('ueip.about') IS NULL"))[0]:
-        raise StoreUnusable("found a database without a store. Make one with: ueip store init", Cause.OLDER_SCHEMA)
-    row = await session.row("SELECT region, schema FROM ueip.about")
-    if row is None:
-        raise Damaged("the store does not say of which region it is")
-    check_region(row[0], region)
-    check_version(row[1])
 
 
 def _first(row: Any) -> Any:

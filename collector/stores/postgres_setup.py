@@ -8,20 +8,11 @@ from typing import Final
 
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
-from collector.stores.postgres_schema import (
-    GRANTS,
-    MIGRATIONS,
-    ROLES,
-    SCHEMA_VERSION,
-    check_region,
-    check_version,
-    role,
-)
+from collector.stores.postgres_migrations import MIGRATIONS
+from collector.stores.postgres_roles import grants_on_database, grants_within, new_roles, role
+from collector.stores.postgres_schema import SCHEMA_VERSION, check_region, check_version
 from collector.stores.postgres_session import Session
 
-_ROLE: Final = """
-    DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN
-        CREATE ROLE {name} NOLOGIN; END IF; END $$;"""
 _FOUND: Final = "SELECT to_regclass('ueip.about') IS NOT NULL"
 
 
@@ -32,12 +23,12 @@ def quoted(name: str) -> str:
 
 def script(region: Region, database: str, found: int = 0) -> Iterator[str]:
     """The statements that make *database* the store of *region*, from schema version *found*; for a transaction."""
-    names = {name: role(region, name) for name in ROLES}
-    yield from (_ROLE.format(name=name) for name in names.values())
-    yield f"GRANT {names['owner']} TO CURRENT_USER;"
-    yield f"GRANT CREATE ON DATABASE {quoted(database)} TO {names['owner']};"
+    owner = role(region, "owner")
+    yield from new_roles(region)
+    yield f"GRANT {owner} TO CURRENT_USER;"
+    yield f"GRANT CREATE ON DATABASE {quoted(database)} TO {owner};"
     yield f"REVOKE CONNECT, TEMPORARY ON DATABASE {quoted(database)} FROM PUBLIC;"
-    yield f"SET LOCAL ROLE {names['owner']};"
+    yield f"SET LOCAL ROLE {owner};"
     if not found:
         yield "CREATE SCHEMA ueip;"
     yield from MIGRATIONS[found:]
@@ -46,18 +37,9 @@ def script(region: Region, database: str, found: int = 0) -> Iterator[str]:
     else:
         yield f"INSERT INTO ueip.about VALUES ('{region}', {SCHEMA_VERSION}, true);"  # noqa: S608 - ours too
     yield "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ueip FROM PUBLIC;"
-    on_database, within = _grants(region, database)
-    yield within
+    yield grants_within(region)
     yield "RESET ROLE;"
-    yield on_database
-
-
-def _grants(region: Region, database: str) -> tuple[str, str]:
-    """What the database's owner grants, and what the schema's does."""
-    names = {name: role(region, name) for name in ROLES}
-    lines = GRANTS.format(database=quoted(database), **names).splitlines()
-    on_database = [line for line in lines if "ON DATABASE" in line]
-    return "\n".join(on_database), "\n".join(line for line in lines if line not in on_database)
+    yield grants_on_database(region, quoted(database))
 
 
 async def prepare(settings: PostgresSettings, region: Region, admin: str) -> int:

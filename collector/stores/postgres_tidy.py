@@ -15,8 +15,8 @@ from collector.config_postgres import PostgresSettings
 from collector.errors import StoreUnavailable
 from collector.model import Region
 from collector.stores.postgres_notes import Erased, note, noted, noted_erased
-from collector.stores.postgres_reading import check_kind
 from collector.stores.postgres_rows import BEGIN
+from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ERASED
 

@@ -20,10 +20,11 @@ from collector.model import DropReason, Record, Region
 from collector.stores import postgres_setup
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres import PostgresStore
+from collector.stores.postgres_migrations import MIGRATIONS
 from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_rows import RECORDS
-from collector.stores.postgres_schema import MIGRATIONS, SCHEMA_VERSION
+from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_setup import prepare, script
 
 pytestmark = needs_postgresql
