@@ -17,10 +17,11 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.log import LOG
 from collector.model import Entry, Region
 from collector.stores import Change, Router, Store, StoredRecord
+from collector.stores.links import end_of
 from collector.stores.plan import Committed
 from collector.stores.retention import Purged
 from collector.stores.sqlite_faults import not_opened
-from collector.stores.witness import Kept, Witness, WitnessFault, end_of
+from collector.stores.witness import Kept, Witness, WitnessFault
 from collector.stores.worker import Worker
 
 LOOK: Final = 1000

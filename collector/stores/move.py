@@ -15,10 +15,10 @@ from collector.consent.ledger import Head
 from collector.errors import StoreUnusable
 from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
 from collector.stores.guard import NOTE
+from collector.stores.links import end_of
 from collector.stores.move_faults import at_end, not_the_same, other_move
 from collector.stores.rows import decode_entry
 from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
-from collector.stores.witness import end_of
 
 _ENTRIES: Final = 1000
 _TIMES: Final = "times"

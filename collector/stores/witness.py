@@ -18,10 +18,10 @@ from typing import IO, Final
 
 import msgspec
 
-from collector.consent.chain import content_hash
 from collector.consent.ledger import Head
 from collector.durable import new_file, replace_file
 from collector.model import Region, Sealed
+from collector.stores.links import Link, last_link, read_link
 
 _WINDOW: Final = 1 << 16
 """Bytes of the end that are looked at first; entries are below two thousand."""
@@ -41,15 +41,6 @@ class Start(Sealed, frozen=True):
     accepted: str | None = None
 
 
-class Link(Sealed, frozen=True):
-    """What of an entry ties it to its neighbours, and its age."""
-
-    seq: int
-    prev_hash: str
-    hash: str
-    received_at: int
-
-
 class Kept(Sealed, frozen=True):
     """What a witness holds: all entries after `after`, up to `head`."""
 
@@ -58,7 +49,6 @@ class Kept(Sealed, frozen=True):
 
 
 _start: Final = msgspec.json.Decoder(Start).decode
-_link: Final = msgspec.json.Decoder(Link).decode
 
 
 class Witness:
@@ -110,14 +100,14 @@ class Witness:
             kept, end = self._ends(file)
             head, lines = kept.head, []
             for text in entries:
-                link = _link(text)
+                link = Link.of(text)
                 if link.seq == head.seq and link.hash != head.hash:
                     raise WitnessFault(f"{self.path}: entry {link.seq} is another one than its last")
                 if link.seq <= head.seq:
                     continue
-                if link.seq != head.seq + 1 or link.prev_hash != head.hash:
+                if not link.follows(head):
                     raise WitnessFault(f"{self.path}: entry {link.seq} does not follow entry {head.seq}, its last")
-                head = Head(seq=link.seq, hash=link.hash)
+                head = link.head
                 lines.append(text)
             file.seek(end)
             file.truncate()
@@ -131,7 +121,7 @@ class Witness:
         with self.path.open("rb") as file:
             file.readline()
             for line in file:
-                link = _read_link(line)
+                link = read_link(line)
                 if link is None:
                     return
                 if link.seq > after:
@@ -149,10 +139,10 @@ class Witness:
             file.readline()
             head = kept.after
             while head.seq < kept.head.seq:
-                link = _read_link(file.readline())
-                if link is None or (link.seq, link.prev_hash) != (head.seq + 1, head.hash):
+                link = read_link(file.readline())
+                if link is None or not link.follows(head):
                     return head.seq
-                head = Head(seq=link.seq, hash=link.hash)
+                head = link.head
         return None
 
     def forget(self, before: int) -> None:
@@ -160,7 +150,7 @@ class Witness:
         with self._locked() as file:
             start = self._start(file)
             line = file.readline()
-            while (link := _read_link(line)) and link.received_at < before:
+            while (link := read_link(line)) and link.received_at < before:
                 start = msgspec.structs.replace(start, seq=link.seq, hash=link.hash)
                 line = file.readline()
             replace_file(self.path, _content(start, _chunks(line, file)))
@@ -169,7 +159,7 @@ class Witness:
         """When its first entry was received; None when it holds none."""
         with self.path.open("rb") as file:
             file.readline()
-            link = _read_link(file.readline())
+            link = read_link(file.readline())
         return link.received_at if link else None
 
     def _ends(self, file: IO[bytes]) -> tuple[Kept, int]:
@@ -182,10 +172,10 @@ class Witness:
         while True:
             begin = max(first, size - window)
             file.seek(begin)
-            found = _last(file.read(), whole=begin == first)
+            found = last_link(file.read(), whole=begin == first)
             if found:
                 link, end = found
-                return Kept(after=after, head=Head(seq=link.seq, hash=link.hash)), begin + end
+                return Kept(after=after, head=link.head), begin + end
             if begin == first:
                 return Kept(after=after, head=after), first
             window *= 8
@@ -218,38 +208,7 @@ def _content(start: Start, rest: Iterable[bytes] = ()) -> Iterator[bytes]:
     yield from rest
 
 
-def end_of(entry: str) -> Head:
-    """The head of a ledger that ends with *entry*."""
-    link = _link(entry)
-    return Head(seq=link.seq, hash=link.hash)
-
-
 def _chunks(first: bytes, file: IO[bytes]) -> Iterator[bytes]:
     yield first
     while chunk := file.read(_WINDOW):
         yield chunk
-
-
-def _last(text: bytes, *, whole: bool) -> tuple[Link, int] | None:
-    """The last line that is an entry, and where it ends; the first line counts if the text begins with one."""
-    end = text.rfind(b"\n") + 1
-    while end > 0:
-        begin = text.rfind(b"\n", 0, end - 1) + 1
-        if begin == 0 and not whole:
-            return None
-        if link := _read_link(text[begin:end]):
-            return link, end
-        end = begin
-    return None
-
-
-def _read_link(line: bytes) -> Link | None:
-    """The entry of a line, unless it was not wholly written: its hash says so."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        document = msgspec.json.decode(line)
-        link = _link(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return link if content_hash(document) == link.hash else None

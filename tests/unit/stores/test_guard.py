@@ -17,9 +17,10 @@ from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores.guard import HANGS_SECONDS, NOTE, GuardedStore, WitnessState
+from collector.stores.links import end_of
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
-from collector.stores.witness import Witness, WitnessFault, end_of
+from collector.stores.witness import Witness, WitnessFault
 
 HERE = Region.GERMANY
 LATER = START + HOUR

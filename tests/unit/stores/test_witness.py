@@ -14,9 +14,10 @@ from records import HOUR, START, leave, record
 
 from collector.consent.ledger import Head, LedgerEntry
 from collector.model import Region
+from collector.stores.links import end_of
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
-from collector.stores.witness import _WINDOW, Kept, Witness, WitnessFault, end_of
+from collector.stores.witness import _WINDOW, Kept, Witness, WitnessFault
 
 HERE = Region.GERMANY
 LATER = START + HOUR
