@@ -17,11 +17,12 @@ from collector.errors import Cause, DataFault, StoreUnusable
 from collector.model import Region, Sealed
 from collector.storage import end_of, place_of, witness_of
 from collector.stores.ends import End
-from collector.stores.guard import NOTE, mismatch
+from collector.stores.guard import mismatch
 from collector.stores.move import Move, Report, give_up
 from collector.stores.retention import DAY
 from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Kept, WitnessFault
+from collector.stores.witnessing import NOTE
 
 _AHEAD: Final = 7 * DAY
 """How far a clock may be ahead of what was received last before it is not believed; as far as a sweep goes."""

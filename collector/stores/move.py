@@ -14,11 +14,11 @@ from typing import Final
 from collector.consent.ledger import Head
 from collector.errors import StoreUnusable
 from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
-from collector.stores.guard import NOTE
 from collector.stores.links import end_of
 from collector.stores.move_faults import at_end, not_the_same, other_move
 from collector.stores.rows import decode_entry
 from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
+from collector.stores.witnessing import NOTE
 
 _ENTRIES: Final = 1000
 _TIMES: Final = "times"

@@ -17,9 +17,10 @@ from collector.consent.standing import State
 from collector.errors import Cause, StoreUnusable
 from collector.model import Action, Channel, ConsentEvent, Identity, Sealed
 from collector.stores import Store
-from collector.stores.guard import NOTE, holds, mismatch
+from collector.stores.guard import holds, mismatch
 from collector.stores.links import end_of
 from collector.stores.witness import Kept, Witness, WitnessFault
+from collector.stores.witnessing import NOTE
 
 _AT_A_TIME: Final = 1000
 _ACTION: Final = {State.VOID: Action.VOID, State.CLOSED: Action.CANCEL}

@@ -18,9 +18,9 @@ from collector.exposition import Declared
 from collector.link_metrics import CONNECTION_STATES, LINK_NAMES, Loss
 from collector.metrics import API_STATUSES, CLEARING_ANSWERS, DECLARED, Metrics
 from collector.model import Action, DropReason, Region, Removal
-from collector.stores.guard import WitnessState
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.witnessing import WitnessState
 from collector.stores.writer import Writer
 
 BOUNDED: dict[str, set[str]] = {

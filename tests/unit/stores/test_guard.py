@@ -16,11 +16,12 @@ from records import HOUR, START, join, leave, numbers, record, router, until
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
-from collector.stores.guard import HANGS_SECONDS, NOTE, GuardedStore, WitnessState
+from collector.stores.guard import GuardedStore
 from collector.stores.links import end_of
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.witness import Witness, WitnessFault
+from collector.stores.witnessing import HANGS_SECONDS, NOTE, WitnessState
 
 HERE = Region.GERMANY
 LATER = START + HOUR
@@ -369,8 +370,8 @@ async def test_a_witness_whose_disk_hangs_is_told_and_commits_go_on(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither commits nor the end of the process wait for it."""
-    monkeypatch.setattr("collector.stores.guard.HANGS_SECONDS", 0.02)
-    monkeypatch.setattr("collector.stores.guard._CLOSING_SECONDS", 0.02)
+    monkeypatch.setattr("collector.stores.witnessing.HANGS_SECONDS", 0.02)
+    monkeypatch.setattr("collector.stores.witnessing._CLOSING_SECONDS", 0.02)
     answers = threading.Event()
 
     class Hanging(Witness):
