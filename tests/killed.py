@@ -21,9 +21,9 @@ from collector.model import Region
 from collector.stores import clickhouse_upkeep
 from collector.stores.clickhouse import ClickHouseStore
 from collector.stores.clickhouse_purge import erase
-from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_session import Records, limits
 from collector.stores.clickhouse_setup import prepare
+from collector.stores.clickhouse_table import Table
 from collector.stores.plan import ConsentRules
 from collector.stores.rows import PURGING
 

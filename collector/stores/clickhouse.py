@@ -19,11 +19,12 @@ from collector.consent.ledger import LedgerEntry
 from collector.errors import Cause, StoreUnavailable
 from collector.model import ConsentEvent, Entry, Record, Region
 from collector.stores import Change, Router, StoredRecord
+from collector.stores.clickhouse_bounds import Bound
 from collector.stores.clickhouse_commit import Left, Step, bury_doomed
 from collector.stores.clickhouse_reading import find_routers, on_cell, records_of
-from collector.stores.clickhouse_rows import Bound, Table
 from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
+from collector.stores.clickhouse_table import Table
 from collector.stores.clickhouse_upkeep import Upkeep
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, erased_by, refs_of, removed_from

@@ -15,8 +15,10 @@ from collector.consent.ledger import LedgerEntry
 from collector.derive import encode
 from collector.errors import StoreUnavailable
 from collector.model import DropReason, Entry, Record
-from collector.stores.clickhouse_rows import BOUNDS, Bound, Table, all_but, any_of, record_row, some, with_body
+from collector.stores.clickhouse_bounds import BOUNDS, Bound, all_but, any_of
+from collector.stores.clickhouse_rows import record_row, with_body
 from collector.stores.clickhouse_schema import COLUMNS
+from collector.stores.clickhouse_table import Table, some
 from collector.stores.gathering import Gathered, Stored, gather, needs_gathering, parted, remembered
 from collector.stores.plan import Committed, Insert, Plan
 from collector.stores.postgres_commit import Begun, Terms, Transaction, record_ids

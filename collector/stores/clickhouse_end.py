@@ -18,11 +18,11 @@ from collector.model import Region
 from collector.stores import move_rows
 from collector.stores.clickhouse_purge import PURGED, write_may_arrive
 from collector.stores.clickhouse_retention import Sweep
-from collector.stores.clickhouse_rows import Table as Records
-from collector.stores.clickhouse_rows import some
 from collector.stores.clickhouse_schema import COLUMNS, MARK, check_about
 from collector.stores.clickhouse_session import Dial, dial
 from collector.stores.clickhouse_session import Records as Connection
+from collector.stores.clickhouse_table import Table as Records
+from collector.stores.clickhouse_table import some
 from collector.stores.clickhouse_text import listed, octets
 from collector.stores.ends import Kept, Known, Page, Progress, Row, Table
 from collector.stores.plan import ConsentRules

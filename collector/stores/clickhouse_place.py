@@ -7,9 +7,9 @@ from collector.config_postgres import PostgresSettings
 from collector.model import Region
 from collector.stores import Store
 from collector.stores.clickhouse import ClickHouseStore
-from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
+from collector.stores.clickhouse_table import Table
 from collector.stores.clickhouse_verify import verify
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_notes import noted

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from collector.consent.acts import erases_until
 from collector.consent.ledger import LedgerEntry
-from collector.stores.clickhouse_rows import BOUNDS, MONTH, Bound, Table, any_of
+from collector.stores.clickhouse_bounds import BOUNDS, Bound, any_of
+from collector.stores.clickhouse_table import Table
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_notes import note_erased
 from collector.stores.postgres_rows import BEGIN_BESIDE, bury
@@ -21,6 +22,8 @@ from collector.stores.rows import decode_entry, of_a_note, tombstone
 
 LONGEST_WRITE: Final = 45.0
 """Seconds after which a write that was let in has ended: three times what one may take, here and on the server."""
+MONTH: Final = "records_"
+"""Before a month (yyyymm) in the ledger's note of what was erased from."""
 PURGED: Final = "purged"
 """The note of the last entry of the ledger up to which everything was erased from the records."""
 _WORTH_A_NOTE: Final = 10_000

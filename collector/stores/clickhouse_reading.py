@@ -10,7 +10,9 @@ from typing import Any, Final, NamedTuple
 from collector.consent.acts import LEFT
 from collector.consent.standing import Standing, State
 from collector.stores import Router, StoredRecord
-from collector.stores.clickhouse_rows import Bound, Table, told_row
+from collector.stores.clickhouse_bounds import Bound
+from collector.stores.clickhouse_rows import told_row
+from collector.stores.clickhouse_table import Table
 from collector.stores.clickhouse_text import octets
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, on_cell_text, standing_of, stored_record

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from collector.consent.acts import EXITS, LEFT
+from collector.stores.clickhouse_bounds import Bound
 from collector.stores.clickhouse_purge import erase, noting
-from collector.stores.clickhouse_rows import Bound, Table, some
+from collector.stores.clickhouse_table import Table, some
 from collector.stores.clickhouse_text import listed, octets
 from collector.stores.postgres_partitions import Month
 from collector.stores.postgres_rows import BEGIN_BESIDE

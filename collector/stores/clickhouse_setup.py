@@ -10,9 +10,9 @@ from typing import Final
 from collector.config_clickhouse import ClickHouseSettings
 from collector.config_postgres import PostgresSettings
 from collector.model import Region
-from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_schema import MARK, check_about, grants, script
 from collector.stores.clickhouse_session import Dial, Records, dial
+from collector.stores.clickhouse_table import Table
 from collector.stores.postgres_notes import noted
 from collector.stores.postgres_session import Session
 

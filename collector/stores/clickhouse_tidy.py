@@ -6,9 +6,10 @@ that were replaced are removed by the server some minutes later (`old_parts_life
 
 from collector.config_clickhouse import ClickHouseSettings
 from collector.model import Region
-from collector.stores.clickhouse_rows import MONTH, Table
+from collector.stores.clickhouse_purge import MONTH
 from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
+from collector.stores.clickhouse_table import Table
 from collector.stores.postgres_notes import noted
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_tidy import Beside

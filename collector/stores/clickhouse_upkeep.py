@@ -14,8 +14,8 @@ from collector.consent.ledger import LedgerEntry
 from collector.errors import StoreUnavailable
 from collector.stores.clickhouse_purge import Purges, erase, note_done, unfinished
 from collector.stores.clickhouse_retention import Sweep
-from collector.stores.clickhouse_rows import Table
 from collector.stores.clickhouse_session import Records
+from collector.stores.clickhouse_table import Table
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from collector.consent.acts import erases_until
 from collector.model import Region
+from collector.stores.clickhouse_bounds import Bound
 from collector.stores.clickhouse_purge import unfinished
-from collector.stores.clickhouse_rows import Bound, Group, Table
+from collector.stores.clickhouse_table import Group, Table
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_verify import SNAPSHOT, verify_ledger
 from collector.stores.rows import ROUTER_COLUMNS

@@ -6,7 +6,7 @@ Rule 1: what a commit appended is copied to the witness within a second or so, a
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from collector.consent.ledger import Head

@@ -29,15 +29,15 @@ if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, Settling, ask, in_process, tell
     from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-    from collector.stores import clickhouse_purge, clickhouse_retention, clickhouse_rows
+    from collector.stores import clickhouse_purge, clickhouse_retention, clickhouse_table
     from collector.stores.clickhouse import ClickHouseStore
     from collector.stores.clickhouse_faults import refused
     from collector.stores.clickhouse_place import ClickHousePlace
     from collector.stores.clickhouse_purge import PURGED
-    from collector.stores.clickhouse_rows import ORDERED, Table
     from collector.stores.clickhouse_schema import MARK, About, grants, script
     from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
+    from collector.stores.clickhouse_table import ORDERED, Table
     from collector.stores.clickhouse_tidy import months_of
     from collector.stores.verified import Expected, Verified
 
@@ -122,7 +122,7 @@ async def test_of_what_exits_erase_a_page_of_ids_is_held_and_no_more(
     path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """There may be millions of them; each is buried, and counted once."""
-    monkeypatch.setattr(clickhouse_rows, "IDS", 3, raising=False)
+    monkeypatch.setattr(clickhouse_table, "IDS", 3, raising=False)
     asked, held = Records.rows, list[int]()
 
     async def seen(records: "Records", sql: str) -> Sequence[Any]:

@@ -19,7 +19,7 @@ if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, ask, tell
 
     from collector.stores import clickhouse_end, clickhouse_purge
-    from collector.stores.clickhouse_rows import Table as Records
+    from collector.stores.clickhouse_table import Table as Records
 
 pytestmark = needs_clickhouse
 RULES = ConsentRules()
