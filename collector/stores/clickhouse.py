@@ -25,18 +25,18 @@ from collector.stores.clickhouse_reading import find_routers, on_cell, records_o
 from collector.stores.clickhouse_schema import MARK, check_about
 from collector.stores.clickhouse_session import Dial, Records, dial
 from collector.stores.clickhouse_table import Table
+from collector.stores.clickhouse_times import Times
 from collector.stores.clickhouse_upkeep import Upkeep
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Insert, Plan, erased_by, refs_of, removed_from
 from collector.stores.postgres import LOOK_BACK, PostgresStore
-from collector.stores.postgres_notes import note, noted
-from collector.stores.postgres_reading import TIMES, now_ms
+from collector.stores.postgres_notes import noted
+from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, upsert
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged, expired_until
-from collector.stores.rows import PURGING, decode_entry, of_a_note
+from collector.stores.rows import PURGING, decode_entry
 
-_LAST_ENTRY: Final = "SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq DESC LIMIT 1"
 _ROUNDS: Final = 8
 """Two are needed, four where commits beside each other get in each other's way."""
 
@@ -62,8 +62,7 @@ class ClickHouseStore(PostgresStore):
         self._places = (records, region, dialled)
         self._records: Records | None = None
         self._upkeep: Upkeep | None = None
-        self._last = (0, 0)
-        """Number and time of receipt of the last record, as far as was asked."""
+        self._receipts = Times()
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -130,9 +129,7 @@ class ClickHouseStore(PostgresStore):
         """As `Store.accept_times`."""
         session = self._open
         async with session.turn():
-            row = await session.row("SELECT max(seq) FROM ueip.ledger")
-            number, _ = await self._table.last(0)
-            await note(session, TIMES, f"{row[0] or 0}:{number}")
+            await self._receipts.accept(session, self._table)
             await self._times(session)
 
     async def restore(self, entries: Sequence[str]) -> int:
@@ -150,7 +147,7 @@ class ClickHouseStore(PostgresStore):
 
     async def _rounds(self, session: Session, entries: Sequence[Entry]) -> Committed:
         """Round by round: what the ledger has to say, and once that is durable what it lets in."""
-        total, left = _nothing(), Left(entries)
+        total, left = Committed(0, Counter(), Counter(), 0, [], Counter()), Left(entries)
         alone = self._was_alone or any(isinstance(entry, ConsentEvent) for entry in entries)
         self._was_alone = False
         for _ in range(_ROUNDS):
@@ -158,7 +155,7 @@ class ClickHouseStore(PostgresStore):
             alone = done is None
             if done is None:
                 continue
-            _add(total, done.committed)
+            total.add(done.committed)
             if done.left is None:
                 break
             left = done.left
@@ -229,14 +226,9 @@ class ClickHouseStore(PostgresStore):
         check_about(await self._table.comment(), self.region, await noted(session, MARK))
 
     async def _times(self, session: Session) -> int:
-        text = await noted(session, TIMES)
-        with of_a_note():
-            seq, number = map(int, text.split(":")) if text else (0, 0)
-        self._wrong_times = seq
-        self._last = max(self._last, await self._table.last(max(self._last[0], number)))
-        row = await session.row(_LAST_ENTRY, seq)
-        of_entry = decode_entry(row[0]).received_at if row else 0
-        return max(of_entry, self._last[1] if self._last[0] > number else 0)
+        wrong = await self._receipts.wrong(session)
+        self._wrong_times, _ = wrong
+        return await self._receipts.newest(session, self._table, wrong)
 
     async def _keep_house(self, session: Session) -> None:
         """Let go of tombstones that nothing can ask for any more."""
@@ -249,20 +241,3 @@ class _Round(NamedTuple):
 
     committed: Committed
     left: Left | None
-
-
-def _nothing() -> Committed:
-    return Committed(0, Counter(), Counter(), 0, [], Counter())
-
-
-def _add(total: Committed, done: Committed) -> None:
-    """Add what one round did to what the commit did."""
-    total.stored += done.stored
-    total.erased += done.erased
-    total.standings = [*total.standings, *done.standings]
-    total.decided = [*total.decided, *done.decided]
-    if done.appended:
-        total.appended = range(total.appended.start if total.appended else done.appended.start, done.appended.stop)
-    total.dropped.update(done.dropped)
-    total.results.update(done.results)
-    total.removed.update(done.removed)

@@ -83,6 +83,19 @@ class Committed(msgspec.Struct):
     appended: range = range(0)
     """The numbers of the ledger entries written."""
 
+    def add(self, done: "Committed") -> None:
+        """Add what a later transaction of the same commit did."""
+        self.stored += done.stored
+        self.erased += done.erased
+        self.standings = [*self.standings, *done.standings]
+        self.decided = [*self.decided, *done.decided]
+        if done.appended:
+            first = self.appended.start if self.appended else done.appended.start
+            self.appended = range(first, done.appended.stop)
+        self.dropped.update(done.dropped)
+        self.results.update(done.results)
+        self.removed.update(done.removed)
+
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
     """Every pseudonym whose standing `make_plan` will ask for, those by older keys included."""
