@@ -2,8 +2,6 @@
 
 Rule 1: a record that was taken is here until it is deleted, purged or lost to damage, and is counted as one of these.
 Rule 2: a closing act and the purge of its router's records are one step.
-Rule 3: rows in hand are in a commit to the store. They may be purged meanwhile; whether that is their outcome is known
-        when the commit has ended, so they are counted only when they are given back.
 """
 
 import time
@@ -23,8 +21,9 @@ from collector.spool_metrics import SpoolCounts
 from collector.stores import spool_rows as rows_in
 from collector.stores.sealing import Sealer, Unreadable
 from collector.stores.spool_connection import SpoolConnection
-from collector.stores.spool_rows import Row, Total
+from collector.stores.spool_rows import Row
 from collector.stores.spool_schema import ACT, FILE, RECORD
+from collector.stores.spool_tally import Tally
 from collector.stores.sqlite_faults import not_opened
 
 T = TypeVar("T")
@@ -52,10 +51,8 @@ class SpoolFile:
         self._most = max_bytes
         self._file = SpoolConnection(self.path, region, sealer, self._found)
         self._next_id = 1
-        self._held = Total(0, 0)
+        self._tally = Tally()
         self._oldest_at: int | None = None
-        self._dropped: Counter[DropReason] = Counter()
-        self._in_hand: dict[int, DropReason | None] = {}
         self._owed: list[Callable[[], object]] = []
 
     def open(self) -> list[tuple[int, ConsentEvent]]:
@@ -82,9 +79,8 @@ class SpoolFile:
 
     def counts(self) -> SpoolCounts:
         """How it stands now."""
-        return SpoolCounts(
-            self._held.records, self._held.size, self._oldest_at, Counter(self._dropped), self._file.damages
-        )
+        held, dropped = self._tally.held, Counter(self._tally.dropped)
+        return SpoolCounts(held.records, held.size, self._oldest_at, dropped, self._file.damages)
 
     def check(self) -> None:
         """Find out whether it can be written, and do what could not be done before.
@@ -118,7 +114,7 @@ class SpoolFile:
     def delete(self, ids: Sequence[int]) -> None:
         """Forget rows whose outcome is known. If that fails now, it is done once the file can be written again."""
         self._now_or_before_reading(lambda: self._in_one(lambda: self._forget(ids)))
-        if not self._held.records:
+        if not self._tally.held.records:
             self._file.scrub()
 
     def purge(self, refs: Sequence[bytes], reason: DropReason) -> None:
@@ -129,32 +125,22 @@ class SpoolFile:
 
     def give_back(self, ids: Iterable[int]) -> None:
         """Rows in hand go on waiting: their commit did not come about. Those purged meanwhile are dropped now."""
-        for row in ids:
-            if (reason := self._in_hand.pop(row, None)) is not None:
-                self._dropped[reason] += 1
+        self._tally.give_back(ids)
 
     # Steps
 
     def _found(self) -> None:
         """The file was opened, or mended: see what is in it, and what is not any more."""
         connection = self._file.db
-        before, self._held = self._held.records, rows_in.total(connection)
+        self._tally.found(rows_in.total(connection), rows_in.missing(connection, self._tally.in_hand))
         # Never the number of a row that was deleted in this life: it may still be in hand.
         self._next_id = max(self._next_id, rows_in.last_id(connection) + 1)
         self._oldest_at = rows_in.oldest_at(connection)
-        missing = rows_in.missing(connection, [row for row, reason in self._in_hand.items() if reason is None])
-        self._in_hand.update(dict.fromkeys(missing, DropReason.SPOOL_DAMAGED))
-        if (lost := before - self._held.records - len(missing)) > 0:
-            self._dropped[DropReason.SPOOL_DAMAGED] += lost
 
     def _in_one(self, work: Callable[[], T]) -> T:
         """*work* in a transaction; what it counted is forgotten if that fails."""
-        before = self._held, Counter(self._dropped), dict(self._in_hand)
-        try:
+        with self._tally.in_one():
             result = self._file.in_one(work)
-        except BaseException:
-            self._held, self._dropped, self._in_hand = before
-            raise
         self._oldest_at = rows_in.oldest_at(self._file.db)
         return result
 
@@ -167,7 +153,7 @@ class SpoolFile:
             raise
 
     def _put(self, entries: Sequence[Entry], *, in_hand: bool) -> list[int]:
-        now, made, room = int(time.time() * 1000), list[Row](), self._most - self._held.size
+        now, made, room = int(time.time() * 1000), list[Row](), self._most - self._tally.held.size
         for entry in entries:
             row = self._sealed(entry, self._next_id + len(made), now)
             room -= row.size()
@@ -177,7 +163,7 @@ class SpoolFile:
         self._in_one(lambda: self._insert(made))
         ids = [row.id for row in made]
         if in_hand:
-            self._in_hand.update(dict.fromkeys(row.id for row in made if row.kind == RECORD))
+            self._tally.take_in_hand(row.id for row in made if row.kind == RECORD)
         return ids
 
     def _sealed(self, entry: Entry, row_id: int, now: int) -> Row:
@@ -186,8 +172,7 @@ class SpoolFile:
 
     def _insert(self, made: Sequence[Row]) -> None:
         rows_in.insert(self._file.db, made)
-        records = sum(row.kind == RECORD for row in made)
-        self._held = rows_in.Total(self._held.records + records, self._held.size + sum(row.size() for row in made))
+        self._tally.added(made)
         # Also when this is rolled back: the number of a row that was in hand must not become another's.
         self._next_id += len(made)
 
@@ -200,9 +185,9 @@ class SpoolFile:
 
     def _purge(self, refs: Sequence[bytes], reason: DropReason, before: int, until: int = EVERYTHING) -> list[Record]:
         mine, records = self._records_of(refs, before, until)
-        self._remove([row.id for row in mine])
-        for row in mine:
-            self._drop(row.id, reason)
+        ids = [row.id for row in mine]
+        self._remove(ids)
+        self._tally.drop(ids, reason)
         return records
 
     def _records_of(self, refs: Sequence[bytes], before: int, until: int) -> tuple[list[Row], list[Record]]:
@@ -220,16 +205,10 @@ class SpoolFile:
             mine.append(row)
         return mine, records
 
-    def _drop(self, row_id: int, reason: DropReason) -> None:
-        if row_id in self._in_hand:
-            self._in_hand[row_id] = reason
-        else:
-            self._dropped[reason] += 1
-
     def _take_in_hand(self, most: int) -> list[tuple[int, Record]]:
         self._do_what_is_owed()
         found = self._read(RECORD, most, _decode_record)
-        self._in_hand.update(dict.fromkeys(row_id for row_id, _ in found))
+        self._tally.take_in_hand(row_id for row_id, _ in found)
         return found
 
     def _do_what_is_owed(self) -> None:
@@ -251,16 +230,15 @@ class SpoolFile:
         return found
 
     def _lose(self, ids: Sequence[int]) -> None:
-        self._dropped[DropReason.SPOOL_DAMAGED] += self._remove(ids)
+        self._tally.lose(self._remove(ids))
 
     def _forget(self, ids: Sequence[int]) -> None:
-        for row_id in ids:
-            self._in_hand.pop(row_id, None)
+        self._tally.settle(ids)
         self._remove(ids)
 
     def _remove(self, ids: Sequence[int]) -> int:
         gone = rows_in.remove(self._file.db, ids)
-        self._held = rows_in.Total(self._held.records - gone.records, self._held.size - gone.size)
+        self._tally.removed(gone)
         return gone.records
 
     def _opened(self, row: Row) -> bytes:
