@@ -7,11 +7,11 @@ Rule 3: a record here is in flight until the store has it, or until it is counte
 """
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from collector.consent.joined import MOST
@@ -19,6 +19,7 @@ from collector.errors import Cause, SpoolUnavailable
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
 from collector.spool_metrics import SpoolCounts
+from collector.stores.patience import Patience
 from collector.stores.spool_file import SpoolFile
 from collector.stores.worker import Worker
 
@@ -187,22 +188,14 @@ class Spool:
 
         On the same thread, before anything else is done: a purge that was asked for meanwhile would count it.
         """
-        self._tried, outcome = time.monotonic(), _Claim()
-
-        def in_time() -> T:
-            result = work(*args)
-            if not outcome.take():
-                late(result)
-            return result
-
-        asked = self._ask(in_time)
-        if not (await asyncio.wait({asked}, timeout=self.patience))[0]:
-            if outcome.take():
-                asked.add_done_callback(self._came_late)
-                error = SpoolUnavailable(f"the spool of {self.region} does not answer")
-                self._refused(error)
-                raise error
-            await asyncio.wait({asked})
+        self._tried = time.monotonic()
+        patience = Patience(partial(work, *args), late)
+        asked = self._ask(patience.do)
+        if not await patience.lasts(asked, self.patience):
+            asked.add_done_callback(self._came_late)
+            error = SpoolUnavailable(f"the spool of {self.region} does not answer")
+            self._refused(error)
+            raise error
         return self._result(asked)
 
     def _later(self, work: Callable[..., object], *args: Any) -> None:
@@ -243,17 +236,3 @@ class Spool:
         if self.cause is not error.cause:
             LOG.error("spool_unavailable", region=self.region, cause=error.cause, error=str(error))
         self.cause = error.cause
-
-
-class _Claim:
-    """Who has to do with what was asked for: whoever waits or, once that has given up, the thread that does it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken = False
-
-    def take(self) -> bool:
-        """Whether nobody has had it before."""
-        with self._lock:
-            free, self._taken = not self._taken, True
-        return free
