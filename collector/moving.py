@@ -18,7 +18,8 @@ from collector.model import Region, Sealed
 from collector.storage import end_of, place_of, witness_of
 from collector.stores.ends import End
 from collector.stores.guard import mismatch
-from collector.stores.move import Move, Report, give_up
+from collector.stores.move import Move, Report
+from collector.stores.move_marks import give_up
 from collector.stores.retention import DAY
 from collector.stores.verified import Expected, Verified
 from collector.stores.witness import Kept, WitnessFault

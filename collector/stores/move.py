@@ -1,13 +1,10 @@
 """Moves what a region's store holds into another store of the same region, whatever their engines (decision 0024).
 
-Rule 1: the source is marked first. From then on it takes nothing, no act of consent either, until the move has ended or
-        was given up: no router can leave behind the move's back.
+Rule 1: nothing is copied before both are marked; the source is retired before the target is released (`move_marks`).
 Rule 2: the ledger goes first, word for word and by its chain; of routers that have left by it nothing follows.
 Rule 3: the target is no store to anybody before all of it is there, is counted, and has the digest of what was read.
-Rule 4: the source is retired before the target is released: at no moment do two stores take acts of one region.
 """
 
-import secrets
 from collections.abc import Callable
 from typing import Final
 
@@ -15,9 +12,10 @@ from collector.consent.ledger import Head
 from collector.errors import StoreUnusable
 from collector.stores.ends import End, Kept, Page, Progress, Row, Sums, Table, progress_note
 from collector.stores.links import end_of
-from collector.stores.move_faults import at_end, not_the_same, other_move
+from collector.stores.move_faults import at_end, not_the_same
+from collector.stores.move_marks import Marks
 from collector.stores.rows import decode_entry
-from collector.stores.staying import GONE, IN, MOVE, OUT, Mark
+from collector.stores.staying import OUT
 from collector.stores.witnessing import NOTE
 
 _ENTRIES: Final = 1000
@@ -35,6 +33,7 @@ class Move:
     def __init__(self, source: End, target: End, left: tuple[str, ...], report: Report = lambda *_: None) -> None:
         """*left* are the states in which nothing of a router stays."""
         self.source, self.target = source, target
+        self._marks = Marks(source, target)
         self._left = left
         self._report = report
         self._kept = Kept(0, left)
@@ -66,49 +65,9 @@ class Move:
         Raises:
             StoreUnusable: the target holds something else, or one of them takes part in another move; says which.
         """
-        source, target = await self._marks()
-        if source is None:
-            source = await self._begun(target, until)
-        elif target is None or (target.way, target.move) != (IN, source.move):
-            raise StoreUnusable(*other_move(self.source, source))
+        source = await self._marks.begin(until)
         self._kept = Kept(source.until, self._left)
         return source.way == OUT
-
-    async def _marks(self) -> tuple[Mark | None, Mark | None]:
-        async with at_end("source"):
-            source = Mark.noted(await self.source.noted(MOVE))
-        async with at_end("target"):
-            return source, Mark.noted(await self.target.noted(MOVE))
-
-    async def _begun(self, target: Mark | None, until: int) -> Mark:
-        async with at_end("target"):
-            empty, stays = await self.target.is_empty(), target is None or target.way == IN
-            if not (empty and stays):
-                raise StoreUnusable(
-                    f"{self.target.place}: found a store that holds something already, expected an empty one, or one "
-                    f"that this move has begun to fill. Name another one, or make this one anew"
-                )
-            if target is None:
-                target = Mark(IN, secrets.token_hex(8), until)
-                await self.target.note(MOVE, target.text(), instead_of=None)
-        await self._check_two(target)
-        made = target._replace(way=OUT)
-        async with at_end("source"):
-            await self.source.note(MOVE, made.text(), instead_of=None)
-        return made
-
-    async def _check_two(self, mark: Mark) -> None:
-        """Whether the mark of the target is in no other store: two names of a server may be of one."""
-        async with at_end("source"):
-            found = await self.source.noted(MOVE)
-        if found != mark.text():
-            return
-        async with at_end("target"):
-            await self.target.note(MOVE, None, instead_of=found)
-            raise StoreUnusable(
-                f"{self.target.place}: found the very store that is to be moved, expected another one. Name where it "
-                f"is to be moved to"
-            )
 
     async def totals(self) -> dict[str, int]:
         """How many entries and rows there are in the source; not all of them need go over."""
@@ -239,32 +198,9 @@ class Move:
         Raises:
             StoreUnusable: the move was given up meanwhile, by somebody else.
         """
-        source, target = await self._marks()
-        if source is None or (target is not None and (IN, source.move) != (target.way, target.move)):
-            raise StoreUnusable(
-                f"{self.source.place}: found no mark of this move, expected one: it was given up meanwhile"
-            )
-        if source.way == OUT:
-            async with at_end("source"):
-                await self.source.note(MOVE, source._replace(way=GONE).text(), instead_of=source.text())
+        target = await self._marks.retire()
         left = (await self._progress(Table.RECORDS)).left
-        async with at_end("target"):
-            for table in reversed(Table):
-                await self._note(progress_note(table), None)
-            if target is not None:
-                await self.target.note(MOVE, None, instead_of=target.text())
+        for table in reversed(Table):
+            await self._note(progress_note(table), None)
+        await self._marks.release(target)
         return left
-
-
-async def give_up(source: End) -> None:
-    """Let the source take acts and records again; what was moved into the target stays no store to anybody.
-
-    Raises:
-        StoreUnusable: no move out of it is under way.
-    """
-    async with at_end("source"):
-        mark = Mark.noted(await source.noted(MOVE))
-        if mark is None or mark.way != OUT:
-            found = "none" if mark is None else "one that has ended" if mark.way == GONE else "one into this store"
-            raise StoreUnusable(f"{source.place}: found {found}, expected a move that is under way")
-        await source.note(MOVE, None, instead_of=mark.text())

@@ -34,7 +34,8 @@ from collector.model import Action, Entry, Record, Region
 from collector.stores import Store, move, move_rows
 from collector.stores.ends import End, Table
 from collector.stores.memory import MemoryStore
-from collector.stores.move import Move, give_up
+from collector.stores.move import Move
+from collector.stores.move_marks import give_up
 from collector.stores.plan import ConsentRules
 from collector.stores.retention import DAY
 
@@ -685,6 +686,26 @@ async def test_a_move_that_is_given_up_by_somebody_else_does_not_end(pair: Pair,
 
     assert Cause.WRONG_STORE is alone is beside
     assert [False, False] == await working(site)
+
+
+async def test_a_trouble_at_the_end_of_a_move_says_once_at_which_end_it_was(folder: Path) -> None:
+    """Of the target, whose notes are let go of."""
+    site = Site(("sqlite", "sqlite"), folder)
+    await site.filled([record("a", 1)])
+    source, target = await site.ends()
+    moving = Move(source, target, site.left)
+    await moving.begin(0)
+    await moving.copy()
+
+    async def full(name: str, value: str | None, *, instead_of: str | None) -> None:
+        raise StoreUnavailable("no room")
+
+    target.note = full  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable) as refused:
+        await moving.end()
+    await closed(source, target)
+
+    assert "target: no room" == str(refused.value)
 
 
 def tamper(site: Site, sql: str) -> None:
