@@ -94,7 +94,7 @@ class Region:
 
     async def open(self) -> Self:
         """As the writer does before it takes the first message."""
-        await self.writer._recover()
+        await self.writer._watch.recover()
         await self.writer._open()
         while self.writer._news._page is not None:
             await self.writer._news.refresh()
@@ -109,7 +109,7 @@ class Region:
         after = Region(self.folder, store=self.store, max_bytes=self._max_bytes, keys=keys, known_routers=known_routers)
         if open_store:
             return await after.open()
-        await after.writer._recover()
+        await after.writer._watch.recover()
         return after
 
     # What comes
@@ -178,7 +178,7 @@ class Region:
 
     async def shelter(self) -> None:
         """What waits is dealt with."""
-        await self.writer._take_shelter()
+        await self.writer._watch.take_shelter(self.writer._committing)
         self.check()
 
     async def spools(self, *entries: Entry) -> None:

@@ -79,6 +79,10 @@ class Outcomes:
         self._metrics.received += 1
         self._metrics.drop(reason)
 
+    def acts_wait(self, number: int) -> None:
+        """So many acts are in the spool."""
+        self._metrics.spools.acts[self._region] = number
+
     def refused(self, records: int) -> None:
         """The spool had no room for these."""
         self._metrics.spools.refused[self._region] += records

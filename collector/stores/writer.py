@@ -6,19 +6,18 @@ Rule 2: an exit does not queue: it goes with the next commit, and what waits of 
         Whether it is a new exit or an old one that came again, and so what is dropped, the ledger says.
 Rule 3: a batch grows while the writer is busy, and a while longer (`Growing`).
 Rule 4: two tasks share the work: one asks the store and may have to wait for it; the other watches it, and shelters
-        what waits once the patience has ended.
+        what waits once the patience has ended (`Watch`).
 """
 
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
-from collector.acks import NO_TOKEN, Settling
+from collector.acks import Settling
 from collector.config import WriterSettings
 from collector.consent.standing import ClosedRouters
-from collector.errors import SpoolUnavailable, StoreUnavailable
+from collector.errors import StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import ConsentEvent, Record
 from collector.stores import Store
@@ -32,12 +31,9 @@ from collector.stores.outcomes import Outcomes
 from collector.stores.queue import Item, Queue, takes_its_turn
 from collector.stores.shelter import Shelter
 from collector.stores.spool import Spool
+from collector.stores.watch import Watch, rest
 
 _CLOSING_SECONDS: Final = 2.0
-_TICK_AWAY: Final = 0.02
-"""Seconds between two looks at what waits while the store is away; what comes together shares a write."""
-_ASK_AGAIN_SECONDS: Final = 5.0
-"""Seconds between two requests to have what was left with the broker sent again, once the store is back."""
 
 
 class Writer:
@@ -65,26 +61,27 @@ class Writer:
         self.spool = spool = spool or Spool(None, self.region)
         self.guarded = False
         """Whether `door` has to be asked before a report is handed over; acts ask by themselves."""
-        self._most = settings.max_batch_rows
         self._metrics = metrics
-        self._left = left
-        self._told_back = back
         self._queue = Queue()
         self._growing = Growing(self._queue, settings)
         self._health = Health(self.region, metrics, spool.after_seconds)
         self._outage = Outage(closed, self._health, joins_by_flag=joins_by_flag, known_routers=spool.known_routers)
         self._outcomes = Outcomes(self.region, metrics, settled)
         self._shelter = Shelter(spool, self._outage, self._outcomes)
+        self._work = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._watch = Watch(
+            self._queue, self._shelter, spool, self._health, self._outage, self._outcomes,
+            most=settings.max_batch_rows, work=self._work, stopped=self._stopped,
+            guard=self._guard, left=left, back=back,
+        )  # fmt: skip
+        self._turn = self._watch.turn
         self._news = News(store, self._health, spool, self._outage, self._outcomes, self._queue)
         self._committing = Committing(
             store, self._health, spool, self._outage, self._outcomes, self._news,
-            queue=self._queue, held=self._shelter.held, most=self._most, back=self._came_back,
+            queue=self._queue, held=self._shelter.held, most=settings.max_batch_rows, back=self._watch.came_back,
         )  # fmt: skip
         self.door = Door(self._health, self._outage, self._outcomes, spool, left, self._has_waiting)
-        self._work = asyncio.Event()
-        self._stopped = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._asked_again = float("-inf")
         spool.changed = self._outcomes.spool_changed
 
     def submit(self, record: Record, token: Settling, size: int) -> None:
@@ -138,15 +135,14 @@ class Writer:
 
     async def run(self) -> None:
         """Write until `stop`; the commit under way is finished, what waits stays unacknowledged or in the spool."""
-        self._recovering = asyncio.create_task(self._recover())
-        # What waits there goes first. A large file takes a while to be looked through; then it goes first later on.
-        await asyncio.wait({self._recovering}, timeout=self.spool.after_seconds)
-        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch())]
+        await self._watch.begin()
+        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch.run(self._committing))]
         try:
             await asyncio.gather(*tasks)
         finally:
-            for task in (*tasks, self._recovering):
+            for task in tasks:
                 task.cancel()
+            self._watch.end()
 
     def stop(self) -> None:
         """Begin nothing new."""
@@ -160,8 +156,6 @@ class Writer:
         await asyncio.wait(closing, timeout=_CLOSING_SECONDS)
         for task in closing:
             task.cancel()
-
-    # The store
 
     async def _write(self) -> None:
         while True:
@@ -178,7 +172,7 @@ class Writer:
             fresh = not self._news.is_due() or await self._news.refresh()
             # A store that has to be opened anew is so at once: that lets go of a file that is not the right one.
             if not well or (not fresh and self._health.is_open):
-                await self._wait(self._health.pause)
+                await rest(self._stopped, self._health.pause)
 
     async def step(self) -> bool:
         """Commit what is next, if anything waits; False if the store took nothing."""
@@ -194,7 +188,7 @@ class Writer:
             try:
                 await self._committing.open()
             except StoreUnavailable:
-                await self._wait(self._health.pause)
+                await rest(self._stopped, self._health.pause)
             else:
                 return
 
@@ -208,82 +202,6 @@ class Writer:
         except TimeoutError:
             return
         await self._growing.before_first()
-
-    async def _wait(self, seconds: float) -> None:
-        """Wait, but not for the end."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopped.wait()
-
-    # The watch over it
-
-    async def _watch(self) -> None:
-        tick = min(REFRESH_SECONDS, self.spool.after_seconds) / 4
-        while not self._stopped.is_set():
-            await self._wait(_TICK_AWAY if self._health.is_away else tick)
-            await self._look_after_spool()
-            if self._health.is_overdue() and not self._health.is_away:
-                self._health.goes_away()
-                self._guard()
-            if self._health.is_away and not self._stopped.is_set():
-                await self._take_shelter()
-            elif self._outage.left_any and time.monotonic() - self._asked_again > _ASK_AGAIN_SECONDS:
-                # Something may have been left while the store came back: without this nobody would ask for it.
-                self._ask_again()
-
-    async def _take_shelter(self) -> None:
-        while True:
-            async with self._turn:
-                await self._shelter.take_in(self._queue, self._most, self._committing.under_way)
-                if not self._health.is_away:
-                    # The store came back meanwhile; what the spool then would not take nobody else would look for.
-                    self._back()
-                    self._work.set()
-            if not self._queue or not self._health.is_away:
-                break
-        self._left()
-        self._metrics.spools.acts[self.region] = self._outage.acts
-
-    async def _look_after_spool(self) -> None:
-        if self.spool.cause is None or not self.spool.may_try():
-            return
-        if self.spool.is_open:
-            with suppress(SpoolUnavailable):
-                await self.spool.try_again()
-        elif self._recovering.done():
-            self._recovering = asyncio.create_task(self._recover())
-
-    async def _recover(self) -> None:
-        """Take over what an earlier process spooled: its records are this one's to deliver, its acts go first."""
-        try:
-            acts = await self.spool.open()
-        except SpoolUnavailable:
-            return
-        self._outcomes.recovered(self.spool.records)
-        for row, act in acts:
-            if takes_its_turn(act):
-                self._outage.closed.join_waits(act.identity.device_ref)
-            else:
-                self._outcomes.leaving.begun(act)
-            self._outage.act_waits(Item(act, NO_TOKEN, 0, row))
-        self._work.set()
-
-    def _came_back(self) -> None:
-        """The store took a commit again. What the shelter has in hand comes behind what is held: it is waited for."""
-        if not self._turn.locked():
-            self._back()
-
-    def _back(self) -> None:
-        """What is held waits for a commit again, before everything else."""
-        self._queue.put_back(*self._shelter.held.take_all())
-        self._guard()
-        if self._outage.left_any:
-            self._ask_again()
-
-    def _ask_again(self) -> None:
-        """Have what was left with the broker sent again."""
-        self._asked_again = time.monotonic()
-        self._told_back()
 
     def _guard(self) -> None:
         self.guarded = self._health.is_away or self._outage.left_any

@@ -120,7 +120,7 @@ class Play:
         self.region = Region(folder, store=self.store, batch=self.chance.choice((2, 5, 4000)))
         writer = self.region.writer
         self.connections = {"consent": Connection(writer.acts_renewed), "reports": Connection(writer.renewed)}
-        writer._told_back = self.ask
+        writer._watch._told_back = self.ask
         self.now = START
 
     def hold(self) -> None:
@@ -187,7 +187,7 @@ class Play:
             case ["away"]:
                 self.region.goes_away()
             case ["shelter"]:
-                self.begin("shelter", self.region.writer._take_shelter())
+                self.begin("shelter", self.region.writer._watch.take_shelter(self.region.writer._committing))
             case ["mend", "spool"]:
                 self.region.spool.cause = None
         await self.settle()
@@ -255,7 +255,7 @@ class Play:
             for one in asked:
                 one.renew()
         elif self.region.writer._outage.left_any:
-            self.region.writer._ask_again()
+            self.region.writer._watch._ask_again()
         else:
             assert not any(one.has_left for one in there), "left for ever"
             return False

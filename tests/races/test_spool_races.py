@@ -211,7 +211,7 @@ async def restart_while_away(before: Raced) -> Raced:
     shutil.copytree(before.place, image)
     await before.end()
     after = Raced(image)
-    await after.writer._recover()
+    await after.writer._watch.recover()
     after.goes_away()
     await after.store.store.open()
     after.writer._health.opened()

@@ -300,7 +300,7 @@ async def test_a_spool_that_cannot_be_written_is_as_good_as_none(folder: Path) -
     during = (here.spool.records, here.writer.spool_state(), done(here.receipts[-1:]))
     here.file._file.db.execute("PRAGMA query_only = OFF")
     here.spool._tried = float("-inf")
-    await here.writer._look_after_spool()
+    await here.writer._watch.look_after_spool()
     here.writer.renewed()
     receipts = here.put(record("a", 2))
     await here.shelter()
@@ -357,7 +357,7 @@ async def test_what_was_on_its_way_to_the_spool_when_the_store_came_back_is_comm
     committing = await here.hang()
     monkeypatch.setattr(here.file, "_put", slow)
     here.put(*(part(n, radio) for n, radio in enumerate(("phy0", "phy1", "phy0", "phy2"), start=1)))
-    sheltering = asyncio.create_task(here.writer._take_shelter())
+    sheltering = asyncio.create_task(here.writer._watch.take_shelter(here.writer._committing))
     await began.wait()
     store.gate.set()
     assert await committing
@@ -395,7 +395,7 @@ async def caught(
     await here.store.began.wait()
     here.put(*entries)
     here.goes_away()
-    sheltering = asyncio.create_task(here.writer._take_shelter())
+    sheltering = asyncio.create_task(here.writer._watch.take_shelter(here.writer._committing))
     await began.wait()
     here.store.gate.set()
     assert await committing
