@@ -22,7 +22,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from collector.stores.committing import REFRESH_SECONDS
+from collector.stores.news import REFRESH_SECONDS
 
 from .harness import (
     COUNTRY_OF,
