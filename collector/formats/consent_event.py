@@ -33,7 +33,7 @@ class ActDocument(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     event_id: Annotated[str, StringConstraints(pattern=MESSAGE_ID)] = Field(
-        description="New for each act of the owner; a repetition of the same act keeps it."
+        description="New for each act; if the same act is sent again, it keeps its id."
     )
     action: str
     time: AwareDatetime | None = Field(default=None, description="When, RFC 3339 UTC. A join needs it.")
@@ -52,7 +52,7 @@ class ActDocument(BaseModel):
         tuple[Annotated[Region, Field(strict=False)], ...], Field(strict=False, max_length=len(Region))
     ] = Field(
         default=(),
-        description="Storage regions the text named; the country's own when absent.",
+        description="Storage regions that the text named; the country's own if absent.",
     )
     adult_or_guardian: Literal["adult", "guardian"] | None = Field(
         default=None, description="Who gave the attestation of age."

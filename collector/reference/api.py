@@ -16,28 +16,28 @@ from collector.rights.api import ACTS, MAX_BYTES, RETRY_SECONDS, STATE
 from collector.rights.document import DESK_ONLY, DeskDocument, RouterDocument
 
 _RESULTS: Final = {
-    Result.RECORDED: "The act is in the ledger, and holds from now on. What it erases goes with the end of a legal "
-    "hold, where one stands.",
-    Result.REPEATED: "It was there before: the same act with the same `event_id`, for the same router.",
-    Result.STALE: "A join that is not newer than what closed the gate. It opens nothing.",
-    Result.REFUSED: "A join after a consent that was void, in which nobody attests to be of age. It opens nothing.",
-    Result.WITHOUT_EFFECT: "There is nothing it could do: nobody is known by that name, or it stands so already. Of a "
-    "join: a restriction or a legal hold is in its way. Of an act sent again that named the router by serial number, "
-    "IMEI or MAC: that name may have gone with the records that the act erased the first time.",
+    Result.RECORDED: "The act is in the ledger and counts from now on. Under a legal hold, what it erases is erased "
+    "when the hold is released.",
+    Result.REPEATED: "The same act with the same `event_id`, for the same router, is in the ledger already.",
+    Result.STALE: "A join that is not newer than the act that closed the gate. It opens nothing.",
+    Result.REFUSED: "A join after a void consent, in which nobody attests to be of age. It opens nothing.",
+    Result.WITHOUT_EFFECT: "There is nothing to change: no router is known by that name, or the act was done already. "
+    "A join: a restriction or a legal hold prevents it. An act sent again with a serial number, IMEI or MAC: that name "
+    "may have been erased with the records the first time.",
 }
 MEANINGS: Final = {
-    200: "Every ledger concerned has the act, durably; `regions` says what each made of it.",
-    400: "The body is no strict JSON, or not what is expected; `fields` says what was, by field.",
+    200: "Every ledger concerned has the act, durably; `regions` gives the result in each.",
+    400: "The body is not strict JSON, or not what is expected; `fields` says what was expected, by field.",
     401: "The secret is missing or wrong.",
-    404: "There is nothing at that path.",
-    405: "Only POST is taken.",
+    404: "There is nothing at this path.",
+    405: "Only POST is allowed.",
     408: "The body did not come in time.",
     413: f"The body is larger than {MAX_BYTES} bytes.",
-    415: "The body is not said to be `application/json`.",
+    415: "The content type is not `application/json`.",
     422: "The act is refused by the rules; `code` is the reason, one of the [drop reasons](drop-reasons.md).",
-    500: "The collector failed; a bug of ours.",
-    503: f"A ledger did not answer in time. Send it again after {RETRY_SECONDS} seconds, with the same `event_id`; "
-    f"until then nobody may be told that the act counts.",
+    500: "The collector failed; this is a bug in the collector.",
+    503: f"A ledger did not answer in time. Send the act again after {RETRY_SECONDS} seconds with the same `event_id`, "
+    f"until the answer is 200; before that, tell nobody that the act counts.",
 }
 """What each status says. There are no others, save a plain 503 while too many are connected."""
 _EXAMPLE: Final = """
@@ -51,8 +51,8 @@ _ANSWER: Final = """
 {"result": "recorded", "regions": {"hong_kong": "without_effect", "germany": "recorded", "china": "without_effect"}}
 """
 _INTRODUCTION: Final = (
-    "For the service behind an app, and for a rights desk. Off unless `[api]` in the [settings](settings.md) turns it "
-    "on; what it means to do so is in the [operator's guide](../operating.md). The description for programs is "
+    "For the service behind an app, and for a rights desk. Off unless `[api]` in the [settings](settings.md) turns "
+    "it on ([how, and what that means](../operating.md#the-api-for-acts-of-consent)). The description for programs is "
     "`schemas/api-v1.openapi.json`."
 )
 
@@ -66,18 +66,18 @@ def api_page() -> str:
         block("http", _EXAMPLE),
         block("json", _ANSWER),
         f"## {code('POST ' + ACTS)}",
-        "Records one act. An act sent again is recorded once.",
+        "Records one act. An act that is sent again is recorded once.",
         _fields(DeskDocument),
-        f"{codes(sorted(DESK_ONLY))} are taken of the channel `rights_desk` only. A join needs `time` and `country`, "
-        "and meets the same demands as one on the consent topic.",
+        f"{codes(sorted(DESK_ONLY))} are taken only from the channel `rights_desk`. A join needs `time` and `country`, "
+        "and [all that a join event must bring](../consent.md#the-two-modes).",
         "### Results",
         table(("result", "meaning"), ((code(result), meaning) for result, meaning in _RESULTS.items())),
         f"## {code('POST ' + STATE)}",
-        "Asks what the ledgers say of a router now. A POST: no identifier is to stand in an address that others log.",
+        "Asks what the ledgers say about a router now. It is a POST so that no identifier is in a URL that others log.",
         _fields(RouterDocument),
         "## Statuses",
-        'Whatever is not 200 has a body of the form `{"error": {"code": ..., "message": ...}}`, and nothing in it of '
-        "what was sent.",
+        'Every other answer than 200 has a body of the form `{"error": {"code": ..., "message": ...}}`, which repeats '
+        "nothing of what was sent.",
         table(("status", "meaning"), ((str(status), MEANINGS[status]) for status in API_STATUSES)),
     )
 
@@ -129,7 +129,7 @@ def openapi() -> dict[str, Any]:
         "security": [{"secret": []}],
         "paths": {
             ACTS: {"post": _operation("Record one act of consent", DeskDocument, _decided())},
-            STATE: {"post": _operation("What the ledgers say of a router", RouterDocument, _standings())},
+            STATE: {"post": _operation("What the ledgers say about a router", RouterDocument, _standings())},
         },
         "components": {
             "securitySchemes": {"secret": {"type": "http", "scheme": "bearer"}},

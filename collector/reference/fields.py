@@ -11,10 +11,10 @@ from collector.reference.shapes import TYPES, bounds
 _GROUPS: Final[tuple[Group, ...]] = (*GROUPS, "event")
 TREATMENTS: Final = {
     "keep": "Stored as sent.",
-    "coarsen": "Stored rounded, or left out where it would describe one person's device.",
+    "coarsen": "Stored rounded, or left out if it would describe one person's device.",
     "pseudonymise": "Stored as a keyed pseudonym (`*_ref`); the value itself is forgotten.",
     "derive": "Stored as a class, a yes or no, or a name from a closed list; what it is worked out from is forgotten.",
-    "local_only": "Must never leave the router. Removed, counted, and an alert for the operator.",
+    "local_only": "Must never leave the router. Removed and counted, with an alert for the operator.",
     "not_collected": "Of no use to the programme. Removed and counted.",
 }
 """Every treatment of the catalogue."""
@@ -25,9 +25,9 @@ def fields_page(catalogue: Catalogue) -> str:
     return page(
         "Fields",
         "`schemas/fields.toml`",
-        "Everything the collector may keep of a message, and the names of what it must not. A field without an entry "
-        "here cannot be stored. `row` and `clause` say which item of the notice a field stands for; `since` is the "
-        "schema version that introduced it.",
+        "Everything that the collector may keep of a message, and the names of what it must not. A field without an "
+        "entry here cannot be stored. `row` and `clause` say which item of the notice a field stands for; `since` is "
+        "the schema version that introduced it.",
         "## Treatments",
         table(("treatment", "what becomes of the value"), ((code(n), text) for n, text in TREATMENTS.items())),
         "## Types",
@@ -35,13 +35,13 @@ def fields_page(catalogue: Catalogue) -> str:
         "## Fields of a record",
         *_canonical(catalogue),
         "## Inputs",
-        "What a router may send so that fields can be worked out from it. Inputs are never stored.",
+        "What a router may send only so that fields can be worked out from it. Inputs are never stored.",
         _inputs(catalogue),
         "## Event kinds",
         _events(catalogue),
         "## Refused names",
-        "The allow-list above is the protection; these names only decide which counter a removed key raises. Names "
-        "are compared whole, after normalisation: letter case, camel case and separators do not matter.",
+        "The protection is the allow-list above; these names only decide as what a removed key is counted. Names are "
+        "compared as a whole, and letter case, camel case and separators do not matter.",
         *_refused(catalogue.refused),
     )
 

@@ -14,7 +14,7 @@ from collector.formats.consent_event import ActDocument
 
 IDENTIFIER: Final = r"^[A-Za-z0-9._:-]{1,64}$"
 """What a router may be called: its topic's name, serial, IMEI or MAC."""
-_ROUTER: Final = "The router: what its topics, its serial number, its IMEI or its MAC call it."
+_ROUTER: Final = "The router: its name in its topics, its serial number, its IMEI or its MAC."
 DESK_ONLY: Final = frozenset({"void", "restrict", "unrestrict"})
 """Acts that are decided on, not clicked."""
 REFERENCE: Final = r"^[A-Z]{2,8}(-[A-Z0-9]{1,12}){1,3}$"
@@ -33,7 +33,7 @@ class NamedDocument(ActDocument):
     time: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
         default=None, description="When, RFC 3339 UTC. A join needs it."
     )
-    reason: Reason | None = Field(default=None, description="Why, as far as it is to be kept as evidence.")
+    reason: Reason | None = Field(default=None, description="Why, to be kept as evidence.")
 
     @field_validator("time", mode="before")
     @classmethod

@@ -221,7 +221,7 @@ def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: p
         (("exit", "a/b"), "router: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),
         (("exit", "\udcff"), "router: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),
         (("exit", ROUTER, "--event-id", "a b"), "event-id: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),
-        (("consent", "join", "d8:0a:e6:01:02:03", "--country", "DE"), "join: The topic is none"),
+        (("consent", "join", "d8:0a:e6:01:02:03", "--country", "DE"), "join: The topic is not one"),
         ((*JOIN, "--policy-digest", "x"), "policy-digest: "),
         ((*JOIN, "--policy-version", "1999"), "join: "),
         (("consent", "hold", ROUTER, "--reference", "Mrs Jones said so"), "reference: "),

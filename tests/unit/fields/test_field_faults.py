@@ -116,7 +116,7 @@ def faults(folder: Path, *changes: tuple[str, str]) -> tuple[str, ...]:
             "colour: unknown setting. Check the spelling or remove it.",
         ),
         (
-            ('description = "Bars the router shows."', 'description = "Bars"'),
+            ('description = "Signal bars that the router shows."', 'description = "Bars"'),
             "field.entry 'signal_bars'.description: found 'Bars', expected string should have at least 8 characters",
         ),
         (
