@@ -30,19 +30,20 @@ from collector.source_settings import SourceSettings, source_faults
 
 
 class ConsentSettings(Section):
-    """How the ledger is kept. No value of any of these stores a message without consent."""
+    """How owners join and leave. No value of these settings stores a message without consent."""
 
     mode: Literal["flag", "registered"] = Field(
-        default="flag", description="flag: the first flagged message joins. registered: a join event must exist first."
+        default="flag",
+        description="flag: a router's first flagged report is its join. registered: a join event must come first.",
     )
-    on_exit: Literal["erase", "keep"] = Field(default="erase", description="What becomes of stored records at an exit.")
+    on_exit: Literal["erase", "keep"] = Field(default="erase", description="What happens to stored records at an exit.")
     keep_reason: Annotated[str, StringConstraints(min_length=10)] | None = Field(
-        default=None, description="Why records are kept after an exit; needed for on_exit = keep."
+        default=None, description="Why records are kept after an exit; required with on_exit = keep."
     )
     witness_days: Annotated[int, Field(ge=1)] = Field(
-        default=180, description="How long a witness keeps an entry: as long as your oldest backup of a store."
+        default=180, description="How long a witness keeps an entry: as long as you keep backups of a store."
     )
-    policies: File | None = Field(default=None, description="Versions of the notice; the shipped ones when absent.")
+    policies: File | None = Field(default=None, description="The versions of the notice; the shipped file if absent.")
     strict: bool = Field(
         default=False, description="Whether a change of contact alone (M5) also ends the consents given before it."
     )
@@ -57,54 +58,56 @@ class ConsentSettings(Section):
 
 
 class LimitsSettings(Section):
-    """What a message may be."""
+    """How large, how deep, how old and how far ahead a message may be."""
 
     max_message_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = Field(
         default=65_536, description="Larger payloads are dropped (`oversize`)."
     )
-    max_depth: Annotated[int, Field(ge=6, le=64)] = Field(default=16, description="Deeper nesting is `malformed`.")
+    max_depth: Annotated[int, Field(ge=6, le=64)] = Field(
+        default=16, description="Payloads nested deeper are dropped (`malformed`)."
+    )
     max_age_hours: Annotated[float, Field(gt=0, le=8760)] = Field(
         default=168.0, description="Older messages are dropped (`too_old`)."
     )
     max_ahead_seconds: Annotated[float, Field(ge=0, le=86_400)] = Field(
-        default=300.0, description="How far a router's clock may be ahead before `future`."
+        default=300.0, description="How far a router's clock may be ahead; messages beyond it are dropped (`future`)."
     )
     max_in_flight_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
-        default=33_554_432, description="Above this the socket is not read until commits catch up."
+        default=33_554_432, description="With more than this in memory, no reports are read until commits catch up."
     )
 
 
 class WriterSettings(Section):
-    """How records are gathered for a commit."""
+    """How records are collected into a commit."""
 
     linger_milliseconds: Annotated[float, Field(ge=0, le=1000)] = Field(
-        default=5.0, description="How long a batch waits for company, at least; 0 for the least delay."
+        default=5.0, description="The least time that a commit waits for more records; 0 for the shortest delay."
     )
-    max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Rows of one commit.")
+    max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Most rows in a commit.")
 
 
 class SpoolSettings(Section):
-    """What becomes of a region's records while its store is away."""
+    """What happens to a region's records while its store is away."""
 
     after_seconds: Annotated[float, Field(ge=0.05, le=60)] = Field(
-        default=1.0, description="A store that has not answered for so long is away: its records are spooled meanwhile."
+        default=1.0, description="After this long without an answer a store is away, and its records go to the spool."
     )
     max_bytes: Annotated[int, Field(ge=1_048_576)] = Field(
         default=1_073_741_824,
-        description="The most that waits in a region's spool; what comes then stays with the broker.",
+        description="The most that waits in a region's spool; what comes after that stays with the broker.",
     )
     known_routers: Annotated[int, Field(ge=1000, le=100_000_000)] = Field(
         default=1_000_000,
-        description="Of how many routers a region is remembered that they have joined, 17 bytes each in every worker: "
-        "records of others stay with the broker while the store is away.",
+        description="How many joined routers a region remembers, at 17 bytes each in every worker. While the store is "
+        "away, records of other routers stay with the broker.",
     )
 
 
 class LogSettings(Section):
-    """Logs go to standard error."""
+    """The log, on standard error."""
 
-    style: Literal["human", "json"] = Field(default="human", description="For people or for machines.")
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least to be written.")
+    style: Literal["human", "json"] = Field(default="human", description="human: for people. json: for programs.")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The lowest level written.")
 
 
 class Settings(Section):

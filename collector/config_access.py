@@ -19,28 +19,29 @@ class SignInSettings(Section):
     """How people sign in to the console, and for how long."""
 
     accounts: File | None = Field(
-        default=None, description="File of the local accounts (`ueip user`); beside the first witness when absent."
+        default=None, description="File of the local accounts (`ueip user`); beside the first witness if absent."
     )
     idle_minutes: Annotated[float, Field(gt=0, le=480)] = Field(
-        default=30.0, description="A session without a request for so long has ended."
+        default=30.0, description="A session ends after this long without a request."
     )
     session_hours: Annotated[float, Field(gt=0, le=24)] = Field(
-        default=8.0, description="Every session has ended after so long, whatever is done in it."
+        default=8.0, description="Every session ends after this long, even while it is used."
     )
     purpose_minutes: Annotated[float, Field(gt=0, le=480)] = Field(
-        default=480.0, description="The longest that a reason or a ticket can be given for."
+        default=480.0, description="The longest time for which a reason or a ticket can be given."
     )
     attempts: Annotated[int, Field(ge=3, le=100)] = Field(
-        default=5, description="Wrong passwords in a row after which an account takes none for a while."
+        default=5, description="After this many wrong passwords in a row, an account is locked for a while."
     )
     attempts_by_address: Annotated[int, Field(ge=5, le=10_000)] = Field(
-        default=30, description="Wrong passwords from one address after which none is taken from there for a while."
+        default=30, description="After this many wrong passwords from one address, it is locked out for a while."
     )
     lock_out_seconds: Annotated[float, Field(ge=1, le=3600)] = Field(
-        default=30.0, description="The first while; it doubles with every further wrong one, to 15 minutes at most."
+        default=30.0,
+        description="How long the first lock lasts; each further wrong password doubles it, up to 15 minutes.",
     )
     least_password_characters: Annotated[int, Field(ge=8, le=128)] = Field(
-        default=LEAST_PASSWORD, description="Shorter passwords are not taken for an account."
+        default=LEAST_PASSWORD, description="The least length of a new password."
     )
 
 
@@ -66,48 +67,49 @@ def _secure(url: str) -> str:
 
 
 class OidcSettings(Section):
-    """Signing in by an OpenID Connect provider: authorization code with PKCE."""
+    """Signing in with an OpenID Connect provider: authorization code with PKCE."""
 
-    enabled: bool = Field(default=False, description="Offer it, beside local accounts if there are any.")
+    enabled: bool = Field(default=False, description="Whether it is offered, besides local accounts if there are any.")
     issuer: Annotated[str, AfterValidator(_secure)] | None = Field(
-        default=None, description="The provider's issuer, word for word; `/.well-known/openid-configuration` is below."
+        default=None,
+        description="The provider's issuer, letter for letter; below it is `/.well-known/openid-configuration`.",
     )
-    client_id: Claim | None = Field(default=None, description="What the provider calls this console.")
+    client_id: Claim | None = Field(default=None, description="This console's client id at the provider.")
     client_secret_file: File | None = Field(
-        default=None, description="File with the client's secret on its first line; none for a public client."
+        default=None, description="File with the client's secret on its first line; absent for a public client."
     )
     public_url: Annotated[str, AfterValidator(_secure)] | None = Field(
         default=None,
-        description="How browsers reach the console, as in https://console.example; `/sign-in/oidc/callback` below it "
-        "is what the provider must know as the redirect address.",
+        description="How browsers reach the console, such as https://console.example. The provider must know "
+        "`/sign-in/oidc/callback` below it as the redirect address.",
     )
     scopes: Several[Annotated[str, StringConstraints(pattern=r"^[!#-\[\]-~]+$")]] = Field(
-        default=("openid", "profile"), description="What is asked for; `openid` must be among them."
+        default=("openid", "profile"), description="The scopes that are asked for; `openid` must be among them."
     )
     name_claim: Claim = Field(
         default="sub",
-        description="The claim that names somebody in the log. `sub` is the only one that providers promise to be "
-        "theirs alone (OpenID Connect Core, 5.7); `email` or `preferred_username` if yours promises that too.",
+        description="The claim that names a person in the log. Only `sub` is promised to be unique (OpenID Connect "
+        "Core, 5.7); use `email` or `preferred_username` if your provider promises that too.",
     )
     role_claim: Claim = Field(
         default="ueip_role",
         description="The claim with the role; a dot leads into an object, as in realm_access.roles.",
     )
     roles: dict[Claim, Literal["operator", "engineer", "privacy_officer", "auditor"]] = Field(
-        default={}, description="What the claim's values stand for; without any, the roles' own names."
+        default={}, description="Which role each value stands for; if empty, the values are the roles' own names."
     )
     region_claim: Claim = Field(default="ueip_regions", description="The claim with the regions.")
     regions: dict[Claim, Literal["hong_kong", "germany", "china"]] = Field(
-        default={}, description="What its values stand for; without any, the regions' own names."
+        default={}, description="Which region each value stands for; if empty, the values are the regions' own names."
     )
     training_claim: Claim | None = Field(
         default=None,
-        description="A claim with the date until which somebody's training holds; signing in ends with it.",
+        description="A claim with the date until which a person's training is valid; after it they cannot sign in.",
     )
     algorithms: Several[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]] = (
-        Field(default=("RS256", "PS256", "ES256"), description="Signatures of the provider that are taken.")
+        Field(default=("RS256", "PS256", "ES256"), description="The provider's signature algorithms that are accepted.")
     )
-    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's if absent.")
 
     def checks(self) -> Iterable[Check]:
         """As `Section.checks`."""
@@ -131,16 +133,18 @@ class OidcSettings(Section):
 
 
 class AuditSettings(Section):
-    """Where it is written down who read which router, when and why."""
+    """The audit log: who read which router, when and why."""
 
     folder: File | None = Field(
-        default=None, description="Folder with a log for each region; each beside its region's witness when absent."
+        default=None, description="Folder with a log for each region; if absent, each is beside its region's witness."
     )
     heads: File | None = Field(
-        default=None, description="Folder for the heads of the logs, best on another disk; beside the logs when absent."
+        default=None,
+        description="Folder for the heads of the logs (number and hash of the newest entry), best on another disk; "
+        "beside the logs if absent.",
     )
     reason_required: bool = Field(
-        default=False, description="Whether `ueip find`, `diagnose` and `ledger show` ask for --reason."
+        default=False, description="Whether `ueip find`, `diagnose` and `ledger show` require --reason."
     )
 
     def places_of(self, name: str, beside: Path) -> tuple[Path, Path]:

@@ -11,16 +11,16 @@ from collector.config_section import Check, Section
 
 
 class ConsoleSettings(Section):
-    """The console (`ueip console`) and its API, on a listener of their own."""
+    """The console (`ueip console`) and its API, on a port of their own."""
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on. Another machine's needs TLS and sign-in.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Any but loopback needs TLS and sign-in.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         default=9466, description="Port to listen on; 0 for a free one."
     )
     cert_file: File | None = Field(default=None, description="The listener's certificate (PEM); with it, TLS.")
     key_file: File | None = Field(default=None, description="Its private key (PEM).")
     names: Several[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]{1,253}$")]] = Field(
-        default=(), description="Names by which browsers reach it, beside the address itself; others are refused."
+        default=(), description="Names under which browsers reach it, besides the address itself; others are refused."
     )
     sign_in: SignInSettings = SignInSettings()
     oidc: OidcSettings = OidcSettings()

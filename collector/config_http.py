@@ -52,7 +52,7 @@ def half_a_certificate(section: Certified) -> Iterator[str]:
 
 
 class HttpSettings(Section):
-    """Where operators look: /metrics, /healthz, /readyz. They hold no personal data, and loopback is the default."""
+    """The pages for operators: /metrics, /healthz, /readyz. They contain no personal data."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
@@ -61,15 +61,15 @@ class HttpSettings(Section):
 
 
 class ApiSettings(Section):
-    """Where acts of consent are taken over HTTP, on a listener of its own. Off by default."""
+    """The API for acts of consent, on a port of its own. Off by default."""
 
-    enabled: bool = Field(default=False, description="Listen for acts of consent.")
-    host: str = Field(default="127.0.0.1", description="Address to listen on. Another machine's needs TLS.")
+    enabled: bool = Field(default=False, description="Whether the API is on.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Any but loopback needs TLS.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         default=9465, description="Port to listen on; 0 for a free one."
     )
     token_file: File | None = Field(
-        default=None, description="File with the secrets that callers show, a line each, 32 characters or more. Needed."
+        default=None, description="File with the callers' secrets, one a line, 32 characters or more. Required when on."
     )
     cert_file: File | None = Field(default=None, description="The listener's certificate (PEM); with it, TLS.")
     key_file: File | None = Field(default=None, description="Its private key (PEM).")

@@ -23,7 +23,7 @@ class Server(NamedTuple):
 
 
 class PostgresSettings(Section):
-    """A region's PostgreSQL database, 15 or newer, in place of the SQLite file. Made ready by `ueip store init`."""
+    """A region's PostgreSQL database (15 or newer) instead of the SQLite file. Made ready by `ueip store init`."""
 
     host: Annotated[str, StringConstraints(min_length=1)] = Field(
         default="127.0.0.1", description="Name or address of the server, or the folder of its socket (`/...`)."
@@ -32,14 +32,14 @@ class PostgresSettings(Section):
     database: Name = Field(description="The region's own database on it.")
     user: Name = Field(description="The role to sign in as, a member of the region's writer role.")
     password_file: File | None = Field(
-        default=None, description="File with the password on its first line; PGPASSWORD or ~/.pgpass when absent."
+        default=None, description="File with the password on its first line; if absent, PGPASSWORD or ~/.pgpass."
     )
     tls: bool = Field(default=False, description="Speak TLS. Required unless the server is on this machine.")
-    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's if absent.")
     cert_file: File | None = Field(default=None, description="The collector's own certificate (PEM).")
     key_file: File | None = Field(default=None, description="Its private key (PEM).")
     patience_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
-        default=30.0, description="A connection on which a commit takes longer is given up and made anew."
+        default=30.0, description="If a commit takes longer, the connection is closed and a new one is made."
     )
 
     @property

@@ -18,23 +18,23 @@ class RegionSettings(Section):
     """One region served here."""
 
     store: File | None = Field(
-        default=None, description="The region's SQLite file; none where there is a [regions.<region>.postgresql]."
+        default=None, description="The region's SQLite file; left out if there is a [regions.<region>.postgresql]."
     )
     key_files: Annotated[Several[File], Field(min_length=1)] = Field(
         description="Keys for pseudonyms: the first makes new ones, the others find what was stored under them."
     )
     witness: File | None = Field(
         default=None,
-        description="Copy of the ledger's newest entries, not in the store's folder; beside the first key when absent.",
+        description="Copy of the ledger's newest entries, not in the store's folder; beside the first key if absent.",
     )
 
     retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
-        description="How long a record can be read after its receipt; then it is deleted. Say it as your notice does."
+        description="How long a record can be read after its receipt, before it is deleted: what your notice promises."
     )
     spool: File | None = Field(
         default=None,
         description="Folder for what waits while the store is away, best on another disk. Beside the store's file if "
-        "absent; with PostgreSQL it must be set.",
+        "absent; must be set with PostgreSQL.",
     )
     postgresql: PostgresSettings | None = Field(
         default=None,
@@ -79,19 +79,19 @@ class RegionSettings(Section):
 
 
 class RegionsSettings(Section):
-    """Which regions are served here, and by which tables."""
+    """Which regions are served here, and how a router's region is found."""
 
     enabled: Annotated[Several[Annotated[Region, Strict(strict=False)]], Field(min_length=1)] = Field(
         default=tuple(Region), description="Records of other regions are dropped (`region_not_here`)."
     )
     blocked: Several[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]] = Field(
-        default=(), description="Countries to refuse, beside those the tables name."
+        default=(), description="Countries to refuse, in addition to those that the tables refuse."
     )
-    tables: File | None = Field(default=None, description="Country and network tables; the shipped ones when absent.")
+    tables: File | None = Field(default=None, description="Country and network tables; the shipped ones if absent.")
     registry: Literal["none", "known", "required"] = Field(
         default="none",
-        description="The list of routers and countries (`ueip registry`). none: the message's word. known: the list's "
-        "word for routers on it. required: routers that are not on it are refused.",
+        description="Where a router's country comes from. none: the message. known: the list of routers and countries "
+        "(`ueip registry`) for routers on it, else the message. required: the list; routers not on it are refused.",
     )
     hong_kong: RegionSettings | None = Field(default=None, description="The region's store and keys.")
     germany: RegionSettings | None = Field(default=None, description="The region's store and keys.")

@@ -18,35 +18,37 @@ OWN: Final = "ueip"
 
 
 class SourceSettings(Section):
-    """One source: which topics, which format, and what the format does not say."""
+    """One source: its topics, its format, and what the format does not say."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = Field(
-        description="What the source is called; part of what tells its records from others."
+        description="The source's name; part of its records' ids."
     )
     topic: Annotated[str, StringConstraints(min_length=1, max_length=256)] = Field(
-        description="Topic filter (MQTT 5, 4.7), `bulkdata/+` for one. Filters must not overlap."
+        description="Topic filter (MQTT 5, 4.7), such as `bulkdata/+`. Filters must not overlap."
     )
-    format: Format = Field(description="What the payloads are.")
+    format: Format = Field(description="The format of the payloads.")
     router_level: Annotated[int, Field(ge=1, le=32)] | None = Field(
-        default=None, description="Level of the topic that is the router, counted from 1; the broker must guard it."
+        default=None, description="Level of the topic that names the router, counted from 1; the broker must guard it."
     )
     router_from: Literal["topic", "payload", "sender"] = Field(
         default="topic",
-        description="topic: `router_level`. sender: the user property `broker.sender_property`. payload: as the "
-        "message says (bulk_data, usp), only where the broker lets nobody else publish there.",
+        description="What names the router. topic: level `router_level`. sender: the user property "
+        "`broker.sender_property`. payload: the message (bulk_data, usp), only if the broker lets just one trusted "
+        "sender publish there.",
     )
     flag: Literal["message", "ledger"] = Field(
-        default="ledger", description="message: at its declared place (goform, ubus). ledger: consent events alone."
+        default="ledger",
+        description="message: in each message (goform, ubus). ledger: there is none, consent events decide.",
     )
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
-        default=None, description="Country of all routers of this source; the registry's word when absent."
+        default=None, description="Country of all routers of this source; if absent, the registry's."
     )
-    time_zone: str = Field(default="UTC", description="Of local times without a zone (IANA name).")
+    time_zone: str = Field(default="UTC", description="Time zone of local times without one (IANA name).")
     arrival_time: bool = Field(
-        default=False, description="Take a message that says no time as measured on arrival; else `clock_invalid`."
+        default=False, description="Take a message without a time as measured on arrival; else it is `clock_invalid`."
     )
     interval_seconds: Annotated[int, Field(ge=1, le=86_400)] = Field(
-        default=60, description="Values sent one by one (collectd) are gathered into one record of so many seconds."
+        default=60, description="collectd: the values of this many seconds become one record."
     )
     counters: bool = Field(
         default=False, description="collectd: the values are counters (`StoreRates false`), not rates."
@@ -55,7 +57,7 @@ class SourceSettings(Section):
         default=1_048_576, description="Larger payloads are dropped (`oversize`)."
     )
     names: dict[str, str] = Field(
-        default={}, description="Names given by a bulk data profile (`Parameter.Name`): what each stands for."
+        default={}, description="bulk_data: what each name stands for that the profile gives (`Parameter.Name`)."
     )
 
     def checks(self) -> Iterable[Check]:

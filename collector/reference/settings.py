@@ -29,7 +29,7 @@ EXAMPLES: Final[dict[str, Any]] = {
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
-# Set only what should differ; a line left out keeps its default. Check with: ueip check-config
+# A line that is left out keeps its default. Check with: ueip check-config
 #
 # In the repository this file is made by `make docs` from the models in collector/config.py."""
 
@@ -63,8 +63,8 @@ def settings_page() -> str:
     return page(
         "Settings",
         "`collector/config.py`",
-        "One TOML file, `collector.toml`; `config/collector.toml` holds every setting at its default. Paths are "
-        "relative to the file. An unknown setting is a fault, and all faults are reported at once, at start.",
+        "One TOML file, `collector.toml`; `config/collector.toml` has every setting at its default. Paths are relative "
+        "to the file. An unknown setting is a fault; all faults are reported together, at the start.",
         *parts,
     )
 
