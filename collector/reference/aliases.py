@@ -14,8 +14,8 @@ def aliases_page() -> str:
     return page(
         "Aliases",
         "`schemas/formats/*.toml`",
-        "Every name under which the formats of [sources](../formats.md) say something that is kept. Any other name is "
-        "counted and forgotten. How to write an entry: [alias-maps.md](../alias-maps.md). What becomes of a field: "
+        "Every name in the formats of [sources](../formats.md) whose value is kept. Any other name is counted and "
+        "forgotten. How to write an entry: [alias-maps.md](../alias-maps.md). What becomes of a field: "
         "[fields.md](fields.md).",
         *(part for name in FORMATS for part in _map_parts(load_aliases(name))),
     )
@@ -25,7 +25,7 @@ def _map_parts(aliases: AliasMap) -> Iterator[str]:
     yield f"## {aliases.format}"
     unset = codes(_shown(raw) for raw in aliases.unset)
     if unset:
-        yield f"No measurement under any name: {unset}."
+        yield f'Values that mean "not measured" under every name: {unset}.'
     yield table(_HEADINGS, (_row(alias) for alias in aliases.alias))
 
 

@@ -17,19 +17,20 @@ def rules_page(rules: Rules | None = None) -> str:
     return page(
         "Rules of the diagnosis",
         "`config/rules.toml`",
-        "What `ueip diagnose` finds, and the numbers it goes by. `ueip explain-rule RULE` prints one of them. A rule "
-        "does nothing to a router or a person.",
+        "The faults that `ueip diagnose` finds, and the thresholds. `ueip explain-rule RULE` prints one rule. A "
+        "rule does nothing to a router or a person.",
         table(
             ("rule", "version", "severity", "what it finds", "compared by"),
             ((code(r.id), str(r.version), code(r.severity), r.title, _measure(r)) for r in every),
         ),
-        f"Severities: {codes(Severity)}. Confidence: {codes(Confidence)}, by how many more samples or events there are "
-        "than the rule asks for: three times is `high`, half as many again `medium`. Entries of the timeline: "
+        f"Severities: {codes(Severity)}. Confidence: {codes(Confidence)}, by how many samples or events there are, "
+        "compared with what the rule asks for: three times as many is `high`, one and a half times `medium`. Entries "
+        "of the timeline: "
         f"{codes(Kind)}.",
         *(part for rule in every for part in _rule(rule)),
         "## Causes of the network",
-        "What an EMM cause (3GPP TS 24.301 annex A) or 5GMM cause (3GPP TS 24.501 annex A) concerns; others pass by "
-        "waiting, and are no refusals.",
+        "What an EMM cause (3GPP TS 24.301 annex A) or 5GMM cause (3GPP TS 24.501 annex A) concerns. All other causes "
+        "pass by waiting and are not refusals.",
         table(("about", "causes"), ((code(kind), codes(numbers)) for kind, numbers in causes.items())),
         "## What cannot be said",
         table(
