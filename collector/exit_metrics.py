@@ -18,19 +18,22 @@ WAYS_IN: Final[tuple[WayIn, ...]] = ("topic", "report", "api")
 EXIT_SECONDS: Final = Declared(
     "collector_exit_seconds",
     "histogram",
-    "Time from receipt of an act that closes a gate or erases until its records cannot be read, told by the worker "
-    "that recorded it; of one by a command, until the machine's first worker knows of it.",
+    "Time from the receipt of an act that closes a gate or erases until its records cannot be read, measured by the "
+    "worker that recorded it; for an act by a command, until the machine's first worker knows of it.",
     ("region",),
 )
 EXITS_WAITING: Final = Declared(
     "collector_exits_waiting",
     "gauge",
-    "Acts that close a gate or erase and wait for the region's ledger, by the way they came; one that several workers "
-    "hear of is one.",
+    "Acts that close a gate or erase and wait for the region's ledger, by the way they came; an act that several "
+    "workers receive counts once.",
     ("region", "way"),
 )
 EXIT_OLDEST: Final = Declared(
-    "collector_exit_oldest_seconds", "gauge", "Age of the oldest of them; 0 for none.", ("region",)
+    "collector_exit_oldest_seconds",
+    "gauge",
+    "Age of the oldest act that closes a gate or erases and waits for the region's ledger; 0 for none.",
+    ("region",),
 )
 ERASED_BYTES: Final = Declared(
     "collector_erased_bytes_seconds",
@@ -45,7 +48,10 @@ PURGES_WAITING: Final = Declared(
     ("region",),
 )
 PURGE_OLDEST: Final = Declared(
-    "collector_purge_oldest_seconds", "gauge", "Time since the oldest of them was received; 0 for none.", ("region",)
+    "collector_purge_oldest_seconds",
+    "gauge",
+    "Time since the receipt of the oldest act whose records are still being erased from ClickHouse; 0 for none.",
+    ("region",),
 )
 
 EXIT_DECLARED: Final = (EXIT_SECONDS, EXITS_WAITING, EXIT_OLDEST, ERASED_BYTES, PURGES_WAITING, PURGE_OLDEST)

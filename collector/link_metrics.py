@@ -37,31 +37,36 @@ class Loss(StrEnum):
 CONNECTION: Final = Declared(
     "collector_broker_connection",
     "gauge",
-    "1 for the state a connection to the broker is in; of several workers, how many are. draining: it reads what "
-    "waited there. held: it waits for the other to have done so.",
+    "1 for the state of a connection to the broker; with several workers, how many are in it. draining: it reads "
+    "what waited there. held: it waits until the other connection has done so.",
     ("link", "state"),
 )
-CONNECTS: Final = Declared("collector_broker_connects_total", "counter", "Connections the broker accepted.", ("link",))
+CONNECTS: Final = Declared(
+    "collector_broker_connects_total", "counter", "Connections that the broker accepted.", ("link",)
+)
 LOST: Final = Declared(
-    "collector_broker_connections_lost_total", "counter", "Connections lost, by why.", ("link", "loss")
+    "collector_broker_connections_lost_total", "counter", "Connections lost, by cause.", ("link", "loss")
 )
 SESSIONS_LOST: Final = Declared(
     "collector_broker_sessions_lost_total",
     "counter",
-    "Times the broker knew no session where it should: messages it kept for the collector may be lost.",
+    "Times that the broker did not have the session it should: messages kept for the collector may be lost.",
     ("link",),
 )
 SILENCE: Final = Declared(
     "collector_broker_silence_seconds",
     "gauge",
-    "Seconds since a message came on the connection, the collector's own probes included; 0 while there is none.",
+    "Seconds since a message came on the connection, the collector's own probes included; 0 while disconnected.",
     ("link",),
 )
 WINDOW: Final = Declared(
-    "collector_broker_window", "gauge", "Messages the broker may have under way, unacknowledged.", ("link",)
+    "collector_broker_window", "gauge", "The most messages that the broker sends without an acknowledgement.", ("link",)
 )
 WINDOW_LEFT: Final = Declared(
-    "collector_broker_window_left", "gauge", "Places of that window taken by messages left with the broker.", ("link",)
+    "collector_broker_window_left",
+    "gauge",
+    "Places of the broker's window that are taken by messages left with it.",
+    ("link",),
 )
 
 LINK_DECLARED: Final = (CONNECTION, CONNECTS, LOST, SESSIONS_LOST, SILENCE, WINDOW, WINDOW_LEFT)

@@ -26,10 +26,10 @@ API_STATUSES: Final = (200, 400, 401, 404, 405, 408, 413, 415, 422, 500, 503)
 RECEIVED: Final = Declared(
     "collector_messages_received_total",
     "counter",
-    "Report messages received from the broker, redeliveries included, or found in a spool at the start.",
+    "Report messages received from the broker, redeliveries included, and those found in a spool at the start.",
 )
 DROPPED: Final = Declared(
-    "collector_messages_dropped_total", "counter", "Report messages not kept, by the one reason each has.", ("reason",)
+    "collector_messages_dropped_total", "counter", "Report messages not kept; each has one reason.", ("reason",)
 )
 STORED: Final = Declared(
     "collector_records_stored_total", "counter", "Records stored durably; each is one report message.", ("region",)
@@ -37,41 +37,41 @@ STORED: Final = Declared(
 IN_FLIGHT: Final = Declared(
     "collector_messages_in_flight",
     "gauge",
-    "Report messages received and neither stored nor dropped yet, those in the spools included.",
+    "Report messages received and not yet stored or dropped, those in the spools included.",
 )
 IN_FLIGHT_BYTES: Final = Declared("collector_in_flight_bytes", "gauge", "Bytes of payloads not yet settled.")
-PAUSED: Final = Declared("collector_reading_paused", "gauge", "1 while the socket is not read, for memory is full.")
+PAUSED: Final = Declared("collector_reading_paused", "gauge", "1 while the socket is not read because memory is full.")
 REMOVED: Final = Declared(
     "collector_fields_removed_total",
     "counter",
-    "Keys left out of messages that became records, by treatment. local_only is a defect of the router's firmware.",
+    "Keys left out of messages that became records, by treatment. local_only means a defect of the firmware.",
     ("treatment",),
 )
 CONSENT_EVENTS: Final = Declared(
     "collector_consent_events_total",
     "counter",
-    "Consent events settled by a region's ledger: joins by flag, joins and exits, by what became of them. One from the "
-    "topic comes on both connections; the second is `repeated`.",
+    "Consent events, joins by flag included, by what a region's ledger made of them. One from the consent topic "
+    "arrives on both connections; the second is `repeated`.",
     ("region", "action", "result"),
 )
 CONSENT_REFUSED: Final = Declared(
     "collector_consent_messages_refused_total",
     "counter",
-    "Messages on the consent topic that are no consent events, by reason.",
+    "Messages on the consent topic that were refused on receipt, by reason.",
     ("reason",),
 )
 EXPIRED: Final = Declared(
-    "collector_records_expired_total", "counter", "Records deleted because their time was over.", ("region",)
+    "collector_records_expired_total", "counter", "Records deleted because their retention was over.", ("region",)
 )
 ERASED: Final = Declared(
     "collector_records_erased_total", "counter", "Records erased, at an exit or on request.", ("region",)
 )
 COMMIT_SECONDS: Final = Declared(
-    "collector_store_commit_seconds", "histogram", "Time a commit takes, the durable write included.", ("region",)
+    "collector_store_commit_seconds", "histogram", "Time that a commit takes, durable write included.", ("region",)
 )
-BATCH_ROWS: Final = Declared("collector_store_batch_rows", "histogram", "Entries of a commit.", ("region",))
+BATCH_ROWS: Final = Declared("collector_store_batch_rows", "histogram", "Entries in a commit.", ("region",))
 STORE_FAILURES: Final = Declared(
-    "collector_store_failures_total", "counter", "Times a store refused, or was silent for too long.", ("region",)
+    "collector_store_failures_total", "counter", "Times that a store refused or did not answer in time.", ("region",)
 )
 STORE_CLOSED: Final = Declared(
     "collector_store_closed",
@@ -84,12 +84,12 @@ LEDGER_ENTRIES: Final = Declared(
     "collector_ledger_entries", "gauge", "Number of the last entry of the region's ledger; it never falls.", ("region",)
 )
 WITNESS_LAG: Final = Declared(
-    "collector_witness_lag_entries", "gauge", "Entries of the ledger that its witness does not hold yet.", ("region",)
+    "collector_witness_lag_entries", "gauge", "Entries of the ledger that its witness does not have yet.", ("region",)
 )
 CLOCK_BEHIND: Final = Declared(
     "collector_clock_behind_seconds",
     "gauge",
-    "How far the clock is behind a time known to have been; 0 when it is right.",
+    "How far the clock is behind a time that is known to have passed; 0 if it is right.",
 )
 OLDEST: Final = Declared(
     "collector_oldest_unacknowledged_seconds", "gauge", "Age of the oldest message not yet acknowledged; 0 for none."
@@ -100,7 +100,7 @@ API_ANSWERS: Final = Declared(
 RETAINED_CLEARED: Final = Declared(
     "collector_retained_cleared_total",
     "counter",
-    "Topics of reports that the broker was asked to keep nothing for, by its answer.",
+    "Requests to the broker to forget the retained report of a topic, by its answer.",
     ("answer",),
 )
 

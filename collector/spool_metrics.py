@@ -13,32 +13,37 @@ from collector.model import DropReason, Region
 SPOOL_RECORDS: Final = Declared(
     "collector_spool_records", "gauge", "Records that wait in the region's spool; they are in flight.", ("region",)
 )
-SPOOL_BYTES: Final = Declared("collector_spool_bytes", "gauge", "Bytes they take.", ("region",))
+SPOOL_BYTES: Final = Declared(
+    "collector_spool_bytes", "gauge", "Bytes of the records in the region's spool.", ("region",)
+)
 SPOOL_OLDEST: Final = Declared(
-    "collector_spool_oldest_seconds", "gauge", "How long the oldest of them has waited; 0 for none.", ("region",)
+    "collector_spool_oldest_seconds",
+    "gauge",
+    "How long the oldest record in the spool has waited; 0 for none.",
+    ("region",),
 )
 SPOOLED: Final = Declared(
     "collector_records_spooled_total", "counter", "Records written to the region's spool and acknowledged.", ("region",)
 )
 DRAINED: Final = Declared(
-    "collector_records_drained_total", "counter", "Records that the store decided on out of the spool.", ("region",)
+    "collector_records_drained_total", "counter", "Records from the spool that the store has decided on.", ("region",)
 )
 RECOVERED: Final = Declared(
     "collector_records_recovered_total", "counter", "Records found in the region's spool at the start.", ("region",)
 )
 SPOOL_FULL: Final = Declared(
-    "collector_spool_refused_total", "counter", "Records that found the region's spool full.", ("region",)
+    "collector_spool_refused_total", "counter", "Records that the region's spool had no room for.", ("region",)
 )
 SPOOL_DAMAGES: Final = Declared(
-    "collector_spool_damages_total", "counter", "Times the spool's file was found damaged, and mended.", ("region",)
+    "collector_spool_damages_total", "counter", "Times that the spool's file was damaged and was mended.", ("region",)
 )
 SPOOL_ACTS: Final = Declared(
-    "collector_spool_acts", "gauge", "Joins and exits in the spool that the ledger has yet to take.", ("region",)
+    "collector_spool_acts", "gauge", "Acts in the spool that the ledger does not have yet.", ("region",)
 )
 LEFT: Final = Declared(
     "collector_messages_left_total",
     "counter",
-    "Deliveries left with the broker, unacknowledged, while neither store nor spool could take them; each comes again.",
+    "Deliveries left with the broker, unacknowledged, because store and spool could not take them; each comes again.",
     ("region",),
 )
 

@@ -9,12 +9,12 @@ WORKER_READY: Final = Declared(
     "collector_worker_ready", "gauge", "1 while the worker runs and every part of it is ready.", ("worker",)
 )
 WORKER_STARTS: Final = Declared(
-    "collector_worker_starts_total", "counter", "Times the worker's process was started.", ("worker",)
+    "collector_worker_starts_total", "counter", "Times that the worker's process was started.", ("worker",)
 )
 WORKER_RECEIVED: Final = Declared(
     "collector_worker_messages_received_total",
     "counter",
-    "Report messages received by the worker, redeliveries included, or found in its spool at a start.",
+    "Report messages received by the worker, redeliveries included, and those found in its spool at a start.",
     ("worker",),
 )
 RETURNED: Final = Declared(

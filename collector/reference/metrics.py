@@ -15,7 +15,7 @@ from collector.reference.markdown import block, code, codes, page, table
 from collector.worker_metrics import WORKER_DECLARED
 
 _KINDS: Final = {
-    "counter": "Only grows; begins at 0 with the process.",
+    "counter": "Only grows; starts at 0 with the process.",
     "gauge": "A value now.",
     "histogram": "Counts in buckets: `_bucket`, `_sum` and `_count`.",
 }
@@ -42,7 +42,7 @@ LABELS: Final = {
     "way": f"{codes(WAYS_IN)}: by the consent topic, a report or the API. Every worker hears what is on the topic.",
     "status": codes(API_STATUSES),
     "answer": codes(CLEARING_ANSWERS),
-    "worker": "The numbers of the workers, from 1; with `ueip run --workers` only.",
+    "worker": "The numbers of the workers, from 1; only with `ueip run --workers`.",
 }
 """The values of every label: bounded, and none of them names a router."""
 
@@ -59,7 +59,7 @@ def metrics_page(declared: Iterable[Declared] = (*DECLARED, *WORKER_DECLARED)) -
     rows = ((code(m.name), m.kind, codes(m.labels), m.help) for m in declared)
     return page(
         "Metrics",
-        "`collector/metrics.py`",
+        "`collector/*metrics.py`",
         "Served at `/metrics` for Prometheus. No label holds an identifier, a topic or a pseudonym.",
         table(("name", "kind", "labels", "meaning"), rows),
         "## Kinds",
@@ -69,5 +69,5 @@ def metrics_page(declared: Iterable[Declared] = (*DECLARED, *WORKER_DECLARED)) -
         "## What always holds",
         "Every report message is stored, dropped with one reason, or still in flight:",
         block("promql", _SUM),
-        "With workers, `collector_messages_returned_total` is added on the right.",
+        "With several workers, add `collector_messages_returned_total` on the right.",
     )
