@@ -19,45 +19,46 @@ class BrokerSettings(Section):
     port: Annotated[int, Field(ge=1, le=65535)] = Field(default=1883, description="Its port.")
     client_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] = Field(
         default="ueip-collector",
-        description="Names the session; a second one has `-consent` behind it. Two collectors must not share one.",
+        description="Names the session; a second one has `-consent` appended. No two collectors may share it.",
     )
     username: str | None = Field(default=None, description="Name to sign in with.")
     password_file: File | None = Field(default=None, description="File with the password on its first line.")
     tls: bool = Field(default=False, description="Speak TLS. Required unless the broker is on this machine.")
-    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's when absent.")
+    ca_file: File | None = Field(default=None, description="Authorities to trust (PEM); the system's if absent.")
     cert_file: File | None = Field(default=None, description="The collector's own certificate (PEM).")
     key_file: File | None = Field(default=None, description="Its private key (PEM).")
     keep_alive_seconds: Annotated[int, Field(ge=5, le=65535)] = Field(
-        default=30, description="A ping goes out when nothing was sent for so long."
+        default=30, description="A ping is sent after this long without sending anything."
     )
     share_group: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,64}$")] | None = Field(
-        default=None, description="Collectors that name the same group share the reports between them."
+        default=None, description="Collectors with the same group share the reports among them."
     )
     watchdog_silence_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        default=60.0, description="After so long without a message the collector publishes one to itself."
+        default=60.0, description="After this long without a message, the collector publishes one to itself."
     )
     watchdog_answer_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
-        default=20.0, description="A connection on which that message does not come back in so long is made anew."
+        default=20.0, description="If that message does not come back within this time, a new connection is made."
     )
     clear_retained: bool = Field(
         default=True,
-        description="Whether reports that the broker retains are cleared there. The access rules must allow it.",
+        description="Whether reports that the broker retains are cleared there; its access rules must allow it.",
     )
     session_expiry_seconds: Annotated[int, Field(ge=60, le=_FOUR_BYTES)] = Field(
         default=604_800, description="How long the broker keeps messages for a collector that is away."
     )
     receive_maximum: Annotated[int, Field(ge=10, le=65535)] = Field(
-        default=10_000, description="Messages the broker may have under way, unacknowledged (MQTT 5, 3.1.2.11.3)."
+        default=10_000,
+        description="The most messages that the broker sends without an acknowledgement (MQTT 5, 3.1.2.11.3).",
     )
     max_packet_bytes: Annotated[int, Field(ge=65_536, le=_FOUR_BYTES)] = Field(
-        default=16_777_216, description="Larger packets are not taken from the broker at all."
+        default=16_777_216, description="The broker must not send larger packets."
     )
     reconnect_max_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0, description="Longest pause between two attempts to connect."
     )
     sender_property: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
         default=None,
-        description="MQTT 5 user property in which the broker itself names who published, for sources with "
+        description="MQTT 5 user property in which the broker names the sender, for sources with "
         'router_from = "sender". The broker must remove it from what clients send.',
     )
 
