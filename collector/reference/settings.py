@@ -31,7 +31,7 @@ _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
 # A line that is left out keeps its default. Check with: ueip check-config
 #
-# In the repository this file is made by `make docs` from the models in collector/config.py."""
+# In the repository this file is made by `make docs` from the models in collector/config*.py."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def settings_page() -> str:
     parts = [part for alike in shared.values() for part in _section_parts(alike)]
     return page(
         "Settings",
-        "`collector/config.py`",
+        "`collector/config*.py` and `collector/source_settings.py`",
         "One TOML file, `collector.toml`; `config/collector.toml` has every setting at its default. Paths are relative "
         "to the file. An unknown setting is a fault; all faults are reported together, at the start.",
         *parts,
