@@ -1,9 +1,9 @@
 """Examines one router: reads what it sent and what its like sent, and has the rules look at it. Changes nothing.
 
-Rule 1: only the router's own region is read for comparison (O70), by the store's reading functions: what left, is
-        restricted or void is not in what they give (K37).
-Rule 2: every read is bounded, however large the store is; what was cut off is said.
-Rule 3: what takes long of a router with many records is done in a thread: others who ask are answered meanwhile.
+Rule 1: only the router's own region is read for comparison (O70), by the store's reading functions, which leave out
+        what has left, is restricted or void (K37).
+Rule 2: every read is bounded, however large the store is; the result says whether something was cut off.
+Rule 3: what takes long for a router with many records is done in a thread, so that others are answered meanwhile.
 """
 
 import asyncio
@@ -37,22 +37,22 @@ COMPARED: Final = 48 * HOUR
 CANDIDATES: Final = 2000
 """Routers looked at in search of its like. Pseudonyms are keyed hashes: those that follow its own are a fair sample."""
 GROUP: Final = 40
-"""Routers of one group that are read."""
+"""Most routers read of one group."""
 PEER_RECORDS: Final = 600
-"""Of each of them, and of the router beside them: two days at five minutes."""
+"""Of each of them, and of the router they are compared with: two days at five minutes."""
 CELL_RECORDS: Final = 200_000
 """Newest records of the store that are searched for a cell."""
 _BEFORE: Final = 7 * DAY
-"""How long before a finding its cell is looked at too: who else is on it is known from other days."""
+"""How long before a finding its cell is looked at too: other days show who else is on it."""
 _PAGE: Final = 200
 Apart = Callable[[], AbstractAsyncContextManager[tuple[Store, Pseudonymiser]]]
-"""Opens the store once more."""
+"""Opens the store on a connection of its own."""
 _LATEST: Final = 3
 """Records in which the model, the software and the network of a candidate are looked for."""
 
 
 class Examined(Sealed, frozen=True):
-    """A router, what is wrong with it and what happened to it. Nothing of the two where it may not be read."""
+    """A router, what is wrong with it and what happened to it; both are empty if its records may not be read."""
 
     found: Found
     history: History
@@ -118,7 +118,7 @@ async def _examined(
         return Examined(found, history, [], [], cut_off=False)
     findings = await asyncio.to_thread(diagnose, history, rules)
     if findings:
-        # Beside each other: the search for a cell is the store's work alone, comparing is ours.
+        # At the same time: the search for a cell is the store's work alone, comparing is ours.
         seen = asyncio.create_task(_seen_on_cells(store, apart, findings))
         try:
             findings = await _compared(store, found, findings, rules, now)
@@ -133,7 +133,7 @@ async def _examined(
 
 
 async def _compared(store: Store, found: Found, findings: list[Finding], rules: Rules, now: int) -> list[Finding]:
-    """The findings beside the router's like and its cell."""
+    """The findings compared with the router's like."""
     since = now - COMPARED
     newest = latest(found.records[:_LATEST])
     likeness = Likeness.of(lambda group, name: newest.get(group, {}).get(name))
@@ -145,13 +145,13 @@ async def _compared(store: Store, found: Found, findings: list[Finding], rules: 
         return History(records, since=since, now=now, decode=decode)
 
     peers = [(like, await history(peer)) async for peer, like in _alike(store, ref, likeness, since)]
-    # Read as theirs are, for the time asked for may be shorter, and who reports more often would have more to show.
+    # Read as theirs are: the time asked for may be shorter, and a router that reports more often would show more.
     own = await history(ref)
     return await asyncio.to_thread(lambda: [compare(finding, own, peers, likeness, rules) for finding in findings])
 
 
 async def _seen_on_cells(store: Store, apart: Apart | None, findings: list[Finding]) -> dict[str, list[StoredRecord]]:
-    """What is known of the findings' cells, each searched for once; on a connection *apart*, if there is one."""
+    """The records that name the findings' cells, each cell searched for once; on a connection of its own by *apart*."""
     cells: dict[str, int] = {}
     for finding in findings:
         if finding.cell is not None:
@@ -190,7 +190,7 @@ async def _alike(store: Store, own: bytes, likeness: Likeness, since: int) -> As
 
 
 async def _others(store: Store, own: bytes) -> AsyncIterator[bytes]:
-    """The other routers that have joined, from the one after this on, and round to it."""
+    """The other routers that have joined, from the one after this on, wrapping around to it."""
     for begin, end in ((own, None), (b"", own)):
         after = begin
         while page := await store.joined(after, _PAGE):

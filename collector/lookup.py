@@ -70,7 +70,7 @@ async def known_routers(settings: Settings, region: Region, identifier: str) -> 
 
 
 async def ledger_of(settings: Settings, region: Region, device_ref: bytes) -> tuple[Router | None, list[LedgerEntry]]:
-    """The router of a pseudonym in one enabled region, and what the ledger has of it; None if nobody is known by it.
+    """The router of a pseudonym in one enabled region and its entries in the ledger; None if no router is known by it.
 
     Raises:
         StoreUnavailable: the store cannot be read.
@@ -81,7 +81,7 @@ async def ledger_of(settings: Settings, region: Region, device_ref: bytes) -> tu
 
 
 def as_of_now(router: Router, policies: Policies) -> Router:
-    """With the state that the notice in force gives the consent: the ledger has no entry for `outdated`."""
+    """The router, with the state its consent has by the notice in force: the ledger has no entry for `outdated`."""
     state = policies.state(router.standing, int(time.time() * 1000))
     return replace(router, standing=replace(router.standing, state=state))
 
@@ -136,10 +136,10 @@ def latest(records: list[StoredRecord]) -> dict[str, Any]:
 
 
 def is_readable(router: Router) -> bool:
-    """Whether the router's records may be read; what an outdated consent admitted may, for its purpose (4.7)."""
+    """Whether the router's records may be read; those that an outdated consent admitted may, for its purpose (4.7)."""
     return router.standing.state in {State.JOINED, State.OUTDATED}
 
 
 def rfc3339(milliseconds: int | None) -> str | None:
-    """A time of ours for people and JSON."""
+    """A time in milliseconds as people and JSON get it."""
     return None if milliseconds is None else report.rfc3339(milliseconds)

@@ -1,8 +1,8 @@
-"""Surveys the fleet of one region at a time: reads it, bounded, and has it compared within itself. Changes nothing.
+"""Surveys the fleet of one region at a time: reads a bounded part and compares it within itself. Changes nothing.
 
-Rule 1: regions are never put together (O70); what left, is restricted or void is not in what the store gives (K37).
-Rule 2: what was too much to read is said. Routers come in the order of their pseudonyms, which are keyed hashes: the
-        first ones are a fair sample of all.
+Rule 1: regions are never put together (O70); the store leaves out what has left, is restricted or void (K37).
+Rule 2: the result says whether there was too much to read. Routers come in the order of their pseudonyms, which are
+        keyed hashes: the first ones are a fair sample of all.
 """
 
 import time
@@ -20,7 +20,7 @@ from collector.stores import Store
 MOST_ROUTERS: Final = 5000
 MOST_RECORDS: Final = 1_000_000
 EACH: Final = 9000
-"""Newest records of a router: a month at five minutes."""
+"""Most records read of a router, the newest: a month at five minutes."""
 _PAGE: Final = 200
 
 

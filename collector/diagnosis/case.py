@@ -1,4 +1,4 @@
-"""What the code of a rule is given, and what rules of one kind share."""
+"""What the code of a rule is given, and helpers that rules share."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,18 +15,18 @@ from collector.diagnosis.spells import Mark, Spell, burst, share_spell
 T = TypeVar("T")
 NOT_TOLD: Final = Word("absent", "not told")
 _SPARE: Final = 1.25
-"""How many times its samples a rule waits for, since some are lost."""
+"""A rule's time is long enough for this many times the samples it needs, since some are lost."""
 _SHOWN: Final = 5
-"""Records shown as evidence of one finding; how many there are in all is said beside them."""
+"""Most records shown as evidence of one finding; their number in all is shown beside them."""
 
 
 class Case(NamedTuple):
-    """One rule before the history of one router."""
+    """One rule and the history of one router to judge by it."""
 
     history: History
     rule: Rule
     causes: dict[int, str]
-    """What a cause of the network concerns, by its number."""
+    """What a refusal by the network is about, by its cause number."""
 
 
 Judge = Callable[[Case], Found | None]
@@ -35,7 +35,7 @@ Judge = Callable[[Case], Found | None]
 def mostly(case: Case, marks: Sequence[Mark[Sample]], hours: str = "hours") -> Spell[Sample] | None:
     """The latest spell in which the rule's share of the samples counted, over its hours.
 
-    Of a router that reports seldom, over as long as it takes to report so many samples as the rule needs.
+    For a router that reports seldom, over as long as it takes to report as many samples as the rule needs.
     """
     least = case.rule["samples"]
     steps = [later.at - earlier.at for earlier, later in pairwise(marks) if later.at > earlier.at]
@@ -49,7 +49,7 @@ def at_least(case: Case, events: Sequence[Event], count: str = "count", hours: s
 
 
 def much(case: Case, marks: Sequence[Mark[T]], weight: str, hours: str = "hours") -> Spell[T] | None:
-    """The latest spell in which the rule's weight of marks came together within its hours."""
+    """The latest spell in which marks of the rule's weight in all came together within its hours."""
     span, history = round(case.rule[hours] * HOUR), case.history
     return burst(marks, weight=case.rule[weight], span=span, end=history.now, silence=history.silence)
 
@@ -62,7 +62,7 @@ def found_samples(
     needed: str = "samples",
     severity: Severity | None = None,
 ) -> Found:
-    """What a spell of samples comes to; *names* are the fields that count, as group.name."""
+    """A spell of samples as what a rule found; *names* are the fields its evidence shows, as group.name."""
     return Found(
         since=spell.since,
         until=spell.until,
@@ -75,7 +75,7 @@ def found_samples(
 
 
 def found_events(case: Case, spell: Spell[Event], said: Said, *names: str, needed: str = "count") -> Found:
-    """What a spell of events comes to; *names* are their members that count."""
+    """A spell of events as what a rule found; *names* are the members of events its evidence shows."""
     cells = Counter(mark.what.details["cell_ref"] for mark in spell.marks if "cell_ref" in mark.what.details)
     return Found(
         since=spell.since,
@@ -91,7 +91,7 @@ def found_events(case: Case, spell: Spell[Event], said: Said, *names: str, neede
 def standing(
     case: Case, judged: Iterable[tuple[Sample, bool]], said: Callable[[Sample], Said], *names: str
 ) -> Found | None:
-    """What is so in the newest samples without a break, as settings are; None while it is so in too few of them."""
+    """What holds in all of the newest samples, such as a setting; None while these are fewer than the rule needs."""
     run = trailing(judged)
     if len(run) < case.rule["samples"]:
         return None
@@ -99,18 +99,18 @@ def standing(
 
 
 def trailing(judged: Iterable[tuple[Sample, bool]]) -> list[Sample]:
-    """The newest samples without a break for which it is so, oldest first."""
+    """The unbroken run of newest samples for which it holds, oldest first."""
     run = [sample for sample, _ in takewhile(lambda found: found[1], reversed(list(judged)))]
     return run[::-1]
 
 
 def lasting(run: Sequence[Sample]) -> Spell[Sample]:
-    """Samples as a spell that lasts."""
+    """Samples as a spell that still lasts."""
     return Spell([Mark(sample.at, 1.0, sample) for sample in run], len(run), lasts=True)
 
 
 def telling(marks: Sequence[T]) -> Sequence[T]:
-    """The first, the last, and some between."""
+    """The first, the last, and some in between."""
     if len(marks) <= _SHOWN:
         return marks
     step = (len(marks) - 1) / (_SHOWN - 1)
@@ -118,18 +118,18 @@ def telling(marks: Sequence[T]) -> Sequence[T]:
 
 
 def counted(what: Iterable[Word | str]) -> Listed:
-    """How often each was there, the most frequent first."""
+    """How often each occurs, the most frequent first."""
     return Listed("comma", [say("part.counted", what=one, n=count) for one, count in Counter(what).most_common()])
 
 
 def codes_told(codes: Iterable[Any], absent: Word = NOT_TOLD) -> Listed | Word:
-    """How often each code was there; None is one that was not told, *absent* the word for it."""
+    """How often each code occurs; None is a code that was not given, and *absent* the word for that."""
     told = Counter(absent if code is None else str(code) for code in codes)
     items: list[Value] = [say("part.counted_code", code=code, n=count) for code, count in told.most_common()]
     return Listed("comma", items) if items else absent
 
 
 def per_day(spell: Spell[Event], now: int) -> float:
-    """How many events a day, over the spell's length and a day at least."""
+    """Events a day, over the length of the spell but at least one day."""
     length = (now if spell.until is None else spell.until) - spell.since
     return len(spell.marks) / max(1.0, length / (24 * HOUR))

@@ -5,7 +5,7 @@ from math import ceil, erfc, exp, lgamma, log, sqrt
 from typing import Final
 
 _LEAST_GAIN: Final = 12.0
-"""Log-likelihood that a change of the rate has to gain: chance gains it in about one of ten thousand series."""
+"""How much log-likelihood a change of rate has to gain: by chance, about one series in ten thousand gains it."""
 
 
 def above(z: float) -> float:
@@ -14,7 +14,7 @@ def above(z: float) -> float:
 
 
 def holm(chances: Sequence[float]) -> list[float]:
-    """The chances corrected for how many were asked about (Holm 1979), in the order given."""
+    """The chances, corrected for their number (Holm 1979), in the order given."""
     order = sorted(range(len(chances)), key=chances.__getitem__)
     corrected = [1.0] * len(chances)
     highest = 0.0
@@ -25,7 +25,7 @@ def holm(chances: Sequence[float]) -> list[float]:
 
 
 def change_of_rate(order: Sequence[int], hours: Mapping[int, float], affected: Mapping[int, int]) -> int | None:
-    """The hour from which on a rise of the rate explains best what was seen; None if no rise explains it well."""
+    """The hour from which a rise of the rate best explains what was seen; None if no rise explains it well."""
     all_hours, all_affected = sum(hours.values()), sum(affected.get(hour, 0) for hour in order)
     best, gained, before_hours, before = None, _LEAST_GAIN, 0.0, 0
     for hour in order:
@@ -41,11 +41,11 @@ def change_of_rate(order: Sequence[int], hours: Mapping[int, float], affected: M
 
 
 def _likelihood(count: int, hours: float) -> float:
-    """Of the Poisson rate that fits best, without what is the same for all."""
+    """The log-likelihood of the best-fitting Poisson rate, without the terms that are the same for all."""
     return count * log(count / hours) if count else 0.0
 
 
 def poisson_above(count: int, expected: float) -> float:
-    """The chance of *count* or more where *expected* are."""
+    """The chance of *count* or more where *expected* are expected."""
     terms = (exp(n * log(expected) - expected - lgamma(n + 1)) for n in range(count, count + ceil(expected) + 60))
     return min(1.0, sum(terms))

@@ -1,4 +1,4 @@
-"""How the rate of a fault went over time in a group and in its like, for a plot. Pure."""
+"""How the rate of a fault changed over time in a group and in its like, for a plot. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,13 +10,13 @@ from collector.diagnosis.likeness import LEAST
 from collector.model import Sealed
 
 _SHORT: Final = 3 * DAY
-"""What was seen for less than this is told by hours, else by days."""
+"""A time shorter than this is shown hour by hour, a longer one day by day."""
 
 
 class Stretch(Sealed, frozen=True):
-    """A day or an hour from `at` on, in milliseconds.
+    """A day or an hour that begins at `at`, in milliseconds.
 
-    Rates are for each router and day; None where fewer than ten routers of the group, or of its like, were seen (O25).
+    Rates are per router and day; None where fewer than ten routers of the group, or of its like, were seen (O25).
     """
 
     at: int
@@ -25,7 +25,7 @@ class Stretch(Sealed, frozen=True):
 
 
 def course(question: Question) -> tuple[Stretch, ...]:
-    """The rate of the group and of its like, day by day; hour by hour of what is short. Stretches follow each other."""
+    """The rate of the group and of its like, day by day or, over a short time, hour by hour; without gaps."""
     stays = [stay for unit in (*question.group, *question.others) for stay in unit.stays]
     begin, end = min(stay.since for stay in stays), max(stay.until for stay in stays)
     span = HOUR if end - begin < _SHORT else DAY

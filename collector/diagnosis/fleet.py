@@ -2,9 +2,9 @@
 
 Rule 1: a router is the unit, not an event: one router with a thousand disconnects says something about that router. The
         test is a score test whose variance is that of the routers, so a few of them can never make an alarm.
-Rule 2: compared is what is alike: versions of one model on the same days, operators of one model on the same days.
-Rule 3: as many questions as are asked make chance answers; they are corrected for by Holm's method.
-Rule 4: groups under ten are not asked about (O25).
+Rule 2: like is compared with like: versions of one model on the same days, operators of one model on the same days.
+Rule 3: so many questions get some answers by chance alone; Holm's method corrects for that.
+Rule 4: groups of fewer than ten are not asked about (O25).
 """
 
 from collections import Counter, defaultdict
@@ -25,27 +25,27 @@ from collector.model import Sealed
 SIGNIFICANCE: Final = 0.01
 """How likely one false alarm of a whole survey may be."""
 LEAST_RATIO: Final = 1.5
-"""The lower end of the interval of the ratio has to be above it: less may be true, and is not worth a call."""
+"""The lower end of the ratio's interval has to be above this: a smaller difference may be real, but is no alarm."""
 _Z: Final = 2.576
 """For an interval of 99 %."""
 _CAME_LATER: Final = 6 * HOUR
-"""How much later than others a group has to come for its beginning to be told."""
+"""How much later than the others a group has to appear for its beginning to be given."""
 _FRAIL: Final = 2.0
-"""How many times the rate of all the routers known of a cell may have, being those that had faults."""
+"""How many times the others' rate the routers known of a cell may have, being those that had faults there."""
 
 
 class StandsOut(Sealed, frozen=True):
-    """A group that has a fault more often than its like; when that began is told by who adds it.
+    """A group that has a fault more often than its like; when that began is for subclasses to add.
 
-    A cell has no name: of `routers` seen on it, `affected` lost the network within the hour in which it began. Of other
-    groups, `affected` had the fault at all. Rates are for each router and day seen; `low` and `high` are the 99 %
-    interval of `ratio`; `chance` is how likely the survey as a whole would say so by chance.
+    A cell has no name: of the `routers` seen on it, `affected` lost the network within the hour in which it began. In
+    other groups, `affected` had the fault at all. Rates are per router and day seen; `low` and `high` are the 99 %
+    interval of `ratio`; `chance` is how likely the survey as a whole is to say so by chance.
     """
 
     kind: Kind
     name: str
     model: str
-    """The model that it is about, empty of a cell."""
+    """The model that it is about, empty for a cell."""
     fault: str
     routers: int
     affected: int
@@ -60,11 +60,11 @@ class StandsOut(Sealed, frozen=True):
 
 
 class Alarm(StandsOut, frozen=True):
-    """What stands out, and since when: None if for as long as the group and its like were seen."""
+    """What stands out, and since when; None if for as long as the group and its like were seen."""
 
     began: int | None
     course: tuple[Stretch, ...] = ()
-    """How the rates went; empty of a cell."""
+    """How the rates changed; empty for a cell."""
 
 
 def survey(fleet: Sequence[Watched]) -> list[Alarm]:
@@ -88,16 +88,16 @@ def survey(fleet: Sequence[Watched]) -> list[Alarm]:
 
 
 def _explained(alarms: Sequence[Alarm]) -> list[Alarm]:
-    """Without those of models and operators that a version of the software is the reason of."""
+    """The alarms, without those of models and operators that a version of the software explains."""
     versions = {(alarm.model, alarm.fault) for alarm in alarms if alarm.kind is Kind.SOFTWARE}
     return [alarm for alarm in alarms if alarm.kind is Kind.SOFTWARE or (alarm.model, alarm.fault) not in versions]
 
 
 def _score(question: Question) -> float:
-    """How likely chance alone gives the group so many more faults than the days and its like would have it.
+    """How likely chance alone is to give the group so many more faults than its days and its like lead one to expect.
 
-    The sum over the group of what each router has more than expected, over the root of the sum of their squares. Sums
-    that are normed by themselves have tails no heavier than the normal distribution's, whatever the routers are like.
+    The score is the sum over the group of each router's excess, divided by the root of the sum of their squares.
+    Self-normalised sums have tails no heavier than the normal distribution's, whatever the routers are like.
     """
     rates = rates_by_day(question)
     own = [excess(unit, question.fault, rates) for unit in question.group]
@@ -135,9 +135,9 @@ def _alarm(question: Question, chance: float) -> Alarm:
 
 
 def _rate(units: Sequence[Unit], fault: str) -> tuple[float, float]:
-    """Faults for each router and day, and the relative standard error of that between routers.
+    """Faults per router and day, and the relative standard error of that between routers.
 
-    Half a fault stands for none: of what nobody has had, the rate is not known to be 0. None is no less sure than one.
+    None counts as half a fault, since the rate is not known to be 0, and is taken to be no less sure than one fault.
     """
     counts = [len(unit.faults.get(fault, ())) for unit in units]
     days = sum(unit.seen for unit in units) / 24
@@ -147,9 +147,9 @@ def _rate(units: Sequence[Unit], fault: str) -> tuple[float, float]:
 
 
 def _began(question: Question) -> int | None:
-    """When the rate of the group rose: at a change of it, else when the group came to be, if others were there before.
+    """When the rate of the group rose: at a change of it, else when the group appeared, if others were there before.
 
-    Counted are routers with the fault in an hour, not faults, and hours in which a router was there.
+    What counts is the routers with the fault in an hour, not the faults, and the hours in which routers were there.
     """
     there: Counter[int] = Counter()
     affected: Counter[int] = Counter()
@@ -191,8 +191,8 @@ def _cells(fleet: Sequence[Watched]) -> Iterator[Alarm]:
 
 
 def _on_cell(hour: int, affected: int, seen: int, others: int, rate: float) -> Alarm:
-    """One hour of a cell; *rate* is that of the others in that hour. A storm is no cell's fault."""
-    # Known of a cell are routers that had faults on it: those have more of them than others.
+    """One hour of a cell; *rate* is that of the others in that hour, for a storm is no cell's fault."""
+    # The routers known of a cell are those that had faults on it, and those have more faults than others.
     expected = _FRAIL * rate * seen
     width = _Z * sqrt(affected)
     return Alarm(

@@ -1,8 +1,8 @@
-"""The groups of a fleet and the questions asked about them: what is compared with what, and by which exposure. Pure.
+"""The groups of a fleet and the questions asked about them: what is compared with what, over what exposure. Pure.
 
-Rule 1: compared is what is alike: versions of one model, operators of one model, models with each other.
-Rule 2: groups under ten are not asked about, nor compared with (O25); nor can one be told from two answers, for what is
-        too small to be asked about is compared with only if it is ten together.
+Rule 1: like is compared with like: versions of one model, operators of one model, models with each other.
+Rule 2: groups of fewer than ten are neither asked about nor compared with (O25). Nor can one be worked out from two
+        answers: small groups are compared with only together, and only if together they are ten.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ from collector.diagnosis.likeness import LEAST
 from collector.diagnosis.watching import FAULTS, Happened, Stay, Watched
 
 _LEAST_HOURS: Final = 1.0
-"""Less than that of a router says nothing of its rate."""
+"""Fewer hours of a router say nothing about its rate."""
 
 
 class Kind(StrEnum):
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Unit(NamedTuple):
-    """A router in one group: which of the fleet it is, its stays, its hours by day, its faults."""
+    """A router in one group: its number in the fleet, its stays, its hours by day, its faults."""
 
     router: int
     stays: Sequence[Stay]
@@ -53,7 +53,7 @@ class Question(NamedTuple):
     group: Sequence[Unit]
     others: Sequence[Unit]
     hours: Mapping[int, float]
-    """Of both together, by day."""
+    """Of the group and the others together, by day."""
 
 
 def questions(fleet: Sequence[Watched]) -> Iterator[Question]:
@@ -85,7 +85,7 @@ def _asked(kind: Kind, groups: Mapping[str, Sequence[Unit]], model: str = "") ->
 
 
 def _together(groups: Iterable[Sequence[Unit]]) -> list[Unit]:
-    """The routers of several groups, each once, with all that it was and had in them."""
+    """The routers of several groups, each once, with its stays, hours and faults of all of them."""
     found: dict[int, Unit] = {}
     for unit in chain.from_iterable(groups):
         other = found.get(unit.router)
@@ -102,7 +102,7 @@ _Numbered = tuple[int, Watched]
 
 
 def _on(routers: Iterable[_Numbered], software: Callable[[str], bool] = lambda _: True) -> list[Unit]:
-    """The routers as units, of their time on this software."""
+    """The routers as units, for their time on this software."""
     units = []
     for number, router in routers:
         stays = [stay for stay in router.stays if software(stay.software)]
@@ -139,13 +139,13 @@ def _hours_of(units: Iterable[Unit]) -> Mapping[int, float]:
 
 
 def rates_by_day(question: Question) -> Mapping[int, float]:
-    """Faults an hour of all together, day by day: a storm is nobody's software."""
+    """Faults an hour of all together, day by day: a storm is no software's fault."""
     units = chain(question.group, question.others)
     faults = Counter(at // DAY for unit in units for at in unit.faults.get(question.fault, ()))
     return {day: faults[day] / seen if seen > 0 else 0.0 for day, seen in question.hours.items()}
 
 
 def excess(unit: Unit, fault: str, rates: Mapping[int, float]) -> float:
-    """How many more faults a router had than its days would have it, by *rates* an hour of each of them."""
+    """How many more faults a router had than expected on its days, at each day's rate an hour in *rates*."""
     expected: float = sum(map(mul, unit.hours.values(), map(rates.__getitem__, unit.hours)))
     return len(unit.faults.get(fault, ())) - expected

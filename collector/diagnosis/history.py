@@ -1,4 +1,4 @@
-"""A router's records as a rule reads them: samples and events, oldest first, each with the record it stands in."""
+"""A router's records as a rule reads them: samples and events, oldest first, each with the record it is from."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
         return self.body.get(group, {}).get(name)
 
     def evidence(self, *names: str) -> Evidence:
-        """The record, with those of its fields *names* (as group.name) that it has; event.name is of its last event."""
+        """The record, with those of the fields *names* (as group.name) it has; event.name is from its last event."""
         values = {name: self._named(*name.split(".", 1)) for name in names}
         return Evidence(self.record_id, self.at, {name: value for name, value in values.items() if value is not None})
 
@@ -52,7 +52,7 @@ class Event(NamedTuple):
     details: dict[str, Any]
 
     def evidence(self, *names: str) -> Evidence:
-        """The record, with the event and those of its members *names* that it has."""
+        """The record, with the kind of event and those of the members *names* it has."""
         values = {name: self.details[name] for name in names if name in self.details}
         return Evidence(self.record_id, self.at, {"event": self.kind, **values})
 
@@ -83,9 +83,9 @@ class History:
         last_received_at: int | None = None,
         decode: Callable[[bytes], Any] = orjson.loads,
     ) -> None:
-        """*records* come as stores give them, newest first; *decode* may read a part of the bodies only (`partial`)."""
+        """*records* come as stores give them, newest first; *decode* may read only a part of each body (`partial`)."""
         found = [Sample(r.event_time, r.received_at, r.record_id, decode(r.body)) for r in records]
-        # Times are to the minute, and of what waited, a lot is received at once: the order of storing tells the rest.
+        # Times are to the minute, and a backlog is received all at once: the order of storing decides between equals.
         found.reverse()
         found.sort(key=lambda sample: (sample.at, sample.received_at))
         self.samples: Sequence[Sample] = found
@@ -96,9 +96,9 @@ class History:
 
     @cached_property
     def events(self) -> Sequence[Event]:
-        """Every fault event since the beginning, oldest first; one told twice counts once."""
+        """Every fault event since the beginning, oldest first; one reported twice counts once."""
         told = (event for sample in self.samples for event in _events(sample) if event.at >= self.since)
-        # Several codes may come at one moment; a router restarts or loses the network once.
+        # Several codes may come at one moment, but a router restarts or loses the network only once then.
         found = {(event.at, event.kind, event.details.get("fault_code", "")): event for event in told}
         return [found[key] for key in sorted(found)]
 
@@ -125,11 +125,11 @@ class History:
         return self.samples[position]
 
     def ahead_of(self, event: Event, within: int) -> Sample | None:
-        """The last sample of before an event: one of the same minute may be of after it, as the one that tells it."""
+        """The last sample from before an event: one of the same minute may be later, like the one that reports it."""
         return self.before(event.at // MINUTE * MINUTE - 1, within)
 
     def between(self, since: int, until: int) -> Sequence[Sample]:
-        """The samples from a time to another, both included."""
+        """The samples from one time to another, both included."""
         return self.samples[bisect_left(self._times, since) : bisect_right(self._times, until)]
 
     @cached_property
@@ -140,7 +140,7 @@ class History:
 
     @cached_property
     def gaps(self) -> Sequence[Gap]:
-        """Times without records, three times as long as usual and half an hour at least; the one until now too."""
+        """Times without records, longer than three usual intervals and half an hour; the one until now too."""
         if self.usual_interval is None:
             return []
         least = max(_GAP_LEAST, _GAP_FACTOR * self.usual_interval)
@@ -148,7 +148,7 @@ class History:
         return [Gap(earlier, later) for earlier, later in pairwise(ends) if later - earlier > least]
 
     def silence(self, since: int, until: int) -> int:
-        """Milliseconds of a time that lie in gaps."""
+        """How many milliseconds of a time lie in gaps."""
         return max(0, self._silent_before(until) - self._silent_before(since))
 
     def _silent_before(self, moment: int) -> int:
@@ -160,18 +160,18 @@ class History:
 
     @cached_property
     def _silences(self) -> Sequence[int]:
-        """Milliseconds in gaps before each gap: rules ask of thousands of events, between thousands of gaps."""
+        """Milliseconds in gaps before each gap, kept since rules ask about thousands of events among as many gaps."""
         return list(accumulate((gap.until - gap.since for gap in self.gaps), initial=0))
 
     @cached_property
     def observed(self) -> int:
-        """Milliseconds in which it was seen: from its first record on, gaps taken out; an hour at least."""
+        """Milliseconds in which the router was seen: from its first record on, without gaps; at least an hour."""
         first = self.samples[0].at if self.samples else self.now
         return max(HOUR, self.now - first - self.silence(first, self.now))
 
     @property
     def days(self) -> float:
-        """Days in which it was seen, one at least: what happened once in an hour is not told as 24 a day."""
+        """Days in which the router was seen, at least one: what happened once in an hour is not 24 a day."""
         return max(DAY, self.observed) / DAY
 
     @cached_property
@@ -180,7 +180,7 @@ class History:
 
 
 def moment_of(text: Any) -> int | None:
-    """A time as bodies have it (RFC 3339 UTC) in milliseconds, None if it is none."""
+    """A time as bodies write it (RFC 3339 UTC), in milliseconds; None if it is not one."""
     if not isinstance(text, str):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Every rule with its code, and the findings they make of a router's history."""
+"""Every rule with its code, and what they find in a router's history."""
 
 from collections.abc import Callable
 from functools import cache
@@ -22,7 +22,7 @@ class Measure(NamedTuple):
 
 
 class Code(NamedTuple):
-    """The code of a rule: what it needs of the file, and what it does."""
+    """The code of a rule: what it does, and the thresholds it needs from the file."""
 
     judge: Judge
     thresholds: tuple[str, ...]
@@ -91,7 +91,7 @@ CODE: Final[dict[str, Code]] = {
     "clock_wrong": Code(upkeep.clock_wrong, ("ahead_seconds", "behind_seconds", "spread_seconds", *_SHARE)),
     "data_stopped": Code(upkeep.data_stopped, ("hours", "battery_hours", "factor")),
 }
-"""By the rule's id. A rule without a measure is compared by how many of a group have it."""
+"""By the rule's id. A finding of a rule without a measure is compared by how many of a group have it."""
 
 _ORDER: Final = {severity: place for place, severity in enumerate(Severity)}
 _SURE: Final = 3.0
@@ -102,7 +102,7 @@ def load_checked_rules(path: Path | None = None) -> Rules:
     """The rules of a file, or the shipped ones, each with its code.
 
     Raises:
-        DataFault: every fault of the file, a rule without code or code without a rule, a threshold too many or missing.
+        DataFault: every fault of the file; a rule without code, code without a rule, a threshold missing or unknown.
     """
     rules = load_rules(path)
     name = path or "config/rules.toml"
@@ -130,7 +130,7 @@ def checked_rules() -> Rules:
 
 
 def diagnose(history: History, rules: Rules) -> list[Finding]:
-    """What is wrong with a router, the worst first; of the same severity what lasts, and then what began last."""
+    """What is wrong with a router, the worst first; within a severity first what lasts, then what began last."""
     found = []
     for rule in rules.all.values():
         seen = CODE[rule.id].judge(Case(history, rule, rules.causes))

@@ -1,6 +1,6 @@
 """What a router is compared with: routers like it, and those on its cell. Pure.
 
-Rule 1: of others, numbers only: no pseudonym of another router is in what comes out.
+Rule 1: only numbers come out about other routers, never a pseudonym of one.
 Rule 2: a group of fewer than ten is not shown (O25).
 """
 
@@ -33,11 +33,11 @@ class Likeness(NamedTuple):
     software: str | None
     operator: str | None
     technology: str | None
-    """The level that is measured of it: LTE with its aggregation and anchors, NR, UMTS, GSM, or none."""
+    """The one whose level is measured: `lte` (aggregated and as anchor too), `nr`, `umts`, `gsm`; else as sent."""
 
     @classmethod
     def of(cls, get: Callable[[str, str], Any]) -> "Likeness":
-        """The likeness of what *get* gives for a group and a name."""
+        """The likeness of a router whose fields *get* gives, by group and name."""
         rat = get("network", "rat")
         technology = TECHNOLOGIES.get(rat) if rat else None
         return cls(
@@ -49,7 +49,7 @@ class Likeness(NamedTuple):
 
 
 def _named(model: Any) -> Any:
-    """A model; `other` stands for any, and makes nothing alike."""
+    """A model, but None for `other`: that stands for any model, and makes no routers alike."""
     return None if model == "other" else model
 
 
@@ -72,10 +72,10 @@ def _differ(one: str | None, other: str | None) -> bool:
 def compare(
     finding: Finding, own: History, peers: Sequence[tuple[Likeness, History]], likeness: Likeness, rules: Rules
 ) -> Finding:
-    """The finding with what it is among routers like this one, over the time that all histories are of.
+    """The finding compared with routers like this one, over the time that all histories cover.
 
-    A finding that was over before that time is not compared, nor one of a rule that needs a longer time; nor, by how
-    many have it, what the router itself is not found to have in that time, as a silence that is longer.
+    Not compared is a finding that was over before that time, or whose rule needs a longer time. Nor is one compared by
+    how many routers have it, if this router itself does not have it within that time, such as a longer silence.
     """
     if finding.until is not None and finding.until < own.since:
         return finding
@@ -97,7 +97,7 @@ def _compared(name: str, rule: Rule, own: History, group: Sequence[History], rul
     else:
         value = measure.of(own, rule)
         values = [measured for history in group if (measured := measure.of(history, rule)) is not None]
-        # The group is as large as what is known of it.
+        # Only routers of which the measure is known make up the group.
         if value is None or len(values) < LEAST:
             return None
         mine, told = value, (measure.name, measure.unit)
@@ -106,7 +106,7 @@ def _compared(name: str, rule: Rule, own: History, group: Sequence[History], rul
 
 
 def _needed_hours(rule: Rule) -> float:
-    """How long a time a rule without a measure has to see."""
+    """How many hours a rule without a measure has to look at."""
     if CODE[rule.id].measure is not None:
         return 0.0
     found = {name: entry.value for name, entry in rule.thresholds.items()}
@@ -120,8 +120,8 @@ def _has(history: History, rule: Rule, rules: Rules) -> float:
 def on_cell(finding: Finding, records: Iterable[StoredRecord]) -> Finding:
     """The finding with how many of the routers on its cell lost the network since it began, this one included.
 
-    *records* are those that name the cell; a router names it with fault events only, so those that had no fault there
-    are not counted anywhere.
+    *records* are those that name the cell. A router names it only with fault events, so routers that had no fault
+    there are not counted at all.
     """
     seen: Counter[bytes] = Counter()
     for record in records:

@@ -1,6 +1,7 @@
 """What happened at a moment, for the axis of the charts: disconnects, restarts, sessions, other events. Pure.
 
-Rule 1: bounded: of more than `MOST_MARKS` of a kind, those of one stretch of time become one that says how many.
+Rule 1: bounded: if there are more than `MOST_MARKS` of a kind, those of one stretch of time become one mark that says
+        how many they are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +35,7 @@ class Mark(Sealed, frozen=True):
     """Something that happened; times in seconds since 1970-01-01 UTC.
 
     `until` is null for what took no time. `text` is the cause, the code or the version, empty where it is not known or
-    several are one; `count` says how many they are.
+    where one mark stands for several that differ; `count` says for how many.
     """
 
     kind: MarkKind

@@ -28,7 +28,7 @@ DISCONNECT: Final = "wan_unexpected_disconnect"
 RESTART: Final = "unexpected_reboot"
 _NOT_REGISTERED: Final = frozenset({"no_service", "limited"})
 ON_PURPOSE: Final = frozenset({"user_disconnect", "idle_disconnect", "not_enabled_for_internet", "command_aborted"})
-"""Causes of disconnects that somebody wanted, or set so."""
+"""Causes of disconnects that somebody asked for or configured."""
 
 
 def attach_refused(case: Case) -> Found | None:
@@ -45,7 +45,7 @@ def attach_refused(case: Case) -> Found | None:
 
 
 def _refusal(case: Case, event: Event) -> str:
-    """What a refusal concerns, empty for a disconnect that is none."""
+    """What a refusal is about; empty for a disconnect that is not a refusal."""
     kind = case.causes.get(event.details.get("nas_cause_code", -1))
     if kind is None and event.details.get("disconnect_cause") in {"account_disabled", "account_expired"}:
         return "subscription"
@@ -53,7 +53,7 @@ def _refusal(case: Case, event: Event) -> str:
 
 
 def registration_lost(case: Case) -> Found | None:
-    """The router says for hours that it has no service."""
+    """For hours, the router says that it has no service."""
     cellular = case.history.readings("network", "wan_connection_state")
     marks = [Mark(sample.at, float(state in _NOT_REGISTERED), sample) for sample, state in cellular]
     spell = mostly(case, marks)
@@ -67,7 +67,7 @@ def registration_lost(case: Case) -> Found | None:
 
 
 def disconnects_frequent(case: Case) -> Found | None:
-    """Many disconnects a day, what they were caused and preceded by; a counter speaks for formats without events."""
+    """Many disconnects a day, their causes and what preceded them; by a counter in formats without events."""
     own = own_disconnects(case.history, round(case.rule["after_restart_minutes"] * MINUTE))
     spell = at_least(case, own)
     if spell is None:
@@ -84,7 +84,7 @@ def disconnects_frequent(case: Case) -> Found | None:
 
 
 def own_disconnects(history: History, after_restart: int) -> list[Event]:
-    """Unexpected disconnects that follow no restart within *after_restart* milliseconds and no wish of anybody."""
+    """Unexpected disconnects that nobody wanted and that follow no restart within *after_restart* milliseconds."""
     restarts = [event.at for event in history.of_kind(RESTART)]
 
     def follows(event: Event) -> bool:
@@ -113,7 +113,7 @@ def _before(case: Case, event: Event) -> str:
 
 
 def _counted_by_router(case: Case) -> Found | None:
-    """By `wan_disconnects_day`, of routers that tell no such events: the days on which it grew too far."""
+    """By `wan_disconnects_day`, for routers that send no such events: the days on which it grew too high."""
     highest: dict[int, Mark[Sample]] = {}
     for sample, value in case.history.readings("network", "wan_disconnects_day"):
         day = sample.at // DAY
@@ -133,20 +133,20 @@ def _counted_by_router(case: Case) -> Found | None:
 
 
 def _counted(history: History) -> list[Mark[Sample]]:
-    """How many disconnects the router counted from one sample to the next; it begins anew at its midnight."""
+    """How many disconnects the router counted from one sample to the next; its counter starts anew at its midnight."""
     readings = history.readings("network", "wan_disconnects_day")
     return increments((sample.at, value, sample) for sample, value in readings)
 
 
 def addresses_overlap(case: Case) -> Found | None:
-    """Nothing gets through."""
+    """The LAN uses the addresses of the network before the router, so nothing gets through."""
     readings = case.history.readings("network", "lan_wan_subnet_overlap")
     name = "network.lan_wan_subnet_overlap"
     return standing(case, readings, lambda _: say("finding.addresses_overlap"), name)
 
 
 def disconnects_a_day(history: History, rule: Rule) -> float | None:
-    """The measure of disconnects: by the router's own count where it tells of none."""
+    """The measure of disconnects: by the router's own count if it sends no such events."""
     if not history.of_kind(DISCONNECT) and (told := _counted(history)):
         return sum(mark.weight for mark in told) / history.days
     own = own_disconnects(history, round(rule["after_restart_minutes"] * MINUTE))

@@ -50,11 +50,11 @@ class Found(Sealed, frozen=True):
     cell: str | None = None
     """The cell (pseudonym, hex) that most of its events were on."""
     certain: bool = False
-    """Whether once is as sure as many times: the router itself counts."""
+    """Whether one observation is as sure as many, since the router itself does the counting."""
 
 
 class Compared(Sealed, frozen=True):
-    """A finding beside routers like this one; groups under ten are not made (O25)."""
+    """A finding compared with routers like this one; never with a group of fewer than ten (O25)."""
 
     group: str
     """What they have in common, in words."""

@@ -1,8 +1,8 @@
-"""Bodies read in part: the fields that some rules look at, and the events.
+"""Reads bodies in part: the fields that the rules in question look at, and the events.
 
-For comparing, tens of thousands of bodies of other routers are read. What no rule in question looks at is skipped, not
-made into objects: that is most of a body. A rule decides and measures by the fields that it names; what it tells beside
-that in a summary or as evidence may be missing here.
+To compare routers, tens of thousands of bodies are read. Most of a body is nothing that these rules look at: it is
+skipped and not made into objects. A rule decides and measures by the fields that it names; other fields that it puts
+into a summary or into its evidence may be missing here.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 import msgspec
 
 _typed_dict: Any = TypedDict
-"""As a function: the names are known when the program runs, not to whoever checks types."""
+"""Called as a function, since the names are known only at run time and not to the type checker."""
 Decode = Callable[[bytes], dict[str, Any]]
 
 

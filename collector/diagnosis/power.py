@@ -35,7 +35,7 @@ def discharge(history: History, _: Rule) -> float | None:
 
 
 def hot(case: Case) -> Found | None:
-    """Hotter than it may be charged, or used."""
+    """Hotter than it may be while charging, or in use."""
     rule = case.rule
     marks = []
     for sample, celsius in case.history.readings("power", "battery_temperature_celsius"):
@@ -57,7 +57,7 @@ def temperature(history: History, _: Rule) -> float | None:
 
 
 def long_charge(case: Case) -> Found | None:
-    """Full and on the charger until now, for days, without the mode for it."""
+    """Full and on the charger for days, until now, without the mode meant for that."""
     full = case.rule["full_percent"]
     run = trailing((s, _is_kept_full(s, full)) for s, _ in case.history.readings("power", "battery_percent"))
     if len(run) < case.rule["samples"] or run[-1].at - run[0].at < case.rule["hours"] * HOUR:

@@ -17,7 +17,7 @@ POWER: Final = frozenset({"power_loss"})
 HEAT: Final = frozenset({"overheat"})
 UNKNOWN: Final = frozenset({"unknown", None})
 _EMPTY_WITHIN: Final = DAY
-"""How long before a restart the level of its battery still tells whether it ran empty."""
+"""How long before a restart the battery's level may have been measured and still tell whether it ran empty."""
 
 
 def restarts(reasons: frozenset[str | None]) -> Judge:
@@ -57,7 +57,7 @@ def _of_reason(history: History, rule: Rule, reasons: frozenset[str | None]) -> 
 
 
 def _ran_empty(history: History, event: Event, percent: float) -> bool:
-    """Whether the router went out because its battery was empty, which is no fault of its supply."""
+    """Whether the router went off because its battery was empty, which is no fault of the power supply."""
     sample = history.ahead_of(event, _EMPTY_WITHIN)
     level = sample.get("power", "battery_percent") if sample else None
     if sample is None or level is None or sample.get("power", "battery_charging"):
@@ -67,7 +67,7 @@ def _ran_empty(history: History, event: Event, percent: float) -> bool:
 
 
 def _ran_for(history: History, last: Event) -> float | None:
-    """How many hours it ran before the last restart, where the last sample before that tells."""
+    """How many hours it had run before the last restart; None if the last sample before that does not say."""
     sample = history.ahead_of(last, DAY)
     uptime = sample.get("router", "uptime_seconds") if sample else None
     return None if uptime is None else uptime / 3600

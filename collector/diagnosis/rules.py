@@ -50,7 +50,7 @@ class Rule(_Strict):
 
 
 class CauseEntry(_Strict):
-    """Causes of the network that mean the same to an engineer."""
+    """Causes given by the network that mean the same to an engineer."""
 
     kind: _Name
     codes: Annotated[tuple[Annotated[int, Field(ge=0, le=255)], ...], Field(min_length=1)]
@@ -79,7 +79,7 @@ class Rules:
         self.all = {rule.id: rule for rule in file.rule}
         self.impossible = file.impossible
         self.causes = {code: entry.kind for entry in file.cause for code in entry.codes}
-        """What a cause of the network concerns, by its EMM or 5GMM number; others are no refusals."""
+        """What a refusal by the network is about, by its EMM or 5GMM cause number; other causes are no refusals."""
 
     def __getitem__(self, rule_id: str) -> Rule:
         """The rule of this id."""
@@ -87,7 +87,7 @@ class Rules:
 
 
 def load_rules(path: Path | None = None, catalogue: Catalogue | None = None) -> Rules:
-    """Read the rules from *path*, or the shipped ones; that each has its code is `judging`'s to check.
+    """Read the rules from *path*, or the shipped ones; `judging` checks that each has its code.
 
     Raises:
         DataFault: every fault, each naming file, rule, what was found and what was expected.

@@ -1,9 +1,9 @@
-"""Sentences in parts: which text it is, and what stands in its places, so that every language can tell it in its way.
+"""Sentences in parts: a text and the values of its placeholders, so that every language can word it in its own way.
 
-Rule 1: whoever finds something says it in parts (`say`); how it reads is data. English is `sentences.toml`, other
-        languages have the same texts with the same {places} (tests check it).
-Rule 2: what is enumerated is a `Word` of a vocabulary; a word that a language does not know is told as it is, as are
-        names, versions and codes.
+Rule 1: code says in parts (`say`) what it found; the wording is data. English is in `sentences.toml`, and other
+        languages have the same texts with the same {placeholders} (tests check it).
+Rule 2: an enumerated value is a `Word` of a vocabulary. A word that a language does not know is shown as it is, and so
+        are names, versions and codes.
 """
 
 import tomllib
@@ -22,21 +22,21 @@ WORDS_OF_FIELDS: Final = (
 
 
 class Word(Sealed, frozen=True, tag="word"):
-    """One word of the vocabulary *of*: of a field of the catalogue, or of the diagnosis."""
+    """One word of the vocabulary *of*, which is that of a field of the catalogue or one of the diagnosis."""
 
     of: str
     word: str
 
 
 class Listed(Sealed, frozen=True, tag="list"):
-    """Several parts, joined as the text `list.` and *by* says."""
+    """Several parts, joined by the text `list.<by>`."""
 
     by: str
     items: list["Value"]
 
 
 class Said(Sealed, frozen=True, tag="said"):
-    """A text by its id, and what stands in its places. Numbers are as they were found; their units are in the text."""
+    """A text by its id, and the values of its placeholders. Numbers are as found; their units are in the text."""
 
     id: str
     values: dict[str, "Value"]
@@ -46,7 +46,7 @@ Value: TypeAlias = str | int | float | Word | Listed | Said
 
 
 def say(text: str, /, **values: Value) -> Said:
-    """The text of this id with these values in its places."""
+    """The text of this id with these values for its placeholders."""
     return Said(text, values)
 
 
@@ -61,7 +61,7 @@ class Tongue(NamedTuple):
         """A sentence, or any part of one, in words.
 
         Raises:
-            KeyError: there is no such text, or a place of it has no value.
+            KeyError: there is no such text, or a placeholder of it has no value.
         """
         if isinstance(value, Said):
             return self.texts[value.id].format(**{name: self.tell(part) for name, part in value.values.items()})
@@ -80,7 +80,7 @@ def english_texts() -> Mapping[str, str]:
 
 
 def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """The texts of a table and the tables in it, by their names with dots between."""
+    """The texts of a table and of the tables in it, by their dotted names."""
     for name, value in table.items():
         if isinstance(value, str):
             yield before + name, value
@@ -89,10 +89,10 @@ def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]
 
 
 def number(value: float) -> str:
-    """A number as English summaries have it, for people and for programs that compare them."""
+    """A number as English summaries write it, for people and for programs that compare them."""
     return f"{value:.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"  # noqa: PLR2004 - two digits
 
 
 def english(value: Value) -> str:
-    """A sentence as the command and `summary` have it."""
+    """A sentence in English, as the command and `summary` give it."""
     return Tongue(english_texts(), {}, number).tell(value)

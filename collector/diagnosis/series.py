@@ -1,9 +1,9 @@
 """What a router measured, as lines on one axis of time, for charts and notebooks. Pure.
 
-Rule 1: a null says that nothing is known of that moment. Every gap, a time without records, has a moment with nulls
-        only, so whoever draws the lines as they are draws gaps as gaps.
-Rule 2: bounded: of more samples than `MOST_POINTS`, each stretch of time keeps its lowest and its highest value of
-        every line.
+Rule 1: a null says that nothing is known of that moment. Every gap (a time without records) has a moment of nulls
+        only, so that lines drawn as they are show gaps as gaps.
+Rule 2: bounded: if there are more samples than `MOST_POINTS`, each stretch of time keeps the lowest and the highest
+        value of every line.
 """
 
 from bisect import bisect_right
@@ -18,9 +18,9 @@ from collector.diagnosis.thinning import thinned
 from collector.model import Sealed
 
 MOST_POINTS: Final = 1500
-"""Moments on the axis, gaps apart; even."""
+"""Most moments on the axis, not counting those of gaps; even."""
 _HOLDS: Final = 3.0
-"""Usual intervals of a line for which a value stands when records leave it out."""
+"""For how many usual intervals of a line a value stands when records leave it out."""
 
 Points = Sequence[tuple[int, float]]
 
@@ -28,9 +28,9 @@ Points = Sequence[tuple[int, float]]
 class Line(Sealed, frozen=True):
     """One measure: `values` has one value, or null, for each of the moments of the axis.
 
-    `panel` is the chart it belongs into; the lines of one panel have one `unit`. `technology` is that of the serving
+    `panel` is the chart it belongs to; the lines of one panel have one `unit`. `technology` is that of the serving
     network (`gsm`, `umts`, `lte`, `nr`), null for what has none. A value that a record leaves out is that of the record
-    before, for three usual intervals of the line.
+    before, for up to three usual intervals of the line.
     """
 
     panel: str
@@ -89,7 +89,7 @@ def lines_of(history: History) -> Lines:
 
 
 def _held(points: Points, samples: Sequence[int], history: History) -> list[float | None]:
-    """A value for each sample: its own, or the last one before while that stands and no gap lies between."""
+    """A value for each sample: its own, or the one before it, while that still stands and no gap lies between."""
     times, values = [at for at, _ in points], [value for _, value in points]
     steps = [later - earlier for earlier, later in pairwise(times) if later > earlier]
     stands = _HOLDS * (median(steps) if steps else 0)
@@ -107,7 +107,7 @@ def _held(points: Points, samples: Sequence[int], history: History) -> list[floa
 
 
 def _short(value: float) -> float:
-    """To three places: no measure is better than that."""
+    """Rounded to three places: no measure is more precise."""
     return round(value, 3)
 
 
@@ -115,7 +115,7 @@ Values = list[list[float | None]]
 
 
 def _broken(axis: list[int], values: Values, gaps: Iterable[int]) -> tuple[list[int], Values]:
-    """With a moment in each gap at which nothing is known."""
+    """The axis and the values with a moment added in each gap, at which nothing is known."""
     breaks = set(gaps) - set(axis)
     places = sorted([*axis, *breaks])
     broken: Values = []
@@ -140,7 +140,7 @@ def _of_technology(name: str, rats: frozenset[str]) -> Callable[[History], Point
 
 
 def _driver_errors(history: History) -> Points:
-    """Errors an hour, from one sample to the next; a counter that fell began anew."""
+    """Errors an hour, from one sample to the next; a counter that fell has started anew."""
     readings = history.readings("wifi", "wifi_driver_errors_total")
     return [
         (later.at, (total - before if total >= before else total) * HOUR / (later.at - earlier.at))

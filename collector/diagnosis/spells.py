@@ -1,4 +1,4 @@
-"""Spells: how long something has been so, out of samples with outliers and events that come in bursts. Pure."""
+"""Spells: since when and until when something was so, by samples with outliers and events in bursts. Pure."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -6,9 +6,9 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 _APART: Final = 2
-"""Spans between two bursts that are two."""
+"""Bursts are two if they are at least this many spans apart."""
 _MOSTLY: Final = 0.5
-"""The share from which on what is bad is so most of the time."""
+"""From this share on, what is bad is bad most of the time."""
 
 
 class Mark(NamedTuple, Generic[T]):
@@ -41,9 +41,9 @@ class Spell(NamedTuple, Generic[T]):
 def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: float) -> Spell[T] | None:
     """The latest time during which, within every *span* milliseconds, *share* of at least *least* samples counted.
 
-    *marks* are oldest first and weigh 0 or 1. A window that has only begun is no window: what lasts shorter than half a
-    span is not seen. Silence ends no spell, nor do better times of fewer samples than a span has: two of them are one
-    if what is between them does not speak against it. It begins and ends where most of what counted is inside, so an
+    *marks* are oldest first and weigh 0 or 1. A window shorter than half a span does not count, so what lasts less than
+    that is not seen. Silence ends no spell, nor does a better time of fewer samples than a span has: two spells are one
+    unless the time between them speaks against it. A spell begins and ends where most of what counted is inside, so an
     outlier hours before or after it is no part of it.
     """
     window: deque[int] = deque()
@@ -62,7 +62,7 @@ def share_spell(marks: Sequence[Mark[T]], *, share: float, span: int, least: flo
     first, last = runs[-1]
     end = last - _outermost(marks[first : last + 1][::-1], share)
     found = _spell(marks, [(first, end)])
-    # What is bad in the evenings only lasts all day; of what is bad most of the time, this many good ones are the end.
+    # What is bad only in the evenings lasts all day; what is bad most of the time ends with this many good samples.
     ended = last < len(marks) - 1 or (share >= _MOSTLY and len(marks) - 1 - end >= least)
     return found and found._replace(lasts=not ended)
 
@@ -77,9 +77,9 @@ def burst(
 ) -> Spell[T] | None:
     """The latest time during which at least *weight* came together within *span* milliseconds; *end* is now.
 
-    It lasts while less than a span has passed since the last of them. Bursts less than two spans apart are one: what
-    comes by chance has quieter days. *silence* says how much of a time nothing was to be seen; that parts no bursts.
-    What came too seldom before a burst to be of it is left out, if enough is left.
+    It lasts while less than a span has passed since its last mark. Bursts less than two spans apart are one: what comes
+    by chance has quieter days. *silence* says for how much of a time nothing could be seen; that does not separate
+    bursts. Marks that came too seldom before a burst to belong to it are left out, if the others weigh enough.
     """
     window: deque[int] = deque()
     held = 0.0
@@ -106,7 +106,7 @@ def burst(
 
 
 def _beginning(marks: Sequence[Mark[T]], rate: float, silence: Callable[[int, int], int]) -> int:
-    """The number of the mark before which less than *rate* a millisecond came."""
+    """The position of the mark before which less than *rate* a millisecond came."""
     begin = marks[0].at
     least, found, before = 0.0, 0, 0.0
     for number, mark in enumerate(marks):
@@ -118,7 +118,7 @@ def _beginning(marks: Sequence[Mark[T]], rate: float, silence: Callable[[int, in
 
 
 def _extend(runs: list[tuple[int, int]], window: Sequence[int], marks: Sequence[Mark[T]], share: float) -> None:
-    """Add the run that a *window* of marks shows, its first and last number, to *runs*; to the last if they are one."""
+    """Add to *runs* the run (first and last position) that a *window* shows, or extend the last one if both are one."""
     begin, last = window[0], window[-1]
     if runs and runs[-1][1] == last - 1:
         runs[-1] = runs[-1][0], last
@@ -133,7 +133,7 @@ def _extend(runs: list[tuple[int, int]], window: Sequence[int], marks: Sequence[
 
 
 def _outermost(marks: Sequence[Mark[T]], share: float) -> int:
-    """The number of the first mark that counts and is no outlier: less than half the share of those before it count."""
+    """The position of the first mark that counts and is no outlier: less than half the share of those before count."""
     least, found, before = 0.0, None, 0.0
     for number, mark in enumerate(marks):
         if mark.weight and (found is None or before < least):
@@ -153,8 +153,8 @@ def _spell(marks: Sequence[Mark[T]], runs: list[tuple[int, int]]) -> Spell[T] | 
 def increments(values: Iterable[tuple[int, float, T]]) -> list[Mark[T]]:
     """How much a counter grew from one value to the next, given as (time, value, what); a smaller value is a new start.
 
-    Of a new start nobody knows how much is lost: what it shows counts, for it was counted since. A smaller value of the
-    same time may as well have come in the wrong order: if it was a new start, the next value says so.
+    Nobody knows how much a new start lost; the value after it counts, since all of it was counted since then. A smaller
+    value of the same time may just be out of order: if it was a new start, the next value will show it.
     """
     found: list[Mark[T]] = []
     before: tuple[int, float] | None = None

@@ -1,4 +1,4 @@
-"""Fewer points of long lines, so that what stands out still does. Pure."""
+"""Fewer points for long lines, so that what stands out still does. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ Values = list[list[float | None]]
 def thinned(axis: Sequence[int], lines: Sequence[Sequence[float | None]], most: int) -> tuple[list[int], Values]:
     """At most *most* (even) moments of *axis*, and the values of each line there.
 
-    Each of most/2 stretches of equal length keeps its first and last moment. Of every line the lowest and the highest
-    value of the stretch stand there, in the order in which they came; what the line does not know in it is None.
+    Each of most/2 stretches of equal length keeps its first and last moment. There, every line has its lowest and its
+    highest value in the stretch, in the order in which they came, or None if it has no value in the stretch.
     """
     if len(axis) <= most:
         return list(axis), [list(line) for line in lines]

@@ -21,7 +21,7 @@ _DETAILS: Final[Mapping[str, Callable[[Any], Value]]] = {
     "available_software_version": lambda version: say("part.offered", version=str(version)),
     "data_alert_percent": lambda percent: say("part.percent", n=percent),
 }
-"""Members of events that are told, in this order."""
+"""Members of events that are shown, in this order."""
 
 
 class Kind(StrEnum):
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 
 class Entry(Sealed, frozen=True):
-    """One thing that happened; `until` for what took a time."""
+    """One thing that happened; `until` is set if it took time."""
 
     at: int
     kind: Kind
@@ -97,9 +97,9 @@ def _event(event: Event) -> Said:
 
 
 def _sessions(history: History) -> Iterator[Entry]:
-    """Sessions with the management server; of many in an hour the first, for the finding tells of the rest.
+    """Sessions with the management server; of many within an hour only the first, since the finding tells of the rest.
 
-    Of the time looked at only: a record may tell of one long ago, and a clock gone wild of one that is to come.
+    Only those of the time looked at: a record may name a session of long ago, and a wrong clock one in the future.
     """
     last: tuple[Any, int] = (None, 0)
     for sample in history.samples:

@@ -1,4 +1,4 @@
-"""What a router needs besides a signal: software, data, its management server, a clock; codes; and that it speaks."""
+"""What a router needs besides a signal: software, data, its management server, a clock; its codes, and its silence."""
 
 from collections import deque
 from itertools import pairwise
@@ -29,16 +29,16 @@ from collector.diagnosis.spells import Mark, Spell
 
 _AVAILABLE: Final = "available_software_version"
 _LENGTHS: Final = 9
-"""Sessions whose median length is the usual one."""
+"""How many of the last sessions the usual length is the median of."""
 
 
 def data_limit_reached(case: Case) -> Found | None:
-    """Told by the router; over when the month's count begins anew."""
+    """Reported by the router; over when the month's count starts anew."""
     told = case.history.of_kind("data_limit_exceeded")
     if not told:
         return None
     last = told[-1]
-    # Times of records are to the minute: the one that tells it counts too.
+    # Times of records are to the minute: the record that reports it counts too.
     begin = last.at // MINUTE * MINUTE
     used = [(s, s.get("usage", "wan_rx_bytes_month")) for s in case.history.samples if s.at >= begin]
     known = [(sample, value) for sample, value in used if value is not None]
@@ -49,7 +49,7 @@ def data_limit_reached(case: Case) -> Found | None:
 
 
 def software_old(case: Case) -> Found | None:
-    """A newer version is offered for days and the old one stays."""
+    """A newer version has been offered for days, and the old one still runs."""
     current = case.history.latest("router", "software_version")
     offers = [(sample, offered) for sample in case.history.samples if (offered := _offer(sample, current)) is not None]
     if not offers or offers[-1][1] == current:
@@ -69,7 +69,7 @@ def software_old(case: Case) -> Found | None:
 
 
 def _offer(sample: Sample, current: Any) -> Any:
-    """The version that a record says is offered, in its settings or in an event; None for one of other software."""
+    """The version that a record says is offered, in its settings or an event; None for a record of other software."""
     if sample.get("router", "software_version") not in {current, None}:
         return None
     told = [event.get(_AVAILABLE) for event in sample.body.get("events", ()) if _AVAILABLE in event]
@@ -77,7 +77,7 @@ def _offer(sample: Sample, current: Any) -> Any:
 
 
 def acs_flapping(case: Case) -> Found | None:
-    """Session after short session with the management server."""
+    """One short session after another with the management server."""
     rule = case.rule
     marks = _sessions(case.history, rule["seconds"])
     spell = much(case, marks, "sessions")
@@ -95,9 +95,9 @@ def acs_flapping(case: Case) -> Found | None:
 def _sessions(history: History, short: float) -> list[Mark[Sample]]:
     """How many short sessions there were from one sample to the next.
 
-    A sample names the last one only. Where all their seconds are counted, what the last one leaves of them, divided by
-    the usual length, says how many more there were. The usual length is the median of the last few, for between two
-    samples there may be a long one among short ones.
+    A sample names only the last one. If the seconds of all sessions are counted, those of the others, divided by the
+    usual length, say how many more there were. The usual length is the median of the last few, since there may be a
+    long session among short ones between two samples.
     """
     found: list[Mark[Sample]] = []
     lengths: deque[int] = deque(maxlen=_LENGTHS)
@@ -172,7 +172,7 @@ def clock_wrong(case: Case) -> Found | None:
         return None
     offs = [late[mark.what.record_id] for mark in spell.marks]
     off, lowest = median(offs), quantiles(offs, n=10)[0]
-    # A backlog is off by less and less, a wrong clock by the same amount; what waited only ever adds to that.
+    # A backlog is late by less and less, a wrong clock is off by the same amount, to which waiting can only add.
     if off - lowest > rule["spread_seconds"]:
         return None
     minutes = abs(off) / 60
@@ -190,7 +190,7 @@ def data_stopped(case: Case) -> Found | None:
     last = history.last_received_at
     if last is None:
         return None
-    # Of a router that sent nothing in all that time, nobody knows here whether it has one.
+    # If the router sent nothing in all that time, it is not known here whether it has one.
     battery = not history.samples or history.latest("power", "battery_percent") is not None
     longest = max((later.at - earlier.at for earlier, later in pairwise(history.samples)), default=0)
     least = max(rule["battery_hours" if battery else "hours"] * HOUR, rule["factor"] * longest)

@@ -1,7 +1,7 @@
-"""What counts of a router for its fleet: how long it was seen on which software, and which faults it had. Pure.
+"""What a survey needs of each router: how long it was seen on which software, and which faults it had. Pure.
 
 Rule 1: rates need exposure: hours without records are not hours without faults, and are not counted.
-Rule 2: the pseudonym of a router stays in here, to tell routers apart; nothing of it is in what a survey says.
+Rule 2: the pseudonym of a router is not kept. That of a cell is, to tell cells apart; it is not in what a survey says.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ from collector.stores import StoredRecord
 DRIVER_ERRORS: Final = 5
 """Errors of the Wi-Fi driver that make an hour one with driver errors."""
 _SEEN_FOR: Final = 2.0
-"""How many usual intervals a record speaks for; longer until the next one is a gap."""
+"""How many usual intervals a record speaks for; if the next one comes later, the rest is a gap."""
 _LEAST_SEEN: Final = 5 * MINUTE
 _EVENTS: Final = {
     ("wan_unexpected_disconnect", None): "disconnects",
@@ -36,7 +36,7 @@ _EVENTS: Final = {
 HOURS_WITH_ERRORS: Final = "hours with Wi-Fi driver errors"
 DISCONNECTS: Final = "disconnects"
 FAULTS: Final = (*dict.fromkeys(_EVENTS.values()), HOURS_WITH_ERRORS)
-"""What is counted, by the words it is told in."""
+"""What is counted, in the words it is reported in."""
 
 
 class Stay(NamedTuple):
@@ -88,7 +88,7 @@ class _Event(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
-    """The part of a body that counts: a fleet has a million of them."""
+    """The part of a body that is needed: a fleet has a million bodies."""
 
     router: _Router = msgspec.field(default_factory=_Router)
     network: _Network = msgspec.field(default_factory=_Network)
@@ -121,7 +121,7 @@ _Spoken = Sequence[tuple[int, _Body, str]]
 
 
 def _with_software(bodies: Sequence[tuple[int, _Body]]) -> Iterator[tuple[int, _Body, str | None]]:
-    """Records that do not say the software have that of the one before."""
+    """Each record with its software; one that does not name it has that of the record before."""
     software: str | None = None
     for at, body in bodies:
         software = body.router.software_version or software
@@ -154,7 +154,7 @@ def _happened(spoken: _Spoken) -> Iterator[Happened]:
 
 
 def _error_hours(spoken: _Spoken) -> Iterator[Happened]:
-    """Hours in which the driver's counter grew too far: a driver that fails does so a hundred times in one go.
+    """Hours in which the driver's counter grew too much, not errors: a failing driver fails a hundred times in a row.
 
     Hours are counted from the first record, so that there are no more of them than were seen.
     """

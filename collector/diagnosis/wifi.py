@@ -24,7 +24,7 @@ from collector.diagnosis.spells import Mark, increments
 
 _BANDS: Final = ("2g", "5g")
 _ALONE_OR_BOTH: Final = (("2g",), ("5g",), _BANDS)
-"""Where records are of one band and of the other in turns, half of them say nothing of a band that is full."""
+"""Alone too: where records are of one band and the other in turn, half of them say nothing about a full one."""
 _WEAK: Final = frozenset({"none", "low"})
 _BROKEN: Final = frozenset({"none", "wep", "wpa"})
 _USUAL_CHANNELS: Final = frozenset({0, 1, 5, 6, 9, 11, 13})
@@ -75,7 +75,7 @@ def errors_an_hour(history: History, _: Rule) -> float | None:
 
 
 def short_range(case: Case) -> Found | None:
-    """By the router's own word, else by its weakest station while the range is set low."""
+    """By the router's own report, else by its weakest station while the range is set low."""
     spell = at_least(case, case.history.of_kind("wifi_short_range"), "events", "event_hours")
     if spell is not None:
         mode = case.history.latest("wifi", "wifi_coverage_mode")
@@ -110,7 +110,7 @@ def password_weak(case: Case) -> Found | None:
 
 
 def security_old(case: Case) -> Found | None:
-    """None, WEP or WPA."""
+    """No encryption, WEP or WPA."""
     return _setting(case, "wifi_security_mode", _BROKEN, _encryption)
 
 
@@ -123,7 +123,7 @@ def _encryption(band: Word, mode: Word) -> Said:
 
 
 def _setting(case: Case, name: str, bad: frozenset[str], told: Callable[[Word, Word], Said]) -> Found | None:
-    """A setting of a band that is on. Each band by itself: a record may say nothing of the other."""
+    """A bad setting of a band that is on. Each band by itself: a record may say nothing about the other."""
 
     def judged(band: str) -> Iterator[tuple[Sample, bool]]:
         for sample in case.history.samples:
@@ -144,7 +144,7 @@ def _setting(case: Case, name: str, bad: frozenset[str], told: Callable[[Word, W
 
 
 def crowded(case: Case) -> Found | None:
-    """A band is at the number of stations it allows, for much of a day."""
+    """A band is at its limit of stations for much of a day."""
     spells = [spell for bands in _ALONE_OR_BOTH if (spell := mostly(case, _full(case, bands))) is not None]
     if not spells:
         return None
@@ -169,7 +169,7 @@ def _occupied(sample: Sample, band: str) -> float | None:
 
 
 def badly_set(case: Case) -> Found | None:
-    """The 2.4 GHz channel."""
+    """A 2.4 GHz channel that is too wide or not a usual one."""
 
     def wrong(sample: Sample) -> list[Value]:
         if not _is_on(sample, "2g"):

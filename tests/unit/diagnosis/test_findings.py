@@ -408,7 +408,7 @@ def test_sessions_flap_when_they_are_short_and_many() -> None:
         ]  # fmt: skip
         return history(bodies)
 
-    assert "20 sessions an hour, 3 s long" in found(sessions(5, 3))["acs_flapping"].summary
+    assert "20 sessions an hour, median length 3 s" in found(sessions(5, 3))["acs_flapping"].summary
     assert found(sessions(1, 3)) == {}
     assert found(sessions(5, 60)) == {}
 
