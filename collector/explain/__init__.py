@@ -37,9 +37,9 @@ from collector.rules import assemble
 __all__ = ["Explanation", "Finding", "Told", "explain", "rules_for_explaining"]
 
 _WHOLE: Final = {DropReason.MALFORMED, DropReason.OVERSIZE, DropReason.INTERNAL_ERROR}
-"""What a message is dropped for before there is a sample in it."""
+"""Reasons to drop a message before any sample is read from it."""
 _REGISTRY: Final = "The registry has the last word on the country."
-_LEDGER: Final = "The ledger decides last: a join has to stand there."
+_LEDGER: Final = "The ledger decides last: it has to hold a join."
 _FLAGGED: Final = (
     "The flag is true, the country has a region, and nothing speaks against either. The ledger decides last."
 )
@@ -58,7 +58,7 @@ class _Says(Registry):
         self._said = country
 
     def country(self, router: str, said: str | None) -> str | DropReason | None:
-        """The country, unless a message says another."""
+        """The country, unless the message names another."""
         del router
         return DropReason.REGION_CONFLICT if self._said and said not in {None, self._said} else self._said or said
 
@@ -92,7 +92,7 @@ def _foreign(
     speaking = [one for one in told if one.outcome != f"dropped: {DropReason.NOTHING_SAID}"] or list(told[:1])
     if len(speaking) > 1:
         each = ", ".join(one.outcome for one in speaking)
-        return Explanation("several reports", f"Each for itself: {each}. {whys(_LEDGER, word)}", None, reports=told)
+        return Explanation("several reports", f"One by one: {each}. {whys(_LEDGER, word)}", None, reports=told)
     if not speaking:
         reason = outcome.reason if isinstance(outcome, Dropped) else DropReason.NOTHING_SAID
         return Explanation(f"dropped: {reason}", reason.meaning, None)
@@ -131,7 +131,7 @@ def _consent(outcome: ConsentChange, rules: Rules, word: str) -> Explanation:
 
 
 def _notice(record: Record, rules: Rules) -> str:
-    """Which version of the notice it would come in under."""
+    """Under which version of the notice it would be kept."""
     policies, declared = rules.gate.policies, record.policy_version
     held = [p.version for p in policies.versions if policies.admits(p.version, declared, record.received_at)]
     joined = f"It is kept under a consent to version {' or '.join(held)} of the notice."

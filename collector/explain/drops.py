@@ -1,4 +1,4 @@
-"""What in a message of our own format it was dropped for: what was found there, and what was expected."""
+"""What a message of our own format was dropped for: what was found in it, and what was expected."""
 
 import re
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def what_was_found(reason: DropReason, seen: Seen) -> str:
 
 
 def what_act_lacks(seen: Seen) -> str:
-    """What keeps a consent event from being one, of one that is JSON in order."""
+    """What keeps a message that is valid JSON from being a consent event."""
     readable = {name: value for name, value in seen.document.items() if name != "time"}
     try:
         ConsentDocument.model_validate(readable)
@@ -83,7 +83,7 @@ def _identity(seen: Seen) -> str:
     router = seen.document.get("router")
     named = [name for name in ("serial", "imei") if isinstance(router, dict) and name in router]
     where = " and ".join(f"`router.{name}`" for name in named)
-    return f"The topic names '{seen.router}'; {where} of the payload another." if named else ""
+    return f"The topic names '{seen.router}'; the payload names another in {where}." if named else ""
 
 
 def _no_flag(seen: Seen) -> str:
@@ -107,7 +107,7 @@ def _country(seen: Seen) -> str:
         return _key("country", seen)
     if isinstance(seen.regions.home(country), DropReason):
         whose = "`country`" if seen.document.get("country") else "The country of the registry"
-        return f"{whose}: found '{country}', expected a code of ISO 3166-1 alpha-2, as DE."
+        return f"{whose}: found '{country}', expected a code of ISO 3166-1 alpha-2, such as DE."
     return _network(seen)
 
 
@@ -115,21 +115,21 @@ def _network(seen: Seen) -> str:
     """The networks that speak against the country."""
     country, told = seen.country, []
     if isinstance(country, DropReason):
-        return f"`country`: found '{seen.document.get('country')}', and the registry says another."
+        return f"`country`: found '{seen.document.get('country')}', and the registry names another."
     for path, plmn in _networks(seen.document):
         if not path.endswith("plmn"):
             told.append(f"`{path}`: {mismatch(plmn, 'an object')}.")
         elif not (isinstance(plmn, str) and _PLMN.match(plmn)):
             told.append(f"`{path}`: {mismatch(plmn, 'text of 5 or 6 digits')}.")
         elif (found := seen.regions.route(country, (plmn,))) is DropReason.REGION_UNKNOWN:
-            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of no country, or of tests.")
+            told.append(f"`{path}`: the mobile country code {plmn[:3]} belongs to no country, or is for tests.")
         elif isinstance(found, DropReason):
-            told.append(f"`{path}`: the mobile country code {plmn[:3]} is of another region than the country.")
+            told.append(f"`{path}`: the mobile country code {plmn[:3]} belongs to another region than the country.")
     return " ".join(told)
 
 
 def _networks(document: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Path and value of the `plmn` of each group `network`, and of a group that is none."""
+    """Path and value of the `plmn` of each group `network`, and of each `network` that is no group."""
     events = document.get("events")
     places = [("network", document)]
     for index, event in enumerate(events if isinstance(events, list) else ()):
@@ -150,23 +150,23 @@ def _policy(seen: Seen) -> str:
 
 
 def _time(seen: Seen) -> str:
-    """A time that counts for the wrong one."""
+    """Which time is wrong, and the window it should be in."""
     limits, received = seen.rules.gate, rfc3339(seen.message.received_at)
     window = f"{limits.max_ahead // 1000} seconds after its receipt"
-    if not seen.is_act:  # which may be of any time before
+    if not seen.is_act:  # an act may be of any earlier time
         window = f"{limits.max_age // _HOUR} hours before and {window}"
     if seen.is_act or seen.has("time"):
         return f"`time`: found {seen.document['time']}, expected at most {window}, {received}."
-    return f"Its uptimes say a time outside of {window}, {received}."
+    return f"Its uptimes give a time outside of {window}, {received}."
 
 
 def _no_time(seen: Seen) -> str:
-    if seen.is_act:  # of which uptimes say nothing
+    if seen.is_act:  # no uptimes stand in for its time
         return _key("time", seen)
     wrong = " ".join(_key(name, seen) for name in _UPTIMES if name in seen.document and not seen.has(name))
     if not wrong and all(map(seen.has, _UPTIMES)):
         wrong = f"`{_UPTIMES[1]}` is less than `{_UPTIMES[0]}`."
-    return f"{_key('time', seen)} {wrong or 'There are not both uptimes to stand in for it.'}"
+    return f"{_key('time', seen)} {wrong or 'Both uptimes are needed to stand in for it.'}"
 
 
 _TELLERS: Final[dict[DropReason, Callable[[Seen], str]]] = {

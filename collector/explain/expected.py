@@ -1,4 +1,4 @@
-"""Of a value that is refused: what was found, and what was expected. Of a text only that it is one."""
+"""What was found in place of a value, and what was expected. Of a text that was found, only that it is one."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ from collector.fields.catalogue import GROUPS, FieldEntry, InputEntry
 from collector.fields.compiled import MAX_EVENTS
 
 _ID: Final = "text, 1 to 64 of A-Z a-z 0-9 . _ : -"
-TIME: Final = "RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z"
+TIME: Final = "RFC 3339 in UTC as text, such as 2026-11-21T17:00:00Z"
 _UPTIME: Final = "a whole number from 0 to 4294967296"
 _TYPES: Final = {
     "bool": "true or false",
@@ -32,7 +32,7 @@ _ENVELOPE: Final[dict[str, str]] = {
     "uptime_at_send_seconds": _UPTIME,
     "policy_version": "a version of the notice as text",
     "policy_digest": "text of 64 lower-case hex digits",
-    "language": "BCP 47 as text, as en",
+    "language": "BCP 47 as text, such as en",
     "action": "join or exit",
     "channel": "app or webui",
     "storage_regions": "a list of hong_kong, germany, china",
@@ -46,7 +46,7 @@ _KINDS: Final[dict[type[Any], str]] = {
 
 
 def found(value: Any) -> str:
-    """What kind of thing a value of JSON is."""
+    """What kind of JSON value it is, in words."""
     if value == "":
         return "an empty text"
     if isinstance(value, float):
@@ -80,7 +80,7 @@ def of_envelope(name: str) -> str:
 
 
 def mismatch(value: Any, expected: str) -> str:
-    """Both in a clause."""
+    """What was found and what was expected, in one clause."""
     said, number = found(value), type(value) is int or (type(value) is float and expected.startswith("a number"))
     if number and "number" in expected:
         said = f"{value}"

@@ -29,17 +29,17 @@ _HINTS: Final = {
     "(ueip registry add); --country says what the registry would.",
     DropReason.CLOCK_INVALID: "With `arrival_time = true` its source takes a message without a time as measured on "
     "arrival.",
-    DropReason.UNKNOWN_TOPIC: "The router must be at the level of the topic that the source says, of letters, digits "
-    "and . _ - : or be named by the payload or the sender, where the source says that.",
+    DropReason.UNKNOWN_TOPIC: "The router must be named at the level of the topic that the source says, in letters, "
+    "digits and . _ - : only, or by the payload or the sender, if the source says so.",
 }
 
 
 _BY_THE_SOURCE: Final = "@"
-"""Names that no message has begin so: they stand for what its source says."""
+"""Names that begin so are in no message: they stand for what its source says."""
 
 
 def reports(source: Source, message: Message, rules: Rules, catalogue: Catalogue) -> Iterator[Told]:
-    """What becomes of each sample in a message of *source*; nothing of one that cannot be read."""
+    """What becomes of each sample in a message of *source*; nothing if the message cannot be read."""
     readings = source.readings(message)
     names = RefusedNames(catalogue)
     for reading in () if isinstance(readings, DropReason) else readings:
@@ -72,9 +72,9 @@ class _Sample:
     def where(self) -> str:
         """How the sample was understood, in a sentence."""
         said = self.reading.time
-        clock = f"measured at {rfc3339(said)}" if said is not None else "it says no time"
+        clock = f"measured at {rfc3339(said)}" if said is not None else "it gives no time"
         if said is None and self.report.time is not None:
-            clock = "it says no time, so that of its arrival is taken"
+            clock = "it gives no time, so that of its arrival is taken"
         return (
             f"A message of the source '{self._source.name}' ({self._source.format}): {clock}; "
             f"{_FLAGS[self.report.flag]}."
@@ -100,10 +100,10 @@ class _Sample:
         entries = self._source.translator.entries(path) or ()
         wanted = ", ".join(dict.fromkeys(map(_purpose, entries)))
         if path in recorder.unsets:
-            return Finding(path, "unset", f"stands for no measurement; would be {wanted}", "")
+            return Finding(path, "unset", f"means that nothing was measured; would be {wanted}", "")
         if not entries:
             return Finding(path, "unused", "only tells what other names mean; not stored", "")
-        return Finding(path, "unused", f"not asked for: {wanted} is said by another name, or not meant here", "")
+        return Finding(path, "unused", f"not needed: {wanted} is given by another name, or is not meant here", "")
 
     def _kept(self, path: str, fields: list[str], stored: Mapping[str, Any] | None) -> Finding:
         made = [self._as_field(field, stored) for field in fields]
@@ -160,5 +160,5 @@ def _accepted(sample: _Sample, outcome: Accepted) -> Told:
     stored: dict[str, Any] = orjson.loads(outcome.record.body)
     shared = ""
     if sample.report.interval is not None:
-        shared = "It is one part of a record; those of the router's interval make it together."
+        shared = "It is one part of a record, which all parts of the router's interval make up together."
     return Told("stored", whys(sample.where(), shared), outcome.record.region, tuple(sample.findings(stored)), stored)

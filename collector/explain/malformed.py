@@ -1,4 +1,4 @@
-"""Why a payload is malformed, in a sentence: what `process` only counts, for the eyes of the message's own author."""
+"""Why a payload is malformed, in a sentence for the message's own author; `process` only counts it."""
 
 import json
 import re
@@ -29,40 +29,40 @@ class _Fault(ValueError):
 
 
 def why_malformed(payload: bytes, max_depth: int, form: str | None = None) -> str:
-    """What is wrong with a payload of our own format, or of another one; of half a character in a name, its escape."""
+    """What is wrong with a payload of our own format, or of *form*; of half a character, its escape is shown."""
     return _why(payload, max_depth, form).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _why(payload: bytes, max_depth: int, form: str | None) -> str:
     if form is None:
         found = _mistaken(payload) or json_fault(payload, max_depth) or _unreadable(json.loads(payload))
-        return found or "It is JSON in order; a value in it cannot be read."
+        return found or "It is valid JSON, but a value in it cannot be read."
     expected = f"Expected {_LAYOUT.get(form, form)}."
     if not payload.strip(b"\0 \t\r\n"):
         return f"The payload is empty. {expected}"
     if form in _JSON or (form == "bulk_data" and payload.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in b"{["):
         fault = json_fault(payload, max_depth, objects_only=False)
-        return f"{fault or 'It is JSON in order, laid out otherwise.'} {expected}"
-    return f"The payload is none. {expected}"
+        return f"{fault or 'It is valid JSON, but laid out differently.'} {expected}"
+    return f"The payload is something else. {expected}"
 
 
 def _mistaken(payload: bytes) -> str | None:
-    """What bytes that are no JSON in UTF-8 look like; None for any others."""
+    """What bytes look like that are not JSON in UTF-8 by a common mistake; None for any others."""
     if not payload.strip():
         return "The payload is empty. Expected one JSON object."
     if payload.startswith(_PACKED):
-        return "It looks compressed. Expected JSON as it is: nothing is unpacked."
+        return "It looks compressed. Expected plain JSON: nothing is unpacked."
     if payload.startswith((b"\xff\xfe", b"\xfe\xff")) or (b"{" in payload[:2] and b"\0" in payload[:2]):
         return "It looks like UTF-16. Expected UTF-8, without a byte order mark."
     if payload.startswith(b"\xef\xbb\xbf"):
         return "It begins with a byte order mark (EF BB BF). Expected UTF-8 without one."
     if payload.endswith(b"\0") and json_fault(payload.rstrip(b"\0"), _ANY_DEPTH) is None:
-        return "A NUL follows the object, as at the end of a string of C. Expected the bytes before it."
+        return "A NUL follows the object, as at the end of a C string. Expected only the bytes before it."
     return None
 
 
 def _unreadable(node: Any, path: str = "") -> str:
-    """Which value of strict JSON no program can hold."""
+    """Which value of strict JSON is one that programs cannot hold."""
     where = f"`{path}`: " if path else ""
     if isinstance(node, str) and _SURROGATE.search(node):
         return f"{where}found half a character (a lone surrogate, \\ud800 to \\udfff), expected both halves."
@@ -81,7 +81,7 @@ def json_fault(payload: bytes, max_depth: int, *, objects_only: bool = True) -> 
     try:
         text = payload.decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"Not UTF-8: byte {error.start + 1} of {len(payload)} is none of a character."
+        return f"Not UTF-8: byte {error.start + 1} of {len(payload)} is not part of a character."
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
@@ -89,7 +89,7 @@ def json_fault(payload: bytes, max_depth: int, *, objects_only: bool = True) -> 
     except _Fault as fault:
         return str(fault)
     except (RecursionError, ValueError):
-        return f"Too deep: nested deeper than the {max_depth} levels that are allowed, or a number nobody can read."
+        return f"Too deep: nested deeper than the {max_depth} levels that are allowed; or a number has too many digits."
     if not isinstance(value, dict if objects_only else dict | list):
         return f"Not an object: found {_KINDS.get(type(value), 'a number')} at the top."
     if deeper_than(value, max_depth):
@@ -106,10 +106,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in pairs:
         if name in made:
-            raise _Fault(f"A key twice in one object: '{name}'.")
+            raise _Fault(f"A key appears twice in one object: '{name}'.")
         made[name] = value
     return made
 
 
 def _constant(name: str) -> NoReturn:
-    raise _Fault(f"Not JSON: found {name}, which JSON has no number for.")
+    raise _Fault(f"Not JSON: found {name}, which is no number in JSON.")

@@ -14,7 +14,7 @@ DONE: Final[dict[str, Verdict]] = {
     "pseudonymise": "pseudonymised",
     "derive": "derived",
 }
-"""What each treatment that keeps something is called of a key it was done to."""
+"""The verdict on a key, by its treatment; those treatments only that keep something."""
 
 
 class Finding(Sealed, frozen=True):
@@ -66,7 +66,7 @@ class Recorder(Tally):
         self.fields.setdefault(path, {})[field] = None
 
     def unset(self, path: str) -> None:
-        """Note what stands for no measurement."""
+        """Note a name whose value means that nothing was measured."""
         self.unsets.add(path)
 
 

@@ -27,7 +27,7 @@ _ENVELOPE: Final = {
 
 
 def findings(message: Message, rules: Rules, catalogue: Catalogue, stored: dict[str, Any] | None) -> Iterator[Finding]:
-    """What becomes of each key; nothing for what is no report, or cannot be read. *stored* is the body it has."""
+    """What becomes of each key; nothing if it is no report or cannot be read. *stored* is the body of its record."""
     topic = parse_topic(message.topic)
     if topic is None or topic[1] != "report":
         return
@@ -49,7 +49,7 @@ def findings(message: Message, rules: Rules, catalogue: Catalogue, stored: dict[
 
 
 class _Invalid:
-    """What is wrong with the values that were removed for being none of theirs."""
+    """What is wrong with the values that were removed as invalid."""
 
     def __init__(self, document: dict[str, Any], removals: dict[str, Removal], catalogue: Catalogue) -> None:
         self._paths = {path for path, removal in removals.items() if removal is Removal.INVALID}
@@ -59,7 +59,7 @@ class _Invalid:
         self._kinds = ", ".join(kind.name for kind in catalogue.event)
 
     def finding(self, path: str) -> Finding | None:
-        """The finding on a path; None if it was not removed for that."""
+        """The finding on a path; None if it was not removed as invalid."""
         if path not in self._paths or path not in self._values:
             return None
         entry = self._fields.get(path.rpartition(".")[2])

@@ -27,7 +27,7 @@ FIRMWARE_PAGE: Final = "docs/firmware.md"
 
 
 def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str, str]:
-    """The text of every made file, by its path below *root*; what is written by hand is read from there.
+    """The text of every made file, by its path below *root*; parts written by hand are read from there.
 
     Raises:
         DataFault: a page or example has a fault, or *root* is not a checkout.
@@ -54,7 +54,7 @@ def artefacts(root: Path = ROOT, catalogue: Catalogue | None = None) -> dict[str
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """JSON for people and for comparison: two blanks, keys in the order given, a line break at the end."""
+    """JSON for people and for comparison: indented by two, keys in the order given, a line break at the end."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -9,7 +9,7 @@ from collector.reference.schema import DIALECT, Schema, time_schema
 
 _KEPT: Final = ("type", "const", "enum", "pattern", "format", "items", "maxItems", "default", "description")
 _NEEDED_TO_JOIN: Final = ("time", "country")
-"""What a join cannot do without, though the model, which also reads exits, has them optional."""
+"""Required of a join, though optional in the model, which also reads exits."""
 
 
 def consent_schema() -> Schema:

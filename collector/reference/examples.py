@@ -22,7 +22,7 @@ from collector.rules import assemble
 Document = dict[str, Any]
 
 EXAMPLES: Final = ("minimal", "periodic", "disconnect", "no-clock", "consent-join", "consent-exit")
-"""The files of `docs/examples/`, without their ending."""
+"""The files of `docs/examples/`, without their suffix."""
 TREATED: Final = "periodic"
 """The example whose stored values the page shows."""
 ROUTER: Final = "290A1B2C3D4E"
@@ -103,7 +103,7 @@ def _stored_table(document: Document, body: Document, catalogue: Catalogue) -> s
 
 
 def _changes(group: str, document: Document, body: Document, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
-    """The keys of a group that are not stored as sent, then the fields that were worked out from what is."""
+    """The keys of a group that are not stored as sent, then the fields that were worked out from those that are."""
     sent, stored = document[group], body.get(group, {})
     feeds = {entry.name: entry.feeds for entry in catalogue.input}
     told: set[str] = set()

@@ -8,7 +8,7 @@ from collector.reference.markdown import code, page, table
 
 
 class Advice(NamedTuple):
-    """What people do about a reason."""
+    """What to do about a reason."""
 
     firmware: str
     operator: str

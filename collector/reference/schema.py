@@ -62,7 +62,7 @@ def time_schema(description: str) -> Schema:
 
 
 def _envelope() -> Schema:
-    """What stands beside the groups; a test holds it against the decoder's own list."""
+    """What stands beside the groups; a test compares it with the decoder's own list."""
     uptime = {"type": "integer", "minimum": 0, "maximum": 2**32}
     return {
         "schema_version": {"type": "integer", "const": SCHEMA_VERSION, "description": "Version of this format."},
@@ -96,7 +96,7 @@ def _group(catalogue: Catalogue, group: Group) -> Schema:
 
 
 def on_the_wire(catalogue: Catalogue, group: Group) -> list[FieldEntry | InputEntry]:
-    """What a router may send in *group*: inputs, who it is among them, then fields in their final form."""
+    """What a router may send in *group*: inputs (its identity among them), then fields in their final form."""
     return [*catalogue.inputs_of(group), *(f for f in catalogue.in_group(group) if f.on_the_wire)]
 
 
@@ -125,7 +125,7 @@ def _snapshot(catalogue: Catalogue) -> Schema:
 
 
 def value_schema(entry: FieldEntry | InputEntry) -> Schema:
-    """The schema of one value, its treatment and its clause beside it."""
+    """The schema of one value, with its treatment and its clause."""
     if entry.type == "snapshot":
         return {"$ref": "#/$defs/snapshot"}
     return {**_constraint(entry), **_annotations(entry)}

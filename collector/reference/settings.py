@@ -1,6 +1,6 @@
 """`docs/reference/settings.md` and `config/collector.toml`, made from the models of the settings.
 
-What pydantic says of a model in JSON Schema is all that is read here, so a new setting needs no line in this module
+All that is read here is the JSON Schema that pydantic makes of a model, so a new setting needs no line in this module
 unless it has no default.
 """
 
@@ -25,7 +25,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "database": "ueip_{region}",
     "user": "ueip_collector",
 }
-"""Values in the example for what has no default of its own; `{region}` is that of the section's name."""
+"""Values in the example for settings without a default; `{region}` is the region in the section's name."""
 _WIDTH: Final = 100
 _INTRODUCTION: Final = """\
 # The configuration of the collector: every setting, at its default. Paths are relative to this file.
@@ -44,9 +44,9 @@ class Section:
     settings: dict[str, dict[str, Any]]
     required: frozenset[str]
     many: bool = False
-    """Whether there may be several of it, as in `[[sources]]`."""
+    """Whether there may be several of it, such as `[[sources]]`."""
     commented: bool = False
-    """Whether there is none by default: the file has an example in comments, and one is enough."""
+    """Whether there is none by default: the file then has one example, in comments."""
 
     @property
     def heading(self) -> str:

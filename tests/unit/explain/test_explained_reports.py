@@ -117,17 +117,17 @@ def test_events_that_are_no_list_are_explained_too(events: Any) -> None:
         ({"message_id": None}, "`message_id`: found null"),
         ({"ueip": 1}, "`ueip`: found a whole number, expected the JSON value true."),
         ({"ueip_opt_in": 0}, "`ueip` is true, but `ueip_opt_in` beside it does not say yes."),
-        ({"country": "de"}, "`country`: found 'de', expected a code of ISO 3166-1 alpha-2, as DE."),
+        ({"country": "de"}, "`country`: found 'de', expected a code of ISO 3166-1 alpha-2, such as DE."),
         ({"country": 49}, "`country`: found a whole number, expected two capital letters as text."),
         ({"network": {"plmn": 26201}}, "`network.plmn`: found a whole number, expected text of 5 or 6 digits."),
         ({"network": []}, "`network`: found a list, expected an object."),
-        ({"network": {"plmn": "00101"}}, "`network.plmn`: the mobile country code 001 is of no country, or of tests."),
-        ({"network": {"plmn": "46000"}}, "`network.plmn`: the mobile country code 460 is of another region"),
-        ({"router": {"serial": "OTHER"}}, "; `router.serial` of the payload another."),
+        ({"network": {"plmn": "00101"}}, "`network.plmn`: the mobile country code 001 belongs to no country, or is"),
+        ({"network": {"plmn": "46000"}}, "`network.plmn`: the mobile country code 460 belongs to another region"),
+        ({"router": {"serial": "OTHER"}}, "; the payload names another in `router.serial`."),
         ({"policy_version": "9"}, "`policy_version`: found '9'; the notice has the versions 2020-03-14."),
         ({"time": "1970-01-01T00:00:10Z"}, "`time`: found 1970-01-01T00:00:10Z, expected at most 168 hours before"),
         ({"time": "2999-01-01T00:00:10Z"}, "`time`: found 2999-01-01T00:00:10Z, expected at most 168 hours before"),
-        ({"time": 5}, "`time`: found a whole number, expected RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z. There"),
+        ({"time": 5}, "`time`: found a whole number, expected RFC 3339 in UTC as text, such as 2026-11-21T17:00:00Z."),
         ({"time": 5, "uptime_at_event_seconds": 9, "uptime_at_send_seconds": 8}, "`uptime_at_send_seconds` is less"),
         ({"time": 5, "uptime_at_event_seconds": "9"}, "`uptime_at_event_seconds`: found text, expected a whole"),
         ({"time": 5, "uptime_at_event_seconds": -1, "uptime_at_send_seconds": 8}, "_event_seconds`: found -1, "),
@@ -135,7 +135,7 @@ def test_events_that_are_no_list_are_explained_too(events: Any) -> None:
         ({"time": "0001-01-01T00:00:00+23:59"}, "`time`: found 0001-01-01T00:00:00+23:59, expected at most"),
         ({"UEIP": True, "Ueip": 0}, "`ueip` is true, but `Ueip` beside it does not say yes."),
         ({"network": {"plmn": "\u0662\u0666\u0662\u0660\u0661"}}, "`network.plmn`: found another text, "),
-        ({"time": 5, "uptime_at_event_seconds": 0, "uptime_at_send_seconds": 10**7}, "Its uptimes say a time outside"),
+        ({"time": 5, "uptime_at_event_seconds": 0, "uptime_at_send_seconds": 10**7}, "Its uptimes give a time outside"),
         ({"pad": "x" * 70_000}, "bytes, expected 65536 at most."),
         ({"events": [event(disconnect_snapshot={"network": {"plmn": 1}})]},
          "`events[0].disconnect_snapshot.network.plmn`: found a whole number"),
@@ -152,10 +152,10 @@ def test_of_what_is_dropped_it_is_said_what_was_found_and_what_was_expected(chan
 @pytest.mark.parametrize(
     ("changes", "country", "words"),
     [
-        ({"network": {"plmn": "00101"}}, "DE", "`network.plmn`: the mobile country code 001 is of no country, or of"),
-        ({"network": {"plmn": "46000"}}, "DE", "`network.plmn`: the mobile country code 460 is of another region"),
+        ({"network": {"plmn": "00101"}}, "DE", "`network.plmn`: the mobile country code 001 belongs to no country, or"),
+        ({"network": {"plmn": "46000"}}, "DE", "`network.plmn`: the mobile country code 460 belongs to another region"),
         ({}, "QQ", "The country of the registry: found 'QQ', expected a code"),
-        ({"country": "DE"}, "CN", "`country`: found 'DE', and the registry says another."),
+        ({"country": "DE"}, "CN", "`country`: found 'DE', and the registry names another."),
     ],
 )
 def test_where_the_registry_has_the_word_nothing_is_said_of_the_country_that_the_message_leaves_out(
@@ -178,7 +178,7 @@ def test_networks_are_held_against_the_tables_of_the_time_of_receipt() -> None:
     rules = replace(standard_rules(), regions=RegionMap(later, [(0, tables)]))
     found = explain(message(minimal_document(network={"plmn": "00101"})), rules)
 
-    assert "`network.plmn`: the mobile country code 001 is of no country" in found.reason
+    assert "`network.plmn`: the mobile country code 001 belongs to no country" in found.reason
 
 
 def test_a_flag_in_the_wrong_place_or_by_another_name_is_pointed_at() -> None:
@@ -257,7 +257,7 @@ def test_what_a_value_may_be_is_said_as_the_schemas_say_it() -> None:
     ],
 )
 def test_of_a_refused_act_it_is_said_what_was_found_and_what_was_expected(changes: Any, words: str) -> None:
-    """The key of it, not that it is JSON in order."""
+    """The key of it, not that it is valid JSON."""
     act = {"schema_version": 1, "event_id": "a", "action": "join", "time": text_of(NOW), "country": "DE"}
 
     found = explain(message({**act, **changes}, topic="ueip/v1/r/consent"), standard_rules())
@@ -298,5 +298,5 @@ def test_of_an_act_that_leaves_something_out_nothing_is_said_that_counts_for_rep
     def why(document: Any) -> str:
         return explain(message(document, topic="ueip/v1/r/consent"), registered).reason
 
-    assert why(act).endswith("`time` is missing, expected RFC 3339 in UTC as text, as 2026-11-21T17:00:00Z.")
+    assert why(act).endswith("`time` is missing, expected RFC 3339 in UTC as text, such as 2026-11-21T17:00:00Z.")
     assert "`policy_version`: found none; the notice has" in why({**act, "time": text_of(NOW)})

@@ -106,7 +106,7 @@ def test_each_name_is_told_with_what_becomes_of_it() -> None:
     assert ("removed", "unknown: not in the catalogue") == told["mood"]
     assert told["sms_content"][1].startswith("local_only")
     assert told["blob.wifi_password"][1].startswith("local_only")
-    assert "a join has to stand there" in found.reason
+    assert "it has to hold a join" in found.reason
 
 
 @pytest.mark.parametrize(
