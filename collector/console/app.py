@@ -31,7 +31,7 @@ class SignIn(Protocol):
     """What knows who is signed in."""
 
     def session_of(self, request: Request) -> Session | None:
-        """The session of a request, None if there is none that holds."""
+        """The session of a request, None if there is no valid one."""
         ...
 
     async def form(self, request: Request) -> dict[str, str]:
@@ -54,7 +54,7 @@ class SignIn(Protocol):
 
 
 class Pages(Protocol):
-    """What renders: the pages, and the page of an answer that shows nothing."""
+    """What renders the pages, and the page of a failure."""
 
     @property
     def routes(self) -> Sequence[BaseRoute]:
@@ -67,7 +67,7 @@ class Pages(Protocol):
 
 
 class Console:
-    """What pages and API are made with."""
+    """What pages and API share."""
 
     def __init__(self, settings: ConsoleSettings, reader: Reader, sign_in: SignIn) -> None:
         self.settings = settings
@@ -75,10 +75,10 @@ class Console:
         self.sign_in = sign_in
 
     def session(self, request: Request) -> Session:
-        """Who asks.
+        """The session of whoever asks.
 
         Raises:
-            NotSignedIn: nobody.
+            NotSignedIn: there is none.
         """
         session = self.sign_in.session_of(request)
         if session is None:
@@ -106,13 +106,13 @@ def make_console(console: Console, pages: Pages, routes: Sequence[BaseRoute]) ->
 
 
 def problem(failure: Failure) -> Response:
-    """A failure as the API tells it."""
+    """A failure as the API reports it."""
     error: dict[str, Any] = {"code": failure.code, "message": failure.message}
     return json_response(failure.status, {"error": error}, failure.headers)
 
 
 def names_of(settings: ConsoleSettings) -> frozenset[str]:
-    """The names a browser may ask for, as it writes them."""
+    """The host names a browser may ask for, as it writes them."""
     public = urlsplit(settings.oidc.public_url or "").hostname or settings.host
     return frozenset({"127.0.0.1", "::1", "localhost", *map(_written, (settings.host, public)), *settings.names})
 

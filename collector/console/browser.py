@@ -1,8 +1,9 @@
-"""What is settled with a browser: its cookies, and whether a form that it sends is from a page of ours.
+"""What concerns the browser: our cookies in it, and whether a form that it sends is from a page of ours.
 
-Rule 1: a cookie is for as long as the browser runs (O109), for no script, for this host alone, over TLS where there is.
-Rule 2: what changes anything comes from a page of ours: the browser says so in Origin or Sec-Fetch-Site, and the form
-        holds a word that no other site can read.
+Rule 1: a cookie lasts as long as the browser runs (O109), is hidden from scripts and goes to this host only, over TLS
+        if there is any.
+Rule 2: a request that changes anything has to come from a page of ours: the browser says so in Origin or
+        Sec-Fetch-Site, and the form holds a word that no other site can read.
 """
 
 import hmac
@@ -25,7 +26,7 @@ class Cookie:
     """One cookie of ours. *secure* says whether browsers come by TLS."""
 
     def __init__(self, name: str, *, secure: bool) -> None:
-        # A cookie of that prefix can be set by this host alone, and over TLS alone (RFC 6265bis, 4.1.3.2).
+        # A cookie with that prefix can be set only by this host, and only over TLS (RFC 6265bis, 4.1.3.2).
         self.name = f"__Host-{name}" if secure else name
         self._secure = secure
 
@@ -35,7 +36,7 @@ class Cookie:
 
     def put(self, response: Response, value: str) -> None:
         """Have the browser hold *value*."""
-        # Lax, for the answer of a provider comes from another site.
+        # Lax, since the answer of a provider comes from another site.
         response.set_cookie(self.name, value, path="/", secure=self._secure, httponly=True, samesite="lax")
 
     def forget(self, response: Response) -> None:
@@ -44,7 +45,7 @@ class Cookie:
 
 
 class Words:
-    """Words for forms of whoever has no session yet: only we can make one, and it fits one browser's cookie alone."""
+    """Words for the forms of people without a session: only we can make one, and it fits only one browser's cookie."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -78,7 +79,7 @@ async def fields_of(request: Request, origins: frozenset[str]) -> dict[str, str]
 def _is_own(request: Request, origins: frozenset[str]) -> bool:
     origin = request.headers.get("origin", "null")
     if origin == "null":
-        # A browser that is told not to say from where says at least whether it is ours.
+        # A browser that is told to hide the origin says at least whether it is ours.
         return request.headers.get("sec-fetch-site") == "same-origin"
     return origin == f"{request.url.scheme}://{request.headers.get('host', '')}" or origin in origins
 
@@ -87,10 +88,10 @@ def after_of(asked: str | None) -> str:
     """Where to go next: a path of ours, or the first page."""
     if asked is None or len(asked) > _MOST_NEXT or not asked.startswith("/") or asked.startswith("//"):
         return "/"
-    # A browser takes \ for / and leaves control characters out: nothing that is left may name a host.
+    # A browser takes \ for / and ignores control characters: with either, the path could name a host.
     return "/" if "\\" in asked or not asked.isprintable() else asked
 
 
 def is_same(shown: str, word: str) -> bool:
-    """Whether two words are one, in a time that tells nothing of either."""
+    """Whether two words are equal, in a time that reveals nothing about either."""
     return hmac.compare_digest(shown.encode("utf-8", "replace"), word.encode())

@@ -1,4 +1,4 @@
-"""Makes the documents that the console shows out of what was read."""
+"""Makes the documents that the console shows from what was read."""
 
 from collections.abc import Sequence
 from typing import Final

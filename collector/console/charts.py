@@ -1,8 +1,8 @@
 """What the charts of a router's page draw, and the same as a table. Pure; `static/charts.js` draws it.
 
 Rule 1: a chart is panels on one time axis, lanes of what happened, and the findings; its words are translated here.
-        It begins where there is data: what was asked for beyond that would be an empty picture.
-Rule 2: the table says the same by stretches of time, for readers who do not see: medians, and sums of counts.
+        It begins where there is data: the time asked for before that would be an empty picture.
+Rule 2: the table says the same by stretches of time, for readers who cannot see: medians, and sums of counts.
 """
 
 from bisect import bisect_right
@@ -37,7 +37,7 @@ _VOCABULARIES: Final = {
     MarkKind.DISCONNECT: "disconnect_cause", MarkKind.RESTART: "reboot_reason", MarkKind.EVENT: "event",
 }  # fmt: skip
 _MARGIN: Final = 50
-"""The part of the time that is shown before the first sample."""
+"""One part in this many of the time is shown before the first sample."""
 _LINES_OF_TABLE: Final = 28
 """A week by six hours."""
 

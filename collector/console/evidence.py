@@ -10,7 +10,7 @@ from collector.diagnosis.sentences import WORDS_OF_FIELDS, Word
 
 
 class Shown(NamedTuple):
-    """A value and what it is called; of a time, `moment` has it (RFC 3339) and `text` is empty."""
+    """A value and its name; if it is a time, `moment` has it (RFC 3339) and `text` is empty."""
 
     label: str
     text: str
@@ -33,7 +33,7 @@ def _told(texts: Texts, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return texts.tell(Word("truth", str(value).lower()))
     if isinstance(value, int | float):
-        # A code is a name that happens to be of digits; as the summary beside it has it, nothing stands between them.
+        # A code is a name that happens to be digits: it has no separators, as in the summary beside it.
         return str(value) if name.endswith("_code") else texts.exact(value)
     vocabulary = re.sub("_(2g|5g)$", "", name)
     words = vocabulary in WORDS_OF_FIELDS or vocabulary == "event"

@@ -1,6 +1,6 @@
 """What the console answers when it shows nothing: a status, a code for programs, a sentence for people.
 
-Rule 1: nothing of what was sent and nothing of what is stored is in an answer that refuses.
+Rule 1: an answer that refuses holds nothing of what was sent or is stored.
 """
 
 from http import HTTPStatus
@@ -15,9 +15,9 @@ from collector.model import Sealed
 
 RETRY_SECONDS: Final = 5
 _WORDS: Final = {413: "Content Too Large", 414: "URI Too Long"}
-"""As RFC 9110 has them; the library's words for these are other ones in another version of Python."""
+"""As RFC 9110 has them; the standard library's words for these differ between versions of Python."""
 _OF_FILES: Final = "GET, HEAD"
-"""What static files take; who serves them does not say."""
+"""The methods for static files; the library that serves them does not say."""
 
 
 class NotSignedIn(Exception):
@@ -25,7 +25,7 @@ class NotSignedIn(Exception):
 
 
 class Invalid(Exception):
-    """A request that says what is not taken; its text names the member and what is expected, never what was sent."""
+    """A request that cannot be accepted; the text names the member and what is expected, never what was sent."""
 
 
 class NotThere(Exception):
@@ -50,7 +50,7 @@ class Failure(Sealed, frozen=True):
     refusal: Refusal | None = None
     """Why `may` refused, if it did; `refusal.by_purpose` says that giving a reason would change the answer."""
     allow: str | None = None
-    """The methods that are taken where another one was tried."""
+    """The methods that are accepted, if another one was tried."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ _FIXED: Final[dict[type[Exception], Failure]] = {
     CsrfMissing: Failure(403, "csrf", "The session's word is missing: send `csrf` of /api/v1/session in X-CSRF-Token."),
     Busy: Failure(429, "too_many_requests", "Too many requests; wait a little.", RETRY_SECONDS),
     AuditUnavailable: Failure(
-        503, "audit_unavailable", "It could not be written down who looks, so nothing is shown.", RETRY_SECONDS
+        503, "audit_unavailable", "Who looks could not be written down, so nothing is shown.", RETRY_SECONDS
     ),
 }
 

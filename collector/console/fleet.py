@@ -1,4 +1,4 @@
-"""Keeps a survey of each region's fleet, made anew now and then in a process of its own."""
+"""Keeps a survey of each region's fleet, made anew at intervals in a process of its own."""
 
 import asyncio
 import signal
@@ -19,9 +19,9 @@ from collector.log import LOG
 from collector.model import Region, Sealed
 
 EVERY_SECONDS: Final = 900.0
-"""From the end of one survey of a region to the next: what it looks at is two weeks long."""
+"""From the end of one survey of a region to the next. Each looks at two weeks, so this is often enough."""
 AGAIN_SECONDS: Final = 60.0
-"""After one that failed."""
+"""After a survey that failed."""
 LONGEST_SECONDS: Final = 1800.0
 WINDOW: Final = 14 * DAY
 COMMAND: Final = (sys.executable, "-m", "collector.console.surveyor")
@@ -36,7 +36,7 @@ class _Made(Sealed, frozen=True):
 
 
 class SurveyFailed(Exception):
-    """The process that surveys came to no answer; `failure` says why."""
+    """The process that surveys gave no answer; `failure` says why."""
 
     def __init__(self, fault: SurveyFault, detail: str = "") -> None:
         super().__init__(fault.value)
@@ -94,7 +94,7 @@ async def survey_apart(settings: Settings, region: Region) -> SurveyDocument | N
     """The survey of a region, made by a process of its own, which ends with this call.
 
     Raises:
-        SurveyFailed: it came to no answer.
+        SurveyFailed: it gave no answer.
     """
     process = await _started(region)
     try:
@@ -122,9 +122,9 @@ async def _started(region: Region) -> asyncio.subprocess.Process:
 
 
 def _why(code: int, told: bytes) -> SurveyFailed:
-    """What became of the process, by its exit code and, where it could still speak, its own word."""
+    """What became of the process, by its exit code and, if it could still give one, its own account."""
     if code < 0:
-        known = -code in set(signal.Signals)  # those of real time have no names
+        known = -code in set(signal.Signals)  # real-time signals have no names
         return SurveyFailed(SurveyFault.ENDED, signal.Signals(-code).name if known else f"signal {-code}")
     try:
         failure = msgspec.json.decode(told, type=SurveyFailure) if code == FAILED else None

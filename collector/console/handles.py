@@ -1,7 +1,7 @@
 """Handles: words that stand for a router in addresses, so that no identifier and no pseudonym is in one.
 
-Rule 1: a handle is of one session; for any other it is not there. What a browser's history or a proxy's log keeps of
-        it is worth nothing to anybody else, and nothing after the session.
+Rule 1: a handle belongs to one session and does not exist in any other. One that is kept in a browser's history or a
+        proxy's log is worth nothing to anybody else, and nothing after the session.
 Rule 2: bounded: the oldest are forgotten first; whoever needs one again looks the router up again.
 """
 

@@ -1,8 +1,8 @@
 """The health of the regions, for operators: from the stores themselves, and from what the running collector says.
 
-Rule 1: a collector that is stopped says nothing; then only what the stores show is told, and that it is so.
-Rule 2: what answers in the collector's place and is none says nothing either.
-Rule 3: nothing of a router is in it (F10).
+Rule 1: a collector that is stopped says nothing; then only what the stores show is reported, and that this is so.
+Rule 2: an answer at the collector's address from anything else counts as none.
+Rule 3: nothing in it is about a router (F10).
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from collector.storage import place_of
 PATIENCE_SECONDS: Final = 2.0
 """How long a collector or a store is waited for."""
 KEPT_SECONDS: Final = 2.0
-"""For how long a look serves all who ask: pages that look again by themselves do not add up."""
+"""For how long one look serves everybody who asks, so that pages that reload themselves do not add up."""
 RATE_SECONDS: Final = 600.0
-"""Over how long the rate is told, if there were looks for so long."""
+"""The time over which the rate is given, or less if there were looks for less."""
 _MOST_BYTES: Final = 16_777_216
-"""Of an answer; the numbers of a collector are some hundred thousand."""
+"""Of an answer; the numbers of a collector take some hundred thousand."""
 
 Labels = tuple[tuple[str, str], ...]
 Numbers = Mapping[tuple[str, Labels], float]
@@ -57,7 +57,7 @@ class _Look(NamedTuple):
 
 
 class HealthWatch:
-    """Looks at stores and collector when asked, not more often than `KEPT_SECONDS`."""
+    """Looks at stores and collector when asked, at most once in `KEPT_SECONDS`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -89,7 +89,7 @@ class HealthWatch:
         )
 
     def _note(self, numbers: Numbers) -> None:
-        """Remember how much was stored. A collector that was started anew counts from nothing."""
+        """Remember how much was stored. A collector that was started anew counts from 0."""
         regions = self._settings.regions.enabled
         stored = {region: numbers.get((STORED.name, _of(region)), 0.0) for region in regions}
         looks, now = self._looks, time.monotonic()
@@ -154,12 +154,12 @@ async def _get(address: str) -> str | None:
 
 
 def _fetched(address: str) -> str:
-    # No proxy of the environment: the collector is on this machine or beside it.
+    # No proxy from the environment: the collector is on this machine or beside it.
     opener = build_opener(ProxyHandler({}))
     try:
         with opener.open(address, timeout=PATIENCE_SECONDS) as answer:
             return str(answer.read(_MOST_BYTES).decode())
-    except HTTPError as error:  # /readyz of a collector that is not ready answers too
+    except HTTPError as error:  # a collector that is not ready answers /readyz too
         return error.read(_MOST_BYTES).decode()
 
 

@@ -36,7 +36,7 @@ def _backwards(path: Path) -> Iterator[bytes]:
             file.seek(begin)
             first, *lines = (file.read(position - begin) + rest).split(b"\n")
             if last and lines:
-                lines.pop()  # empty, or half written by somebody who is at it
+                lines.pop()  # empty, or still being written
                 last = False
             yield from (line + b"\n" for line in reversed(lines))
             position, rest = begin, first

@@ -57,11 +57,11 @@ _PATH: Final[dict[str, Schema]] = {
     },
 }
 _ABOUT: Final = (
-    "The answers of the console's pages as JSON (docs/engineer.md). Members may be added, so leave alone what you do "
+    "The answers of the console's pages as JSON (docs/engineer.md). Members may be added, so ignore those you do "
     "not know. Made by `make docs` from collector/console/; change that, not this file."
 )
 _STATUSES: Final = {
-    400: "The request says what is not taken; the message names the member and what is expected.",
+    400: "The request cannot be accepted; the message names the member and what is expected.",
     401: "Nobody is signed in, or the session is over.",
     403: "Refused: by role, by region, for want of a reason, or without the session's word. It is written down.",
     404: "Not there: another session's handle, an unknown rule, a region that is not served here.",
@@ -69,7 +69,7 @@ _STATUSES: Final = {
     408: "The whole request did not come in time.",
     413: "The request is too large.",
     414: "The address is too long.",
-    421: "By another name than the console is known by.",
+    421: "The console is not known by the name in the request.",
     429: "Too many requests.",
     500: "A bug of ours.",
     503: "A store is away, or the audit log cannot be written; nothing is shown then.",
@@ -103,7 +103,7 @@ def openapi() -> Schema:
 
 
 def _named(components: Schema, document: Schema) -> Schema:
-    """With names of one word: msgspec spells out where types of one name are from."""
+    """The document with names of one word: msgspec puts the module before the name if two types share one."""
     text = json.dumps(document)
     for name in components:
         if "." in name:

@@ -1,7 +1,7 @@
-"""Whether other routers have a finding too: the first question of whoever is on the telephone. Pure.
+"""Whether other routers have a finding too: the first question of an engineer on the telephone. Pure.
 
-Rule 1: a group has it too when its median is half of what this router has, or more; of what is counted by routers,
-        when half of them have it. What that means is told as in docs/engineer.md ("Reading a finding").
+Rule 1: a group has it too if its median is half of this router's value or more or, for a finding that is counted by
+        routers, if half of them have it. What that means is worded as in docs/engineer.md ("Reading a finding").
 Rule 2: what was not compared is not guessed.
 """
 
@@ -30,7 +30,7 @@ class Word(StrEnum):
 class Others(NamedTuple):
     """The answer, and the group that it rests on: *part* of *of* routers; *of* is 0 where there is none.
 
-    Of what is measured, *own* is this router's value and *median* the group's.
+    For a finding that is measured, *own* is this router's value and *median* the group's.
     """
 
     word: Word
@@ -42,7 +42,7 @@ class Others(NamedTuple):
 
 
 def group_key(group: str) -> str:
-    """A group's name as the texts have it."""
+    """The key of a group's name in the texts."""
     return group.replace(",", "").replace(" ", "_")
 
 

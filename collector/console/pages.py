@@ -1,7 +1,7 @@
-"""The pages: look-up, a router, the fleet, the regions, the audit log, and what is shown when nothing is.
+"""The pages: look-up, a router, the fleet, the regions, the audit log, and the page of a failure.
 
 Rule 1: a page asks for the session first and shows what `Reader` gives it: who may see what is decided there.
-Rule 2: an identifier is posted, used and forgotten; the address of a router's page has a handle of the session.
+Rule 2: an identifier is posted, used and forgotten; the address of a router's page holds a handle of the session.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from collector.model import Region
 _YEAR: Final = 31_536_000
 _WINDOWS: Final = ("1d", "2d", "7d", "14d", "30d")
 _ACCOUNTS: Final = "accounts"
-"""The log that is of no region."""
+"""The log that belongs to no region."""
 _SEE_OTHER: Final = 303
 _UNAUTHORISED: Final = 401
 FAULTS: Final = {
@@ -84,7 +84,7 @@ class ConsolePages:
         )
 
     async def failed(self, request: Request, failure: Failure) -> Response:
-        """What is shown when nothing is: the way to sign in or to give a reason, or a sentence."""
+        """The answer to a failure: the way to sign in or to give a reason, or a page that says what failed."""
         back = urlencode({"next": back_to(request)})
         if failure.refusal is not None and failure.refusal.by_purpose:
             return RedirectResponse(f"/reason?{back}", _SEE_OTHER)
@@ -100,7 +100,7 @@ class ConsolePages:
     def _session_if_any(self, request: Request) -> Session | None:
         try:
             return self._console.session(request)
-        except Exception:  # noqa: BLE001 - a page of an error must not fail for want of a session
+        except Exception:  # noqa: BLE001 - an error page must not fail for want of a session
             return None
 
     async def _start(self, request: Request) -> Response:
@@ -181,7 +181,7 @@ class ConsolePages:
         return render(request, "audit.html", session=session, here="audit", logs=logs, log=log, audit=audit)
 
     async def _prefer(self, request: Request) -> Response:
-        """Language and colours, in cookies. Who is not signed in has them too, so no word is asked."""
+        """Keep language and colours in cookies. They work without signing in too, so no session's word is asked for."""
         form = await self._console.sign_in.form(request)
         answer = RedirectResponse(after_of(form.get("back")), _SEE_OTHER)
         wanted = {LANGUAGE_COOKIE: (form.get("language"), LANGUAGES), THEME_COOKIE: (form.get("theme"), THEMES)}

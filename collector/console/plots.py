@@ -20,7 +20,7 @@ _LEAST_RATIO: Final = 0.1
 _DECADES: Final = (1, 2, 5)
 _DAY: Final = 86_400
 _NARROWEST: Final = 45
-"""Least pixels between two labels of the axis."""
+"""Fewest pixels between two labels of the axis."""
 
 
 class Tick(NamedTuple):
@@ -31,7 +31,7 @@ class Tick(NamedTuple):
 
 
 class RatioPlot(NamedTuple):
-    """A dot with a whisker on a logarithmic axis, in pixels; `one` is where both are as frequent."""
+    """A dot with a whisker on a logarithmic axis, in pixels; `one` is where both are equally frequent."""
 
     ticks: list[Tick]
     one: float

@@ -1,4 +1,4 @@
-"""The one way from who is signed in to what is stored: asked of `may`, looked up, written down, and only then shown.
+"""The one way from a signed-in person to what is stored: ask `may`, look it up, write it down, and only then show it.
 
 Rule 1: every method asks `may` before it reads and writes the audit log before it answers. What cannot be written down
         is not shown.
@@ -50,7 +50,7 @@ class NotServed(Exception):
 
 
 class UnknownHandle(Exception):
-    """The session has no such handle: it is another's, or over, or nobody's."""
+    """The session has no such handle: it is another session's, has been forgotten, or never was one."""
 
 
 class Reader:
@@ -168,7 +168,7 @@ class Reader:
         return found
 
     async def audit(self, session: Session, region: Region | None, before: int | None = None) -> views.AuditView:
-        """A page of the audit log of a region, or of that of accounts; the entries numbered below *before*.
+        """A page of the audit log of a region, or of accounts; the entries numbered below *before*.
 
         Raises:
             NotServed, NotAllowed, AuditUnavailable: as named.
@@ -203,10 +203,10 @@ class Reader:
         return handled, await self._ask(session, right, handled.region, device_ref=handled.device_ref)
 
     async def _in_regions(self, session: Session, right: Right, region: Region | None) -> list[Allowed]:
-        """The word for each of the viewer's regions that is served here, or for the one that is asked for."""
+        """What `may` allows in each of the viewer's regions that is served here, or in the one that is asked for."""
         served = self.settings.regions.enabled
         regions = [one for one in served if one in session.viewer.regions] if region is None else [region]
-        # Somebody without a region here is refused in words as well, and that is written down.
+        # Somebody without a region here is refused as well, and that is written down.
         return [await self._ask(session, right, one) for one in regions or served[:1]]
 
     async def _ask(

@@ -1,7 +1,7 @@
-"""Makes pages of templates: the reader's language and colours, and what every page has around it.
+"""Makes pages from templates: the reader's language and colours, and what every page has around it.
 
 Rule 1: everything is escaped by default, and a name that a template does not know is an error, not a blank.
-Rule 2: a page asks for nothing that is not the console's own, and no script or style stands in it (`shield.POLICY`).
+Rule 2: a page loads nothing but the console's own files, and no script or style stands in it (`shield.POLICY`).
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _HERE: Final = Path(str(files("collector.console")))
 
 
 class Place(NamedTuple):
-    """A page of the bar on top, and who has it."""
+    """A page in the bar at the top, and the right that it needs."""
 
     name: str
     path: str
@@ -48,7 +48,7 @@ PLACES: Final = (
 
 
 class Look(NamedTuple):
-    """What every page knows of who looks at it; `back` is where a form leads back to."""
+    """What every page knows about its reader; `back` is where a form leads back to."""
 
     session: Session | None
     theme: str | None
@@ -58,7 +58,7 @@ class Look(NamedTuple):
 
 
 def places_of(session: Session | None) -> tuple[Place, ...]:
-    """The pages that somebody may see, as the table has it."""
+    """The pages that somebody may see, by the table of rights."""
     if session is None:
         return ()
     rights = TABLE.get(session.viewer.role, {})
@@ -112,7 +112,7 @@ class Forms:
     def form(
         self, request: Request, template: str, *, status: int = 200, session: Session | None = None, **said: Any
     ) -> HTMLResponse:
-        """The page of *template* with what is *said* to it."""
+        """The page of *template*, which is given what is *said*."""
         return render(request, template, session=session, status=status, **said)
 
 
@@ -122,7 +122,7 @@ def texts_for(request: Request) -> Texts:
 
 
 def back_to(request: Request) -> str:
-    """The page itself, if it can be asked for again as it was."""
+    """The address of the page itself, if it can be asked for again; else the first page."""
     if request.method != "GET":
         return "/"
     query = f"?{request.url.query}" if request.url.query else ""
@@ -151,7 +151,7 @@ def asset(name: str) -> str:
 
 
 def moment(time: str) -> str:
-    """A time of a document as it is read without script: to the minute, in UTC."""
+    """A document's time as it is shown without script: to the minute, in UTC."""
     return f"{time[:10]} {time[11:16]} UTC"
 
 
@@ -174,7 +174,7 @@ def length(texts: Texts, since: str, until: str) -> str:
 
 
 def _rule(texts: Texts, finding: FindingDocument) -> RuleTexts:
-    """A finding's rule in words; one that this version does not know, in its own."""
+    """A finding's rule in words; if this version does not know the rule, in the finding's own."""
     known = texts.rules.get(finding.rule)
     return known or RuleTexts(finding.title, tuple(finding.next), finding.rule_version)
 

@@ -95,7 +95,7 @@ def application(
 
 
 def origin_of(url: str) -> str:
-    """Where a browser says that a page of *url* is from: in small letters, without a port that goes without saying."""
+    """The origin that a browser gives for a page of *url*: in lower case, without a default port."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
     port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"

@@ -1,7 +1,7 @@
-"""Before and after everything the console answers: who may connect how often with how much, and the headers.
+"""Before and after everything the console answers: how often who may ask and with how much, and the headers.
 
-Rule 1: nothing is logged of a request but the kind and the place of a failure of ours.
-Rule 2: no page runs a script, takes a style or asks for anything that is not of the console itself.
+Rule 1: nothing is logged about a request but the kind and the place of a failure of ours.
+Rule 2: no page runs a script, uses a style or loads anything that is not the console's own.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from collector.log import LOG
 MOST_BYTES: Final = 16_384
 """Of a request's body: an identifier, a reason, a password."""
 BODY_SECONDS: Final = 10.0
-"""For the whole of it."""
+"""For the whole body."""
 MOST_PATH: Final = 2048
 PER_SECOND: Final = 10.0
-"""Requests of one address, on the long run."""
+"""Requests of one address, in the long run."""
 AT_ONCE: Final = 60.0
 """And at once: a page with its parts, several times."""
 _ADDRESSES: Final = 10_000
@@ -46,15 +46,15 @@ HEADERS: Final = {
 }
 _SECURE: Final = "max-age=31536000"
 _GIVEN: Final = frozenset({200, 206, 304})
-"""Statuses of a file of ours; the page of any other names who is signed in."""
+"""Statuses with a file of ours; any other status has a page, which names who is signed in."""
 OfFailure = Callable[[Request, Failure], Awaitable[Response]]
 
 
 class Shield:
-    """Wraps the application; *answer* makes the answers that show nothing, *names* are what the console is called.
+    """Wraps the application; *answer* makes the answers that show nothing, *names* are the console's host names.
 
-    A request for another name is refused: a page of somebody else must not reach a console on this machine by a name
-    of its own (DNS rebinding).
+    A request for another name is refused: somebody else's page must not reach a console on this machine by a name of
+    its own (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, *, names: frozenset[str], answer: OfFailure, static: str = "/static/") -> None:
@@ -120,13 +120,13 @@ def _host(header: str) -> str:
 
 
 def _limited(receive: Receive) -> Receive:
-    """A body that says nothing of its length is cut off all the same, and one that does not come is not waited for."""
+    """A body without a declared length is cut off all the same, and one that does not come in time is given up."""
     taken, whole = 0, False
     until = time.monotonic() + BODY_SECONDS
 
     async def limited() -> Message:
         nonlocal taken, whole
-        if whole:  # what comes now is that the client has gone
+        if whole:  # what comes now says that the client has gone
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
@@ -142,7 +142,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 class Rate:
-    """How often each address may do something: a bucket that fills by and by."""
+    """How often each address may do something: a bucket that refills steadily."""
 
     def __init__(self, per_second: float, at_once: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -151,12 +151,12 @@ class Rate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, address: str) -> bool:
-        """Whether the address may once more now."""
+        """Whether the address may do it once more now."""
         now = self._clock()
         level, at = self._buckets.pop(address, (self._at_once, now))
         level = min(self._at_once, level + (now - at) * self._per_second)
         may = level >= 1
-        # What is refused takes nothing: one who does not let up is slowed down, and those beside them not shut out.
+        # A refusal takes nothing: a client that does not let up is slowed down, and others at its address not shut out.
         self._buckets[address] = level - 1 if may else level, now
         if len(self._buckets) > _ADDRESSES:
             self._buckets.popitem(last=False)

@@ -1,7 +1,7 @@
 """A process of its own that surveys one region's fleet: `python -m collector.console.surveyor REGION MILLISECONDS`.
 
 Rule 1: a survey computes for minutes; in the console's own process everybody would wait for it.
-Rule 2: the settings come on standard input, as JSON; the answer goes to standard output, and so does why there is none.
+Rule 2: the settings come on standard input, as JSON; the answer, or why there is none, goes to standard output.
         Nothing is in the arguments that others on the machine may not see.
 """
 

@@ -1,8 +1,8 @@
 """The texts of the pages in every language: data files, one a language, and which of them a reader gets.
 
-Rule 1: every language has the same keys and the same {places}; so none is half translated (tests check it).
-Rule 2: what findings and timelines say comes in parts (`diagnosis.sentences`) and is told by the language's own texts
-        and words. What stays as it is are names: of versions, codes, and in English of fields.
+Rule 1: every language has the same keys and the same {placeholders}, so none is half translated (tests check it).
+Rule 2: what findings and timelines say comes in parts (`diagnosis.sentences`) and is worded by the language's own texts
+        and vocabularies. Names stay as they are: of versions, of codes and, in English, of fields.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from collector.diagnosis.judging import checked_rules
 from collector.diagnosis.sentences import Tongue, Value, english_texts, flat
 
 LANGUAGES: Final = ("en", "zh-Hans", "de")
-"""In the order they are offered in; the first is what nobody asked for otherwise."""
+"""In the order they are offered in; the first is the default."""
 _BY_TAG: Final = {"en": "en", "de": "de", "zh": "zh-Hans"}
 _MOST_TAGS: Final = 20
 _MOST_PLACES: Final = 6
@@ -32,7 +32,7 @@ class RuleTexts(NamedTuple):
 
 
 class Texts(NamedTuple):
-    """One language. `called` is its own name; `decimal` and `group` stand in its numbers.
+    """One language. `called` is its own name; `decimal` and `group` are the separators in its numbers.
 
     `sentences` are what findings and timelines say, `words` the vocabularies in them; `fields` are the names of values
     in evidence. English has neither `words` nor `fields`: there, names are what programs and the catalogue call them.
@@ -49,15 +49,15 @@ class Texts(NamedTuple):
     fields: Mapping[str, str]
 
     def say(self, key: str, **values: object) -> str:
-        """The text of a key, with its places filled.
+        """The text of a key, with its placeholders filled.
 
         Raises:
-            KeyError: there is no such key, or a place has no value.
+            KeyError: there is no such key, or a placeholder has no value.
         """
         return self.texts[key].format(**values)
 
     def number(self, value: float) -> str:
-        """A number as its readers write it; as many digits as say something."""
+        """A number as its readers write it, with as many digits as are worth reading."""
         size = abs(value)
         if size >= 10 or value == round(value):  # noqa: PLR2004 - two digits
             places = 0
@@ -122,7 +122,7 @@ def chosen(preferred: str | None, accepted: str) -> Texts:
 
 
 def _tags(accepted: str) -> Sequence[str]:
-    """The tags of Accept-Language, the dearest first; what is not understood is left out."""
+    """The tags of Accept-Language, the most wanted first; what is not understood is left out."""
     weighed = []
     for part in accepted.lower().split(",")[:_MOST_TAGS]:
         tag, _, weight = part.partition(";")

@@ -124,7 +124,7 @@ def test_the_fleet_s_page_names_the_bad_version_and_draws_it(visitor: Visitor) -
     expect(alarm).to_contain_text("Software BD_MC888")
     expect(visitor.page.locator(".alarm .whisker").first).to_be_visible()
     expect(visitor.page.locator(".alarm path.group").last).to_be_visible()
-    alarm.locator("summary", has_text="The course as a table").click()
+    alarm.locator("summary", has_text="The same as a table").click()
     assert alarm.locator("tbody tr").count() > 20
 
 
@@ -132,7 +132,7 @@ def test_a_region_that_is_not_theirs_is_refused_in_words(visitor: Visitor, place
     """And a router of it is not known to them."""
     visitor.sign_in("henry")
     visitor.look_up(place.ill)
-    expect(visitor.page.locator("[role=alert]")).to_contain_text("No router of your regions")
+    expect(visitor.page.locator("[role=alert]")).to_contain_text("No router in your regions")
 
     answer = visitor.go("/fleet?region=germany")
 

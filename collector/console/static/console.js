@@ -36,10 +36,10 @@
     form.addEventListener("change", () => form.requestSubmit());
   }
 
-  // What is being made is looked for again.
+  // While something is being made, the page loads again.
   if (document.querySelector("[data-look-again]")) setTimeout(() => location.reload(), 10000);
 
-  // What scrolls sideways must be reachable by keyboard, and what does not must be no stop on the way.
+  // What scrolls sideways must be reachable by keyboard; what does not must not be a stop on the way.
   const seen = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;

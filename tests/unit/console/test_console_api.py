@@ -253,7 +253,7 @@ async def test_a_store_that_is_away_hides_nothing_of_the_others(visit: Visit, tm
     assert ([one["region"] for one in found["routers"]], found["away"]) == ([ELSEWHERE], [HERE])
     assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (503, "store_unavailable")
     assert page.status_code == 200
-    assert "Germany was not looked up: its store is away" in page.text
+    assert "Germany was not searched: its store is away" in page.text
     assert page.text.count('<a href="/routers/') == 1
 
 

@@ -86,8 +86,8 @@ async def test_a_form_behind_a_proxy_is_ours_however_the_address_is_written(visi
     ("name", "path", "size", "status", "title"),
     [
         ("console.example", "/", 0, 421, "Not by this name"),
-        ("127.0.0.1", "/?x=" + "x" * MOST_PATH, 0, 414, "Not taken"),
-        ("127.0.0.1", "/sign-in", MOST_BYTES + 1, 413, "Not taken"),
+        ("127.0.0.1", "/?x=" + "x" * MOST_PATH, 0, 414, "Not accepted"),
+        ("127.0.0.1", "/sign-in", MOST_BYTES + 1, 413, "Not accepted"),
         ("127.0.0.1", "/nowhere", 0, 404, "Not there"),
     ],
 )
@@ -168,7 +168,7 @@ async def test_what_is_like_no_identifier_is_not_looked_up(visit: Visit, identif
         answer = await client.post("/lookup", data=form(visit, "engineer", identifier=identifier))
 
     assert answer.status_code == 400
-    assert "This is no serial number" in answer.text
+    assert "This is not a serial number" in answer.text
     assert len(identifier) < 8 or identifier not in answer.text
     assert visit.audited() == []
 

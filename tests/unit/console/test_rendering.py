@@ -190,7 +190,7 @@ def test_what_is_shown_of_a_router_is_what_its_document_says() -> None:
     text = rendered("router.html", next(given for name, _, given in PAGES if name == "router"))
 
     assert re.search(r'<h2 id="verdict">Frequent disconnects</h2>', text)
-    assert "Yes, routers of its model" in text
+    assert "Yes, other routers of its model" in text
     assert "4 of 44" in text
     assert "explain-rule disconnects_frequent" in text
     assert "older ones are left out" in text
