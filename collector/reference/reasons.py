@@ -15,7 +15,7 @@ class Advice(NamedTuple):
 
 
 NOTHING: Final = "Nothing."
-"""What is to be done where nothing is."""
+"""The advice if there is nothing to do."""
 _HARMLESS: Final = "Nothing: this is expected."
 
 ADVICE: Final[dict[DropReason, Advice]] = {
