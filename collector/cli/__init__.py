@@ -43,7 +43,7 @@ _PLACES: Final = {
 
 
 class _Commands(click.Group):
-    """Commands that are imported when they are asked for: `ueip exit` waits for nothing that only a diagnosis needs."""
+    """Imports a command when it is asked for: `ueip exit` does not wait for what only a diagnosis needs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - of click
         """All names, for the help."""
@@ -53,13 +53,13 @@ class _Commands(click.Group):
         """The command of that name."""
         module, _, name = _PLACES.get(cmd_name, "").partition(":")
         found = getattr(import_module(f"{__name__}.{module}"), name) if module else None
-        if not gc.isenabled():  # __main__ has it wait for this
+        if not gc.isenabled():  # switched off by __main__ until now
             gc.freeze()
             gc.enable()
         return found
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """The command that was typed; of one that is none, which is spelt like it: click knows no names beforehand."""
+        """The command that was typed; a wrong name gets a suggestion from here, as click does not know the names."""
         near = [] if args[0] in _PLACES or args[0].startswith("-") else get_close_matches(args[0], _PLACES)
         if near:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{near[0]}'?")
@@ -75,7 +75,7 @@ def ueip() -> None:
 def main() -> None:
     """Run the command; faults come out as sentences, not as tracebacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # What a terminal has no character for must not end a command.
+        # A character that the terminal cannot show must not end a command.
         sys.stdout.reconfigure(errors="replace")
     try:
         code = ueip.main(standalone_mode=False)

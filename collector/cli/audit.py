@@ -35,19 +35,19 @@ json_option: Final = click.option("--json", "as_document", is_flag=True, help="J
 
 @click.group("audit")
 def audit_group() -> None:
-    """Look at the audit logs: who read which router, when and why; a log a region, and one of accounts and sign-ins."""
+    """Look at the audit logs, of who read which router, when and why (one a region), and of accounts and sign-ins."""
 
 
 @audit_group.command("verify")
 @config_option
 @log_option
-@click.option("--head", "kept", metavar="N:HASH", help="A head that was kept elsewhere; needs --log.")
+@click.option("--head", "kept", metavar="N:HASH", help="Head kept elsewhere that the log must hold; needs --log.")
 @json_option
 def verify_command(config: Path | None, name: str | None, kept: str | None, *, as_document: bool) -> None:
     """Verify that no entry was changed, removed, inserted or moved, and that none is missing at the end.
 
-    Changes nothing; the collector may run. It prints the head of every log: kept on another machine, a head shows a log
-    that was written anew. Exits with 1 when anything is wrong.
+    Changes nothing; the collector may be running. Prints the head of every log: kept on another machine, a head shows
+    whether the log was rewritten. Exits with 1 if anything is wrong.
     """
     expected = _head(kept, name)
     found = {one: _walked(log, expected) for one, log in _logs(settings_of(config), name).items()}
@@ -63,14 +63,14 @@ def verify_command(config: Path | None, name: str | None, kept: str | None, *, a
 @audit_group.command("show")
 @config_option
 @log_option
-@click.option("--who", help="Only what this account did; at a terminal, this user.")
-@click.option("--router", "device_ref", metavar="PSEUDONYM", help="Only about the router whose pseudonym begins so.")
+@click.option("--who", help="Only what this account did, or this user at a terminal.")
+@click.option("--router", "device_ref", metavar="PSEUDONYM", help="Only the router whose pseudonym begins with this.")
 @click.option("--since", "window", type=Duration(), help="How far back: 90m, 12h, 7d.")
 @json_option
 def show_command(
     config: Path | None, name: str | None, who: str | None, device_ref: str | None, window: int | None, **form: bool
 ) -> None:
-    """Show entries, oldest first, log by log. That they were shown is an entry too. --json prints one a line."""
+    """Show entries, oldest first, log by log. Showing them is an entry too. --json prints one a line."""
     settings = settings_of(config)
     logs, since = _logs(settings, name), 0 if window is None else int(time.time() * 1000) - window
     chosen = {one: _chosen(log, since, who, device_ref) for one, log in logs.items()}
@@ -88,7 +88,7 @@ def show_command(
 @click.option("--log", "name", type=click.Choice(_NAMES), required=True, help="Which log.")
 @click.option("--reason", required=True, help="Why, for those who will ask; at least ten characters.")
 def begin_anew_command(config: Path | None, name: str, reason: str) -> None:
-    """Put a log that cannot be gone on with aside, whole, and begin one whose first entry says why."""
+    """Set aside a log that cannot be continued, as it is, and begin a new one whose first entry says why."""
     settings = settings_of(config)
     [log] = _logs(settings, name).values()
     try:

@@ -26,12 +26,12 @@ config_option: Final = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="UEIP_CONFIG",
     show_envvar=True,
-    help="Configuration file; ./collector.toml or ./.ueip/collector.toml when not given.",
+    help="Configuration file; if not given, ./collector.toml or else ./.ueip/collector.toml.",
 )
 
 
 class Number(click.FloatRange):
-    """A number from one to another; `inf` and `nan` are none."""
+    """A number within a range; `inf` and `nan` are refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number that *value* says."""
@@ -52,7 +52,7 @@ class Duration(click.ParamType[int]):
             return value
         match = re.fullmatch(r"([0-9]{1,4})([mhd])", str(value))
         if match is None or not int(match[1]):
-            self.fail(f"found {value!r}, expected 1 to 9999 and m, h or d, as in 90m, 12h or 7d", param, ctx)
+            self.fail(f"found {value!r}, expected 1 to 9999 followed by m, h or d, such as 90m, 12h or 7d", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
 
 
@@ -62,18 +62,18 @@ class Country(click.ParamType[str]):
     name = "country"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The letters, as capitals."""
+        """The letters, in capitals."""
         letters = str(value).upper()
         if re.fullmatch("[A-Z]{2}", letters) is None:
-            self.fail(f"found {value!r}, expected two letters of ISO 3166-1, as DE", param, ctx)
+            self.fail(f"found {value!r}, expected two letters of ISO 3166-1, such as DE", param, ctx)
         return letters
 
 
 class _Terminal(Console):
-    """Whoever closes the pipe, as `head` does, has seen enough: the command goes on, and its exit code is its own."""
+    """When the reader closes the pipe, as `head` does, the command goes on, and its exit code stays its own."""
 
     def on_broken_pipe(self) -> None:
-        """Let what is still said go nowhere."""
+        """Discard whatever is still printed."""
         _silence(self.file)
 
 
@@ -84,19 +84,19 @@ def _silence(stream: IO[str]) -> None:
 
 
 def out() -> Console:
-    """What the user asked for: standard output, coloured and fitted where a person watches."""
+    """The console for what the user asked for: standard output, coloured and wrapped only at a terminal."""
     console = _Terminal(highlight=False, soft_wrap=False)
     # Piped output is for programs: no wrapping at a width nobody has.
     return console if console.is_terminal else _Terminal(highlight=False, width=200, color_system=None)
 
 
 def say(text: str | Text = "", **style: Any) -> None:
-    """A line about what is going on: standard error. It may quote what somebody typed, so nothing in it is markup."""
+    """Say on standard error what is going on. The text may quote what somebody typed, so nothing in it is markup."""
     _Terminal(stderr=True, highlight=False, emoji=False, markup=False).print(text, soft_wrap=True, **style)
 
 
 def write(text: str, *, to: IO[str] | None = None) -> None:
-    """What programs read: on standard output, as it is."""
+    """Write text for programs: as it is, on standard output."""
     stream = to or sys.stdout
     try:
         stream.write(text)

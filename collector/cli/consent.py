@@ -1,4 +1,4 @@
-"""`ueip consent` and `ueip exit`: acts of consent by the rights desk, whether or not a collector runs."""
+"""`ueip consent` and `ueip exit`: acts of consent by the rights desk, whether or not a collector is running."""
 
 import sys
 import time
@@ -27,31 +27,31 @@ class Kind(NamedTuple):
 
 _ERASES: Final = "closes its gate and erases its records"
 KINDS: Final = {
-    Action.EXIT: Kind(f"ROUTER has left the programme: {_ERASES}, at once.", _ERASES),
-    Action.VOID: Kind(f"The consent of ROUTER was never valid, a child's for one: {_ERASES}, all of them.", _ERASES),
+    Action.EXIT: Kind(f"The owner of ROUTER has left the programme: {_ERASES}, at once.", _ERASES),
+    Action.VOID: Kind(f"The consent of ROUTER was never valid, such as a child's: {_ERASES}, all of them.", _ERASES),
     Action.UNBIND: Kind(f"ROUTER was unbound from its owner's account: {_ERASES}.", _ERASES),
-    Action.CANCEL: Kind(f"The owner's account was cancelled: {_ERASES}.", _ERASES),
+    Action.CANCEL: Kind(f"The account of ROUTER's owner was cancelled: {_ERASES}.", _ERASES),
     Action.ERASE: Kind(
-        "What was received of ROUTER until now is erased; its owner stays in the programme.", "erases its records"
+        "Erase what was received from ROUTER until now; its owner stays in the programme.", "erases its records"
     ),
-    Action.RESTRICT: Kind("Nothing of ROUTER may be used for now: closes its gate, its records cannot be read."),
-    Action.UNRESTRICT: Kind("A restriction ends: what ROUTER sends from now on is taken, its records can be read."),
+    Action.RESTRICT: Kind("Let nothing of ROUTER be used for now: its gate is closed, its records cannot be read."),
+    Action.UNRESTRICT: Kind("End a restriction: what ROUTER sends from now on is taken, its records can be read."),
 }
 
 
 @click.group("consent")
 def consent_group() -> None:
-    """Record an act of consent for a router: its serial, IMEI, MAC, or the name in its topics.
+    """Record an act of consent for ROUTER: its serial number, IMEI, MAC, or the name in its topics.
 
-    A running collector obeys with its next commit, messages it has already received included. Exits with 1 when no
-    region served here knows the router, or a join opens nothing, and with 3 when a store could not be reached.
+    A running collector obeys from its next commit on, for messages it has already received too. Exits with 1 if no
+    region served here knows the router or a join has no effect, and with 3 if a store could not be reached.
     """
 
 
 def _options(command: Command) -> Command:
     for option in (
-        click.option("--reason", type=click.Choice(get_args(Reason)), help="Kept as evidence with the act."),
-        click.option("--event-id", help="Id of the act: the same act given again is recorded once. New when absent."),
+        click.option("--reason", type=click.Choice(get_args(Reason)), help="Kept with the act as evidence."),
+        click.option("--event-id", help="Id of the act: with the same id, it is recorded once. A new one by default."),
         config_option,
         click.argument("router", metavar="ROUTER"),
     ):
@@ -60,13 +60,13 @@ def _options(command: Command) -> Command:
 
 
 _reference: Final = click.option(
-    "--reference", required=True, help="Code of the case, as in CASE-2026-017; no name, nobody's number."
+    "--reference", required=True, help="Code of the case, such as CASE-2026-017; never a name or a person's number."
 )
 
 
-_yes: Final = click.option("--yes", is_flag=True, help="Do not ask, though a person watches.")
+_yes: Final = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 _country: Final = click.option(
-    "--country", type=Country(), metavar="CC", help="ISO code; closes the gate there for a router that was never seen."
+    "--country", type=Country(), metavar="CC", help="ISO code; closes the gate there even if the router is unknown."
 )
 
 
@@ -88,14 +88,14 @@ def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Comma
 
 @consent_group.command("join")
 @click.option(
-    "--country", type=Country(), metavar="CC", required=True, help="ISO code: whose region's ledger the join goes to."
+    "--country", type=Country(), metavar="CC", required=True, help="ISO code; the join goes to its region's ledger."
 )
 @click.option("--channel", type=click.Choice(["app", "webui", "rights_desk"]), default="rights_desk", show_default=True)
 @click.option("--policy-version", help="Version of the notice that was shown.")
 @click.option("--policy-digest", help="SHA-256 of the text that was shown, hex.")
 @click.option("--language", help="Language of that text, BCP 47.")
 @click.option("--storage-region", "storage_regions", multiple=True, type=click.Choice(list(map(str, Region))))
-@click.option("--adult-or-guardian", type=click.Choice(["adult", "guardian"]), help="Who attested to be of age.")
+@click.option("--adult-or-guardian", type=click.Choice(["adult", "guardian"]), help="Who attested to being of age.")
 @_options
 def join_command(router: str, config: Path | None, **said: Any) -> None:
     """The owner of ROUTER has joined. ROUTER is the name in its topics."""
@@ -111,9 +111,9 @@ exit_command: Final = _closing(Action.EXIT, KINDS[Action.EXIT])
 @_reference
 @_options
 def hold_command(router: str, config: Path | None, **said: Any) -> None:
-    """A legal hold on ROUTER: nothing is taken, read or erased, whatever its owner does, until it is released.
+    """Put a legal hold on ROUTER: until its release nothing is taken, read or erased, whatever its owner does.
 
-    An exit meanwhile closes the gate as ever; what it erases is erased at the release.
+    An exit in the meantime closes the gate as usual, but its records are erased only at the release.
     """
     carry_out(config, router, action=Action.HOLD, **said)
 
@@ -123,14 +123,17 @@ def hold_command(router: str, config: Path | None, **said: Any) -> None:
 @_reference
 @_options
 def release_command(router: str, config: Path | None, *, yes: bool, **said: Any) -> None:
-    """A legal hold on ROUTER ends: what was to be erased meanwhile is erased, what was taken before is taken again."""
+    """End a legal hold on ROUTER: what was to be erased meanwhile is erased.
+
+    Its reports are taken again, unless something else keeps the gate closed.
+    """
     if not yes:
         _ask("erases what its owner asked to have erased meanwhile")
     carry_out(config, router, action=Action.RELEASE, **said)
 
 
 def _ask(what: str) -> None:
-    """Where a person watches, have it confirmed."""
+    """Ask for confirmation where a person watches."""
     if _watched():
         click.confirm(f"This {what}. Erased records do not come back. Go on?", abort=True, err=True)
 

@@ -24,13 +24,13 @@ class ConsoleNotInstalled(CollectorError):
 @click.command("console")
 @config_option
 def console_command(config: Path | None) -> None:
-    """Serve the console until SIGTERM or Ctrl-C: web pages for those who look, and the API below.
+    """Serve the console until SIGTERM or Ctrl-C: web pages for engineers and others, and the API beneath them.
 
-    It reads the stores and writes the audit log; the collector may run or not. Who may look is said with ueip user, or
-    by the provider of console.oidc.
+    It reads the stores and writes the audit log, whether or not the collector is running. Who may sign in is set with
+    `ueip user`, or by the provider of console.oidc.
     """
     check_installed()
-    # Here, and not above: the other commands need nothing of what it needs.
+    # Here, and not above: the other commands do without its packages.
     from collector.console.serving import ConsoleServer  # noqa: PLC0415
 
     settings = settings_of(config)

@@ -41,14 +41,14 @@ _KIND_COLOURS: Final = {Kind.GAP: "dim", Kind.RECORDS: "dim", Kind.EVENT: "yello
 @config_option
 @click.option("--since", "window", type=Duration(), default="7d", show_default=True, help="How far back: 90m, 12h, 7d.")
 @click.option(
-    "--entries", type=click.IntRange(0), default=40, show_default=True, help="Newest entries of the timeline."
+    "--entries", type=click.IntRange(0), default=40, show_default=True, help="Most entries of the timeline shown."
 )
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs; see docs/engineer.md.")
 @reason_option
 def diagnose_command(
     identifier: str, config: Path | None, window: int, entries: int, reason: str | None, *, as_document: bool
 ) -> None:
-    """Say what is wrong with a router, since when, how sure that is, and whether its like have it too.
+    """Say what is wrong with a router, since when, how sure that is, and whether similar routers have it too.
 
     The router is named by what the customer reads out: serial number, IMEI or MAC. Nothing is done to it. Who looked,
     and why, goes into the audit log first. Exits with 1 when no region served here knows the router.
@@ -112,7 +112,7 @@ def _covered(examined: Examined) -> str:
     silent = sum(gap.until - gap.since for gap in history.gaps)
     if silent:
         told += f", without any for {_length(silent)} of it"
-    return f"{told}; there are more, older ones in that time" if examined.cut_off else told
+    return f"{told}; older ones from that time were left out" if examined.cut_off else told
 
 
 def _finding(finding: Finding) -> Padding:
@@ -202,7 +202,7 @@ def _explain(console: Console, rule: Rule) -> None:
     console.print(table)
     for step in rule.next:
         console.print(Text(f"next: {step}"))
-    console.print("It does nothing to a router or a person: it says what is to be seen.", style="dim")
+    console.print("A rule does nothing to a router or a person: it only says what is seen.", style="dim")
 
 
 def _list(console: Console, rules: list[Rule]) -> None:

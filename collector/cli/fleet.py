@@ -27,9 +27,10 @@ _ONE_IN: Final = 1_000_000
 @click.option("--since", "window", type=Duration(), default="14d", show_default=True, help="How far back: 12h, 14d.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs; see docs/engineer.md.")
 def fleet_command(config: Path | None, window: int, *, as_document: bool) -> None:
-    """Say which software, models, operators and cells have more faults than their like, and since when.
+    """Say which software, models, operators and cells have more faults than others like them, and since when.
 
-    Each region by itself, groups of ten routers or more. Reads up to a million records a region, which takes a while.
+    Looks at each region by itself, and at groups of ten routers or more. Reads up to a million records a region, which
+    takes a while.
     """
     found = asyncio.run(survey_fleet(settings_of(config), window=window))
     if as_document:
@@ -61,7 +62,7 @@ def _show(console: Console, surveyed: Surveyed) -> None:
         f"router-days since {_short(surveyed.since)}"
     )
     if not surveyed.alarms:
-        console.print(f"  [green]Nothing stands out[/] of what is counted: {', '.join(FAULTS)}.")
+        console.print(f"  [green]Nothing stands out[/] in what is counted: {', '.join(FAULTS)}.")
     for alarm in surveyed.alarms:
         console.print(Text.assemble("  ", (_title(alarm), "bold red")))
         console.print(Text(f"    {_compared(alarm)}"))

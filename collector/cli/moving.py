@@ -15,22 +15,22 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.command("migrate")
-@click.option("--from", "old", type=_FILE, required=True, help="The configuration that names the store as it is.")
-@click.option("--to", "new", type=_FILE, required=True, help="The one that names where it is to be; the next to run.")
+@click.option("--from", "old", type=_FILE, required=True, help="The configuration with the present store.")
+@click.option("--to", "new", type=_FILE, required=True, help="The configuration with the new store, to run next.")
 @click.option("--region", type=click.Choice([r.value for r in Region]), required=True, help="The region.")
 @click.option("--admin", default="postgres", show_default=True, help="Who signs in to PostgreSQL: owner or superuser.")
-@click.option("--give-up", is_flag=True, help="Give a move up that is under way: the store of --from goes on.")
+@click.option("--give-up", is_flag=True, help="Give up a move that was begun: the store of --from takes records again.")
 def migrate_command(old: Path, new: Path, region: str, admin: str, *, give_up: bool) -> None:
-    """Move a region's store to another engine: ledger, records, names, registry, holds and all; verified.
+    """Move a region's store to another engine, with ledger, records, names, registry and holds, and verify it.
 
-    The region takes nothing meanwhile; a collector that runs keeps its records in the spool. Interrupted in whatever
-    way, the same command goes on where it was. The password of --admin comes from PGPASSWORD or ~/.pgpass. Afterwards
-    start the collector with the configuration of --to, and delete the old store.
+    Meanwhile the region takes nothing; a running collector keeps its records in the spool. After any interruption the
+    same command goes on where it stopped. The password of --admin comes from PGPASSWORD or ~/.pgpass. Afterwards start
+    the collector with the configuration of --to, and delete the old store.
     """
     here = Region(region)
     if give_up:
         abandon(settings_of(old), here, admin)
-        say(f"{here}: given up; the store of {old} takes records again. Delete what was moved by then.")
+        say(f"{here}: given up; the store of {old} takes records again. Delete what had been moved.")
         return
     pair = Pair(region=here, source=settings_of(old), target=settings_of(new), names=(str(old), str(new)), admin=admin)
     with _Bars() as bars:
@@ -47,11 +47,11 @@ def _tell(region: Region, done: Done, new: Path) -> None:
     )
     if done.no_room:
         say(
-            f"{done.no_room} records did not go over: each has the id of another one, for its router has used a "
-            f"message_id again, and ClickHouse keeps one record of an id, the first."
+            f"{done.no_room} records did not go over: each has the id of another one, because its router used a "
+            f"message_id again, and ClickHouse keeps only the first record with an id."
         )
     say(f"Start the collector with {new}. Then delete what is left behind, {done.left_behind}, and its backups:")
-    say("who leaves from now on is not erased there.")
+    say("records of those who leave from now on are not erased there.")
 
 
 class _Bars:
@@ -72,11 +72,11 @@ class _Bars:
         self._progress.stop()
 
     def totals(self, numbers: dict[str, int]) -> None:
-        """How many there are at most."""
+        """Set how many of each there are at most."""
         self._totals = numbers
 
     def report(self, what: str, count: int) -> None:
-        """So many are done."""
+        """Show that *count* of them are done."""
         total = self._totals.get(what.partition(",")[0])
         if not total:
             return

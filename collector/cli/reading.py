@@ -1,4 +1,4 @@
-"""What the commands that read a router share: why they do, and that it is written down before anything is shown."""
+"""What the commands that read a router share: they ask why, and write it down before anything is shown."""
 
 import time
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class Reading:
     """A read of the routers known by *identifier*, for *reason*.
 
     Raises:
-        click.UsageError: the reason is missing where the settings ask for one, or it is none.
+        click.UsageError: the reason is missing where the settings ask for one, or will not do as one.
     """
 
     def __init__(self, settings: Settings, right: Right, reason: str | None, identifier: str) -> None:
@@ -37,7 +37,7 @@ class Reading:
         """Write down what was read of which router, and in which regions none was found.
 
         Raises:
-            AuditUnavailable: it could not be; show nothing.
+            AuditUnavailable: it could not be written; show nothing.
         """
         silent = {log.region for log in self._logs if log.region is not None}
         for region, device_ref, shown in reads:

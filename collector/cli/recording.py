@@ -1,4 +1,4 @@
-"""Carries out an act of consent for the command: in every store it concerns, one after the other."""
+"""Carries out an act of consent for the command line: in every store it concerns, one after the other."""
 
 import asyncio
 import secrets
@@ -29,25 +29,25 @@ _DONE: Final = frozenset({Result.RECORDED, Result.REPEATED})
 _SAYS: Final = {
     Result.RECORDED: "recorded",
     Result.REPEATED: "was recorded before",
-    Result.STALE: "not newer than what closed the gate",
-    Result.REFUSED: "does not bring what a join must after a consent that was void: who attests to be of age",
-    Result.WITHOUT_EFFECT: "has nothing to do: it stands so already",
+    Result.STALE: "is not newer than what closed the gate",
+    Result.REFUSED: "lacks what a join needs after a void consent: who attested to being of age",
+    Result.WITHOUT_EFFECT: "has nothing to do: that is how it stands already",
 }
 _NAME: Final = "1 to 64 of A-Z a-z 0-9 . _ : -"
-_FORMS: Final = {"router": _NAME, "event_id": _NAME, "reference": "a code as in CASE-2026-017"}
+_FORMS: Final = {"router": _NAME, "event_id": _NAME, "reference": "a code such as CASE-2026-017"}
 """What is typed by hand, and what is expected of it."""
 _IN_THE_WAY: Final = "has no effect: a restriction or a legal hold stands"
-"""Of a join that the ledger has no other reason to leave without effect."""
-_HELD: Final = "; a legal hold keeps what it erases until its release"
+"""Said of a join without effect: the ledger has no other reason for it."""
+_HELD: Final = "; a legal hold keeps the records until it is released"
 
 
 def carry_out(config: Path | None, router: str, **said: Any) -> None:
     """Record an act and say what became of it.
 
     Raises:
-        CollectorError: the act is not one, or is refused; nothing was recorded.
+        CollectorError: the act is malformed or refused; nothing was recorded.
         StoreUnavailable: a store could not be reached; the others have the act.
-        SystemExit: 1 when there was nobody to do it to.
+        SystemExit: 1 when there was no router to do it to.
     """
     settings = settings_of(config)
     document = _document(router="".join(router.split()), **said)
@@ -62,7 +62,7 @@ def carry_out(config: Path | None, router: str, **said: Any) -> None:
 
 
 def _document(**said: Any) -> NamedDocument:
-    """The act as the API takes it, so that both ask the same of it."""
+    """The act as the API takes it, so that both check it alike."""
     given = {name: value for name, value in said.items() if value not in (None, ())}
     kind = HoldDocument if "reference" in said else DeskDocument
     try:
@@ -73,7 +73,7 @@ def _document(**said: Any) -> NamedDocument:
 
 
 def _told(fault: ErrorDetails) -> tuple[str, str]:
-    """Where an act is wrong, and in what way: people are told what is expected, and no pattern."""
+    """Where an act is wrong, and in what way: people are told in words what is expected, not as a pattern."""
     name = str(fault["loc"][0]) if fault["loc"] else "act"
     expected = _FORMS.get(name) if fault["type"].startswith("string_") else None
     return name, fault["msg"] if expected is None else f"expected {expected}"
@@ -91,7 +91,7 @@ def _registry(settings: Settings, document: NamedDocument, keys: Mapping[Region,
 
 
 def _check_country(rules: ActRules, country: str | None) -> None:
-    """A country that was given is one that is served here."""
+    """Refuse a country that was given and is not served here."""
     region = None if country is None else rules.regions.home(country)
     if isinstance(region, DropReason):
         raise CollectorError(f"--country: found {country!r}: {region.meaning}")
@@ -118,7 +118,7 @@ def _record(
 ) -> tuple[dict[Region, Done], dict[Region, StoreUnavailable]]:
     """What each region's store did, and which could not be reached.
 
-    The others must not wait for it: an exit that reaches two of three ledgers is better than one of none.
+    The others must not wait for it: an exit that reaches two of three ledgers is better than one that reaches none.
     """
     done, away = {}, {}
     for region, event in events:
@@ -142,7 +142,7 @@ async def _commit(
 
 
 def _check_clock(newest: int, region: Region) -> None:
-    """An act that was dated too early would reach less, or let more in, than it should (K38)."""
+    """Refuse a clock that is behind: an act dated too early would reach less, or let more in, than it should (K38)."""
     clock = Clock()
     clock.learn(region, newest)
     if behind := clock.look():
@@ -171,7 +171,7 @@ def _report(document: NamedDocument, done: Mapping[Region, Done], away: Mapping[
 
 
 def _how_to_close(document: NamedDocument) -> str:
-    """How an act that ends a consent closes the gate before a router is ever seen; no other act does."""
+    """How to close the gate of a router that was never seen, which only acts that end a consent can do."""
     if document.action not in ERASING:
         return ""
     do = "give --country" if document.country is None else "give the name in its topics"

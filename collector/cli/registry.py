@@ -1,4 +1,4 @@
-"""`ueip registry`: the deployment's list of routers and their countries. A name goes in, none comes out."""
+"""`ueip registry`: the deployment's list of routers and their countries. Names go in, none come out."""
 
 import csv
 import re
@@ -29,7 +29,7 @@ MOST_GENERATIONS: Final = 10_000
 
 @click.group("registry")
 def registry_group() -> None:
-    """Keep the list of routers and countries (`regions.registry`). A running collector learns of it in a second."""
+    """Keep the list of routers and countries (`regions.registry`). A running collector sees changes within a second."""
 
 
 class _Office:
@@ -38,7 +38,7 @@ class _Office:
     def __init__(self, settings: Settings) -> None:
         self._read: dict[Region, dict[bytes, Entry]] | None = None
         if settings.regions.registry == "none":
-            say('regions.registry is "none": the collector does not ask this list yet.', style="yellow")
+            say('regions.registry is "none": the collector does not use this list yet.', style="yellow")
         self._map = region_map(settings)
         regions = settings.regions.enabled
         self.pseudonyms = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in regions}
@@ -48,10 +48,10 @@ class _Office:
         """The region of a country, or what is wrong with it."""
         region = self._map.home(country)
         if isinstance(region, DropReason):
-            # Columns that were mixed up have a router's name here.
-            found = f"'{country}'" if len(country) <= _LONGEST_CODE else "what is no code"
+            # If columns were mixed up, this is a router's name.
+            found = f"'{country}'" if len(country) <= _LONGEST_CODE else "no country code"
             return f"country: found {found}: {region.meaning}"
-        return region if region in self.stores else f"country: found '{country}' of {region}, which is not served here"
+        return region if region in self.stores else f"country: '{country}' belongs to {region}, not served here"
 
     def listed(self, router: str) -> list[tuple[Region, Entry]]:
         """The regions that list a router, by any live key."""
@@ -59,7 +59,7 @@ class _Office:
         return [(region, entry) for region, entry in found if entry is not None]
 
     def read_all(self) -> None:
-        """Read every list once, for many questions."""
+        """Read every list once, for many look-ups."""
         self._read = {region: store.entries()[1] for region, store in self.stores.items() if store.exists}
 
     def _entry(self, region: Region, router: str) -> Entry | None:
@@ -72,7 +72,7 @@ class _Office:
         return self.pseudonyms[region].all_refs("router", router)
 
     def remove(self, router: str) -> bool:
-        """Strike a router out of every region's list."""
+        """Remove a router from every region's list; whether any had it."""
         known = {region: store for region, store in self.stores.items() if store.exists}
         removed = [store.remove(self._refs(region, router)) for region, store in known.items()]
         return any(removed)
@@ -81,7 +81,7 @@ class _Office:
         """Enter routers, region by region; how many were new or changed.
 
         Raises:
-            StoreUnavailable: a region's list could not be written; says which, and which were before it.
+            StoreUnavailable: a region's list could not be written; says which, and which were written before it.
         """
         mine: dict[Region, list[tuple[Identity, Entry]]] = {}
         for router, entry, region in routers:
@@ -98,13 +98,13 @@ class _Office:
 
 @registry_group.command()
 @click.argument("router", metavar="ROUTER")
-@click.option("--country", type=Country(), metavar="CC", required=True, help="ISO 3166-1 alpha-2.")
+@click.option("--country", type=Country(), metavar="CC", required=True, help="Its country, ISO 3166-1 alpha-2.")
 @click.option(
-    "--generation", type=click.IntRange(1, MOST_GENERATIONS), default=1, show_default=True, help="Which owner in turn."
+    "--generation", type=click.IntRange(1, MOST_GENERATIONS), default=1, show_default=True, help="Number of its owner."
 )
 @config_option
 def add(router: str, country: str, generation: int, config: Path | None) -> None:
-    """Enter ROUTER (as in its topics), or change its country within the region."""
+    """Enter ROUTER (the name in its topics), or change its country within the region."""
     office = _Office(settings_of(config))
     entry, region = Entry(country, generation), _checked(office, router, country)
     changed = office.put([(router, entry, region)])
@@ -115,18 +115,18 @@ def add(router: str, country: str, generation: int, config: Path | None) -> None
 @click.argument("router", metavar="ROUTER")
 @config_option
 def remove(router: str, config: Path | None) -> None:
-    """Strike ROUTER out. Its consent and its records stay: for those there is `ueip exit`."""
+    """Remove ROUTER from the list. Its consent and its records stay: for those there is `ueip exit`."""
     if not _Office(settings_of(config)).remove(router):
         say("not on the list")
         raise SystemExit(1)
-    say("struck out")
+    say("removed")
 
 
 @registry_group.command()
 @click.argument("router", metavar="ROUTER")
 @config_option
 def show(router: str, config: Path | None) -> None:
-    """Say what stands of ROUTER."""
+    """Show what the list says of ROUTER."""
     found = _Office(settings_of(config)).listed(router)
     if not found:
         say("not on the list")
@@ -139,10 +139,10 @@ def show(router: str, config: Path | None) -> None:
 @click.argument("file", metavar="CSV", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @config_option
 def import_(file: Path, config: Path | None) -> None:
-    """Enter all routers of CSV: a header with router,country and perhaps generation.
+    """Enter all routers of CSV, a file whose header has router,country and perhaps generation.
 
-    A fault in any line, and none is entered. Each region's list takes all of its routers or none: when a store could
-    not be reached (exit code 3), give the same file again.
+    If any line has a fault, none is entered. Each region's list takes all of its routers or none: if a store could
+    not be reached (exit code 3), import the same file again.
     """
     office = _Office(settings_of(config))
     office.read_all()
@@ -162,7 +162,7 @@ def _checked(office: _Office, router: str, country: str) -> Region:
     if not isinstance(region, Region):
         raise CollectorError(region)
     if any(other is not region for other, _ in office.listed(router)):
-        raise CollectorError("ROUTER stands in another region's list. Moving needs a new join (R23): remove it first.")
+        raise CollectorError("ROUTER is in another region's list. Moving it needs a new join (R23): remove it first.")
     return region
 
 
@@ -170,12 +170,12 @@ def _read(file: Path, office: _Office, faults: list[str]) -> list[tuple[str, Ent
     """The rows that are in order.
 
     Raises:
-        DataFault: it is no such file; what is wrong with single rows goes to *faults*.
+        DataFault: the file as a whole cannot be read; faults of single rows go to *faults*.
     """
     try:
         return list(_rows(file, office, faults))
     except UnicodeDecodeError:
-        raise DataFault([f"{file}: found text that is not UTF-8, expected UTF-8. Save it as that."]) from None
+        raise DataFault([f"{file}: found text that is not UTF-8, expected UTF-8. Save it as UTF-8."]) from None
     except csv.Error as error:
         raise DataFault([f"{file}: {error}. Expected lines of comma-separated values."]) from None
     except OSError as error:
@@ -202,14 +202,14 @@ def _rows(file: Path, office: _Office, faults: list[str]) -> Iterator[tuple[str,
 def _check_once(router: str, entry: Entry, line: int, seen: dict[str, tuple[int, Entry]]) -> None:
     first, before = seen.setdefault(router, (line, entry))
     if before != entry:
-        raise CollectorError(f"line {first} has this router too, and says otherwise. Leave one of them out.")
+        raise CollectorError(f"line {first} says something else of the same router. Remove one of them.")
 
 
 def _entered(row: Mapping[str, str | None], office: _Office) -> tuple[str, Entry, Region]:
     """What a row says.
 
     Raises:
-        CollectorError: it is not in order.
+        CollectorError: it has a fault.
     """
     router, country, number = (row.get(name) or "" for name in (*_COLUMNS, "generation"))
     region = _checked(office, router, country)

@@ -18,10 +18,10 @@ from collector.workers.supervisor import Supervisor, has_to_supervise
 @config_option
 @click.option(
     "--workers", type=click.IntRange(0, MOST), default=1, show_default=True,
-    help="Processes that share the work; 0 delivers what waits at the broker, leaves it for good, and ends.",
+    help="Processes that share the work; 0 takes what waits at the broker, gives up the sessions there, and ends.",
 )  # fmt: skip
 def run_command(config: Path | None, workers: int) -> None:
-    """Run the collector until SIGTERM or Ctrl-C. What is not committed then stays with the broker."""
+    """Run the collector until SIGTERM or Ctrl-C. What is not committed by then stays with the broker."""
     settings = checked(settings_path(config))
     set_up_logs(style=settings.log.style, level=settings.log.level)
     if has_to_supervise(settings, workers):
@@ -46,7 +46,7 @@ def supervise(supervisor: Supervisor) -> None:
 
 
 def run_service(service: Service, started: Callable[[], None] = lambda: None) -> None:
-    """Run a service; its faults come out as one of them, not as a group."""
+    """Run a service; of a group of faults it raises the first."""
     try:
         asyncio.run(service.run(started=started))
     except BaseExceptionGroup as group:

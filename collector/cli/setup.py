@@ -63,8 +63,8 @@ def _key(folder: Path, region: Region) -> str | None:
 def _write(path: Path, content: bytes) -> str | None:
     """Write a new file with mode 0600; what exists is left alone, a key above all.
 
-    It has its name once it is whole and on the disk: half a key would be taken for one, and a key that a power cut took
-    back is lost for what was stored under it meanwhile.
+    It gets its name only once it is whole and on the disk: half a key would be taken for a key, and what was stored
+    under a key that a power cut took back could never be found.
     """
     return str(path) if new_file(path, [content]) else None
 
@@ -72,9 +72,9 @@ def _write(path: Path, content: bytes) -> str | None:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".ueip"))
 def init(folder: Path) -> None:
-    """Make a configuration, one key a region (mode 0600) and a place for the stores in FOLDER, and check them.
+    """Make a configuration, a key for each region (mode 0600) and a place for the stores in FOLDER, and check them.
 
-    What exists is left as it is: a lost key would make its region's records unfindable.
+    FOLDER is .ueip if not given. What exists is left as it is: without its key, a region's records cannot be found.
     """
     made = make_installation(folder)
     for name in made:
@@ -94,7 +94,7 @@ def init(folder: Path) -> None:
 @config_option
 @click.option("--broker", is_flag=True, help="Also connect to the broker and ask for the subscriptions.")
 def check_config(config: Path | None, *, broker: bool) -> None:
-    """Check the configuration, its keys, data files and stores; every fault is told at once."""
+    """Check the configuration, its keys, data files and stores; all faults are reported together."""
     path = settings_path(config)
     settings = checked(path, stores=True)
     policies = make_rules(settings).gate.policies
@@ -103,7 +103,7 @@ def check_config(config: Path | None, *, broker: bool) -> None:
     for line in _notice(policies, int(time.time() * 1000)):
         say(f"  {line}")
     if settings.sources:
-        say("sources of other formats, beside ueip/v1/#:")
+        say("sources of other formats, besides ueip/v1/#:")
     for source in settings.sources:
         say(f"  {source.summary()}")
     if broker:
@@ -111,7 +111,7 @@ def check_config(config: Path | None, *, broker: bool) -> None:
 
 
 def _notice(policies: Policies, now: int) -> Iterator[str]:
-    """Which version of the notice is in force, and what is to come."""
+    """Which version of the notice is in force, and which are to come."""
     in_force = policies.in_force(now)
     for policy in policies.versions:
         when = f"{policy.version}: {policy.change}{''.join(f' {reason}' for reason in policy.reasons)}"
@@ -141,7 +141,7 @@ def _check_broker(settings: Settings) -> None:
 
 def _advice(error: Exception, broker: BrokerSettings) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "Compare broker.ca_file with who signed it, and broker.host with the names in it."
+        return "Compare broker.ca_file with the authority that signed it, and broker.host with the names in it."
     if isinstance(error, socket.gaierror | UnicodeError):
         return "Correct broker.host."
     if isinstance(error, ConnectionLost | ConnectionResetError | ssl.SSLError):

@@ -19,15 +19,15 @@ from collector.simulator import Endpoint, Highlight, Progress, SimulationError, 
 @click.option(
     "--password", envvar="UEIP_SIMULATOR_PASSWORD", show_envvar=True, help="Password; better given in the environment."
 )
-@click.option("--ca-file", type=click.Path(path_type=Path, exists=True), help="Authority to trust; turns TLS on.")
-@click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate; the same.")
+@click.option("--ca-file", type=click.Path(path_type=Path, exists=True), help="Authorities to trust; turns TLS on.")
+@click.option("--cert-file", type=click.Path(path_type=Path, exists=True), help="Client certificate; turns TLS on too.")
 @click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
 @click.option("--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the fleet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-@click.option("--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Past to publish first.")
-@click.option("--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Pace of the past.")
+@click.option("--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Past hours to send first.")
+@click.option("--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Time between past rounds.")
 @click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between live rounds.")
-@click.option("--rounds", type=click.IntRange(0), help="Live rounds; without it, until Ctrl-C.")
+@click.option("--rounds", type=click.IntRange(0), help="Number of live rounds; if not given, until Ctrl-C.")
 def simulate_command(
     host: str,
     port: int,
@@ -43,7 +43,7 @@ def simulate_command(
     interval: float,
     rounds: int | None,
 ) -> None:
-    """Publish as a fleet of routers that behaves and misbehaves would."""
+    """Publish what a fleet of well-behaved and misbehaving routers would."""
     if key_file is not None and cert_file is None:
         raise click.UsageError("--key-file is the key of a certificate: give --cert-file too.")
     endpoint = Endpoint(host, port, username, password, ca_file=ca_file, cert_file=cert_file, key_file=key_file)

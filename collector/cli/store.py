@@ -1,4 +1,4 @@
-"""`ueip store`: makes a region's database ready, or shows what that would do; moves a store to another engine."""
+"""`ueip store`: sets up a region's database, or shows what that would do; moves a store to another engine."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from collector.errors import CollectorError
 from collector.model import Region
 
 _clickhouse_admin = click.option(
-    "--clickhouse-admin", default="default", show_default=True, help="Who does ClickHouse's part, where there is one."
+    "--clickhouse-admin", default="default", show_default=True, help="Who signs in to ClickHouse, if it is used."
 )
 _region = click.option("--region", type=click.Choice([r.value for r in Region]), required=True, help="The region.")
 
 
 @click.group()
 def store() -> None:
-    """Make the databases of regions ready for them; move a region's store to another engine."""
+    """Set up the databases of regions and tidy them; move a region's store to another engine."""
 
 
 store.add_command(migrate_command)
@@ -31,24 +31,24 @@ store.add_command(migrate_command)
 @store.command("init")
 @config_option
 @_region
-@click.option("--admin", default="postgres", show_default=True, help="Who makes it: a superuser of the server.")
+@click.option("--admin", default="postgres", show_default=True, help="Who signs in: a superuser of the server.")
 @_clickhouse_admin
 @click.option("--print", "show", is_flag=True, help="Only print the SQL, for somebody else to run in one transaction.")
 @click.option(
     "--schema",
     type=click.IntRange(0),
     default=0,
-    help="With --print: the schema version that the database has, as SELECT schema FROM ueip.about gives it. "
-    "Without, one that has no store yet.",
+    help="With --print: the schema version that the database has, as SELECT schema FROM ueip.about gives it; "
+    "0 if it has no store yet.",
 )
 def init_command(
     config: Path | None, region: str, admin: str, clickhouse_admin: str, *, show: bool, schema: int
 ) -> None:
-    """Make the region's database ready: roles, schema, grants; or bring an older one up. What is there is kept.
+    """Set up the region's database (roles, schema, grants), or upgrade an older one. What is there is kept.
 
     The PostgreSQL database itself must exist (createdb). The password of --admin comes from PGPASSWORD or ~/.pgpass,
-    that of --clickhouse-admin from CLICKHOUSE_PASSWORD. Whoever the collector signs in as is then made a member of the
-    role that is named at the end.
+    that of --clickhouse-admin from CLICKHOUSE_PASSWORD. Afterwards, run the GRANT that is printed at the end: it lets
+    the user that the collector signs in as write to the store.
     """
     here = Region(region)
     own = _own(config, here)
@@ -60,7 +60,7 @@ def init_command(
     from collector.stores.postgres_setup import prepare  # noqa: PLC0415
 
     found = asyncio.run(prepare(database.model_copy(update={"password_file": None}), here, admin))
-    said = "made ready" if not found else "up to date" if found == SCHEMA_VERSION else f"brought up from {found}"
+    said = "made ready" if not found else "up to date" if found == SCHEMA_VERSION else f"upgraded from {found}"
     say(f"{here}: {said}, schema version {SCHEMA_VERSION}", style="green")
     _tell_roles(here, "", f'GRANT {{writer}} TO "{database.user}";')
     if own.clickhouse is not None:
@@ -81,7 +81,7 @@ def _tell_roles(region: Region, where: str, grant: str) -> None:
     from collector.stores.postgres_roles import role  # noqa: PLC0415
 
     names = {name: role(region, name) for name in ("writer", "reader", "rights")}
-    say(f"roles: {where}{', '.join(names.values())}. Let the collector sign in with: {grant.format_map(names)}")
+    say(f"roles: {where}{', '.join(names.values())}. Let the collector use them with: {grant.format_map(names)}")
 
 
 def _sql(own: RegionSettings, region: Region, schema: int) -> Iterator[str]:
@@ -101,13 +101,13 @@ def _sql(own: RegionSettings, region: Region, schema: int) -> Iterator[str]:
 @store.command("tidy")
 @config_option
 @_region
-@click.option("--admin", default="postgres", show_default=True, help="Who does it: owner of the tables or superuser.")
+@click.option("--admin", default="postgres", show_default=True, help="Who signs in: owner of the tables or superuser.")
 @_clickhouse_admin
 def tidy_command(config: Path | None, region: str, admin: str, clickhouse_admin: str) -> None:
-    """Take the bytes of erased records out of the database's files: to be run once a day, at a quiet hour.
+    """Remove the bytes of erased records from the database's files. Run it once a day, at a quiet hour.
 
-    The months that were erased from are written anew (VACUUM FULL); commits into them wait, and messages wait in the
-    spool. Those of ClickHouse are written anew beside commits. The password of --admin comes from PGPASSWORD or
+    The months that were erased from are rewritten (VACUUM FULL); commits to them wait, and their messages wait in the
+    spool. ClickHouse rewrites its months without making commits wait. The password of --admin comes from PGPASSWORD or
     ~/.pgpass, that of --clickhouse-admin from CLICKHOUSE_PASSWORD.
     """
     here, beside = Region(region), None
@@ -120,7 +120,7 @@ def tidy_command(config: Path | None, region: str, admin: str, clickhouse_admin:
 
         beside = months_of(_as(own.clickhouse, clickhouse_admin), here)
     done = asyncio.run(tidy(database, here, admin, beside))
-    say(f"{here}: written anew: {', '.join(done)}" if done else f"{here}: nothing was erased since")
+    say(f"{here}: rewritten: {', '.join(done)}" if done else f"{here}: nothing was erased since the last time")
 
 
 def _own(config: Path | None, region: Region) -> RegionSettings:

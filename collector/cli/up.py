@@ -1,4 +1,4 @@
-"""`ueip up`: broker, collector and, for a demo, the simulated fleet; one Ctrl-C stops all."""
+"""`ueip up`: broker, collector and, for a demo, the simulated fleet; one Ctrl-C stops them all."""
 
 import asyncio
 import shutil
@@ -35,14 +35,14 @@ _PATIENCE_SECONDS: Final = 30.0
 @click.option("--demo", is_flag=True, help="Let a simulated fleet publish, so that there is something to see.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=True,
               help="Where configuration, keys, stores and the broker's data are; made when absent.")  # fmt: skip
-@click.option("--broker-port", type=click.IntRange(1, 65535), help="Port of the broker; a free one when not given.")
+@click.option("--broker-port", type=click.IntRange(1, 65535), help="Port of the broker; a free one if not given.")
 @click.option("--http-port", type=click.IntRange(1, 65535), help="Port of /metrics; the configured one, or a free one.")
 @click.option(
     "--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the demo fleet."
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
 @click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between demo rounds.")
-@click.option("--rounds", type=click.IntRange(0), help="Stop by itself after so many live demo rounds.")
+@click.option("--rounds", type=click.IntRange(0), help="Stop after this many live demo rounds.")
 def up(
     folder: Path,
     broker_port: int | None,
@@ -98,7 +98,7 @@ def _welcome(service: Service, broker: LocalBroker, folder: Path, *, demo: bool)
     given = "" if usual_path() == folder / "collector.toml" else f" -c {quote(str(folder / 'collector.toml'))}"
     if demo:
         say(f"             {ueip} find SERIAL{given}    one of the serials below")
-        say(f"             {ueip} diagnose SERIAL{given}    what is wrong with it; ueip fleet{given}: with whom else")
+        say(f"             {ueip} diagnose SERIAL{given}    what is wrong with it; ueip fleet{given}: with others too")
     say(f"             mosquitto_pub -V 5 -q 1 -p {broker.port} -t ueip/v1/{_EXAMPLE_ROUTER}/report -f {example}")
     say(f"             {ueip} find {_EXAMPLE_ROUTER}{given}")
     say(f"             {ueip} explain {example}{given}    what would happen to it, field by field")
@@ -170,7 +170,7 @@ class _Fleet:
             self._reports = tally.reports - tally.refused
         except SimulationError as error:
             self.error = BrokerUnreachable(str(error))
-        except Exception as error:  # noqa: BLE001 - of whatever kind: it ends the demo, and is told where that ends
+        except Exception as error:  # noqa: BLE001 - of whatever kind: it ends the demo, and is raised at its end
             self.error = error
         if not self._stop.is_set():
             self._loop.call_soon_threadsafe(self._settled_then_stop)
@@ -184,7 +184,7 @@ class _Fleet:
         self._service.stop()
 
     def _tell(self) -> None:
-        """How it stands, on one line that rewrites itself; every round a line where nobody watches."""
+        """Show the counts on one line that rewrites itself; where nobody watches, on a line every round."""
         line = _sum(self._service.metrics)
         if sys.stderr.isatty():
             width = shutil.get_terminal_size().columns - 1
@@ -194,9 +194,9 @@ class _Fleet:
 
 
 async def settled(metrics: Metrics, reports: int) -> None:
-    """Wait until so many *reports* have come, and a moment without news; half a minute without any ends it too.
+    """Wait until that many *reports* have come, and then a moment without news; half a minute without news ends it too.
 
-    A broker that is short of time may be silent for seconds while it has more.
+    A busy broker may be silent for seconds while it has more.
     """
     quiet, before = 0.0, -1
     while quiet < (_MOMENT_SECONDS if metrics.received >= reports else _PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""`ueip user`: the local accounts of the console. A running console obeys with the next request."""
+"""`ueip user`: the local accounts of the console. A running console obeys from the next request on."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ from collector.model import Region
 
 _OF_NO_REGION: Final = frozenset({Role.OPERATOR})
 stdin_option: Final = click.option(
-    "--password-stdin", is_flag=True, help="Read the password from standard input, its first line; asked for otherwise."
+    "--password-stdin", is_flag=True, help="Read the password from the first line of standard input, instead of asking."
 )
 
 
@@ -34,13 +34,13 @@ class NoSuchAccount(CollectorError):
 
 @click.group("user")
 def user_group() -> None:
-    """Who may sign in to the console with a password, as what, for which regions."""
+    """Say who may sign in to the console with a password, in which role, for which regions."""
 
 
 @user_group.command("add")
 @click.argument("name")
 @config_option
-@click.option("--role", type=click.Choice([role.value for role in ACCOUNT_ROLES]), required=True, help="What for.")
+@click.option("--role", type=click.Choice([role.value for role in ACCOUNT_ROLES]), required=True, help="Their role.")
 @click.option(
     "--region",
     "regions",
@@ -55,7 +55,7 @@ def add_command(name: str, config: Path | None, role: str, regions: tuple[str, .
     if not NAME.fullmatch(name):
         raise click.BadParameter("expected 1 to 64 of a-z 0-9 . _ @ -, a letter or digit first", param_hint="NAME")
     if not regions and Role(role) not in _OF_NO_REGION:
-        raise click.UsageError(f"expected --region: {role} sees what is of their regions, and nothing without one")
+        raise click.UsageError(f"expected --region: role {role} sees only the regions given, and nothing without one")
     hashed = _hashed(_password(from_stdin=password_stdin), name, settings)
     made = Account(
         name=name,
@@ -67,7 +67,7 @@ def add_command(name: str, config: Path | None, role: str, regions: tuple[str, .
 
     def added(book: Book) -> Book:
         if book.get(name) is not None:
-            raise click.UsageError(f"{name}: there is an account of that name. Change it, or choose another")
+            raise click.UsageError(f"{name}: there is an account of that name. Change that one, or choose another name")
         return book.having(made)
 
     _change(settings, Event.ACCOUNT_ADDED, name, added)
@@ -111,18 +111,18 @@ def remove_command(name: str, config: Path | None) -> None:
 @config_option
 @stdin_option
 def password_command(name: str, config: Path | None, *, password_stdin: bool) -> None:
-    """Give an account another password; its sessions end."""
+    """Give an account a new password; its sessions end."""
     settings, name = settings_of(config), name.lower()
     _known(Accounts(settings.accounts_file).book(), name)
     _alter(settings, name, password=_hashed(_password(from_stdin=password_stdin), name, settings))
-    say(f"{name}: has another password")
+    say(f"{name}: has a new password")
 
 
 @user_group.command("change")
 @click.argument("name")
 @config_option
-@click.option("--role", type=click.Choice([role.value for role in ACCOUNT_ROLES]), help="What for.")
-@click.option("--region", "regions", type=click.Choice([r.value for r in Region]), multiple=True, help="All of them.")
+@click.option("--role", type=click.Choice([role.value for role in ACCOUNT_ROLES]), help="The new role.")
+@click.option("--region", "regions", type=click.Choice([r.value for r in Region]), multiple=True, help="The new ones.")
 def change_command(name: str, config: Path | None, role: str | None, regions: tuple[str, ...]) -> None:
     """Give an account another role or other regions; its sessions end."""
     changes: dict[str, Any] = {"role": Role(role)} if role else {}
@@ -156,7 +156,7 @@ def unlock_command(name: str, config: Path | None) -> None:
 @click.argument("name")
 @config_option
 def sign_out_command(name: str, config: Path | None) -> None:
-    """End every session of NAME, of whom a provider signed in too. They can sign in again: lock them there, or here."""
+    """End every session of NAME, who may be a provider's. They can sign in again, unless locked there or here."""
     settings = settings_of(config)
     now = int(time.time() * 1000)
 
@@ -177,7 +177,7 @@ def _alter(settings: Settings, name: str, **changes: Any) -> None:
 
 
 def _change(settings: Settings, event: Event, name: str, changed: Callable[[Book], Book]) -> None:
-    """Change the accounts, and write down who did, and whose: first, for what could not be written down is not done."""
+    """Change the accounts, but first write down who does, and whose: what cannot be written down is not done."""
     accounts, who = Accounts(settings.accounts_file), at_terminal(settings)
 
     def noted(book: Book) -> Book:

@@ -146,10 +146,10 @@ def test_a_hold_suspends_what_an_exit_erases(site: Site) -> None:
     other = site.run("consent", "release", ROUTER, "--reference", "CASE-1")
     released = site.run("consent", "release", imei_of(ROUTER), "--reference", "CASE-2026-017")
 
-    waits = "; a legal hold keeps what it erases until its release"
+    waits = "; a legal hold keeps the records until it is released"
     assert ("germany: hold recorded\n", [0]) == (held.output, during)
     assert [f"germany: {act} recorded{waits}\n" for act in ("exit", "erase")] == [left.output, erased.output]
-    assert (0, "germany: release has nothing to do: it stands so already\n") == (other.exit_code, other.output)
+    assert (0, "germany: release has nothing to do: that is how it stands already\n") == (other.exit_code, other.output)
     assert (0, "germany: release recorded, 1 record erased\n") == (released.exit_code, released.output)
     assert ["join", "hold", "exit", "erase", "release"] == [act for act, _ in site.acts()]
 
@@ -184,7 +184,7 @@ def test_what_is_known_nowhere_is_the_answer_no(site: Site) -> None:
 
     assert (1, True) == (nowhere.exit_code, "give --country" in nowhere.output)
     assert (0, "hong_kong: exit recorded\n") == (there.exit_code, there.output)
-    assert (0, "hong_kong: exit has nothing to do: it stands so already\n") == (again.exit_code, again.output)
+    assert (0, "hong_kong: exit has nothing to do: that is how it stands already\n") == (again.exit_code, again.output)
     assert ([], [("exit", "rights_desk")]) == (site.acts(), site.acts("hong_kong"))
 
 
@@ -211,7 +211,7 @@ def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: p
     monkeypatch.setattr("collector.cli.recording.time.time", lambda: 1_600_000_000.0)
     done = site.run(*JOIN)
 
-    assert (1, "germany: join not newer than what closed the gate\n") == (done.exit_code, done.output)
+    assert (1, "germany: join is not newer than what closed the gate\n") == (done.exit_code, done.output)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: p
         ((*JOIN, "--policy-digest", "x"), "policy-digest: "),
         ((*JOIN, "--policy-version", "1999"), "join: "),
         (("consent", "hold", ROUTER, "--reference", "Mrs Jones said so"), "reference: "),
-        (("consent", "hold", ROUTER, "--reference", "case-1"), "reference: expected a code as in CASE-2026-017"),
+        (("consent", "hold", ROUTER, "--reference", "case-1"), "reference: expected a code such as CASE-2026-017"),
         (("consent", "hold", ROUTER, "--reference", f"CASE-{ROUTER[:7]}-{ROUTER[7:]}"), "act: "),
     ],
 )

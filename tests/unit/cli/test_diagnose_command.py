@@ -239,7 +239,7 @@ def test_reading_is_bounded_however_large_the_store_is(site: Site, monkeypatch: 
     assert site.documents()[0]["findings"][0]["cell"] is None
     monkeypatch.setattr(examination, "MOST_RECORDS", 100)
     assert (100, True) == tuple(site.documents()[0][name] for name in ("records", "more_records"))
-    assert "there are more, older ones in that time" in site.run("diagnose", SERIAL).out
+    assert "older ones from that time were left out" in site.run("diagnose", SERIAL).out
 
 
 @pytest.mark.parametrize("name", ["History", "diagnose", "timeline", "compare", "on_cell"])
@@ -326,7 +326,7 @@ def test_another_time_span_is_refused_with_an_example(site: Site, span: str) -> 
     done = site.run("diagnose", SERIAL, "--since", span)
 
     assert 2 == done.code
-    assert "as in 90m, 12h or 7d" in done.err
+    assert "such as 90m, 12h or 7d" in done.err
 
 
 def test_a_narrow_terminal_without_colours_is_respected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,5 +58,5 @@ def test_a_country_that_is_none_is_a_fault_of_usage(country: str) -> None:
     found = explained(REPORT, "--country", country)
 
     assert found.exit_code == 2
-    assert "expected two letters of ISO 3166-1, as DE" in found.output
+    assert "expected two letters of ISO 3166-1, such as DE" in found.output
     assert explained(REPORT, "--country", "de").exit_code == 0

@@ -49,8 +49,8 @@ def listed(site: Path, router: str) -> str:
         (b"ZTEREG0002,DE,10001\n", "line 3: generation: expected a whole number, 1 to 10000"),
         (b"ZTEREG0002,DE,-1\n", "line 3: generation: expected a whole number, 1 to 10000"),
         (b"ZTEREG0002,DE,99999999999999999999\n", "line 3: generation: expected a whole number, 1 to 10000"),
-        (b"ZTEREG0001,CN,1\n", "line 3: line 2 has this router too, and says otherwise"),
-        (b"ZTEREG0001,FR,1\n", "line 3: line 2 has this router too, and says otherwise"),
+        (b"ZTEREG0001,CN,1\n", "line 3: line 2 says something else of the same router"),
+        (b"ZTEREG0001,FR,1\n", "line 3: line 2 says something else of the same router"),
     ],
 )
 def test_a_file_with_a_fault_enters_nothing_and_says_where_it_is(rows: bytes, told: str, site: Path) -> None:

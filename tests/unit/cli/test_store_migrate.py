@@ -228,7 +228,7 @@ def test_what_clickhouse_has_no_room_for_is_told_at_the_end_of_a_move(site: Path
     done = migrate(site, _written(site, to_database(site).read_text() + clickhouse))
 
     assert (0, True) == (done.code, "7 records" in done.err), done.err
-    assert "1 records did not go over: each has the id of another one, for its router has used a message_id" in done.err
+    assert "1 records did not go over: each has the id of another one, because its router used a message_id" in done.err
 
 
 def _use_an_id_twice(site: Path) -> None:

@@ -176,7 +176,7 @@ def test_what_is_no_country_is_said_to_be_none(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(ueip, [*words, "--country", "Germany"])
 
     assert 2 == result.exit_code
-    assert "found 'Germany', expected two letters of ISO 3166-1, as DE" in result.stderr
+    assert "found 'Germany', expected two letters of ISO 3166-1, such as DE" in result.stderr
 
 
 @pytest.mark.parametrize("since", ["0d", "10000d"])
@@ -185,7 +185,7 @@ def test_a_time_that_is_too_long_is_told_what_the_longest_is(since: str) -> None
     result = CliRunner().invoke(ueip, ["fleet", "--since", since])
 
     assert 2 == result.exit_code
-    assert f"found '{since}', expected 1 to 9999 and m, h or d, as in 90m, 12h or 7d" in result.stderr
+    assert f"found '{since}', expected 1 to 9999 followed by m, h or d, such as 90m, 12h or 7d" in result.stderr
 
 
 PRESSED = {
