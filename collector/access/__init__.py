@@ -1,1 +1,1 @@
-"""Who may look at what, and the log of who did. The rules are pure; what is shown to whom is decided in `nouns.may`."""
+"""Who may look at what, and the log of who did. `nouns.may` alone decides who is shown what; the rules are pure."""

@@ -1,8 +1,8 @@
 """The local accounts: a file of mode 0600 that commands change and a running console reads.
 
-Rule 1: the file is replaced whole, when the new one is on the disk; who reads sees the old one or the new one.
-Rule 2: a change is made under a lock, on what the file says then, so that two commands lose neither's change.
-Rule 3: an account has a stamp, made anew with every change that ends its sessions and forgives its wrong passwords.
+Rule 1: the file is replaced whole, once the new one is on the disk; a reader sees the old one or the new one.
+Rule 2: a change is made under a lock, to what the file says then, so that of two commands neither loses the other's.
+Rule 3: an account has a stamp, renewed with every change that ends its sessions and forgives its wrong passwords.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from collector.model import Region, Sealed
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 _UNREADABLE: Final = (
     "{}: found something that cannot be read as accounts, expected what ueip user wrote. Restore it from a backup, or "
-    "move it away and add the accounts anew with: ueip user add"
+    "move it away and add the accounts again with: ueip user add"
 )
 
 
@@ -44,7 +44,7 @@ class Account(Sealed, frozen=True):
 
 
 class Book(Sealed, frozen=True):
-    """All accounts, and when somebody was signed out everywhere (`ended`, by name, in milliseconds)."""
+    """All accounts, and when people were last signed out everywhere (`ended`, by name, in milliseconds)."""
 
     version: int = 1
     accounts: tuple[Account, ...] = ()
@@ -55,12 +55,12 @@ class Book(Sealed, frozen=True):
         return next((account for account in self.accounts if account.name == name), None)
 
     def having(self, account: Account) -> "Book":
-        """With *account* in the place of the one of its name, if there is one."""
+        """The book with *account* added, in place of any other of its name."""
         others = [one for one in self.accounts if one.name != account.name]
         return msgspec.structs.replace(self, accounts=tuple(sorted([*others, account], key=lambda one: one.name)))
 
     def without(self, name: str) -> "Book":
-        """Without the account of that name."""
+        """The book without the account of that name."""
         return msgspec.structs.replace(self, accounts=tuple(one for one in self.accounts if one.name != name))
 
 
@@ -75,10 +75,10 @@ class Accounts:
         self._read: tuple[tuple[int, int, int], Book] | None = None
 
     def book(self) -> Book:
-        """What the file says now; it is read again when it is another one than before.
+        """What the file says now; it is read again only when it has changed.
 
         Raises:
-            DataFault: it is no file of accounts, or others may read or write it.
+            DataFault: it is not a file of accounts, or others may read or write it.
         """
         try:
             found = self.path.stat()
@@ -92,10 +92,10 @@ class Accounts:
         return self._read[1]
 
     def change(self, changed: Callable[[Book], Book]) -> None:
-        """Put what *changed* makes of the accounts in their place; it is on the disk on return.
+        """Replace the accounts by what *changed* makes of them; on return that is on the disk.
 
         Raises:
-            DataFault: the file cannot be read or written. What *changed* raises changes nothing.
+            DataFault: the file cannot be read or written. If *changed* raises, nothing is changed.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,7 +108,7 @@ class Accounts:
             raise DataFault([f"{self.path}: {error.strerror}. Make its folder one that you can write to."]) from None
 
     def rehash(self, account: Account, hashed: str) -> None:
-        """Put another hash of the same password in place, unless the account was changed since.
+        """Store a new hash of the same password, unless the account was changed since.
 
         Raises:
             DataFault: as `change`.
@@ -137,5 +137,5 @@ class Accounts:
 
 
 def new_stamp() -> str:
-    """One that no account has had."""
+    """A stamp that no account has had."""
     return secrets.token_hex(8)

@@ -1,14 +1,14 @@
 """The audit log: one for each region, and one for accounts and sign-ins. Append-only and hash-chained (O82).
 
 A log is a folder with a file for each month; the chain goes on from one file to the next. Its head (the number and hash
-of the newest entry) is kept in a file apart, so that a log that was cut short is told from one that is whole.
+of the newest entry) is kept in a separate file, so that a log that was cut short can be told from a whole one.
 
-Rule 1: what could not be logged is not shown: what shows anything takes a `Logged`, and only `AuditLog.write` makes
-        one, when the entry is on the disk.
+Rule 1: what could not be logged is not shown: whatever shows something takes a `Logged`, and only `AuditLog.write`
+        makes one, once the entry is on the disk.
 Rule 2: several processes may write: each holds the log's lock and goes on from what the others wrote.
-Rule 3: the head may lag behind the log by what a crash left, and is never ahead of it. What a crash left half written
-        was shown to nobody, and is cut off.
-Rule 4: nothing here deletes or changes an entry; what was found wrong is put aside whole (`begin_anew`).
+Rule 3: after a crash the head may lag behind the log, but it is never ahead of it. An entry that a crash left half
+        written belongs to nothing that was shown, and is cut off.
+Rule 4: nothing here deletes or changes an entry; a log found to be wrong is set aside whole (`begin_anew`).
 """
 
 import fcntl
@@ -33,11 +33,11 @@ from collector.model import Region, Sealed
 SHOWN: Final = "shown"
 DONE: Final = "done"
 NOBODY: Final = Viewer(name="-", role=Role.TERMINAL, regions=frozenset(), source="-")
-"""Who is not known: somebody whose sign-in was refused."""
+"""Somebody who is not known, because their sign-in was refused."""
 
 
 class Logged(Sealed, frozen=True):
-    """The word that *asked* is written down, durably. Only an `AuditLog` gives it."""
+    """Proof that *asked* is written down, durably. Only an `AuditLog` makes one."""
 
     asked: Allowed | Refused
     seq: int
@@ -58,12 +58,12 @@ class AuditLog:
         self._wall = wall
 
     def write(self, asked: Allowed | Refused, *, device_ref: bytes | None = None, shown: Shown | None = None) -> Logged:
-        """Write down what *asked* was answered with; it is on the disk on return.
+        """Write down how *asked* was answered; on return it is on the disk.
 
-        *device_ref* is the router's pseudonym, if one was found; *shown* how much of it was shown.
+        *device_ref* is the router's pseudonym, if one was found; *shown* says how much of it was shown.
 
         Raises:
-            AuditUnavailable: it could not be; show nothing.
+            AuditUnavailable: it could not be written; show nothing.
         """
         if asked.region is not self.region:
             raise AssertionError("an entry belongs into the log of its region")
@@ -91,7 +91,7 @@ class AuditLog:
         self._append(msgspec.structs.replace(self._entry(who, event.value, outcome, purpose), whom=whom))
 
     def begin_anew(self, who: Viewer, reason: str) -> Path | None:
-        """Put what is there aside, whole, and begin a log whose first entry says why. Returns where the old one is.
+        """Set aside what is there, whole, and begin a log whose first entry says why. Returns where the old one is.
 
         Raises:
             AuditUnavailable: it could not be done.
@@ -130,7 +130,7 @@ class AuditLog:
             if not _fits(end, witnessed or Head()):
                 raise AuditUnavailable(
                     f"{self.folder}: found a log that does not end as {self.head} says. See what is wrong with: ueip "
-                    f"audit verify. Restore it from a backup, or put it aside with: ueip audit begin-anew"
+                    f"audit verify. Restore it from a backup, or set it aside with: ueip audit begin-anew"
                 )
             head = Head(seq=end.seq, hash=end.hash) if isinstance(end, AuditEntry) else end
             if not head.seq:
@@ -138,14 +138,14 @@ class AuditLog:
             return self._add(entry, head)
 
     def _end(self) -> AuditEntry | Head:
-        """The newest entry, with what a crash left behind it cut off."""
+        """The newest entry; whatever a crash left after it is cut off."""
         for path in reversed(files_of(self.folder)):
             line, end = last_line(path)
             if end < path.stat().st_size:
                 os.truncate(path, end)
             if line:
                 entry, wrong = read_line(line)
-                # One that cannot be believed fits no head.
+                # An entry that cannot be trusted fits no head.
                 return Head(seq=-1) if entry is None or wrong else entry
         return Head()
 
@@ -153,7 +153,7 @@ class AuditLog:
         line, head = line_of(msgspec.structs.replace(entry, seq=after.seq + 1, prev_hash=after.hash))
         path = max([*files_of(self.folder), self.folder / _month(entry.at)])
         is_new = not path.exists()
-        # Before the entry: a log that goes on where no head can be written outgrows the head, and fits it no more.
+        # Before the entry: if the log went on where no head can be written, the two would no longer fit.
         made = make_file(self.head, [msgspec.json.encode({"seq": head.seq, "hash": head.hash}), b"\n"])
         with os.fdopen(os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600), "wb") as file:
             file.write(line)
@@ -180,12 +180,12 @@ class AuditLog:
         except OSError as error:
             raise AuditUnavailable(
                 f"{error.filename or self.folder}: the audit log cannot be written: {error.strerror}. Nothing is "
-                f"shown until it can: make the folder writable for the collector, and room on its disk"
+                f"shown until it can: make the folder writable for the collector, and free space on its disk"
             ) from None
 
 
 def _fits(end: AuditEntry | Head, witnessed: Head) -> bool:
-    """Whether a log may end so: the head is of this entry, or of an older one that a crash left it at."""
+    """Whether a log may end like this: the head is of this entry, or of an older one if a crash left it behind."""
     if end.seq == witnessed.seq:
         return end.hash == witnessed.hash
     if isinstance(end, AuditEntry) and end.seq == witnessed.seq + 1:

@@ -2,8 +2,8 @@
 
 Rule 1: no payload: who, when, which pseudonym, why, and how much of what was shown. Numbers, times, codes; no value of
         a record, no identifier.
-Rule 2: what people type is the one free text in it (the reason), so it is asked for in a form that leaves no room for
-        what a customer reads out.
+Rule 2: the reason, which people type, is the only free text in it, so its form leaves no room for what a customer
+        reads out.
 """
 
 import re
@@ -19,16 +19,16 @@ from collector.consent.ledger import Head
 from collector.model import Sealed
 
 Shown = dict[str, int]
-"""How much was shown: counts, and times in milliseconds. Numbers alone, so that no payload can be among them."""
+"""How much was shown: counts, and times in milliseconds. Only numbers, so that no payload can be among them."""
 GENESIS: Final = Head()
 """What the first entry of a log follows."""
 
 
 class Event(StrEnum):
-    """What happened, beside the rights that were asked for (`Right`)."""
+    """What happened, other than the rights that were asked for (`Right`)."""
 
     BEGUN = "begun"
-    """The log begins, or begins anew with `accepted` as its reason."""
+    """The log begins; with `accepted` as the outcome it follows one that was set aside."""
     SIGNED_IN = "signed_in"
     SIGN_IN_REFUSED = "sign_in_refused"
     SIGNED_OUT = "signed_out"
@@ -69,34 +69,34 @@ def line_of(entry: AuditEntry) -> tuple[bytes, Head]:
 
 
 class NotAReason(ValueError):
-    """What was given is no reason that may be written down; says what is expected."""
+    """What was given cannot be written down as a reason; says what is expected."""
 
 
 _TICKET: Final = re.compile(r"[A-Za-z]{1,10}[-#/ ]?[0-9]{1,8}|#?[0-9]{1,6}")
-"""With no more digits than tickets have and fewer than serial numbers do."""
+"""No more digits than tickets have, and fewer than serial numbers have."""
 _LEAST, _MOST = 10, 200
 _LOOKS_LIKE_IDENTIFIER: Final = (
     (re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){3}|(?:[0-9A-Fa-f]{4}[.:-]){2}"), "an address"),
     (re.compile(r"\d(?:[\W_]{0,3}\d){6}"), "a number of seven digits or more"),
     (re.compile(r"\S@\S"), "an e-mail address"),
-    # Between Chinese characters there is no end of a word.
+    # Not \b: between Chinese characters there is none.
     (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{10}"), "a serial number"),
 )
 
 
 def is_ticket(text: str) -> bool:
-    """Whether *text* is the number of a ticket, as `INC-4711`, `CS0012345` or `#881`."""
+    """Whether *text* is the number of a ticket, such as `INC-4711`, `CS0012345` or `#881`."""
     return _TICKET.fullmatch(text) is not None
 
 
 def checked_reason(text: str, identifiers: tuple[str, ...] = ()) -> str:
-    """A reason or the number of a ticket as it may be written down; *identifiers* are what must not be in it.
+    """A reason or the number of a ticket, in the form to be written down; *identifiers* must not occur in it.
 
     Raises:
-        NotAReason: too short, too long, not printable, or it says who rather than why.
+        NotAReason: it is too short, too long or not printable, or says who rather than why.
     """
     given = " ".join(text.split())
-    # As it is meant, however wide a keyboard for Chinese makes the digits of a serial number.
+    # A Chinese keyboard may type the digits of a serial number as full-width characters.
     meant = normalize("NFKC", given)
     if any(_plain(one) in _plain(meant) for one in identifiers if _plain(one)):
         raise NotAReason("found what the router is looked up by; expected why, not who")
@@ -104,7 +104,7 @@ def checked_reason(text: str, identifiers: tuple[str, ...] = ()) -> str:
         return meant
     if not _LEAST <= len(given) <= _MOST or not given.isprintable():
         raise NotAReason(
-            f"expected the number of a ticket, as INC-4711, or {_LEAST} to {_MOST} characters that say why"
+            f"expected the number of a ticket, such as INC-4711, or {_LEAST} to {_MOST} characters that say why"
         )
     for pattern, what in _LOOKS_LIKE_IDENTIFIER:
         if pattern.search(meant):
@@ -113,5 +113,5 @@ def checked_reason(text: str, identifiers: tuple[str, ...] = ()) -> str:
 
 
 def _plain(text: str) -> str:
-    """Letters and digits alone, so that separators hide nothing."""
+    """Only the letters and digits, so that separators hide nothing."""
     return "".join(c for c in normalize("NFKC", text).casefold() if c.isalnum())

@@ -1,6 +1,6 @@
-"""Signs people in by a local account: throttle, password and account, in an order that tells nothing.
+"""Signs people in to local accounts: checks throttle, password and account in an order that reveals nothing.
 
-Rule 1: the answers to an unknown name, a wrong password and a locked account are one answer, after the same work.
+Rule 1: an unknown name, a wrong password and a locked account get the same answer, after the same work.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ _MOST_NAME = 64
 
 
 class Wait(Sealed, frozen=True):
-    """No password is taken for so many seconds."""
+    """No password is taken for this many seconds."""
 
     seconds: float
 
 
 class Wrong(Sealed, frozen=True):
-    """It was wrong. For the log: whose account it was, and what was wrong with it; whoever tries is not told."""
+    """The sign-in was wrong. Whose account it was and what was wrong is for the log; whoever tries is not told."""
 
     viewer: Viewer
     why: str
@@ -57,7 +57,7 @@ class LocalSignIn:
         """
         name, place = name.strip().lower()[:_MOST_NAME], place_of(address)
         account = self._accounts.book().get(name)
-        # By its stamp: whatever makes that anew, unlocking for one, forgives what was counted.
+        # By its stamp: whatever renews that, such as unlocking, forgives what was counted.
         counted = f"{name} {account.stamp if account else ''}"
         begun = self._clock()
         wait = self._throttle.attempt(counted, place, begun)
@@ -66,7 +66,7 @@ class LocalSignIn:
         try:
             fits = await self._passwords.fits(password, account.password if account else None)
         except TooBusy:
-            # Who floods the console with passwords would otherwise lock out whoever tries again meanwhile.
+            # Otherwise a flood of passwords would lock out everybody who tries again meanwhile.
             self._throttle.unchecked(counted, place, begun)
             raise
         if account is None or not fits or account.locked:
@@ -78,7 +78,7 @@ class LocalSignIn:
         return account
 
     async def _renew(self, account: Account, password: str) -> None:
-        """Hash a password with the parameters of now; where the accounts cannot be written the old hash goes on."""
+        """Hash a password with today's parameters; if the accounts cannot be written, the old hash stays."""
         hashed = await asyncio.to_thread(self._passwords.hash, password)
         try:
             await asyncio.to_thread(self._accounts.rehash, account, hashed)

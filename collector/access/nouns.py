@@ -1,9 +1,9 @@
 """The nouns of looking: who looks, what they ask to be shown, and the one function that says whether they may.
 
-Rule 1: an `Allowed` is made by `may` and nowhere else; what shows anything takes one, so forgetting to ask is a type
-        error. What it shows is of the region that stands in it, never of one that a request names beside it.
-Rule 2: what `TABLE` does not grant is refused: a role or a right that is new may nothing until somebody writes it down.
-Rule 3: a reader of one region can not read another (O70): looking from elsewhere is a transfer.
+Rule 1: an `Allowed` is made by `may` and nowhere else; whatever shows something takes one, so forgetting to ask is a
+        type error. What is shown is of the region named in it, never of another that a request names.
+Rule 2: what `TABLE` does not grant is refused: a new role or right allows nothing until somebody writes it down.
+Rule 3: a reader of one region cannot read another (O70): looking from elsewhere is a transfer.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Role(StrEnum):
     OPERATOR = "operator"
     """Keeps the collector running: numbers and health, never a router."""
     ENGINEER = "engineer"
-    """Finds out what is wrong with a router of their regions, for a reason that they give."""
+    """Finds out what is wrong with a router of their regions, for a reason that they state."""
     PRIVACY_OFFICER = "privacy_officer"
     """Answers for consent and erasure; sees no diagnosis."""
     AUDITOR = "auditor"
@@ -46,19 +46,19 @@ class Right(StrEnum):
     RECORDS = "records"
     """The records of one router."""
     CONSENT = "consent"
-    """What the ledger says of one router: its state, since when, by which version of the notice."""
+    """What the ledger says of one router: its state, since when, under which version of the notice."""
     AUDIT = "audit"
-    """The audit log: of a region, or, without one, of accounts and sign-ins."""
+    """The audit log of a region; without a region, that of accounts and sign-ins."""
 
 
 OWNERS_RIGHTS: Final = "rights_of_the_owner"
-"""The aim of a privacy officer: somebody asks what is known of their router, or what became of it."""
+"""The aim of a privacy officer: an owner asks what is known of their router, or what became of it."""
 MOST_PURPOSE_MILLISECONDS: Final = 8 * 3_600_000
-"""No reason holds for longer than a working day, whatever it says of itself."""
+"""No reason holds for longer than a working day, whatever it was given for."""
 
 
 class Purpose(Sealed, frozen=True):
-    """Why somebody looks, from when until when. `aim` is what for: records serve one purpose and no other (O03)."""
+    """Why somebody looks, from when until when. `aim` is the purpose: records serve one and no other (O03)."""
 
     text: str
     ticket: bool
@@ -73,7 +73,7 @@ class Purpose(Sealed, frozen=True):
 
 
 class Viewer(Sealed, frozen=True):
-    """Somebody who was authenticated. `source` says by what: `local`, `oidc` or `terminal`."""
+    """Somebody who was authenticated. `source` says how: `local`, `oidc` or `terminal`."""
 
     name: str
     role: Role
@@ -82,7 +82,7 @@ class Viewer(Sealed, frozen=True):
 
 
 class Session(Sealed, frozen=True):
-    """A sign-in that has not ended. The id that the cookie holds is not kept, only its SHA-256, in hex."""
+    """A sign-in that has not ended. Of the id in the cookie only the SHA-256 is kept, in hex."""
 
     digest: str
     viewer: Viewer
@@ -91,12 +91,12 @@ class Session(Sealed, frozen=True):
     csrf: str
     """What a form must carry to change anything."""
     stamp: str = ""
-    """Of the account as it was at sign-in: a session ends when the account's is another."""
+    """The account's stamp at sign-in: the session ends when the account has a new one."""
     purpose: Purpose | None = None
 
 
 class Grant(Sealed, frozen=True):
-    """How far a role has a right: in the viewer's own regions or `anywhere`, and for which `aim`, if one is asked."""
+    """How far a role has a right: in the viewer's own regions or `anywhere`, and for which `aim`, if it needs one."""
 
     anywhere: bool = False
     aim: str | None = None
@@ -109,7 +109,7 @@ _ANSWER: Final = Grant(aim=OWNERS_RIGHTS)
 TABLE: Final[Mapping[Role, Mapping[Right, Grant]]] = {
     Role.OPERATOR: {Right.HEALTH: _ANYWHERE},
     Role.ENGINEER: {
-        # Whether a region is silent because it is down is asked before a router is blamed.
+        # Before they blame a router they ask whether its region is down.
         Right.HEALTH: _ANYWHERE,
         Right.FLEET: _OWN,
         Right.LOOKUP: _DIAGNOSE,
@@ -122,10 +122,10 @@ TABLE: Final[Mapping[Role, Mapping[Right, Grant]]] = {
         Right.AUDIT: _OWN,
     },
     Role.AUDITOR: {Right.AUDIT: _OWN},
-    # They could read the files themselves; they are written down like everybody else.
+    # They could read the files anyway; what they look at is written down like everybody else's.
     Role.TERMINAL: dict.fromkeys(Right, _OWN) | {Right.HEALTH: _ANYWHERE},
 }
-"""Who may see what. What is not in it is refused."""
+"""Who may see what. Anything not in it is refused."""
 
 
 class Refusal(StrEnum):
@@ -139,7 +139,7 @@ class Refusal(StrEnum):
 
     @property
     def meaning(self) -> str:
-        """What it says to who asked, in a sentence."""
+        """The sentence for whoever asked."""
         return _MEANINGS[self]
 
     @property
@@ -150,15 +150,15 @@ class Refusal(StrEnum):
 
 _MEANINGS: Final = {
     Refusal.ROLE: "Your role does not include this.",
-    Refusal.REGION: "This is of a region that is not yours; looking at it from elsewhere would be a transfer.",
+    Refusal.REGION: "This belongs to a region that is not yours; looking at it from elsewhere would be a transfer.",
     Refusal.PURPOSE_MISSING: "Give a reason or the number of a ticket first.",
-    Refusal.PURPOSE_OVER: "The time of your reason is over; give one again if you still need to look.",
+    Refusal.PURPOSE_OVER: "The time of your reason is over; give it again if you still need to look.",
     Refusal.PURPOSE_OTHER: "Records may be read for the one purpose that their owners agreed to, and no other.",
 }
 
 
 class Allowed(Sealed, frozen=True):
-    """The word that *viewer* may be shown *right* of *region* at *at*. Only `may` gives it."""
+    """Permission for *viewer* to be shown *right* of *region* at *at*. Only `may` gives it."""
 
     viewer: Viewer
     right: Right
@@ -168,7 +168,7 @@ class Allowed(Sealed, frozen=True):
 
 
 class Refused(Sealed, frozen=True):
-    """The word that they may not, for the log and for who asked."""
+    """A refusal, for the log and for whoever asked."""
 
     viewer: Viewer
     right: Right
@@ -183,7 +183,7 @@ def may(
 ) -> Allowed | Refused:
     """Say whether *viewer* may be shown *right* of *region* at *now*, and if not, why not.
 
-    Without a region there is only what belongs to none: health, and the log of accounts and sign-ins.
+    Without a region this is about what belongs to none: health, and the log of accounts and sign-ins.
     """
     reason = _refusal(viewer, right, region, purpose, now)
     if reason is None:

@@ -1,10 +1,10 @@
 """Passwords: argon2id, made and checked in a thread, a few at once, so that neither memory nor the loop can be flooded.
 
 The parameters are the second recommended option of RFC 9106, section 4: 64 MiB, three passes, four lanes. A hash that
-was made with others is made anew at the next sign-in.
+was made with others is replaced at the next sign-in.
 
-Rule 1: whether an account exists is in no answer and in no time taken: for one that does not, a password is checked all
-        the same, against a hash that nothing fits.
+Rule 1: neither an answer nor the time it takes tells whether an account exists: if it does not, the password is checked
+        all the same, against a hash that nothing fits.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ AT_ONCE: Final = 2
 """Each takes 64 MiB."""
 MOST_WAITING: Final = 20
 _SAME: Final = 5
-"""Different characters a password has at least."""
+"""Least number of different characters in a password."""
 
 
 class TooBusy(Exception):
@@ -42,7 +42,7 @@ class Passwords:
         return self._hasher.hash(_normal(password))
 
     async def fits(self, password: str, hashed: str | None) -> bool:
-        """Whether *password* is the one of *hashed*; without a hash it takes as long, and fits never.
+        """Whether *password* is the one of *hashed*; without a hash it takes as long and never fits.
 
         Raises:
             TooBusy: too many wait already.
@@ -69,8 +69,8 @@ class Passwords:
 
 
 def faults_of(password: str, name: str, least: int) -> str | None:
-    """What is wrong with a new password, if anything is. What it consists of is nobody's concern but for how guessable
-    it is (NIST SP 800-63B-4, 3.1.1.2).
+    """What is wrong with a new password, if anything is. Only how easily it can be guessed matters, not what it is
+    made of (NIST SP 800-63B-4, 3.1.1.2).
     """
     if not least <= len(password) <= MOST_CHARACTERS:
         return f"found {len(password)} characters, expected {least} to {MOST_CHARACTERS}"
@@ -83,5 +83,5 @@ def faults_of(password: str, name: str, least: int) -> str | None:
 
 
 def _normal(password: str) -> str:
-    """The same text however a keyboard composes it (NIST SP 800-63B-4, 3.1.1.2: NFKC)."""
+    """One form of the text, however a keyboard composes it (NIST SP 800-63B-4, 3.1.1.2: NFKC)."""
     return unicodedata.normalize("NFKC", password)

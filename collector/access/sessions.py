@@ -1,8 +1,8 @@
-"""Who is signed in: in memory alone, so that a restart signs everybody out and no file holds what opens the console.
+"""Who is signed in: only in memory, so that a restart signs everybody out and no file holds what opens the console.
 
-Rule 1: the id is 256 random bits, made anew at sign-in, and kept as its digest.
-Rule 2: a session ends after a time without a request, after a time whatever is done, at sign-out, and when its account
-        is changed, locked or removed.
+Rule 1: the id is 256 random bits, new at every sign-in, and only its digest is kept.
+Rule 2: a session ends after a time without a request, after a longest time in any case, at sign-out, and when its
+        account is changed, locked or removed.
 """
 
 import secrets
@@ -18,7 +18,7 @@ from collector.clock import TOLERANCE
 
 MOST: Final = 10_000
 MOST_OF_ONE: Final = 20
-"""Sessions of one account; the oldest ends when there is one more."""
+"""Sessions of one account; one more ends the oldest."""
 _ID_BYTES: Final = 32
 
 
@@ -36,7 +36,7 @@ class Sessions:
         self._held: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, viewer: Viewer, stamp: str = "") -> tuple[str, Session]:
-        """Begin one; the id for the cookie, which nobody is told again, and the session."""
+        """Begin a session; returns the id for the cookie, which is never told again, and the session."""
         made, now = secrets.token_urlsafe(_ID_BYTES), self._clock()
         session = Session(
             digest=_digest(made),
@@ -51,12 +51,12 @@ class Sessions:
         return made, session
 
     def find(self, shown: str) -> Session | None:
-        """The session of an id, seen now; None if there is none or it has ended."""
+        """The session of an id, marked as seen now; None if there is none or it has ended."""
         session = self._held.get(_digest(shown))
         if session is None:
             return None
         now = self._clock()
-        # A clock that was set back lengthens nothing; one that is slewed ends nothing.
+        # A clock that is set back makes no session longer; one that is slewed ends none.
         idle, age = now - session.seen_at, now - session.begun_at
         if (
             not -TOLERANCE <= idle < self._idle
@@ -70,7 +70,7 @@ class Sessions:
         return session
 
     def give(self, session: Session, purpose: Purpose) -> None:
-        """*session* has a reason from now on."""
+        """Give *session* a reason from now on."""
         if session.digest in self._held:
             self._held[session.digest] = replace(self._held[session.digest], purpose=purpose)
 
@@ -87,5 +87,5 @@ class Sessions:
 
 
 def _digest(shown: str) -> str:
-    """No secret of ours is compared: what is looked up is a digest that nobody can choose."""
+    """Looked up instead of the id: comparing a digest, which nobody can choose, reveals no secret."""
     return sha256(shown.encode("utf-8", "replace")).hexdigest()

@@ -1,8 +1,8 @@
-"""How often a wrong password may be given: by account and by address. Pure but for what it remembers, in memory.
+"""How often a wrong password may be given: by account and by address. Pure, except for what it remembers in memory.
 
-Rule 1: who guesses is slowed down, for longer and longer, never for ever: a quarter of an hour at most.
+Rule 1: whoever guesses is slowed down, longer and longer, but never for ever: a quarter of an hour at most.
 Rule 2: nobody can lock somebody else out of where they work: wrong passwords from elsewhere count against the account
-        everywhere but at the addresses it signed in from lately; there its own are counted.
+        everywhere except at addresses it signed in from lately; those count only their own.
 Rule 3: an account that does not exist is counted like one that does.
 Rule 4: addresses are kept as keyed digests, in memory, for a day (O21).
 """
@@ -15,11 +15,11 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 LONGEST: Final = 900.0
-"""Seconds that anybody is kept waiting."""
+"""The most seconds that anybody is kept waiting."""
 FORGOTTEN: Final = 86_400.0
 """Seconds after which wrong passwords and known addresses are forgotten."""
 _MOST: Final = 20_000
-"""Of each kind that are remembered; the oldest are forgotten first."""
+"""How many of each kind are remembered; the oldest are forgotten first."""
 
 
 class _Wrong(NamedTuple):
@@ -27,7 +27,7 @@ class _Wrong(NamedTuple):
     until: float
     at: float
     before: float
-    """When the one before it was."""
+    """When the wrong password before this one was given."""
 
 
 class Throttle:
@@ -46,9 +46,9 @@ class Throttle:
         return max([0.0, *(wrong.until - now for wrong in found if wrong is not None)])
 
     def attempt(self, account: str, address: str, now: float) -> float:
-        """As `wait`; a password that is taken is counted as a wrong one until it is said that it was right.
+        """As `wait`; a password that is taken counts as wrong until `succeeded` says that it was right.
 
-        So those that are checked at the same time are counted before the first is known to be wrong.
+        So passwords that are checked at the same time are counted before the first is known to be wrong.
         """
         wait = self.wait(account, address, now)
         if not wait:
@@ -70,7 +70,7 @@ class Throttle:
             self._known.popitem(last=False)
 
     def unchecked(self, account: str, address: str, at: float) -> None:
-        """The password of the attempt at *at* was not looked at: it counts against nobody."""
+        """The password of the attempt at *at* was not checked: it counts against nobody."""
         for key in self._keys(account, address, at):
             self._take_back(key, at)
 
@@ -86,7 +86,7 @@ class Throttle:
             self._wrong.popitem(last=False)
 
     def _take_back(self, key: tuple[str, bytes], at: float) -> None:
-        """What was counted at *at* was no wrong one: the others are forgotten as if it had not been."""
+        """What was counted at *at* was not wrong: the others are forgotten as if it had never been."""
         found = self._wrong.get(key)
         if found is not None and found.times > 1:
             last = found.before if found.at == at else found.at
@@ -107,7 +107,7 @@ class Throttle:
 
 
 def place_of(address: str) -> str:
-    """What counts as one address: of IPv6 the network, for whoever has one has all of its addresses."""
+    """What counts as one address: for IPv6 the network, because whoever has one has all of its addresses."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,9 +1,9 @@
 """What an OpenID Connect provider says of somebody: checked, and turned into a viewer. Pure.
 
-Numbers are the steps of OpenID Connect Core 1.0, 3.1.3.7 ("ID Token Validation"). Step 6, which lets a client that got
-the token from the provider itself leave the signature out, is not taken: it is checked always.
+Numbers are the steps of OpenID Connect Core 1.0, 3.1.3.7 ("ID Token Validation"). Step 6 lets a client that got the
+token from the provider itself skip the signature; here it is always checked.
 
-Rule 1: who comes without exactly one role comes in with none, and is refused.
+Rule 1: whoever comes without exactly one role is refused.
 """
 
 import hmac
@@ -22,9 +22,9 @@ from collector.config_access import OidcSettings
 from collector.model import Region
 
 LEEWAY: Final = 60
-"""Seconds by which two clocks may be apart."""
+"""Seconds by which two clocks may differ."""
 OLDEST: Final = 600
-"""Seconds since an ID token was issued: it answers a sign-in of just now."""
+"""Most seconds since an ID token was issued: it answers a sign-in of just now."""
 _MOST_NAME: Final = 64
 
 
@@ -46,7 +46,7 @@ class Doubt(StrEnum):
 
 
 class NotAccepted(Exception):
-    """The sign-in is refused; `doubt` says why, for the log. Whoever tries is told nothing of it."""
+    """The sign-in is refused; `doubt` says why, for the log. Whoever tries is not told."""
 
     def __init__(self, doubt: Doubt) -> None:
         super().__init__(doubt.value)
@@ -54,14 +54,14 @@ class NotAccepted(Exception):
 
 
 class UnknownKey(Exception):
-    """The token is signed by a key that is not among those known; the provider may have new ones."""
+    """The token is signed with a key that is not known; the provider may have new ones."""
 
 
 def claims_of(token: str, keys: KeySet, settings: OidcSettings, *, nonce: str, now: float) -> dict[str, Any]:
     """The claims of an ID token, checked. *now* is in seconds.
 
     Raises:
-        NotAccepted: it is not one for us, for this sign-in, now.
+        NotAccepted: it is not for us, not for this sign-in, or not for now.
         UnknownKey: as named.
     """
     allowed = JWSRegistry(algorithms=settings.algorithms, strict_check_header=False)
@@ -102,7 +102,7 @@ def _now(claims: Mapping[str, Any], now: float) -> None:
 
 
 def viewer_of(claims: Mapping[str, Any], settings: OidcSettings, *, now: float) -> Viewer:
-    """Who somebody is by their claims.
+    """Who somebody is according to their claims.
 
     Raises:
         NotAccepted: they have no usable name, no role or several, or their training is over.
@@ -120,7 +120,7 @@ def viewer_of(claims: Mapping[str, Any], settings: OidcSettings, *, now: float) 
 
 
 def _claim(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim of that name; if there is none, the one that the dots lead to."""
+    """The claim with that name; if there is none, the one that the dots lead to."""
     found: Any = claims
     if path in claims:
         return claims[path]
@@ -132,13 +132,13 @@ def _claim(claims: Mapping[str, Any], path: str) -> Any:
 
 
 def _meant(said: Any, words: Mapping[str, str]) -> set[str]:
-    """What a claim with one value or a list of them stands for; what stands for nothing is left out."""
+    """What a claim, one value or a list of them, stands for; values that stand for nothing are left out."""
     values = said if isinstance(said, list) else [said]
     return {str(words[value]) for value in values if isinstance(value, str) and value in words}
 
 
 def _is_trained(said: Any, now: float) -> bool:
-    """Whether a date, as 2027-01-31 or in seconds since 1970, has not passed."""
+    """Whether a date, such as 2027-01-31 or in seconds since 1970, has not passed."""
     if isinstance(said, int | float) and not isinstance(said, bool):
         return now < said
     try:

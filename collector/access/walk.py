@@ -1,7 +1,7 @@
-"""Follows an audit log, entry by entry, over what was written: bytes, not what a program reads in them.
+"""Follows an audit log, entry by entry, over the bytes that were written, not over what a program makes of them.
 
-An entry is in order when its text is the one that the collector writes, its hash is that of its content, it follows the
-entry before, and is of the log's region; a log is whole when it also reaches the head that is kept apart.
+An entry is in order when its text is exactly what the collector writes, its hash is that of its content, it follows the
+entry before it and belongs to the log's region; a log is whole when it also reaches the head that is kept apart.
 """
 
 import os
@@ -43,7 +43,7 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def read_head(path: Path) -> Head | None:
-    """The head that is kept at *path*; None if there is none, one that nothing follows if it is no head.
+    """The head that is kept at *path*; None if there is none, or one that fits no entry if it cannot be read as a head.
 
     Raises:
         OSError: it cannot be read.
@@ -58,7 +58,7 @@ def read_head(path: Path) -> Head | None:
 
 
 def last_line(path: Path) -> tuple[bytes, int]:
-    """The last line of a file that is whole, none if there is none, and where it ends.
+    """The last complete line of a file, empty if there is none, and where it ends.
 
     Raises:
         OSError: it cannot be read.
@@ -89,7 +89,7 @@ def read_line(line: bytes) -> tuple[AuditEntry | None, str | None]:
 
 
 class Walk:
-    """A walk along a log. `head` is how far it has come, `count` the entries on the way, `wrong` what it met."""
+    """A walk along a log. `head` is how far it has come, `count` the entries so far, `wrong` the faults it met."""
 
     def __init__(self, folder: Path, head: Path, region: Region | None) -> None:
         self._folder = folder
@@ -100,7 +100,7 @@ class Walk:
         self.wrong: list[Wrong] = []
 
     def entries(self) -> Iterator[AuditEntry]:
-        """Every entry that can be read, oldest first; `wrong` is complete when there is no further one.
+        """Every entry that can be read, oldest first; `wrong` is complete after the last one.
 
         Raises:
             OSError: a file cannot be read.
@@ -119,12 +119,12 @@ class Walk:
         self._end(witnessed, seen)
 
     def miss(self, expected: Head) -> None:
-        """A head that was kept elsewhere was not met."""
-        self.wrong.append(Wrong(f"head {expected.seq}", "was kept elsewhere, and is not that of any entry found"))
+        """Note that a head that was kept elsewhere was not met."""
+        self.wrong.append(Wrong(f"head {expected.seq}", "was kept elsewhere, but no entry with it was found"))
 
     def _follow(self, where: str, line: bytes) -> AuditEntry | None:
         if not line.endswith(b"\n"):
-            self.wrong.append(Wrong(where, "is not wholly written: a crash left it, or it was cut off"))
+            self.wrong.append(Wrong(where, "is incomplete: a crash left it so, or it was cut off"))
             return None
         entry, what = read_line(line)
         if entry is None:
@@ -138,7 +138,7 @@ class Walk:
 
     def _out_of_place(self, entry: AuditEntry) -> str | None:
         if entry.seq != self.head.seq + 1:
-            return f"is entry {entry.seq}, and the one before it is {self.head.seq}"
+            return f"is entry {entry.seq}, but the one before it is {self.head.seq}"
         if entry.prev_hash != self.head.hash:
             return "does not hold the hash of the one before it"
         return None if entry.region == self._region else "is of another log"
@@ -147,10 +147,10 @@ class Walk:
         if witnessed is None:
             if self.head.seq > 1:
                 self.wrong.append(
-                    Wrong(self._kept.name, "is missing, so nobody knows whether newer entries were cut off")
+                    Wrong(self._kept.name, "is missing, so newer entries may have been cut off unnoticed")
                 )
         elif witnessed.seq > self.head.seq:
-            what = f"says that there were {witnessed.seq} entries, and {self.head.seq} were found"
+            what = f"says that there were {witnessed.seq} entries, but {self.head.seq} were found"
             self.wrong.append(Wrong(self._kept.name, what))
         elif seen.get(witnessed.seq) != witnessed.hash:
-            self.wrong.append(Wrong(self._kept.name, f"is of another entry {witnessed.seq} than the one found"))
+            self.wrong.append(Wrong(self._kept.name, f"belongs to another entry {witnessed.seq} than the one found"))

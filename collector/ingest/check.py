@@ -1,4 +1,4 @@
-"""`ueip check-config --broker`: whether the broker lets the collector do all that it will want to do."""
+"""`ueip check-config --broker`: whether the broker lets the collector do all that it needs to do."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _LOOK_SECONDS: Final = 0.01
 
 
 async def check_broker(settings: BrokerSettings, sources: Sequence[SourceSettings] = ()) -> str:
-    """Make both connections once, under other names and without sessions, and send a message round each.
+    """Make both connections once, under other names and without sessions, and send a message to ourselves on each.
 
     Returns what was granted, in words.
 
@@ -34,7 +34,7 @@ async def _check_one(name: LinkName, settings: BrokerSettings, sources: Sequence
     once = settings.model_copy(update={"session_expiry_seconds": 0})
     client_id = client_id_of(name, f"{settings.client_id[:50]}-check")
     connection = Connection(connect_packet(once, client_id), lambda _, __: None, lambda: None)
-    # A group of its own: what the broker gave to this connection nobody would take.
+    # A group of its own: messages that the broker gave to this connection would be taken by nobody.
     membership = Membership(f"{settings.share_group}-check" if settings.share_group else None)
     loop, returned = asyncio.get_running_loop(), asyncio.Event()
     watchdog = Watchdog(connection, probe_topic(client_id), once, returned=returned.set)

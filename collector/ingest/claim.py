@@ -1,9 +1,9 @@
 """Who uses a session: a retained message that a collector leaves at the broker each time it has connected.
 
 Two collectors under one name throw each other out, and a broker may close without a word (Mosquitto does before 2.0.15,
-though MQTT 5, 3.1.4-3 has a word for it). So one that comes back looks at who was there meanwhile.
+though MQTT 5, 3.1.4-3 has a reason code for it). So one that comes back looks who was there meanwhile.
 
-Rule 1: only a claim that is newer than one of our own counts: what was there before us is that of an earlier run.
+Rule 1: only a claim that is newer than one of our own counts: a claim from before us is of an earlier run.
 Rule 2: a claim seen once is known: a broker that lost its last minutes may show it again.
 """
 
@@ -17,7 +17,7 @@ from collector.model import Message
 
 
 def claim_topic(client_id: str) -> str:
-    """Where the claims to the session of that name are left."""
+    """The topic for claims to the session of that name."""
     return f"ueip/probe/{client_id}/owner"
 
 
@@ -39,7 +39,7 @@ class Claim:
         connection.publish(self._topic, claim, self._answered, retain=True)
 
     def give_up(self) -> None:
-        """Leave the session to the other: whoever is there when we come back was there before us."""
+        """Leave the session to the other collector: when we come back, its claim was there before us."""
         self._made = False
 
     def receive(self, message: Message, token: Token) -> None:

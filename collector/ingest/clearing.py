@@ -2,9 +2,9 @@
 
 A retained report must not exist (K10): the broker keeps it for whoever subscribes, and nobody takes it back at an exit.
 
-Rule 1: one at a time and so many a second; what waits is bounded, and a topic waits once.
-Rule 2: the connection matters more: a broker that refuses is left alone for a while, and one that hangs up on it, twice
-        in a row, is asked nothing more until the collector starts anew.
+Rule 1: one at a time, and at most `PER_SECOND`; what waits is bounded, and each topic waits only once.
+Rule 2: the connection matters more: a broker that refuses is left alone for a while, and one that hangs up over it
+        twice in a row is not asked again until the collector's next start.
 Rule 3: a topic holds an identifier. It is in no log and no metric, and nothing of it stays once it is cleared.
 """
 
@@ -44,23 +44,23 @@ class Clearing:
 
     @property
     def is_off(self) -> bool:
-        """Whether the broker hung up on it."""
+        """Whether the broker hung up over it too often."""
         return self._hang_ups >= _HANG_UPS
 
     def want(self, topic: str) -> None:
-        """Have a topic cleared, sooner or later; one too many is left for the next time it is seen."""
+        """Have a topic cleared, sooner or later; if too many wait, it is left for the next time it is seen."""
         if len(self._waiting) < MOST_WAITING and not self.is_off:
             self._waiting[topic] = None
             self._some.set()
 
     async def run(self) -> None:
-        """Clear what is wanted, until `stop`."""
+        """Clear what waits, until `stop`."""
         while not self._stopping.is_set():
             await self._some.wait()
             await self._pause(await self._clear_one())
 
     def stop(self) -> None:
-        """Ask nothing more; what waits is seen again with the next connection."""
+        """Clear nothing more; what waits is seen again with the next connection."""
         self._stopping.set()
         self._some.set()
         if self._answer is not None and not self._answer.done():
@@ -71,7 +71,7 @@ class Clearing:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _clear_one(self) -> float:
-        """Clear the first that waits, if there is a connection; says how long to wait before the next."""
+        """Clear the first that waits, if there is a connection; returns the seconds to wait before the next."""
         topic = next(iter(self._waiting), None)
         if topic is None or self.is_off or self._stopping.is_set():
             self._waiting.clear()

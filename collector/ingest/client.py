@@ -35,7 +35,7 @@ class Client:
         acts_renewed: Callable[[], None] = lambda: None,
         membership: Membership = ALONE,
     ) -> None:
-        """*renewed* is called when reports that were left with the broker are sent again, *acts_renewed* of acts."""
+        """*renewed* is called when reports that were left with the broker are sent again, *acts_renewed* for acts."""
         self._renewed = renewed
         self._acts_renewed = acts_renewed
         self.connected = asyncio.Event()
@@ -73,7 +73,7 @@ class Client:
         metrics.links.silent_seconds = lambda name: self._links[name].silent_seconds()
 
     async def run(self, *, known: bool = False) -> None:
-        """Stay connected until `stop`. *known* says that the broker should have sessions of ours from earlier runs."""
+        """Stay connected until `stop`. *known*: the broker should have our sessions from earlier runs."""
         async with asyncio.TaskGroup() as tasks:
             for name, link in self._links.items():
                 link.expects_session = known
@@ -82,12 +82,12 @@ class Client:
                 tasks.create_task(self._clearing.run(), name="clearing")
 
     def clear_retained(self, topic: str) -> None:
-        """Have the broker forget what it retains for a topic of reports, sooner or later; if that is wanted at all."""
+        """Have the broker forget what it retains for a topic of reports, sooner or later, if settings allow it."""
         if self._clearing is not None:
             self._clearing.want(topic)
 
     def is_drained(self) -> bool:
-        """Whether all that the broker had for our sessions when it was last asked is settled and acknowledged."""
+        """Whether all that the broker had for our sessions, when last asked, is settled and acknowledged."""
         return all(link.is_drained() for link in self._links.values())
 
     async def stop(self, *, for_good: bool = False) -> None:
@@ -122,7 +122,7 @@ class Client:
             link.release(Hold.MEMORY)
 
     def left(self) -> None:
-        """Messages were left with the broker: they take places of the windows."""
+        """Messages were left with the broker, so they take up places in the windows."""
         for link in self._links.values():
             link.left()
 
@@ -134,7 +134,7 @@ class Client:
             self._renewed()
 
     def states(self) -> dict[LinkName, str]:
-        """What each connection does, `connected` when all is well with it, or what keeps it from that."""
+        """The state of each connection: `connected` when all is well, or else what is wrong."""
         return {name: link.state() for name, link in self._links.items()}
 
     def oldest_seconds(self) -> float:
@@ -148,7 +148,7 @@ class Client:
         self._reports.hold(Hold.CONSENT)
 
     def _reports_lost(self) -> None:
-        """What came meanwhile waits at the broker on both: the consent events of it are read first."""
+        """What came meanwhile waits at the broker for both connections: its consent events are read first."""
         self._reports.hold(Hold.CONSENT)
         self._consent.catch_up()
         if self._clearing is not None:

@@ -1,4 +1,4 @@
-"""The only importer of the `mqtt5` codec, so that another one can take its place in a day.
+"""The only module that imports the `mqtt5` codec, so that it can be exchanged in a day.
 
 The codec is strict, but 0.8.0 panics on a topic that is not UTF-8, which no conforming broker sends (MQTT 5, 1.5.4);
 a panic is a `BaseException`, so it is caught here and becomes the protocol error it is.
@@ -96,7 +96,7 @@ class PacketReader:
 
 
 def _size(packet: bytearray) -> int:
-    """How long a packet is by its first bytes (MQTT 5, 2.1.4), 0 while they do not say."""
+    """How long a packet is, from its first bytes (MQTT 5, 2.1.4); 0 if they do not say yet."""
     length = 0
     for place, byte in enumerate(packet[1:5]):
         length |= (byte & 0x7F) << 7 * place

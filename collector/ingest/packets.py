@@ -1,4 +1,4 @@
-"""What is said to the broker at the start of a connection."""
+"""What we send to the broker at the start of a connection."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from collector.link_metrics import LinkName
 from collector.source_settings import SourceSettings
 
 _WANTED: Final[dict[LinkName, str]] = {"consent": "ueip/v1/+/consent", "reports": "ueip/v1/#"}
-"""For reports, wider than their topic: a misspelt one is a counted drop, and a join stays ahead of what follows it."""
+"""For reports wider than their topic: a misspelt one is a counted drop, and a join stays ahead of what follows it."""
 
 _LONGEST_PASSWORD: Final = 65_534
 """Bytes; the codec writes no more."""
@@ -20,18 +20,18 @@ GROUP: Final = "ueip"
 
 
 class Membership(NamedTuple):
-    """What a collector is among others that share the reports between them (docs/decisions/0022-many-workers.md)."""
+    """A collector's place among those that share the reports (docs/decisions/0022-many-workers.md)."""
 
     group: str | None = None
-    """The group it shares with; alone it has none."""
+    """The group it shares with; None if it is alone."""
     former: str | None = None
     """A group that its session may be a member of, from a time when it was not alone."""
     leaves: bool = False
-    """Whether it takes nothing new, has what waits for it delivered, and ends its sessions."""
+    """Whether it takes nothing new, delivers what waits for it, and ends its sessions."""
 
     @property
     def shares(self) -> bool:
-        """Whether what comes may come through a shared subscription."""
+        """Whether messages may come through a shared subscription."""
         return self.group is not None or self.former is not None
 
 
@@ -45,8 +45,8 @@ def client_id_of(name: LinkName, client_id: str) -> str:
 
 def connect_packet(settings: BrokerSettings, client_id: str, window: int | None = None) -> ConnectPacket:
     """CONNECT for a persistent session with a bounded window (D22), the usual one or *window*."""
-    # An empty file is a wrong password, which the broker will say, and so is one that is no password at all; neither
-    # must end the process.
+    # An empty file is a wrong password, and so is a file of something else: the broker will say so. Neither must end
+    # the process.
     lines = settings.password_file.read_bytes().splitlines() or [b""] if settings.password_file else [None]
     return ConnectPacket(
         client_id,
@@ -61,7 +61,7 @@ def connect_packet(settings: BrokerSettings, client_id: str, window: int | None 
 
 
 def sender_of(settings: BrokerSettings, sources: Sequence[SourceSettings]) -> str | None:
-    """The user property that names who published, where a source asks for it; everything else stays unread (F9)."""
+    """The user property that names the publisher, if a source asks for it; all others stay unread (F9)."""
     return settings.sender_property if any(source.router_from == "sender" for source in sources) else None
 
 
@@ -70,19 +70,19 @@ def topic_filters(
 ) -> list[TopicFilter]:
     """What a connection subscribes to: its messages, its own probe; the claims to it, or the topics of other sources.
 
-    Consent events every collector gets for itself, members of a group too. One that leaves subscribes to no messages.
+    Every collector gets all consent events, members of a group too. One that leaves subscribes to no messages.
 
-    What is retained comes at every connect, for consent events are wanted then. No topic matches two filters of one
-    connection: brokers would deliver its messages twice.
+    Retained messages come at every connect, because consent events are wanted then. No topic matches two filters of
+    one connection: brokers would deliver its messages twice.
     """
-    # What clears a retained report is ours, and nothing to be read (3.8.3.1, No Local).
+    # The messages that clear retained reports are our own, and not to be read (3.8.3.1, No Local).
     always = RetainHandling.SEND_ALWAYS
     wanted = [TopicFilter(_WANTED[name], max_qos=QoS.AT_LEAST_ONCE, retain_handling=always, no_local=True)]
     if membership.leaves:
         wanted = []
     own = TopicFilter(probe_topic(client_id), max_qos=QoS.AT_LEAST_ONCE, retain_handling=RetainHandling.SEND_NEVER)
     if name == "consent":
-        # Claims are not to be queued, or those of long ago would come out of the queue.
+        # Claims must not be queued, or old ones would come out of the queue.
         claims = claim_topic(client_id)
         return [*wanted, own, TopicFilter(claims, max_qos=QoS.AT_MOST_ONCE, retain_handling=RetainHandling.SEND_ALWAYS)]
     # Retained reports are dropped anyway (G2).
@@ -98,9 +98,9 @@ def topic_filters(
 
 
 def unwanted_filters(name: LinkName, sources: Sequence[SourceSettings], membership: Membership) -> list[str]:
-    """What the session may have subscribed to under another membership, and must not have now.
+    """What the session may have subscribed to under another membership, and must not keep.
 
-    What it still holds for the collector stays in it.
+    Messages that it already holds for the collector stay in it.
     """
     group, former, leaves = membership
     alone = _topics(name, sources)

@@ -1,4 +1,4 @@
-"""One connection of a link from CONNECT to its end, under the eyes of its watchdog. Retries are the link's."""
+"""One connection of a link from CONNECT to its end, watched by its watchdog. The link does the retries."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ CONNECT_SECONDS: Final = 10.0
 
 
 class Session:
-    """A connection and the watch over it; used once."""
+    """A connection and its watchdog; used once."""
 
     def __init__(self, connection: Connection, watchdog: Watchdog, settings: BrokerSettings) -> None:
         self.connection = connection
@@ -39,9 +39,9 @@ class Session:
         limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
 
     async def greet(self, filters: list[TopicFilter], unwanted: Sequence[str] = ()) -> ConnAckPacket:
-        """Wait for the broker's answers, for as long as anything comes: they may stand behind a backlog of messages.
+        """Wait for the broker's answers, as long as anything comes: they may be queued behind a backlog of messages.
 
-        Longer while the connection is not read, for then they cannot come.
+        While the connection is not read it waits on, because then nothing can come.
 
         Raises:
             BrokerRefused, ConnectionLost, TimeoutError: there is no session.
@@ -61,7 +61,7 @@ class Session:
         return answer
 
     async def watch(self, keep_alive: int) -> None:
-        """Until the connection ends: ping when idle, give it up when nothing comes back, no message included.
+        """Until the connection ends: ping when idle; give up when nothing comes back, or no message of ours.
 
         Raises:
             BrokerRefused: we may not publish our probe.
@@ -86,6 +86,6 @@ class Session:
 
 
 async def _either(first: asyncio.Future[Any], second: asyncio.Future[Any], seconds: float) -> bool:
-    """Wait until one of two is done, for so long at most; whether one is."""
+    """Wait until one of two is done, for at most *seconds*; returns whether one is."""
     done, _ = await asyncio.wait([first, second], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     return bool(done)

@@ -5,10 +5,10 @@ import socket
 
 
 def limit_unanswered(transport: asyncio.BaseTransport, seconds: float) -> None:
-    """Have the kernel end a connection whose other end is gone without a word, also while it is not read.
+    """Have the kernel end a connection whose other end is gone without a word, also while we do not read from it.
 
-    What is written to such a one would else be repeated for a quarter of an hour (tcp(7), tcp_retries2). TCP's own
-    keep-alive would add nothing: MQTT's pings are written all the time.
+    Otherwise it would repeat what we write for a quarter of an hour (tcp(7), tcp_retries2). TCP's own keep-alive would
+    add nothing: MQTT's pings are written all the time.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         milliseconds = int(seconds * 1000)

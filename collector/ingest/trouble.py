@@ -1,7 +1,7 @@
 """What keeps a connection to the broker from working: for log, /readyz and metrics, and how long to wait.
 
 Rule 1: pauses grow to `broker.reconnect_max_seconds` and are drawn at random, so that collectors do not return in step.
-Rule 2: one whose session another collector took waits longer: two that share a name would never stop.
+Rule 2: one whose session was taken by another collector waits longer: two that share a name would never stop.
 """
 
 import random
@@ -17,7 +17,7 @@ from collector.log import LOG
 from collector.metrics import Metrics
 
 TAKEN_OVER: Final = "session_taken_over"
-"""Why a connection was lost: by MQTT's word for it (3.14.2.1), or because we saw the other's claim."""
+"""Why a connection was lost: from MQTT's reason code (3.14.2.1), or because we saw the other's claim."""
 TAKEN_OVER_FACTOR: Final = 10
 _LOSSES: Final = {
     TAKEN_OVER: Loss.TAKEN_OVER,
@@ -38,7 +38,7 @@ _PLAIN: Final[dict[type[Exception], str]] = {
 
 
 def why_unreachable(error: Exception) -> str:
-    """Why no connection came about, in words: of TLS what the other side's certificate lacks."""
+    """Why no connection came about, in words; for TLS, what is wrong with the other side's certificate."""
     if isinstance(error, UnicodeError):
         return "no name that a machine can have"
     if isinstance(error, ConnectionLost):
@@ -53,7 +53,7 @@ def why_unreachable(error: Exception) -> str:
 
 
 class Trouble:
-    """The troubles of one connection."""
+    """What is wrong with one connection."""
 
     def __init__(self, name: LinkName, settings: BrokerSettings, metrics: Metrics) -> None:
         self._name: LinkName = name
@@ -85,7 +85,7 @@ class Trouble:
         LOG.warning("broker_unreachable", connection=self._name, host=host, port=port, error=kind)
 
     def lost(self, why: str) -> None:
-        """There was one, and it ended."""
+        """The connection stood, and has ended."""
         loss = _LOSSES.get(why, Loss.ENDED)
         self._metrics.links.lost[self._name, loss] += 1
         self._taken_over = loss is Loss.TAKEN_OVER
@@ -100,7 +100,7 @@ class Trouble:
             LOG.warning("broker_connection_lost", connection=self._name, why=why)
 
     def pause_seconds(self, lasted: float) -> float:
-        """How long to wait before the next attempt, after one that *lasted* so many seconds."""
+        """Seconds to wait before the next attempt, after one that *lasted* so many."""
         most = self._settings.reconnect_max_seconds
         self._failures = 0 if lasted > most else self._failures + 1
         longest = min(most, 0.25 * 2 ** min(self._failures, 16))

@@ -1,10 +1,10 @@
-"""Says of one connection whether messages still come through it: it publishes a message of its own and waits for it.
+"""Tells whether messages still come through a connection: it publishes a message of its own and waits for it.
 
-Rule 1: silence is no fault, for a fleet may sleep; a message of ours that does not come back is one.
+Rule 1: silence is no fault, because a fleet may sleep; a message of ours that does not come back is one.
 Rule 2: what the broker may rightly hold back is not held against it: nothing is judged while messages wait for their
-        commit or many are left with it, for the window may be full, nor while the connection is not read.
+        commit or many are left with it, because the window may be full, nor while the connection is not read.
 Rule 3: our message comes behind all that the broker had queued for this session before, so its return says that all of
-        that has been delivered.
+        it has been delivered.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from collector.model import Message
 
 
 def probe_topic(client_id: str) -> str:
-    """Where the connection of that name sends its own messages; no router may write there."""
+    """The topic for the own messages of the connection of that name; no router may write there."""
     return f"ueip/probe/{client_id}"
 
 
@@ -29,9 +29,9 @@ def _new() -> bytes:
 
 
 class Watchdog:
-    """The watch over one connection, to be made before the broker says its first word.
+    """The watchdog of one connection, to be made before the broker sends anything.
 
-    It listens only when it has to, so that messages under load pay nothing for it.
+    It listens only when it has to, so that it costs messages under load nothing.
     """
 
     def __init__(
@@ -53,21 +53,21 @@ class Watchdog:
         self._returned = returned
         self._clock = clock
         self._deliver: Receive = connection.receive
-        # Awaited before it is sent: the broker may begin with one that an earlier connection left behind.
+        # Awaited before one is sent: the broker may begin with one that an earlier connection left behind.
         self._awaited: bytes | None = _new()
         self._heard = self._since = clock()
         connection.receive = self._receive
 
     def ask(self) -> None:
-        """Publish a message of ours; *returned* is called once it comes back, unless another was asked for since."""
+        """Publish a message of ours; *returned* is called once it comes back, unless another was sent since."""
         self._awaited = _new()
         self._since = self._clock()
         self._connection.receive = self._receive
-        # One that a lost connection leaves in the queue is nobody's: it may go.
+        # If a lost connection leaves it in the queue nobody waits for it: it may expire.
         self._connection.publish(self._topic, self._awaited, self._answered, expiry_seconds=int(self._patience) + 1)
 
     def is_deaf(self) -> bool:
-        """To be asked now and then: sends one of ours when there is silence; True once it should long have come."""
+        """To be called now and then: sends one of ours when there is silence; True if it is long overdue."""
         now, connection = self._clock(), self._connection
         connection.receive = self._receive
         if connection.paused or connection.acks.open_count or connection.is_crowded:
@@ -79,12 +79,12 @@ class Watchdog:
         return False
 
     def silent_seconds(self) -> float:
-        """How long ago a message last came, ours included; as exact as it is looked at often."""
+        """How long ago a message last came, ours included; the more often it is called, the more exact."""
         self._connection.receive = self._receive
         return self._clock() - self._heard
 
     def _receive(self, message: Message, token: Token) -> None:
-        """In the place of the receiver until a message came, and while one of ours is awaited."""
+        """Takes the receiver's place until a message has come, and while one of ours is awaited."""
         self._heard = self._clock()
         if message.topic == self._topic:
             token.complete()

@@ -1,4 +1,4 @@
-"""`python -m collector.workers DESCRIPTOR NAME`: started by the supervisor, by nobody else; the name is for `ps`."""
+"""`python -m collector.workers DESCRIPTOR NAME`: started by the supervisor and nobody else; the name is for `ps`."""
 
 import gc
 import sys

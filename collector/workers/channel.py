@@ -1,7 +1,7 @@
-"""The line between a worker and its supervisor, on a pair of sockets: a look is asked for, a status is the answer.
+"""The line between a worker and its supervisor, on a pair of sockets: the supervisor asks, the worker sends its status.
 
 Rule 1: when the supervisor is gone the worker stops, in order: nobody would start it again or know of it.
-Rule 2: the last thing that a worker says is how it stands when all is settled.
+Rule 2: the last thing that a worker sends is its status when everything is settled.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ LOOK: Final = b"look\n"
 
 
 class Channel:
-    """The worker's end of the line, in the place of the pages; made by `at`."""
+    """The worker's end of the line, which takes the place of its HTTP pages; made by `at`."""
 
     def __init__(self, line: socket.socket, registry: CollectorRegistry, readiness: Readiness) -> None:
         self.address = ""
         self.supervisor_gone: Callable[[], None] = lambda: None
-        """Called when there is no one at the other end any more."""
+        """Called when there is nobody at the other end any more."""
         self.has_left: Callable[[], bool] = lambda: False
         self._line = line
         self._registry = registry
@@ -38,7 +38,7 @@ class Channel:
 
     @staticmethod
     def at(line: socket.socket) -> "Callable[[HttpSettings, CollectorRegistry, Readiness], Channel]":
-        """What a service makes its pages by; *line* is a connected socket."""
+        """What a service is given to make its pages with; *line* is a connected socket."""
         return lambda _, registry, readiness: Channel(line, registry, readiness)
 
     async def run(self) -> None:
@@ -54,7 +54,7 @@ class Channel:
             await self._writer.wait_closed()
 
     async def stop(self) -> None:
-        """Say how it stands in the end."""
+        """Send the last status, and end `run`."""
         self._stopped.set()
         await asyncio.sleep(0)
 

@@ -1,8 +1,8 @@
 """What a worker is told before it begins: which one it is, and the settings that all of them share.
 
 Rule 1: all workers go by the settings that the supervisor read, whenever they are started.
-Rule 2: a worker has a name of its own at the broker and a folder of its own in each spool, both after its number, so
-        that whoever has that number next takes over what it left.
+Rule 2: a worker has its own name at the broker and its own folder in each spool, both named after its number, so that
+        the next worker of that number takes over what it left.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from collector.ingest.packets import GROUP, Membership
 MOST: Final = 64
 """Workers of one collector."""
 _NAME: Final = 64
-"""Characters of a client id that every broker takes, with room for ours behind it."""
+"""Characters of a client id that every broker takes, with room for what we append."""
 
 
 class Job(msgspec.Struct):
@@ -25,11 +25,11 @@ class Job(msgspec.Struct):
 
     number: int
     settings: str
-    """As JSON, as they were read."""
+    """JSON of the settings as the supervisor read them."""
     alone: bool = False
-    """Whether it is the only one that stays; then it shares with no one, unless the settings name a group."""
+    """Whether it is the only one that stays; then it shares with nobody, unless the settings name a group."""
     leaves: bool = False
-    """Whether it delivers what waits for that number, and ends."""
+    """Whether it only delivers what waits for its number, and ends."""
     is_new: bool = False
     """Whether no worker had that number before."""
     api: int | None = None
@@ -40,14 +40,14 @@ class Job(msgspec.Struct):
         return settings_of(Settings.model_validate_json(self.settings), self.number)
 
     def membership(self, settings: Settings) -> Membership:
-        """What it is among the others."""
+        """Its place among the others."""
         named = settings.broker.share_group
         group = named if self.alone else named or GROUP
         return Membership(group, former=GROUP, leaves=self.leaves)
 
 
 def settings_of(settings: Settings, number: int) -> Settings:
-    """The settings of a worker: the first one is called, and spools where, a collector without workers would."""
+    """The settings of a worker: the first one has the name and the spools of a collector without workers."""
     if number == 1:
         return settings
     broker = settings.broker.model_copy(update={"client_id": f"{settings.broker.client_id}-w{number}"})
@@ -59,22 +59,22 @@ def settings_of(settings: Settings, number: int) -> Settings:
 
 
 def spools_of(settings: Settings, number: int) -> list[Path]:
-    """The spool folders of a worker, a region each."""
+    """The spool folders of a worker, one for each region."""
     folders = [settings.regions.of(region).spool_folder for region in settings.regions.enabled]
     return folders if number == 1 else [folder / f"worker-{number}" for folder in folders]
 
 
 def check_name(settings: Settings) -> None:
-    """See that there is room in the name for a number.
+    """Check that the client id leaves room for a worker's number.
 
     Raises:
-        DataFault: there is not.
+        DataFault: it does not.
     """
     most = _NAME - len(f"-w{MOST}")
     if len(settings.broker.client_id) > most:
         fault = (
-            f"broker.client_id: found {len(settings.broker.client_id)} characters, expected {most} at most where "
-            f"there are workers, for each adds its number. Shorten it; what waits at the broker under the old "
-            f"name is delivered first with: ueip run --workers 0"
+            f"broker.client_id: found {len(settings.broker.client_id)} characters, expected at most {most} with "
+            f"workers, because each adds its number. Shorten it, but first deliver what waits at the broker under "
+            f"the old name: ueip run --workers 0"
         )
         raise DataFault([fault])

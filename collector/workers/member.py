@@ -19,7 +19,7 @@ FAULT = 2
 
 
 def work(descriptor: int) -> int:
-    """Be the worker that is described on the socket of that number; the exit code."""
+    """Be the worker that the socket with this descriptor describes; returns the exit code."""
     line = socket.socket(fileno=descriptor)
     job = _job(line)
     if job is None:
@@ -31,7 +31,7 @@ def work(descriptor: int) -> int:
 
 
 def _faults(job: Job, line: socket.socket) -> list[BaseException]:
-    """Work until the end, or until faults of the installation: these."""
+    """Work until the end, or until the installation has faults; returns them."""
     found: list[BaseException] = []
     try:
         asyncio.run(_service(job, line).run())
@@ -41,8 +41,8 @@ def _faults(job: Job, line: socket.socket) -> list[BaseException]:
 
 
 def _job(line: socket.socket) -> Job | None:
-    """The first line; None when the supervisor has gone before it said a word."""
-    # Unbuffered: what comes behind it is for the channel.
+    """The job on the first line; None if the supervisor was gone before it sent one."""
+    # Unbuffered: what follows the line is for the channel.
     with line.dup().makefile("rb", buffering=0) as file:
         said = file.readline()
     return msgspec.json.decode(said, type=Job) if said else None

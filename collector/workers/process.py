@@ -1,7 +1,7 @@
-"""One worker as its supervisor sees it: a process that is started, looked at, told to stop, and started anew.
+"""One worker as its supervisor sees it: a process that is started, looked at, told to stop, and started again.
 
 Rule 1: a process that ends unasked is started again, after a pause that grows while it keeps ending.
-Rule 2: one that does not answer is told of and left alone: it may be waiting for a disk.
+Rule 2: one that does not answer is reported and left alone: it may be waiting for a disk.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from collector.workers.status import Status
 from collector.workers.sums import Sums
 
 LOOK_SECONDS: Final = 0.5
-"""How often a worker is asked how it stands; what it counted since is not known of one that is killed."""
+"""How often a worker is asked for its status; what it counted since the last one is lost if it is killed."""
 _PATIENCE: Final = 1.0
-"""How long who asks for its numbers waits for them; then they see those of the last look."""
+"""How long a scrape waits for a worker's numbers before it gets those of the last look."""
 SILENT_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 20.0
-"""How long a worker may take to stop; what it has not settled then comes again."""
+"""How long a worker may take to stop; what it has not settled by then comes again."""
 _LONGEST_PAUSE: Final = 30.0
 _WELL_SECONDS: Final = 60.0
-"""One that lived for so long did not fail at its start."""
+"""A process that lived this long did not fail at its start."""
 
 
 class WorkerProcess:
@@ -38,7 +38,7 @@ class WorkerProcess:
     def __init__(self, job: Job, sums: Sums) -> None:
         self.job = job
         self.status: Status | None = None
-        """How it stood at the last look; None while it does not run or has said nothing yet."""
+        """What it said at the last look; None while it is not running or has said nothing yet."""
         self.starts = 0
         self.is_up = False
         self.has_left = False
@@ -51,7 +51,7 @@ class WorkerProcess:
         self._news = asyncio.Event()
 
     async def keep(self, stop: asyncio.Event) -> None:
-        """Have it running until *stop*, or until it has left; then see that it has ended."""
+        """Keep it running until *stop*, or until it has left; on return it has ended."""
         while not stop.is_set() and not self.has_left:
             began = time.monotonic()
             try:
@@ -69,7 +69,7 @@ class WorkerProcess:
                 await asyncio.wait_for(stop.wait(), pause)
 
     def trouble(self) -> str | None:
-        """Why nothing is known of its parts, None if they are."""
+        """Why the state of its parts is not known; None if it is."""
         if not self.is_up:
             return self._words
         if time.monotonic() - self._heard > SILENT_SECONDS:
@@ -77,11 +77,11 @@ class WorkerProcess:
         return None if self.status else "starting"
 
     def is_ready(self, ready: str) -> bool:
-        """Whether it runs and every part of it is *ready*."""
+        """Whether it is running and every part of it is *ready*."""
         return self.trouble() is None and self.status is not None and set(self.status.parts.values()) <= {ready}
 
     async def _once(self, stop: asyncio.Event) -> int:
-        """One process from its start to its end; its exit code."""
+        """Run one process from its start to its end; returns its exit code."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
@@ -144,7 +144,7 @@ class WorkerProcess:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Ask how it stands, and wait for the answer for a moment."""
+        """Ask for its status, and wait a moment for the answer."""
         if self._line is None or self._line.is_closing():
             return
         with suppress(OSError, TimeoutError):

@@ -1,7 +1,7 @@
 """Which worker numbers have a session with the broker or a spool, kept over restarts: a file beside the witness.
 
 Rule 1: a number is on the roll before its worker is started, and until what waits for it has been delivered.
-Rule 2: a folder that a spool of a number is in counts too, should the file be lost.
+Rule 2: a folder with a spool of a number counts too, should the file be lost.
 """
 
 from contextlib import suppress
@@ -17,7 +17,7 @@ class Roll:
     """The numbers of one collector's workers."""
 
     def __init__(self, settings: Settings) -> None:
-        """The collector is the one that its `client_id` names; several may have their keys in one folder."""
+        """Its file is named after the collector's `client_id`: several collectors may have their keys in one folder."""
         first, *_ = settings.regions.enabled
         self.path = settings.regions.witness_of(first).with_name(f"{settings.broker.client_id}.workers")
         self._spools = [settings.regions.of(region).spool_folder for region in settings.regions.enabled]
@@ -40,7 +40,7 @@ class Roll:
             self._write(self._written() | numbers)
 
     def strike(self, number: int) -> None:
-        """What waited for that number is delivered: forget it, and its empty spools.
+        """Take a number off the roll, with its empty spools: what waited for it is delivered.
 
         Raises:
             DataFault: it cannot be written.
@@ -60,7 +60,7 @@ class Roll:
         numbers = {int(word) for word in words if word.isdecimal() and 1 <= int(word) <= MOST}
         if len(numbers) != len(words):
             raise DataFault(
-                [f"{self.path}: expected the numbers of workers, 1 to {MOST}, a line each. Put back what was there."]
+                [f"{self.path}: expected numbers of workers, 1 to {MOST}, one a line. Put back what was there."]
             )
         return numbers
 
@@ -86,7 +86,7 @@ def _folders(spool: Path) -> set[int]:
 
 
 def _remove(folder: Path) -> None:
-    """A spool that is empty. What is not known to us stays."""
+    """Remove an empty spool. Files that are not ours stay."""
     with suppress(OSError):
         for file in folder.glob("spool.sqlite*"):
             file.unlink()

@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor: its numbers and the state of its parts, of one moment. Nothing of any router."""
+"""What a worker tells its supervisor: its numbers and the state of its parts at one moment. Nothing of any router."""
 
 from collections.abc import Iterable, Mapping
 
@@ -23,7 +23,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
     counts: tuple[Count, ...]
 
     def metric(self) -> Metric:
-        """As Prometheus's library has it."""
+        """The same as the Prometheus library has it."""
         made = Metric(self.name, self.help, self.kind)
         for count in self.counts:
             made.add_sample(count.name, dict(count.labels), count.value)
@@ -31,7 +31,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Status(msgspec.Struct, frozen=True):
-    """How a worker stands."""
+    """The state of a worker."""
 
     parts: dict[str, str]
     families: tuple[Family, ...]
@@ -43,7 +43,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 def status(parts: Mapping[str, str], metrics: Iterable[Metric], *, has_left: bool = False) -> Status:
-    """How it stands now."""
+    """The state of this worker now."""
     return Status(dict(parts), tuple(map(_family, metrics)), has_left)
 
 

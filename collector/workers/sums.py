@@ -1,7 +1,7 @@
-"""The metrics of all workers as one collector's: what is counted is added up, of a state the worst is shown.
+"""The metrics of all workers as those of one collector: counts are added up, and of states the worst is shown.
 
 Rule 1: a count never falls: what a worker had counted when it ended stays in the sum.
-Rule 2: what it had in flight then is counted as returned, for it comes again: with workers,
+Rule 2: what it had in flight then is counted as returned, because it comes again: with workers,
         `received = stored + dropped + in flight + returned`.
 """
 
@@ -31,16 +31,16 @@ _MOST: Final = frozenset(
         OLDEST, EXIT_OLDEST, ERASED_BYTES, PURGES_WAITING, PURGE_OLDEST,
     )
 )  # fmt: skip
-"""Of these the largest of the workers' is shown."""
+"""Of these the workers' largest value is shown."""
 _LEAST: Final = frozenset({STORE_UP.name})
-"""Of these the smallest; and of the times of creation that the library adds to histograms."""
+"""Of these the smallest, as of the creation times that the library adds to histograms."""
 _HEARD_BY_ALL: Final = ("way", "topic")
 """The label of acts that every worker hears of: of those that wait, too, the largest number is shown."""
 _Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class Sums:
-    """The sums over workers, those that ended included."""
+    """The sums over all workers, including those that ended."""
 
     def __init__(self) -> None:
         self.returned = 0
@@ -49,14 +49,14 @@ class Sums:
         self._received: dict[int, float] = {}
 
     def end(self, number: int, last: Status) -> None:
-        """A worker has ended; *last* is what it said last."""
+        """A worker has ended; *last* is its last status."""
         self.returned += int(last.total(IN_FLIGHT.name))
         self._received[number] = self.received(number, last)
         kept = [family for family in last.families if family.kind != "gauge"]
         self._ended = tuple(added([self._ended, kept]))
 
     def received(self, number: int, now: Status | None) -> float:
-        """Messages received under a number, by all that had it."""
+        """Messages received under a number, by all processes that had it."""
         return self._received.get(number, 0.0) + (now.total(RECEIVED.name) if now else 0.0)
 
     def families(self, statuses: Iterable[Status]) -> Iterator[Family]:

@@ -2,8 +2,8 @@
 
 Rule 1: it takes no message and opens no store. When it dies the workers stop, and what they had comes again.
 Rule 2: a number that is not wanted any more is started once more, to deliver what waits for it and to leave.
-Rule 3: a worker under a new number begins when another one has read the consent topic to its end: what was published
-        before its session was made, an exit for one, only those know that were there (K05).
+Rule 3: a worker under a new number begins once another one has read the consent topic to its end: what was published
+        before its session was made, such as an exit, is known only to those that were there (K05).
 """
 
 import asyncio
@@ -32,10 +32,10 @@ _REPORTS: Final = "broker"
 
 
 class Supervisor:
-    """The workers of one collector; they and their order."""
+    """The workers of one collector, and the order they start and stop in."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
-        """*workers* stay; 0 has everything delivered and all sessions ended.
+        """*workers* is how many stay; 0 delivers everything and ends all sessions.
 
         Raises:
             CollectorError: an address is in use, or the roll cannot be kept.
@@ -67,7 +67,7 @@ class Supervisor:
         return WorkerProcess(job, self._sums)
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT, or until all have left where none is to stay."""
+        """Work until SIGTERM or SIGINT, or, if none is to stay, until all have left."""
         no_core_dumps()
         with signals(self._stop):
             async with asyncio.TaskGroup() as tasks:
@@ -93,7 +93,7 @@ class Supervisor:
             self._strike(worker.job.number)
 
     async def _is_alone(self, worker: WorkerProcess) -> None:
-        """Wait until its session shares with no one any more."""
+        """Wait until its session no longer shares with others."""
         while not self._stop.is_set():
             if worker.status is not None and worker.status.parts.get(_REPORTS) == READY:
                 return self._strike(worker.job.number)
@@ -136,7 +136,7 @@ class Supervisor:
         for family in self._sums.families(self._statuses()):
             yield family.metric()
         named = [(str(worker.job.number), worker) for worker in self._workers]
-        # One that has left is not missed.
+        # A worker that has left is not missing.
         here = [(number, worker) for number, worker in named if not worker.has_left]
         yield gauge(WORKER_UP, {(number,): worker.is_up for number, worker in here})
         yield gauge(WORKER_READY, {(number,): worker.is_ready(READY) for number, worker in here})
@@ -150,10 +150,10 @@ class Supervisor:
 
 
 def has_to_supervise(settings: Settings, workers: int) -> bool:
-    """Whether so many workers need a supervisor: one alone does while something of others waits."""
+    """Whether this many workers need a supervisor: a single one does while something waits for former ones."""
     return workers != 1 or bool(Roll(settings).numbers())
 
 
 def _api_socket(settings: Settings) -> socket.socket | None:
-    """Where acts of consent are taken: bound here, served by every worker."""
+    """The socket for acts of consent: bound here, served by every worker."""
     return listen("api", settings.api.host, settings.api.port) if settings.api.enabled else None

@@ -204,7 +204,7 @@ def test_a_history_written_anew_is_not_that_of_the_head(tmp_path: Path) -> None:
         log.note(Event.SIGNED_IN, ADA)
     (tmp_path / "kept").replace(log.head)
 
-    assert ["head: is of another entry 7 than the one found"] == wrong(log)
+    assert ["head: belongs to another entry 7 than the one found"] == wrong(log)
 
 
 def test_nothing_goes_behind_what_was_cut_off(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_log_whose_head_is_gone_is_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(AuditUnavailable, match="begin-anew"):
         log.write(asked())
 
-    assert ["head: is missing, so nobody knows whether newer entries were cut off"] == wrong(log)
+    assert ["head: is missing, so newer entries may have been cut off unnoticed"] == wrong(log)
 
 
 def test_what_is_no_head_is_told(tmp_path: Path) -> None:

@@ -110,5 +110,5 @@ def test_who_shares_with_whom(tmp_path: Path) -> None:
 def test_a_name_without_room_for_a_number_is_a_fault(tmp_path: Path) -> None:
     """Told before any worker is started."""
     check_name(settings(tmp_path, client_id="x" * 60))
-    with pytest.raises(DataFault, match=r"broker\.client_id: found 61 characters, expected 60"):
+    with pytest.raises(DataFault, match=r"broker\.client_id: found 61 characters, expected at most 60"):
         check_name(settings(tmp_path, client_id="x" * 61))
