@@ -1,4 +1,4 @@
-"""The audit logs of an installation, and who sits at its terminal."""
+"""The audit logs of an installation, and who is at its terminal."""
 
 import os
 import pwd
@@ -16,7 +16,7 @@ _UNSET: Final = 2**32 - 1
 
 
 class Logs:
-    """The logs of an installation: one a region that is enabled, and that of accounts and sign-ins."""
+    """The logs of an installation: one for each enabled region, and that of accounts and sign-ins."""
 
     def __init__(self, logs: Mapping[Region | None, AuditLog]) -> None:
         self._logs = logs
@@ -42,8 +42,8 @@ def audit_logs(settings: Settings) -> Logs:
 def at_terminal(settings: Settings) -> Viewer:
     """Whoever runs this command.
 
-    Linux keeps who signed in through every `su` and `sudo` (the audit uid of pam_loginuid); where it does not, it is
-    the user that the process belongs to. No variable of the environment is believed.
+    Linux remembers who signed in through every `su` and `sudo` (the audit uid of pam_loginuid); where it does not, it
+    is the user that the process belongs to. Environment variables are not believed.
     """
     return Viewer(
         name=_name_of(_login_uid()), role=Role.TERMINAL, regions=frozenset(settings.regions.enabled), source="terminal"

@@ -1,6 +1,6 @@
 """Starts a Mosquitto on this machine, for `ueip up` and the tests: loopback only, on a free port, as one process.
 
-What it is told is what a collector needs of any Mosquitto: no limit on queued messages (the default of 1000 loses
+It is configured as a collector needs any Mosquitto to be: no limit on queued messages (the default of 1000 loses
 acknowledged ones when the collector lags) and no log that names clients.
 """
 
@@ -25,9 +25,9 @@ from collector.errors import BrokerNotInstalled, CollectorError
 
 _STARTED_SECONDS: Final = 10.0
 _PORTS: Final = range(20_000, 32_768)
-"""Below those that Linux gives to connections (32,768 and up) and other systems do (49,152 and up; RFC 6335, 6)."""
+"""Below the ports that systems give to outgoing connections: Linux from 32,768, others from 49,152 (RFC 6335, 6)."""
 _ELSEWHERE: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin:/opt/homebrew/bin"
-"""Where package managers put daemons that an ordinary PATH does not name."""
+"""Where package managers put daemons, and an ordinary PATH does not look."""
 
 LOCAL_CONFIGURATION: Final = """\
 # Made by `ueip up`; loopback only, so it needs no sign-in. See config/mosquitto.conf for real use.
@@ -53,10 +53,10 @@ def find_mosquitto() -> str | None:
 
 
 def ensure_mosquitto(tell: Callable[[str], None]) -> str:
-    """The path of the broker, installed through the system's package manager if absent and allowed.
+    """The path of the broker, which is installed through the system's package manager if absent and allowed.
 
     Raises:
-        BrokerNotInstalled: there is none and it cannot be installed from here; says how to.
+        BrokerNotInstalled: there is none and it cannot be installed from here; says how to install it.
     """
     if found := find_mosquitto():
         return found
@@ -68,7 +68,7 @@ def ensure_mosquitto(tell: Callable[[str], None]) -> str:
         subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     if found := find_mosquitto():
         return found
-    raise BrokerNotInstalled("apt-get could not install Mosquitto. See what it says with: apt-get install mosquitto")
+    raise BrokerNotInstalled("apt-get could not install Mosquitto. See what it says: apt-get install mosquitto")
 
 
 def _how_to_install() -> str:
@@ -104,13 +104,13 @@ class LocalBroker:
 
         Raises:
             BrokerNotInstalled: there is no Mosquitto on this machine.
-            CollectorError: it did not start; says why, in its words.
+            CollectorError: it did not start; says why, in Mosquitto's words.
         """
         program = find_mosquitto()
         if program is None:
             raise BrokerNotInstalled(f"Mosquitto is not installed. Install it with: {_how_to_install()}")
         if not is_free(self.port):
-            # What listens there would be taken for our own broker, which could not start.
+            # Whatever listens there would be taken for our own broker, which could not start.
             raise CollectorError(
                 f"broker: cannot listen on 127.0.0.1:{self.port}: it is in use. "
                 f"Choose another port or stop what uses it."
@@ -119,7 +119,7 @@ class LocalBroker:
         self._lock = self._locked()
         file = self.folder / "mosquitto.conf"
         file.write_text(self._configuration or local_configuration(self.folder, self.port))
-        # What it says goes into a file: a pipe that nobody reads is full some day, and then the broker stands still.
+        # Its output goes into a file: a pipe that nobody reads fills up some day, and then the broker hangs.
         with tempfile.TemporaryFile() as said:
             # A session of its own: Ctrl-C is for the collector, which stops the broker after it has said goodbye.
             self._process = subprocess.Popen(  # noqa: S603 - our own configuration
@@ -137,14 +137,14 @@ class LocalBroker:
         return self
 
     def _locked(self) -> IO[bytes]:
-        """The folder's lock: of two brokers with one file for what waits, the last one to stop forgets the other's."""
+        """The folder's lock: if two brokers shared its file, the last one to stop would overwrite the other's queue."""
         lock = (self.folder / "lock").open("wb")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
             raise CollectorError(
-                f"broker: {self.folder} is in use by another one. Stop that, or choose another folder."
+                f"broker: {self.folder} is in use by another broker. Stop that one, or choose another folder."
             ) from None
         return lock
 
@@ -206,7 +206,7 @@ def local_configuration(folder: Path, port: int) -> str:
 def free_port() -> int:
     """A TCP port on loopback that nobody uses now.
 
-    It is none of those that systems give to whoever connects, so it is still free a while later.
+    It is not among those that systems give to outgoing connections, so it is still free a while later.
 
     Raises:
         CollectorError: none was found.
@@ -221,7 +221,7 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on that TCP port of loopback."""
+    """Whether nothing listens on that TCP port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

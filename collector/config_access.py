@@ -12,7 +12,7 @@ from collector.config_http import File, Several, is_loopback
 from collector.config_section import Check, Section
 
 LEAST_PASSWORD: Final = 15
-"""Characters, where a password is all there is (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.1)."""
+"""Characters, where a password is the only factor (NIST SP 800-63B-4, 3.1.1.2; OWASP ASVS 5.0, 6.2.1)."""
 
 
 class SignInSettings(Section):
@@ -49,7 +49,7 @@ Claim = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 def is_secure(url: str) -> bool:
-    """Whether an address is one that TLS protects, or on this machine (O78)."""
+    """Whether an address is protected by TLS or on this machine (O78)."""
     scheme, _, rest = url.partition("://")
     host = rest.partition("/")[0].partition("?")[0]
     name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]

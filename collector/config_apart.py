@@ -24,7 +24,7 @@ _PLACES: Final[dict[str, Callable[["RegionSettings"], Any]]] = {
 
 
 def faults_between(settings: "Settings") -> list[str]:
-    """What is wrong between the settings of several sections, and between the files that they name."""
+    """What is wrong between the settings of several sections, or between the files that they name."""
     places: dict[str, Seen] = {what: {} for what in _PLACES}
     keys, witnesses = Seen(), Seen()
 
@@ -90,7 +90,7 @@ def _witness_in_place_of_a_key(region: Region, settings: "Settings") -> Iterator
 
 
 def _too_short(region: Region, settings: "Settings") -> Iterator[str]:
-    """A message that comes again after its record was deleted has to be too old by then (K09)."""
+    """A message that comes again after its record was deleted must be too old by then (K09)."""
     days, hours = settings.regions.of(region).retention_days, settings.limits.max_age_hours
     if days * 24 < hours + 24:
         yield (

@@ -1,4 +1,4 @@
-"""What stands in a configuration file, before anything is made of it."""
+"""What a configuration file says, before anything is made of it."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ _PATHS: Final = {
 
 
 def absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Make the paths in a document absolute; what is no text is left for the checks to find."""
+    """Make the paths in a document absolute; values that are not text are left for the checks to find."""
 
     def made(name: str, value: Any) -> Any:
         if isinstance(value, dict):
@@ -25,7 +25,7 @@ def absolute(document: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def taken_out(document: dict[str, Any]) -> list[str]:
-    """What is told of a setting that there is no more; it is taken out of the document."""
+    """Take a setting that no longer exists out of the document; returns what to say about it."""
     consent = document.get("consent")
     if not isinstance(consent, dict) or consent.pop("policy_versions", None) is None:
         return []

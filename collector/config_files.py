@@ -1,4 +1,4 @@
-"""The files that settings name: keys, certificates, tables. Checked at start, and told all at once."""
+"""The files that settings name: keys, certificates, tables. Checked at the start; all faults are reported together."""
 
 import ssl
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TOKEN_BYTES: Final = 32
 """The shortest secret that opens the API."""
 _NO_PASSPHRASE: Final = ""
-"""Without a word OpenSSL asks whoever sits at the terminal, with every connection, and everything waits meanwhile."""
+"""With none at all, OpenSSL would ask at the terminal for every connection, and everything would wait meanwhile."""
 _DRIVERS: Final = {"postgresql": "asyncpg", "clickhouse": "clickhouse_connect"}
 _EXTRAS: Final = {"asyncpg": "postgres", "clickhouse_connect": "clickhouse"}
 """What to install for a driver."""
@@ -48,7 +48,7 @@ def tls_context(peer: "BrokerSettings | PostgresSettings | ClickHouseSettings") 
 
 
 def file_faults(settings: "Settings") -> list[str]:
-    """What is wrong with the files that the settings name: a sentence each."""
+    """What is wrong with the files that the settings name, one sentence each."""
     return told(
         lambda: _unreadable("broker", settings.broker, "password_file"),
         lambda: _unreadable("regions", settings.regions, "tables"),
@@ -89,7 +89,7 @@ def _tls_faults(section: str, peer: "BrokerSettings | PostgresSettings | ClickHo
 def database_faults(
     section: str, database: "PostgresSettings | ClickHouseSettings", driver: str = "asyncpg"
 ) -> list[str]:
-    """What is wrong with the files that the settings of a database name, and with what they need."""
+    """What is wrong with the files that a database's settings name, and whether its driver is missing."""
     return told(
         lambda: _secret_faults(section, "password_file", database.password_file),
         lambda: _driver_faults(section, driver),
@@ -120,7 +120,7 @@ def _api_faults(api: "ApiSettings") -> list[str]:
 
 
 def _token_faults(api: "ApiSettings") -> list[str]:
-    """The secrets open everything the API can do, so they are asked for as much as keys are."""
+    """The secrets open everything the API can do, so they are checked as strictly as keys."""
     if api.token_file is None:
         return []  # told already
     faults = []
@@ -171,7 +171,7 @@ def _provider_faults(oidc: "OidcSettings") -> list[str]:
 
 
 def read_tokens(api: "ApiSettings") -> list[bytes]:
-    """The secrets of those who may call the API, one a line; several while they change.
+    """The secrets of those who may call the API, one a line; several while they are being changed.
 
     Raises:
         OSError: the file cannot be read.
@@ -213,7 +213,7 @@ def _key_faults(region: Region, file: Path, own: "RegionSettings") -> list[str]:
 
 
 def _in_place_of_a_key(store: Path | None, make: str, command: str) -> str:
-    """What to do about one that is not there, or is none."""
+    """What to do about a key that is missing or no key."""
     if store is not None and _is_there(store):
         lost = "Restore it from your backup: under a new key routers that left would be let in again."
         return f", while {store} exists. {lost}"
@@ -223,12 +223,12 @@ def _in_place_of_a_key(store: Path | None, make: str, command: str) -> str:
 def _is_there(file: Path) -> bool:
     try:
         return file.exists()
-    except OSError:  # a name that is too long, a folder that may not be looked into
+    except OSError:  # such as a name that is too long, or a folder that may not be read
         return False
 
 
 def _unreadable(section: str, settings: object, *names: str) -> list[str]:
-    """Those of the files that the settings of a section name which cannot be read."""
+    """A fault for each file that the settings of a section name and that cannot be read."""
     return told(*(partial(_unreadable_file, section, settings, name) for name in names))
 
 

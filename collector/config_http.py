@@ -11,14 +11,14 @@ from collector.config_section import Check, Section
 
 
 def _named(path: Path) -> Path:
-    """A path that the operating system can be asked for."""
+    """A path that the operating system accepts."""
     if "\0" in str(path):
         raise ValueError("found a NUL character, expected the path of a file")
     return path
 
 
 T = TypeVar("T")
-# What a file has no type of its own for: paths and words of ours are texts there, and what is fixed is a list.
+# TOML has no types of its own for these: there, paths and words of ours are texts, and tuples are lists.
 File = Annotated[Path, AfterValidator(_named), Strict(strict=False)]
 Several = Annotated[tuple[T, ...], Strict(strict=False)]
 
@@ -46,7 +46,7 @@ class Certified(Protocol):
 
 
 def half_a_certificate(section: Certified) -> Iterator[str]:
-    """What is wrong with a certificate without its key, which proves nothing, or a key without its certificate."""
+    """A fault if there is a certificate without its key, which proves nothing, or a key without its certificate."""
     if (section.cert_file is None) != (section.key_file is None):
         yield "cert_file and key_file: found one of the two, expected both or none"
 

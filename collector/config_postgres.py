@@ -12,7 +12,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,63}$")]
 
 
 class Server(NamedTuple):
-    """Which database this is; two regions must not name the same."""
+    """Which database this is; two regions must not name the same one."""
 
     host: str
     port: int

@@ -109,11 +109,11 @@ class RegionsSettings(Section):
 
     @property
     def read(self) -> list[Region]:
-        """The enabled ones of whose sections anything could be read: all of them, in a configuration without faults."""
+        """The enabled regions of whose sections anything could be read: all, in a configuration without faults."""
         return [region for region in self.enabled if self._is(region, there=True)]
 
     def _is(self, region: Region, *, there: bool) -> bool:
-        """Whether a region has a section, or has none; of one that could not be read neither is said."""
+        """Whether a region has a section, or has none; False either way if that could not be read."""
         with suppress(Unread):
             return (getattr(self, region.value) is not None) is there
         return False

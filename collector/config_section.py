@@ -1,6 +1,6 @@
 """A section of the configuration: its settings, and what is wrong between them.
 
-Rule 1: a check asks for the settings that it is about. One of them that could not be read ends this check and no other.
+Rule 1: a check asks for the settings that it is about. If one of them could not be read, that ends this check only.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,11 +15,11 @@ Check = Callable[[], Iterable[str]]
 
 
 class Unread(Exception):
-    """A setting was asked for that could not be read: what depends on it cannot be judged."""
+    """A setting was asked for that could not be read, so what depends on it cannot be judged."""
 
 
 def told(*checks: Check) -> list[str]:
-    """What checks find. One that asks for what could not be read says nothing."""
+    """What the checks find. One that asks for something that could not be read finds nothing."""
     faults: list[str] = []
     for check in checks:
         with suppress(Unread):
@@ -28,15 +28,15 @@ def told(*checks: Check) -> list[str]:
 
 
 class Section(BaseModel):
-    """A table of the configuration: unknown settings are faults, and so is a text for a number, or true for one.
+    """A table of the configuration: unknown settings are faults, and so is text or `true` in place of a number.
 
-    One that was read in part (`config_sound`) raises `Unread` for the rest.
+    A section that was read in part (`config_sound`) raises `Unread` for the rest.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     def checks(self) -> Iterable[Check]:
-        """What to look at beyond the single settings."""
+        """The checks beyond those of single settings."""
         return ()
 
     @model_validator(mode="after")
@@ -45,7 +45,7 @@ class Section(BaseModel):
             raise SeveralFaults(faults)
         return self
 
-    if not TYPE_CHECKING:  # else every name would be one of a section
+    if not TYPE_CHECKING:  # else every name would pass as a setting
 
         def __getattr__(self, name: str) -> Any:
             if name in type(self).model_fields:

@@ -1,4 +1,4 @@
-"""What of a configuration can be read where some of it is wrong, so that all its faults are told together."""
+"""Reads what can be read of a configuration with faults, so that all its faults are reported together."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -12,13 +12,13 @@ Loc = tuple[int | str, ...]
 Found = dict[str, Any]
 S = TypeVar("S", bound=Section)
 _ENTRY_BY_ENTRY: Final = {"enabled", "blocked"}
-"""Lists of which some entries may be judged without the others."""
+"""Lists whose entries can be judged one by one."""
 
 
 def part_of(model: type[S], given: Mapping[str, Any], wrong: Sequence[Loc], at: Loc = ()) -> tuple[S, list[Found]]:
-    """What could be read of a section, and what is wrong between its settings, as pydantic would tell it.
+    """What could be read of a section, and what is wrong between its settings, as pydantic would report it.
 
-    *wrong* are the places within it that pydantic found something wrong at.
+    *wrong* are the places within it where pydantic found something wrong.
     """
     fields, found = model.model_fields, list[Found]()
     unread = {str(loc[0]) for loc in wrong if loc}
@@ -35,7 +35,7 @@ def part_of(model: type[S], given: Mapping[str, Any], wrong: Sequence[Loc], at: 
         elif name in _ENTRY_BY_ENTRY and all(below):
             given[name] = [entry for place, entry in enumerate(value) if place not in {loc[0] for loc in below}]
             unread -= {name} if given[name] else set()
-    # What is misspelt may be meant for what is not there.
+    # A misspelt name may be meant for one that is not there.
     absent = [name for name in fields if name not in given]
     unread |= {near for name in unread - fields.keys() for near in get_close_matches(name, absent)}
     sound: dict[str, Any] = {name: (field.annotation, field) for name, field in fields.items() if name not in unread}
@@ -43,13 +43,13 @@ def part_of(model: type[S], given: Mapping[str, Any], wrong: Sequence[Loc], at: 
     made = model.model_construct(**{name: getattr(read, name) for name in sound}, **parts)
     for name in unread - parts.keys():
         made.__dict__.pop(name, None)  # else it would have its default
-    # pydantic has looked at this itself where every single setting is in order.
+    # If every single setting is in order, pydantic has checked this itself.
     faults = told(*made.checks()) if any(wrong) else []
     return cast("S", made), [*found, *({"loc": at, "type": "value_error", "msg": fault} for fault in faults)]
 
 
 def _parts(model: type[S], given: Sequence[Any], wrong: Sequence[Loc], at: Loc) -> tuple[tuple[S, ...], list[Found]]:
-    """The same of a list of sections; an entry that is none is left out."""
+    """The same for a list of sections; an entry that is not a section is left out."""
     made, found = list[S](), list[Found]()
     for place, entry in enumerate(given):
         if isinstance(entry, dict):
@@ -60,7 +60,7 @@ def _parts(model: type[S], given: Sequence[Any], wrong: Sequence[Loc], at: Loc) 
 
 
 def _section_in(annotation: Any) -> tuple[type[Section] | None, bool]:
-    """The model of a section, of one that may be absent, or of a list of them; and whether it is a list."""
+    """The model of a section, of an optional one, or of a list of them; and whether it is a list."""
     kinds = (annotation, *get_args(annotation))
     inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
     return inner, get_origin(annotation) is tuple

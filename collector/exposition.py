@@ -19,7 +19,7 @@ class Declared:
 
 
 def counter(declared: Declared, values: Mapping[Any, int]) -> Metric:
-    """Counts by the values of the labels."""
+    """A counter, with its values by label values."""
     family = CounterMetricFamily(declared.name.removesuffix("_total"), declared.help, labels=declared.labels)
     for labels, value in values.items():
         family.add_metric([str(label) for label in labels], value)
@@ -27,7 +27,7 @@ def counter(declared: Declared, values: Mapping[Any, int]) -> Metric:
 
 
 def gauge(declared: Declared, values: Mapping[Any, float]) -> Metric:
-    """Numbers that go up and down, by the values of the labels."""
+    """A gauge, with its values by label values."""
     family = GaugeMetricFamily(declared.name, declared.help, labels=declared.labels)
     for labels, value in values.items():
         family.add_metric([str(label) for label in labels], float(value))
@@ -35,5 +35,5 @@ def gauge(declared: Declared, values: Mapping[Any, float]) -> Metric:
 
 
 def histogram(declared: Declared, buckets: tuple[float, ...], registry: CollectorRegistry) -> Histogram:
-    """One of Prometheus's own."""
+    """A histogram, which the Prometheus library keeps itself."""
     return Histogram(declared.name, declared.help, declared.labels, buckets=buckets, registry=registry)

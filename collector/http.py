@@ -19,17 +19,17 @@ from collector.config_http import ApiSettings, HttpSettings
 from collector.errors import CollectorError
 
 Readiness = Callable[[], dict[str, str]]
-"""The state of each part by name; `ready` is the word for one that works."""
+"""The state of each part by name; a part that works is `ready`."""
 Freshen = Callable[[], Awaitable[None]]
-"""Fetches what is shown from where it is, if that is elsewhere."""
+"""Fetches what is shown, if it is kept elsewhere."""
 READY = "ready"
 _LOOK_SECONDS: Final = 0.01
 _CONNECTIONS: Final = 200
-"""Open connections of one listener; who comes beyond them is turned away."""
+"""Open connections of one listener; further ones are turned away."""
 _GOODBYE_SECONDS: Final = 5
-"""For open requests at the end: who does not read the answer must not keep the process."""
+"""For open requests at the end: a client that does not read its answer must not hold up the process."""
 HEAD_SECONDS: Final = 10.0
-"""For the whole head of a request, from the connection or the answer before it on: who asks nothing makes room."""
+"""For the whole head of a request, from the connection or the last answer on: idle clients make room for others."""
 
 
 async def _at_once() -> None:
@@ -59,7 +59,7 @@ class Listener:
     """Serves one application on the collector's own event loop, on a socket of its own, without a log of requests.
 
     Raises:
-        CollectorError: the address cannot be listened on; *section* is what the settings call it.
+        CollectorError: the address cannot be listened on; *section* is its section in the settings.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Listener:
         tls: ssl.SSLContext | None = None,
         bound: socket.socket | None = None,
     ) -> None:
-        """*bound* is a socket that is bound already, where several processes serve one address."""
+        """*bound* is a socket that is already bound, for when several processes serve one address."""
         self._socket = bound or listen(section, settings.host, settings.port)
         config = uvicorn.Config(
             app,
@@ -90,7 +90,7 @@ class Listener:
 
     @property
     def address(self) -> str:
-        """Where it listens, as in `http://127.0.0.1:9464`."""
+        """Where it listens, such as `http://127.0.0.1:9464`."""
         return address_of(self._socket, self._scheme)
 
     async def is_serving(self, running: asyncio.Task[None]) -> None:
@@ -121,12 +121,12 @@ class Pages(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Come to an end."""
+        """End `run`."""
         ...
 
 
 MakePages = Callable[[HttpSettings, CollectorRegistry, Readiness], Pages]
-"""Makes them for a registry of metrics and the states of the parts."""
+"""Makes the pages for a registry of metrics and the states of the parts."""
 
 
 class HttpServer(Listener):
@@ -139,32 +139,32 @@ class HttpServer(Listener):
 
 
 class _Prompt(H11Protocol):
-    """Ends a connection on which nothing is asked in time, and one on which nobody reads what was asked for.
+    """Ends a connection on which no request comes in time, and one on which nobody reads the answer.
 
-    A few hundred of either would keep everybody else out. Who reads slowly gets the whole answer.
+    A few hundred of either would keep everybody else out. A client that reads slowly gets the whole answer.
     """
 
     _waiting: asyncio.TimerHandle | None = None
     _unread: int = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody connects."""
+        """A client has connected."""
         super().connection_made(transport)
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """They have gone."""
+        """The client has gone."""
         super().connection_lost(exc)
         if self._waiting is not None:
             self._waiting.cancel()
 
     def on_response_complete(self) -> None:
-        """They have their answer, or it is on its way to them."""
+        """The client has its answer, or it is on its way."""
         super().on_response_complete()
         self._await_request()
 
     def _await_request(self) -> None:
-        # The server's own timer for this begins after an answer, and ends with the first byte of whatever comes.
+        # The server's own timer only starts after an answer, and ends with the first byte of whatever comes.
         self._unread = 0
         self._look_later()
 
@@ -179,7 +179,7 @@ class _Prompt(H11Protocol):
             self.transport.abort()
             return
         if self.cycle.response_complete:
-            self.transport.close()  # and not at once: under TLS, what is left of the answer is not seen from here
+            self.transport.close()  # not abort: under TLS, the rest of the answer is not seen from here
         self._look_later()
 
 
@@ -203,13 +203,13 @@ class _NoSignals:
 
 
 def address_of(bound: socket.socket, scheme: str) -> str:
-    """The address of a socket as people type it."""
+    """The address of a bound socket, as people type it."""
     host, port = bound.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def listen(section: str, host: str, port: int) -> socket.socket:
-    """Bind before anything else starts, so that a taken port is an error people see.
+    """Bind before anything else starts, so that people see that a port is taken.
 
     Raises:
         CollectorError: the address cannot be listened on.
@@ -225,7 +225,7 @@ def listen(section: str, host: str, port: int) -> socket.socket:
             f"{section}: cannot listen on {host}:{port}: {error.strerror}. "
             f"Choose another {section}.port (0 for a free one) or stop what uses it."
         ) from None
-    except (TypeError, ValueError):  # of a text that can be no name
+    except (TypeError, ValueError):  # for a text that cannot be a name
         listening.close()
         raise CollectorError(
             f"{section}: found {host!a} as host, expected an address or a name of this machine. Set {section}.host"

@@ -13,7 +13,7 @@ Format = Literal["bulk_data", "usp", "goform", "ubus", "collectd", "netjson"]
 WITH_FLAG: Final[tuple[Format, ...]] = ("goform", "ubus")
 """Formats that have a place for the flag (D1)."""
 NAMELESS: Final[tuple[Format, ...]] = ("goform", "ubus", "collectd", "netjson")
-"""Formats whose payloads do not say whose they are: what identifiers stand in them are looked up by, never believed."""
+"""Formats whose payloads do not name their router: identifiers in them are for look-ups and never believed."""
 OWN: Final = "ueip"
 
 
@@ -108,13 +108,13 @@ def _filter_faults(levels: list[str]) -> list[str]:
     faults = []
     if levels[0] in {OWN, "#", "+"} or levels[0].startswith("$"):
         faults.append(
-            f"topic: found '{levels[0]}' at its beginning, expected a level of its own beside '{OWN}'. "
-            f"Have its routers publish below a word of theirs, as in 'bulkdata/+'."
+            f"topic: found '{levels[0]}' at its beginning, expected a first level of its own, not '{OWN}'. "
+            f"Have its routers publish below another word, as in 'bulkdata/+'."
         )
     if any("#" in level and level != "#" for level in levels) or "#" in levels[:-1]:
         faults.append("topic: found '#' within, expected it alone and last. Use '+' for one level.")
     if any("+" in level and level != "+" for level in levels):
-        faults.append("topic: found '+' within a level, expected it alone. Leave the rest of that level away.")
+        faults.append("topic: found '+' within a level, expected it alone. Leave out the rest of that level.")
     return faults
 
 
@@ -137,7 +137,7 @@ def _zone_faults(name: str) -> list[str]:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        expected = "an IANA name as in 'Asia/Shanghai'"
+        expected = "an IANA name such as 'Asia/Shanghai'"
         return [f"time_zone: found no such zone, expected {expected}. Correct it or remove it."]
     return []
 
@@ -145,7 +145,7 @@ def _zone_faults(name: str) -> list[str]:
 def source_faults(
     sources: Sequence[SourceSettings], by_ledger: Callable[[], bool], sender_property: Callable[[], str | None]
 ) -> list[str]:
-    """What is wrong with sources beside each other and the rest of the settings.
+    """What is wrong between sources, and between them and the other settings.
 
     *by_ledger* says whether they may rest on the ledger alone (D3), *sender_property* where the broker names senders.
     """

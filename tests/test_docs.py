@@ -354,7 +354,7 @@ FAULTS = [
     "sources.entry 'lab': router_level: found none, expected the level of the topic that is the router, counted from",
     "sources.entry 'homes': topic: found '#' within, expected it alone and last. Use '+' for one level.\n",
     "sources.entry 'homes': router_level: found 9, expected at most 3, as many as the filter has. Correct it, or end ",
-    "sources.entry 'homes': time_zone: found no such zone, expected an IANA name as in 'Asia/Shanghai'. Correct it",
-    "sources.entry 'ours': topic: found 'ueip' at its beginning, expected a level of its own beside 'ueip'. Have its",
+    "sources.entry 'homes': time_zone: found no such zone, expected an IANA name such as 'Asia/Shanghai'. Corre",
+    "sources.entry 'ours': topic: found 'ueip' at its beginning, expected a first level of its own, not 'ueip'. Have",
     'flag: found "message", expected "ledger": netjson has no place for a flag (D3). Remove the line; with',
 ]

@@ -1,1 +1,1 @@
-"""What people may ask for: acts of consent by the API and the command, erasure, holds."""
+"""What people may ask for: acts of consent by API and command line, erasure, holds."""

@@ -1,6 +1,6 @@
-"""From an act of consent to the events of the ledgers it concerns; the same for the API and the command.
+"""From an act of consent to the events of the ledgers it concerns; the same for the API and the command line.
 
-Rule 1: a join goes to its country's ledger, and meets every demand that a join on the consent topic meets.
+Rule 1: a join goes to its country's ledger, and has to meet everything that is asked of a join on the consent topic.
 Rule 2: any other act goes to every ledger that knows the router, by whatever it is called: topic, serial, IMEI or MAC.
 """
 
@@ -36,9 +36,9 @@ class ActRules(Sealed, frozen=True):
 def direct_events(
     document: NamedDocument, received_at: int, rules: ActRules, *, actor_auth: str
 ) -> Events | DropReason:
-    """The events for the router of the name given, one a region, or why the act is refused.
+    """The events for the router with the name given, one a region, or why the act is refused.
 
-    Under a name that is no topic's nothing ever comes: it joins nothing (`unknown_topic`), and leaves no trace.
+    Nothing can ever arrive under a name that no topic can have: it joins nothing (`unknown_topic`) and leaves no trace.
     """
     is_topic = ROUTER.fullmatch(document.router) is not None
     if document.action == "join" and not is_topic:
@@ -60,7 +60,7 @@ def direct_events(
 def further_events(
     event: ConsentEvent, event_id: str, known: Sequence[Router], keys: Pseudonymiser
 ) -> list[ConsentEvent]:
-    """The same act for the other routers of a region that are known by the name given, *event* being the direct one."""
+    """The same act for the other routers of a region that are known by the name given; *event* is the direct one."""
     direct = (event.identity.device_ref, *event.identity.older)
     refs = {router.standing.device_ref: router.standing.key_id for router in known}
     reached = next((ref for ref in direct if ref in refs), None)
@@ -83,5 +83,5 @@ def _of_another(event: ConsentEvent, identity: Identity, event_id: str, keys: Ps
 
 
 def most_telling(results: Iterable[Result]) -> Result:
-    """What to say of an act that came to several routers or regions: that it did something, if it did anywhere."""
+    """The result to report for an act on several routers or regions: that it did something, if it did so anywhere."""
     return min(results, key=_RANK.index, default=Result.WITHOUT_EFFECT)

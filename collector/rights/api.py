@@ -1,7 +1,7 @@
 """The HTTP API for acts of consent: `POST /v1/consent`, and `POST /v1/consent/state` to ask what a ledger says.
 
-Rule 1: nothing without the secret, asked for before the body is read, compared in constant time.
-Rule 2: no identifier goes into a URL, for those are written into the logs of others, and none comes back in an answer.
+Rule 1: nothing without the secret, which is checked before the body is read, in constant time.
+Rule 2: no identifier goes into a URL, because others log URLs, and none comes back in an answer.
 Rule 3: 200 says that every ledger concerned has the act, durably; what is not durable is 503, and may be sent again.
 """
 
@@ -42,7 +42,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def make_api(desk: Desk, tokens: Sequence[bytes], answers: Counter[int]) -> Starlette:
-    """The application; *tokens* are the secrets that open it, *answers* is told the status of every answer."""
+    """The application; *tokens* are the secrets that open it, *answers* counts the answers by status."""
     digests = [sha256(token).digest() for token in tokens]
 
     async def acts(request: Request) -> Response:
@@ -87,7 +87,7 @@ def make_api(desk: Desk, tokens: Sequence[bytes], answers: Counter[int]) -> Star
 def _authenticate(request: Request, digests: Sequence[bytes]) -> None:
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     digest = sha256(shown.strip().encode("latin-1", "replace")).digest()
-    # Each is compared, whole: neither how long it takes nor which one fits tells anything of a secret.
+    # Every one is compared, as a whole, so that the time taken tells nothing about a secret or which one fits.
     fits = [hmac.compare_digest(digest, known) for known in digests]
     if scheme.lower() != "bearer" or not any(fits):
         raise Problem(401, "unauthorized", "Show a secret of api.token_file: Authorization: Bearer <secret>.")
@@ -97,7 +97,7 @@ async def _document(request: Request, model: type[M]) -> M:
     """The body, read within limits and checked.
 
     Raises:
-        Problem: it is too large, too slow, no strict JSON, or says what the model does not take.
+        Problem: it is too large, too slow, not strict JSON, or not what the model takes.
     """
     body = await _body(request)
     try:
@@ -126,7 +126,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _faults(error: ValidationError, model: type[BaseModel]) -> dict[str, str]:
-    """What was expected, by field of ours; never a key or a value that was sent."""
+    """What was expected, by the names of our fields; never a key or a value that was sent."""
     faults = {}
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = str(fault["loc"][0]) if fault["loc"] else ""

@@ -1,9 +1,9 @@
-"""Carries out acts of consent in a running collector, through the writers, as those of the consent topic go.
+"""Carries out acts of consent in a running collector, through the writers, like those from the consent topic.
 
 Rule 1: nobody is told that an act is recorded before it is durable in the ledger.
-Rule 2: an act whose ledger does not answer in time is not taken back: it is still tried, and the caller who sends it
-        again is told that it is there (`event_id`), as long as the ledger knows the router by the name given: what is
-        no topic's goes with the last record.
+Rule 2: an act whose ledger does not answer in time is not taken back: it is still tried, and a caller who sends it
+        again is told that it is there (`event_id`), as long as the ledger knows the router by the name given: one
+        that is not a topic's is forgotten with the last record.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ MOST_PENDING: Final = 1000
 """Acts that may wait for a ledger at once; bounds memory while one is away."""
 _SIZE: Final = 1024
 Decision = dict[Region, Result | None]
-"""What the ledger of each region made of an act; None where it did not answer in time."""
+"""What each region's ledger made of an act; None where it did not answer in time."""
 
 
 class Desk:
@@ -62,16 +62,16 @@ class Desk:
         if isinstance(direct, DropReason):
             return direct
         if document.action in DATED and self._clock.look():
-            # It could not be dated. What closes the gate is not kept waiting (K38).
+            # It would be dated too early. What closes the gate does not wait for the clock (K38).
             return {region: None for region, _ in direct}
-        # At once, before anybody is looked up: what closes the gate does not wait for a store that hangs.
+        # Before any router is looked up: what closes the gate must not wait for a store that hangs.
         begun = [(region, event, self._submit(region, event)) for region, event in direct]
         answers = await asyncio.gather(*(self._answer(document, *one) for one in begun))
         self._clear_retained(document, answers)
         return {region: answer for (region, _), answer in zip(direct, answers, strict=True)}
 
     def _clear_retained(self, document: DeskDocument, answers: Iterable[Result | None]) -> None:
-        """Of who has left the broker is to keep no report either (4.5); a repetition may be for one that it kept."""
+        """The broker must not keep a report of a router that left (4.5); on a repetition too, it may still have one."""
         left = document.action not in OPENING and not {Result.RECORDED, Result.REPEATED}.isdisjoint(answers)
         if left and ROUTER.fullmatch(document.router):
             self._clear(report_topic(document.router))
@@ -79,7 +79,7 @@ class Desk:
     async def _answer(
         self, document: DeskDocument, region: Region, event: ConsentEvent, begun: asyncio.Future[Result] | None
     ) -> Result | None:
-        """What the ledger of a region makes of an act, and of the same for whom else it knows by that name."""
+        """What a region's ledger makes of an act, and of the same for the other routers it knows by that name."""
         waiting = [begun]
         try:
             async with asyncio.timeout(self._patience):
@@ -95,13 +95,13 @@ class Desk:
         return most_telling(results) if len(results) == len(waiting) else None
 
     def stop(self) -> None:
-        """The writers have stopped: who still waits is told that the ledger did not answer."""
+        """The writers have stopped: callers that still wait are told that the ledger did not answer."""
         pending, self._pending = self._pending, {}
         for waiting in pending.values():
             _give_up(waiting, "the collector stops")
 
     async def standings(self, router: str, at: int) -> dict[Region, list[Standing] | None]:
-        """How the routers known by a name stand at a time, by each region's ledger; None where it cannot be read."""
+        """The standings, at a time, of the routers known by a name, by region; None where a ledger cannot be read."""
         regions = list(self._writers)
         found = await asyncio.gather(*(self._standings(region, router, at) for region in regions))
         return dict(zip(regions, found, strict=True))
@@ -119,7 +119,7 @@ class Desk:
         return await self._writers[region].store.find(refs_of(router, self._rules.pseudonyms[region]))
 
     def _submit(self, region: Region, event: ConsentEvent) -> asyncio.Future[Result] | None:
-        """Give an event to the writer; the same act that waits already is not given twice. None: too many wait."""
+        """Give an event to the writer, unless the same act already waits; None if too many wait."""
         key = region, event.event_ref
         waiting = self._pending.get(key)
         if waiting is not None:
@@ -152,11 +152,11 @@ class _Settled:
         self._done = done
 
     def complete(self) -> None:
-        """It was decided on, or has nothing that it could end."""
+        """It was decided, or there was nothing that it could end."""
         self._done()
 
     def leave(self) -> bool:
-        """Nobody would send it again."""
+        """No: nobody would send it again."""
         return False
 
 

@@ -1,7 +1,7 @@
-"""An act of consent as the API and the command take it: what an event on the consent topic says, and more.
+"""An act of consent as the API and the command line take it: what an event on the consent topic says, and more.
 
-Rule 1: no free text; everything that reaches the ledger is a code or has a form.
-Rule 2: what only the rights desk may do says so itself, by its channel.
+Rule 1: no free text; everything that reaches the ledger is a code or has a fixed form.
+Rule 2: an act that only the rights desk may do names the rights desk as its channel.
 """
 
 import re
@@ -13,10 +13,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from collector.formats.consent_event import ActDocument
 
 IDENTIFIER: Final = r"^[A-Za-z0-9._:-]{1,64}$"
-"""What a router may be called: its topic's name, serial, IMEI or MAC."""
+"""How a router may be named: by its topic, serial number, IMEI or MAC."""
 _ROUTER: Final = "The router: its name in its topics, its serial number, its IMEI or its MAC."
 DESK_ONLY: Final = frozenset({"void", "restrict", "unrestrict"})
-"""Acts that are decided on, not clicked."""
+"""Acts that somebody decides, not ones that an owner clicks."""
 REFERENCE: Final = r"^[A-Z]{2,8}(-[A-Z0-9]{1,12}){1,3}$"
 """What the reference of a legal hold looks like: `CASE-2026-017`."""
 _SHORTEST_NAME: Final = 4
@@ -38,10 +38,10 @@ class NamedDocument(ActDocument):
     @field_validator("time", mode="before")
     @classmethod
     def _written_out(cls, when: object) -> object:
-        # A number, also one that is a text, would be taken for seconds since 1970.
+        # A number, even as text, would be taken for seconds since 1970.
         if when is None or isinstance(when, datetime) or (isinstance(when, str) and _DATE.match(when)):
             return when
-        raise ValueError("expected a time as in 2026-03-01T12:00:00Z")
+        raise ValueError("expected a time such as 2026-03-01T12:00:00Z")
 
 
 class DeskDocument(NamedDocument):
@@ -70,7 +70,7 @@ class HoldDocument(NamedDocument):
     def _names_nobody(self) -> Self:
         name, reference = (_letters(text) for text in (self.router, self.reference))
         if len(name) >= _SHORTEST_NAME and name in reference:
-            raise ValueError("reference: holds the router's own name, which is not to stand in the ledger")
+            raise ValueError("reference: contains the router's own name, which must not be in the ledger")
         return self
 
 

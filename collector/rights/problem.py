@@ -1,4 +1,4 @@
-"""Answers of the API that are not 200: one form for all of them, and nothing in it of what was sent."""
+"""Answers of the API that are not 200: one form for all of them, with nothing in it of what was sent."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -11,12 +11,12 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 def json_response(status: int, content: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    """JSON that nobody keeps on the way."""
+    """A JSON answer that nothing on the way may store."""
     return Response(orjson.dumps(content), status, {**_HEADERS, **(headers or {})}, "application/json")
 
 
 class Problem(Exception):
-    """Why a request is not carried out: a code for programs, a sentence for people, what was expected by field."""
+    """Why a request is refused: a code for programs, a sentence for people, and what was expected, by field."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Problem(Exception):
             self._content["regions"] = regions
 
     def response(self) -> Response:
-        """The answer that says so."""
+        """The HTTP answer."""
         headers = {}
         if self.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
@@ -50,6 +50,6 @@ class Problem(Exception):
 
 
 def problem_of(status: int) -> Problem:
-    """For what nobody of ours was asked: a path or a method that is not there."""
+    """The problem for a request that none of our handlers takes: no such path or method."""
     words = HTTPStatus(status)
     return Problem(status, words.name.lower(), f"{words.phrase}.")

@@ -15,7 +15,7 @@ Report = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time that a report tells of: from the turn before it to its own."""
+    """The time that a report covers: from the previous turn to its own."""
 
     since: datetime
     until: datetime
@@ -50,7 +50,7 @@ def _group(report: Report, name: str) -> dict[str, object]:
 
 
 def _tell(report: Report, span: Span, rng: Random, rate_an_hour: float, event: Callable[[], Event]) -> list[datetime]:
-    """Add what happened in the time that the report tells of, at a rate that no report changes; returns when."""
+    """Add what happened in the time that the report covers, at a rate that no report changes; return when."""
     events = report.setdefault("events", [])
     assert isinstance(events, list)
     times = []
@@ -189,7 +189,7 @@ def _take_bad_firmware(router: Router, _rng: Random) -> None:
 
 
 BAD_UPDATE = Ailment("bad_update", _take_bad_firmware)
-"""Takes the firmware that is bad on purpose: not one fault but a version's, for surveys of a fleet."""
+"""Takes the firmware that is bad on purpose: not a router's fault but a version's, for surveys of a fleet."""
 AILMENTS = (
     Ailment("signal_weak", _weak),
     Ailment("signal_interfered", _interfered),

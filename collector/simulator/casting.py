@@ -47,7 +47,7 @@ class Part:
         return self.habit in _LEAVING
 
     def highlight(self) -> Highlight:
-        """Return the part as it is told to people."""
+        """Return the part as people are told of it."""
         identity = self.build.identity
         return Highlight(identity.serial, identity.imei, self.build.place.country, self.story or "")
 

@@ -2,7 +2,7 @@
 
 Rule 1: same size, seed and start, and same times of the rounds: same messages, to the byte.
 Rule 2: a message id holds the start time, so it is unique for ever, also across runs with the same seed.
-Rule 3: what is well-behaved never speaks of the future, nor of a time before the report it sent last.
+Rule 3: a well-behaved router never speaks of the future, nor of a time before its last report.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ POLICY_VERSION = "2020-03-14"
 POLICY_DIGEST = "6a4c8feffed9c0456bf70cc5dac36d9e9fce9f125d16cff236275faed7d9b766"
 """SHA-256 of its English text, as a router's firmware has it built in."""
 _FAIR_DBM = -100.0
-"""A level that its walk does not make weak."""
+"""A level from which its random walk does not make it weak."""
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Fleet:
         """
         Yield what every router sends at *now*: a report, or whatever its habit makes of one.
 
-        Raises ValueError if *now* lies before the round before: routers do not live backwards.
+        Raises ValueError if *now* lies before the last round: routers do not live backwards.
         """
         now = now.astimezone(UTC)
         if now < self._now:
@@ -135,8 +135,8 @@ class Fleet:
 
 
 def _keep_to_the_story(router: Router) -> None:
-    """Take away the faults that chance deals out and that would be told before the one of the story."""
-    # No WAN address that is drawn lies in there.
+    """Take away the faults that chance deals out and that a diagnosis would name before that of the story."""
+    # No WAN address is ever drawn from this range.
     router.link.addresses["lan_ipv4"] = "192.168.32.1/24"
     if not router.build.poor_coverage:
         router.radio.base_dbm = max(_FAIR_DBM, router.radio.base_dbm)

@@ -23,7 +23,7 @@ class Life:
     away: tuple[datetime, datetime] | None
     """When it lies in a drawer."""
     outage: tuple[datetime, datetime] | None
-    """When it measures and cannot deliver: what waited comes at once afterwards."""
+    """When it measures but cannot deliver: afterwards all that waited comes at once."""
     updated_at: datetime | None
     """When it takes the version that is offered; the offer came some days before."""
     guests: tuple[datetime, datetime] | None
@@ -58,7 +58,7 @@ class Life:
         )
 
     def settle(self, router: Router) -> None:
-        """Let it begin with the version before, if it is to be updated."""
+        """Let it begin with an older version, if it is to be updated."""
         if self.updated_at is not None:
             before = next((f for f in router.build.model.firmware if not f.bad), None)
             if before is not None:
@@ -95,7 +95,7 @@ class Life:
         due = [(at, event) for at, event in self.mishaps if at < now]
         self.mishaps = [(at, event) for at, event in self.mishaps if at >= now]
         for at, event in due:
-            # One that lies before the last turn happened while the router was off, and did not.
+            # A mishap before the last turn fell into a time when the router was off: it did not happen.
             if at >= since:
                 events = report.setdefault("events", [])
                 assert isinstance(events, list)

@@ -62,7 +62,7 @@ def _country_unusable(draft: Draft) -> None:
 
 
 def _roams_across(draft: Draft) -> None:
-    # Two days at home, two abroad, as it were: the timeline shows a gap, not a router that never was.
+    # As if two days at home, two abroad: the timeline shows a gap, not a router that was never there.
     if draft.number % 4 < 2:
         return
     abroad = {"plmn": "26201" if draft.report["country"] == "CN" else "46000", "roaming_state": "international"}

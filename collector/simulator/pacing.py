@@ -55,7 +55,7 @@ class Tally:
 
     @property
     def reports(self) -> int:
-        """Of what was sent, what is no act of consent."""
+        """How much of what was sent is not an act of consent."""
         return self.expectations.total() - self.expectations[CONSENT]
 
 
@@ -121,7 +121,7 @@ def _settle(publisher: Publisher, stop: threading.Event) -> None:
     try:
         publisher.wait(_STOPPED_SECONDS if stop.is_set() else _LAST_WORDS_SECONDS)
     except SimulationError:
-        # Who stops a run has said that the rest does not matter; the tally shows what was not acknowledged.
+        # Whoever stops a run has said that the rest does not matter; the tally shows what was not acknowledged.
         if not stop.is_set():
             raise
 

@@ -36,7 +36,7 @@ class Draft:
     topic: str
     report: dict[str, object]
     number: int
-    """The how-manieth report of its router, from 0: what misbehaves now and then goes by it."""
+    """The number of the report among those of its router, from 0; habits that show only at times go by it."""
     expectation: str = STORED
     retain: bool = False
     truncate: bool = False

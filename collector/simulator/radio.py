@@ -72,7 +72,7 @@ class Radio:
         }
 
     def speeds(self, load: float) -> tuple[int, int]:
-        """Return downlink and uplink in bytes a second: what the cell leaves over times what the household asks for."""
+        """Return downlink and uplink in bytes a second: what the cell leaves, times what the household asks for."""
         quality = _within((self.level_dbm + 125) / 40, 0.03, 1)
         offered = _PEAK_DOWNLINK[self.rat] * quality * (1 - 0.75 * load)
         wanted = self.rng.betavariate(1.1, 6) * (0.3 + load)

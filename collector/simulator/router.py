@@ -1,7 +1,7 @@
-"""One router that behaves: it lives from round to round and says in a report how it fared.
+"""One router that behaves: it lives from round to round and reports how it fared.
 
 Rule 1: time only moves forward, and no report holds anything older than the one before it or newer than itself.
-Rule 2: a router knows no clock and no chance but what it is given, so the same seed gives the same life.
+Rule 2: a router has no clock and no randomness but what it is given, so the same seed gives the same life.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Build:
 
 @dataclass(slots=True)
 class Router:
-    """A router's state; `advance` moves it, `report` tells it."""
+    """A router's state; `advance` moves it on, `report` tells it."""
 
     rng: Random
     build: Build
@@ -89,7 +89,7 @@ class Router:
         self.lived_until = max(now, self.lived_until)
 
     def forget(self, until: datetime) -> None:
-        """Tell of nothing that happened or happens up to *until*: its owner is not in the programme before."""
+        """Say nothing of what happens up to *until*: before that its owner is not in the programme."""
         self.events.clear()
         self.sessions.forget(until)
         self.lived_until = max(until, self.lived_until)

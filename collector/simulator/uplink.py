@@ -14,7 +14,7 @@ _GIB = 1 << 30
 
 def stamp(when: datetime) -> str:
     """
-    Return *when* in the one spelling the wire format knows.
+    Return *when* in the only spelling the wire format knows.
 
     >>> from datetime import UTC
     >>> stamp(datetime(2026, 11, 21, 17, 0, 0, 999_999, tzinfo=UTC))
@@ -129,7 +129,7 @@ class Sessions:
         self.next_at = now + timedelta(seconds=self.rng.randrange(*self.every_seconds))
 
     def forget(self, now: datetime) -> None:
-        """Know of no session that began by *now*."""
+        """Forget the sessions that began by *now*."""
         self.started, self.total = None, 0
         self.next_at = max(self.next_at, now + timedelta(seconds=60))
 

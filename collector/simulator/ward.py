@@ -3,9 +3,9 @@
 The fleet is for showing what a collector does; the ward is for measuring what a diagnosis finds. What was planted, and
 from when on, is kept here and sent nowhere.
 
-Rule 1: a healthy router is no ideal one: its days have evenings, its owner pulls the plug, its modem reports nonsense
-        now and then, its reports come late or not at all, its software is updated days after others'.
-Rule 2: a planted fault changes what the router does from a time on, never how it is reported upon.
+Rule 1: a healthy router is not an ideal one: its days have evenings, its owner pulls the plug, its modem reports
+        nonsense now and then, its reports come late or not at all, its software is updated days after others'.
+Rule 2: a planted fault changes what the router does from some time on, never how that is reported.
 Rule 3: nothing here knows the rules of the diagnosis or their thresholds.
 """
 
@@ -25,7 +25,7 @@ from collector.simulator.router import Build, Router
 from collector.simulator.uplink import stamp
 from collector.simulator.world import PLACES, Place
 
-_SETTLED_HOURS = (20, 40)  # from the start of the ward to the onset of a fault: there is a before to see
+_SETTLED_HOURS = (20, 40)  # from the start of the ward to the onset of a fault, so that there is a time before it
 # An hour; a healthy router loses its network every three or four days and restarts once in a month or two.
 _CALM = Rates(disconnect=0.012, reboot=0.0008, driver_error=0.004, outdated=0.0, short_range=0.0, abnormal=0.004)
 
@@ -58,11 +58,11 @@ class Patient:
 
     @property
     def planted(self) -> str | None:
-        """The name of its fault, None of a healthy router."""
+        """The name of its fault; None for a healthy router."""
         return self.ailment.name if self.ailment else None
 
     def turn(self, now: datetime) -> Iterator[Delivery]:
-        """Live until *now*, and send what it sends."""
+        """Live until *now*; yield what it sends."""
         span, self.turned = Span(self.turned, now), now
         self._fall_ill(now)
         if self.life.is_off(now):
@@ -152,9 +152,9 @@ class Ward:
 
 
 def _make_healthy(router: Router, life: Life, rng: Random) -> None:
-    """Take away what the fleet draws at random and is a fault, or somebody's bad choice."""
+    """Take away the faults and bad choices that the fleet draws at random."""
     router.rates = _CALM
-    # In between lies a grey zone, of which nobody could say whether it is ill: neither here nor planted.
+    # Between healthy and planted levels lies a grey zone that nobody could call either: no router is put there.
     router.radio.base_dbm = min(-72.0, max(-106.0, rng.gauss(-93, 9)))
     router.link.addresses = {**router.link.addresses, "lan_ipv4": f"192.168.{rng.randint(32, 250)}.1/24"}
     router.link.limit_bytes = 2**62  # out of reach, however long the ward lasts

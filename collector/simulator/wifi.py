@@ -29,7 +29,7 @@ class Wifi:
     association_failures: int = 0
     codes: Reading = field(default_factory=dict)
     errors_per_hour: float = _DRIVER_ERRORS_PER_HOUR
-    """Of a good driver."""
+    """Errors an hour of a good driver."""
 
     @classmethod
     def draw(cls, rng: Random, identity: Identity, country: str, *, bad_driver: bool) -> "Wifi":
@@ -59,7 +59,7 @@ class Wifi:
         self.codes = {}
 
     def error_code(self) -> int:
-        """Return the code the driver fails with; the bad one has a code of its own liking."""
+        """Return the code the driver fails with; the bad one has a favourite."""
         return _BAD_DRIVER_CODE if self.bad_driver else self.rng.choice(_DRIVER_CODES)
 
     def reading(self) -> Reading:

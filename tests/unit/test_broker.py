@@ -81,7 +81,7 @@ def test_why_a_broker_did_not_start_is_said_in_its_words(tmp_path: Path, monkeyp
 def test_two_brokers_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits there is in one file, which each would write over; afterwards it is free."""
     first, second = instead(tmp_path, monkeypatch, TALKER), LocalBroker(tmp_path / "broker")
-    with first, pytest.raises(CollectorError, match="in use by another one"):
+    with first, pytest.raises(CollectorError, match="in use by another broker"):
         second.start()
     with second:
         pass
