@@ -35,7 +35,7 @@ json_option: Final = click.option("--json", "as_document", is_flag=True, help="J
 
 @click.group("audit")
 def audit_group() -> None:
-    """Look at the audit logs, of who read which router, when and why (one a region), and of accounts and sign-ins."""
+    """Look at the audit logs: one a region, of who read which router, when and why; one of accounts and sign-ins."""
 
 
 @audit_group.command("verify")

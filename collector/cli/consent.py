@@ -27,21 +27,21 @@ class Kind(NamedTuple):
 
 _ERASES: Final = "closes its gate and erases its records"
 KINDS: Final = {
-    Action.EXIT: Kind(f"The owner of ROUTER has left the programme: {_ERASES}, at once.", _ERASES),
-    Action.VOID: Kind(f"The consent of ROUTER was never valid, such as a child's: {_ERASES}, all of them.", _ERASES),
-    Action.UNBIND: Kind(f"ROUTER was unbound from its owner's account: {_ERASES}.", _ERASES),
-    Action.CANCEL: Kind(f"The account of ROUTER's owner was cancelled: {_ERASES}.", _ERASES),
+    Action.EXIT: Kind(f"Record that the owner of ROUTER has left: {_ERASES}, at once.", _ERASES),
+    Action.VOID: Kind(f"Record that ROUTER's consent was never valid, as a child's: {_ERASES}, all of them.", _ERASES),
+    Action.UNBIND: Kind(f"Record that ROUTER was unbound from its owner's account: {_ERASES}.", _ERASES),
+    Action.CANCEL: Kind(f"Record that the account of ROUTER's owner was cancelled: {_ERASES}.", _ERASES),
     Action.ERASE: Kind(
         "Erase what was received from ROUTER until now; its owner stays in the programme.", "erases its records"
     ),
-    Action.RESTRICT: Kind("Let nothing of ROUTER be used for now: its gate is closed, its records cannot be read."),
+    Action.RESTRICT: Kind("Let nothing of ROUTER be used for now: closes its gate, its records cannot be read."),
     Action.UNRESTRICT: Kind("End a restriction: what ROUTER sends from now on is taken, its records can be read."),
 }
 
 
 @click.group("consent")
 def consent_group() -> None:
-    """Record an act of consent for ROUTER: its serial number, IMEI, MAC, or the name in its topics.
+    """Record an act of consent for ROUTER, named by its serial number, IMEI, MAC or the name in its topics.
 
     A running collector obeys from its next commit on, for messages it has already received too. Exits with 1 if no
     region served here knows the router or a join has no effect, and with 3 if a store could not be reached.
@@ -51,7 +51,7 @@ def consent_group() -> None:
 def _options(command: Command) -> Command:
     for option in (
         click.option("--reason", type=click.Choice(get_args(Reason)), help="Kept with the act as evidence."),
-        click.option("--event-id", help="Id of the act: with the same id, it is recorded once. A new one by default."),
+        click.option("--event-id", help="Id of the act: the same id is recorded only once. A new one by default."),
         config_option,
         click.argument("router", metavar="ROUTER"),
     ):
@@ -90,15 +90,27 @@ def _closing(action: Action, kind: Kind, name: str | None = None) -> click.Comma
 @click.option(
     "--country", type=Country(), metavar="CC", required=True, help="ISO code; the join goes to its region's ledger."
 )
-@click.option("--channel", type=click.Choice(["app", "webui", "rights_desk"]), default="rights_desk", show_default=True)
+@click.option(
+    "--channel",
+    type=click.Choice(["app", "webui", "rights_desk"]),
+    default="rights_desk",
+    show_default=True,
+    help="Where the owner joined.",
+)
 @click.option("--policy-version", help="Version of the notice that was shown.")
 @click.option("--policy-digest", help="SHA-256 of the text that was shown, hex.")
 @click.option("--language", help="Language of that text, BCP 47.")
-@click.option("--storage-region", "storage_regions", multiple=True, type=click.Choice(list(map(str, Region))))
+@click.option(
+    "--storage-region",
+    "storage_regions",
+    multiple=True,
+    type=click.Choice(list(map(str, Region))),
+    help="A region where the owner agreed to have records stored; may be given several times.",
+)
 @click.option("--adult-or-guardian", type=click.Choice(["adult", "guardian"]), help="Who attested to being of age.")
 @_options
 def join_command(router: str, config: Path | None, **said: Any) -> None:
-    """The owner of ROUTER has joined. ROUTER is the name in its topics."""
+    """Record that the owner of ROUTER has joined. ROUTER is the name in its topics."""
     carry_out(config, router, action=Action.JOIN, time=datetime.fromtimestamp(time.time(), UTC), **said)
 
 

@@ -24,7 +24,7 @@ class ConsoleNotInstalled(CollectorError):
 @click.command("console")
 @config_option
 def console_command(config: Path | None) -> None:
-    """Serve the console until SIGTERM or Ctrl-C: web pages for engineers and others, and the API beneath them.
+    """Serve the console, its web pages and their API, until SIGTERM or Ctrl-C.
 
     It reads the stores and writes the audit log, whether or not the collector is running. Who may sign in is set with
     `ueip user`, or by the provider of console.oidc.

@@ -40,9 +40,7 @@ _KIND_COLOURS: Final = {Kind.GAP: "dim", Kind.RECORDS: "dim", Kind.EVENT: "yello
 @click.argument("identifier", metavar="SERIAL|IMEI")
 @config_option
 @click.option("--since", "window", type=Duration(), default="7d", show_default=True, help="How far back: 90m, 12h, 7d.")
-@click.option(
-    "--entries", type=click.IntRange(0), default=40, show_default=True, help="Most entries of the timeline shown."
-)
+@click.option("--entries", type=click.IntRange(0), default=40, show_default=True, help="Most timeline entries shown.")
 @click.option("--json", "as_document", is_flag=True, help="JSON, for programs; see docs/engineer.md.")
 @reason_option
 def diagnose_command(

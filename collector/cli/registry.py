@@ -100,7 +100,11 @@ class _Office:
 @click.argument("router", metavar="ROUTER")
 @click.option("--country", type=Country(), metavar="CC", required=True, help="Its country, ISO 3166-1 alpha-2.")
 @click.option(
-    "--generation", type=click.IntRange(1, MOST_GENERATIONS), default=1, show_default=True, help="Number of its owner."
+    "--generation",
+    type=click.IntRange(1, MOST_GENERATIONS),
+    default=1,
+    show_default=True,
+    help="Which of its owners; 1 is the first.",
 )
 @config_option
 def add(router: str, country: str, generation: int, config: Path | None) -> None:

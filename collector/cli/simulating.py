@@ -24,8 +24,12 @@ from collector.simulator import Endpoint, Highlight, Progress, SimulationError, 
 @click.option("--key-file", type=click.Path(path_type=Path, exists=True), help="Its private key.")
 @click.option("--routers", type=click.IntRange(1, 100_000), default=60, show_default=True, help="Size of the fleet.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same fleet.")
-@click.option("--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Past hours to send first.")
-@click.option("--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Time between past rounds.")
+@click.option(
+    "--history-hours", type=Number(0, 160), default=2.0, show_default=True, help="Hours of the past to send first."
+)
+@click.option(
+    "--step-minutes", type=Number(1, 120), default=5.0, show_default=True, help="Minutes between rounds of the past."
+)
 @click.option("--interval", type=Number(0, 86_400), default=5.0, show_default=True, help="Seconds between live rounds.")
 @click.option("--rounds", type=click.IntRange(0), help="Number of live rounds; if not given, until Ctrl-C.")
 def simulate_command(

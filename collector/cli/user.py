@@ -122,7 +122,13 @@ def password_command(name: str, config: Path | None, *, password_stdin: bool) ->
 @click.argument("name")
 @config_option
 @click.option("--role", type=click.Choice([role.value for role in ACCOUNT_ROLES]), help="The new role.")
-@click.option("--region", "regions", type=click.Choice([r.value for r in Region]), multiple=True, help="The new ones.")
+@click.option(
+    "--region",
+    "regions",
+    type=click.Choice([r.value for r in Region]),
+    multiple=True,
+    help="A region that they may see; give all of them.",
+)
 def change_command(name: str, config: Path | None, role: str | None, regions: tuple[str, ...]) -> None:
     """Give an account another role or other regions; its sessions end."""
     changes: dict[str, Any] = {"role": Role(role)} if role else {}
@@ -156,7 +162,10 @@ def unlock_command(name: str, config: Path | None) -> None:
 @click.argument("name")
 @config_option
 def sign_out_command(name: str, config: Path | None) -> None:
-    """End every session of NAME, who may be a provider's. They can sign in again, unless locked there or here."""
+    """End every session of NAME, also of somebody whom a provider signed in.
+
+    They can sign in again; to prevent that, lock them at the provider, or here.
+    """
     settings = settings_of(config)
     now = int(time.time() * 1000)
 
