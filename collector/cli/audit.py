@@ -81,6 +81,8 @@ def show_command(
             write("".join(msgspec.json.encode(entry).decode() + "\n" for entry in entries))
         elif entries:
             out().print(_table(one, entries))
+        else:
+            out().print(f"[bold]{one}[/]: no entries")
 
 
 @audit_group.command("begin-anew")

@@ -72,7 +72,8 @@ class Publisher:
             self._client.connect(self._endpoint.host, self._endpoint.port, keepalive=30)
         except (OSError, ValueError) as error:
             raise SimulationError(
-                f"No broker answers at {self._endpoint} ({error}): start one there or give another address."
+                f"No broker answers at {self._endpoint} ({getattr(error, 'strerror', None) or error}): "
+                "start one there or give another address."
             ) from error
         self._client.loop_start()
         if not self._answered.wait(_CONNECT_SECONDS):

@@ -221,6 +221,7 @@ def test_entries_are_chosen_by_who_when_and_which(site: Path) -> None:
     assert [] == shown(site, "--who", "nobody-of-that-name")
     assert [] == shown(site, "--router", "ffff")
     assert entry["device_ref"][:12] in run(site, "audit", "show").out
+    assert "germany: no entries\n" == run(site, "audit", "show", "--log", "germany", "--who", "nobody").out
 
 
 def test_that_the_log_was_read_is_in_the_log(site: Path) -> None:
