@@ -14,6 +14,7 @@ from rich.text import Text
 
 from collector.config import Settings, load_settings
 from collector.errors import CollectorError
+from collector.model import DropReason
 
 FOLDER: Final = Path(".ueip")
 CANDIDATES: Final = (Path("collector.toml"), FOLDER / "collector.toml")
@@ -54,6 +55,13 @@ class Duration(click.ParamType[int]):
         if match is None or not int(match[1]):
             self.fail(f"found {value!r}, expected 1 to 9999 followed by m, h or d, such as 90m, 12h or 7d", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
+
+
+def why_no_region(refusal: DropReason) -> str:
+    """Why a country that somebody typed has no region; what drop reasons mean is said of messages."""
+    if refusal is DropReason.REGION_UNKNOWN:
+        return "Expected a country code that ISO 3166-1 assigns, such as DE."
+    return refusal.meaning
 
 
 class Country(click.ParamType[str]):

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from collector.cli.common import say, settings_of
+from collector.cli.common import say, settings_of, why_no_region
 from collector.clock import Clock
 from collector.config import Settings, read_keys
 from collector.consent.acts import DATED, ERASING
@@ -54,10 +54,10 @@ def carry_out(config: Path | None, router: str, **said: Any) -> None:
     keys = {region: Pseudonymiser(read_keys(settings.regions.of(region))) for region in settings.regions.enabled}
     gate = gate_rules(settings, policies_of(settings))
     rules = ActRules(region_map(settings), gate, keys, _registry(settings, document, keys))
+    _check_country(rules, document.country)
     events = direct_events(document, int(time.time() * 1000), rules, actor_auth=OPERATOR)
     if isinstance(events, DropReason):
         raise CollectorError(f"{document.action}: {events.meaning} Correct it; nothing was recorded.")
-    _check_country(rules, document.country)
     _report(document, *_record(settings, document, events, keys))
 
 
@@ -94,7 +94,7 @@ def _check_country(rules: ActRules, country: str | None) -> None:
     """Refuse a country that was given and is not served here."""
     region = None if country is None else rules.regions.home(country)
     if isinstance(region, DropReason):
-        raise CollectorError(f"--country: found {country!r}: {region.meaning}")
+        raise CollectorError(f"--country: found {country!r}. {why_no_region(region)}")
     if region is not None and region not in rules.pseudonyms:
         raise CollectorError(f"--country: {country} belongs to {region}, which is not served here")
 

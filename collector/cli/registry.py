@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from collector.cli.common import Country, config_option, out, say, settings_of
+from collector.cli.common import Country, config_option, out, say, settings_of, why_no_region
 from collector.config import Settings, read_keys
 from collector.errors import CollectorError, DataFault, StoreUnavailable
 from collector.formats.report import ROUTER
@@ -50,7 +50,7 @@ class _Office:
         if isinstance(region, DropReason):
             # If columns were mixed up, this is a router's name.
             found = f"'{country}'" if len(country) <= _LONGEST_CODE else "no country code"
-            return f"country: found {found}: {region.meaning}"
+            return f"country: found {found}. {why_no_region(region)}"
         return region if region in self.stores else f"country: '{country}' belongs to {region}, not served here"
 
     def listed(self, router: str) -> list[tuple[Region, Entry]]:

@@ -217,7 +217,7 @@ def test_a_join_from_before_the_exit_is_the_answer_no(site: Site, monkeypatch: p
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("exit", ROUTER, "--country", "XX"), "--country: found 'XX'"),
+        (("exit", ROUTER, "--country", "XX"), "--country: found 'XX'. Expected a country code that ISO 3166-1 assigns"),
         (("exit", "a/b"), "router: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),
         (("exit", "\udcff"), "router: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),
         (("exit", ROUTER, "--event-id", "a b"), "event-id: expected 1 to 64 of A-Z a-z 0-9 . _ : -"),

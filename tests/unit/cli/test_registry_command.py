@@ -44,7 +44,7 @@ def listed(site: Path, router: str) -> str:
         (b"ZTEREG0002,DE,1\nM\xfcnchen,DE,1\n", "fleet.csv: found text that is not UTF-8"),
         (b'"' + b"x" * 200_000 + b'",DE,1\n', "fleet.csv: field larger than field limit"),
         (b",DE\n", "line 3: ROUTER: expected the name in its topics"),
-        (b"ZTEREG0002\n", "line 3: country: found '': "),
+        (b"ZTEREG0002\n", "line 3: country: found ''. Expected a country code"),
         (b"ZTEREG0002,DE,0\n", "line 3: generation: expected a whole number, 1 to 10000"),
         (b"ZTEREG0002,DE,10001\n", "line 3: generation: expected a whole number, 1 to 10000"),
         (b"ZTEREG0002,DE,-1\n", "line 3: generation: expected a whole number, 1 to 10000"),
