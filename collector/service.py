@@ -32,7 +32,6 @@ PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
 """The names on /readyz of the connections to the broker."""
 SHUTDOWN_SECONDS: Final = 5.0
 """How long the commits under way are waited for at the end."""
-
 LEAVING_SECONDS: Final = 0.1
 """How often a collector that leaves checks whether all is delivered."""
 
@@ -54,9 +53,8 @@ class Service:
     ) -> None:
         """*wall* is the clock to go by, in seconds since 1970.
 
-        A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be
-        new (*is_new*): then no broker can know it, whatever the ledgers hold. The first of a machine (*is_first*) also
-        measures what commands do.
+        A worker has other *pages* than HTTP's, an *api_socket* that was bound for it, a *membership*, and may be new
+        (*is_new*): then no broker can know it. The first of a machine (*is_first*) also measures what commands do.
         """
         self.settings = settings
         self._membership = membership or Membership(settings.broker.share_group)
@@ -66,7 +64,7 @@ class Service:
         """Whether all that the broker and the spools had for it is delivered, and its sessions have ended."""
         self._clock = Clock(wall)
         self._stop = asyncio.Event()
-        self.rules = rules or make_rules(settings)
+        self.rules = rules = rules or make_rules(settings)
         self.metrics = Metrics(settings.regions.enabled)
         self.metrics.exits.of_commands = is_first
         self.http = pages(settings.http, self.metrics.registry, self.readiness)
@@ -86,7 +84,6 @@ class Service:
         )
         self._client = self._made_client()
         self._watch = self._made_watch()
-        rules = self.rules
         acts = ActRules(rules.regions, rules.gate, rules.pseudonyms, rules.registry)
         patience = settings.api.patience_seconds
         self._desk = Desk(acts, self._writers, patience_seconds=patience, clock=self._clock, clear=self._clear)

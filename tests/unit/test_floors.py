@@ -122,7 +122,7 @@ def test_the_simulator_shares_no_code_with_the_collector() -> None:
 
 
 def test_modules_stay_readable() -> None:
-    """A module that outgrows 300 lines wants a noun of its own."""
-    long = {str(path.relative_to(ROOT)) for path in MODULES if path.read_text("utf-8").count("\n") > 300}
+    """A module that outgrows 250 lines wants a noun of its own; one is a list of nouns already."""
+    long = {str(path.relative_to(ROOT)) for path in MODULES if path.read_text("utf-8").count("\n") > 250}
 
-    assert long == set()
+    assert long <= {"model.py"}
