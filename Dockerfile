@@ -1,4 +1,4 @@
-# Build: the packages, in an environment of their own. Nothing of this stage but that environment is kept.
+# Install the packages in an environment, which is all that the final image takes from this stage.
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md constraints.txt ./
@@ -12,7 +12,7 @@ RUN python3 -m venv --without-pip /opt/ueip \
 FROM python:3.11-slim
 COPY --from=build /opt/ueip /opt/ueip
 ENV PATH=/opt/ueip/bin:$PATH PYTHONUNBUFFERED=1
-# Numbers, so that Kubernetes can see that it is not root; the collector writes to its stores only.
+# As numbers, so that Kubernetes can see that the user is not root. It owns only the folder for the stores.
 RUN mkdir -p /etc/ueip /var/lib/ueip && chown 10001:10001 /var/lib/ueip
 USER 10001:10001
 WORKDIR /var/lib/ueip
