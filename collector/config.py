@@ -1,4 +1,4 @@
-"""Every setting, declared once. Units stand in the names; a path is relative to the configuration file.
+"""Every setting, declared once. Names include the unit; a path is relative to the configuration file.
 
 Rule 1: every fault is reported at once, at start, with what was found, what was expected and what to do.
 Rule 2: there is no setting that stores a message without consent (D6), and none that gives a country a default region.
@@ -128,15 +128,15 @@ class Settings(Section):
 
     @property
     def comes_again_milliseconds(self) -> int:
-        """For how long after it was stored a message may be delivered again: a day more than the broker, or a router
-        whose messages are not too old by then, keeps it.
+        """How long after it was stored a message may be delivered again: a day longer than the broker keeps it, or than
+        a router may keep it before it is too old, whichever is longer.
         """
         kept = max(self.broker.session_expiry_seconds, self.limits.max_age_hours * 3600)
         return int(kept + 86_400) * 1000
 
     @property
     def private_folder(self) -> Path:
-        """Where what is ours alone is kept if no setting says otherwise: the folder of the first witness."""
+        """Where the collector's private files are if no setting says otherwise: the folder of the first witness."""
         return self.regions.witness_of(self.regions.enabled[0]).parent
 
     @property
@@ -145,7 +145,7 @@ class Settings(Section):
         return self.console.sign_in.accounts or self.private_folder / "console.accounts.json"
 
     def audit_place(self, region: Region | None) -> tuple[Path, Path]:
-        """The folder and the head of a region's audit log; without a region, of that of accounts and sign-ins."""
+        """The folder and the head of a region's audit log; without a region, of the log of accounts and sign-ins."""
         if region is None:
             return self.audit.places_of("console", self.private_folder)
         return self.audit.places_of(region.value, self.regions.witness_of(region).parent)
@@ -173,7 +173,7 @@ def load_settings(path: Path) -> Settings:
 
 
 def read_settings(path: Path) -> tuple[Settings, list[str]]:
-    """What of a configuration file can be read, and every fault found; without any it is all of it.
+    """As much of a configuration file as can be read (all of it if there is no fault), and every fault found.
 
     Raises:
         DataFault: nothing can be read.
@@ -196,7 +196,7 @@ def read_keys(settings: RegionSettings) -> list[Key]:
     """The keys of a region, the current one first; 32 raw bytes each.
 
     Raises:
-        StoreUnavailable: one cannot be read, or is none, as the settings' own checks would say.
+        StoreUnavailable: one cannot be read, or is not a key; the checks of the settings say more.
     """
     return [_key(file) for file in settings.key_files]
 

@@ -9,7 +9,7 @@ from collector.config_http import File, half_a_certificate, is_loopback
 from collector.config_section import Check, Section
 
 _FOUR_BYTES: Final = 4_294_967_295
-"""The largest number that MQTT has room for (MQTT 5, 1.5.3)."""
+"""The largest number that four bytes hold (MQTT 5, 1.5.3)."""
 
 
 class BrokerSettings(Section):

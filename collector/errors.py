@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 def how_to_install(extra: str) -> str:
-    """How to get the packages of an extra, in a sentence: also for who runs the collector out of its repository."""
+    """How to get the packages of an extra, in a sentence; also for those who run the collector from its repository."""
     return f"Run: pip install 'ueip-collector[{extra}]', or in a clone of the repository: pip install -e '.[{extra}]'"
 
 
@@ -19,7 +19,7 @@ class CollectorError(Exception):
 
 
 class SeveralFaults(ValueError):
-    """What a model finds wrong between its values; each is told as a fault of its own."""
+    """What a model finds wrong in how its values fit together; each is reported as a fault of its own."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__(" ".join(faults))
@@ -37,7 +37,7 @@ class DataFault(CollectorError):
 class Cause(StrEnum):
     """Why a region's store is closed, in the words of /readyz, the log and the metric.
 
-    While it is closed nothing of the region is stored or acknowledged, and it is tried again.
+    While it is closed nothing is stored in it, and it is tried again.
     """
 
     OPENING = "opening"
@@ -86,16 +86,16 @@ _DOUBTFUL = frozenset(
         Cause.WRONG_STORE,
         Cause.LOST_KEY,
         Cause.LOST_VERSION,
-        # Its ledger goes on elsewhere, or is not whole yet. Of one that is being moved it stands still.
+        # Its ledger goes on elsewhere, or is not complete yet. (While a store is being moved, its ledger stands still.)
         Cause.MOVED,
         Cause.UNFINISHED,
     }
 )
 _ADVICE = {
     Cause.OPENING: "Wait: it is being opened.",
-    Cause.NOT_ANSWERING: "See that the disk and its path, or the server and the way to it, answer.",
-    Cause.LOCKED: "End the program that holds the store, an SQL shell for one.",
-    Cause.REPLACED: "Nothing, if a store was put there on purpose: it is opened anew.",
+    Cause.NOT_ANSWERING: "Check that the disk and its path, or the server and the network to it, work.",
+    Cause.LOCKED: "End the program that holds the store, such as an SQL shell.",
+    Cause.REPLACED: "Nothing, if the store was replaced on purpose: it is opened again.",
     Cause.MISSING: "Mount its disk, or restore a backup; if it is lost, begin it anew: ueip ledger repair --region R.",
     Cause.DISK_FULL: "Make room on the disk of the store.",
     Cause.READ_ONLY: "Make the file, its folder and its disk writable for the collector.",
@@ -120,14 +120,14 @@ class StoreUnavailable(CollectorError):
     """The store did not answer or refused; try again later, the messages stay unacknowledged."""
 
     says_it_all: ClassVar = False
-    """Whether its text holds the cause, and what to do."""
+    """Whether its text already says the cause, and what to do."""
 
     def __init__(self, text: str, cause: Cause = Cause.NOT_ANSWERING) -> None:
         super().__init__(text)
         self.cause = cause
 
     def in_full(self) -> str:
-        """For who waits at a terminal: with the cause as /readyz names it, and what to do."""
+        """For people at a terminal: with the cause as /readyz names it, and what to do."""
         return str(self) if self.says_it_all else f"{self} ({self.cause}). {self.cause.advice}"
 
 
@@ -141,13 +141,13 @@ class StoreUnusable(StoreUnavailable):
 
 
 class NotDone(StoreUnavailable):
-    """A command was not done in every store it was for; its text says of each why, and what to do."""
+    """A command was not done in some stores; the text says for each one why, and what to do."""
 
     says_it_all = True
 
 
 class SpoolUnavailable(CollectorError):
-    """The spool did not answer or refused; nothing was taken from it, and what was given to it is not there."""
+    """The spool did not answer or refused; nothing was taken out of it, and nothing was put into it."""
 
     def __init__(self, text: str, cause: Cause = Cause.NOT_ANSWERING) -> None:
         super().__init__(text)
@@ -163,7 +163,7 @@ class BrokerRefused(CollectorError):
 
 
 class BrokerUnreachable(CollectorError):
-    """The broker was asked for by a command, and did not let us in, or did not answer."""
+    """A command needed the broker, which did not let us in or did not answer."""
 
 
 class BrokerNotInstalled(CollectorError):
@@ -171,7 +171,7 @@ class BrokerNotInstalled(CollectorError):
 
 
 def where(error: BaseException) -> str:
-    """File and line an exception was raised at: what a log may say of it, for its text may quote what a router sent."""
+    """The file and line of an exception. A log may have these, but not its text, which may quote what a router sent."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -13,7 +13,7 @@ from collector.model import Region
 
 WayIn = Literal["topic", "report", "api"]
 WAYS_IN: Final[tuple[WayIn, ...]] = ("topic", "report", "api")
-"""How an act came. Of those by the consent topic every worker hears, of the others one."""
+"""How an act came. One on the consent topic reaches every worker, any other only one."""
 
 EXIT_SECONDS: Final = Declared(
     "collector_exit_seconds",
@@ -69,7 +69,7 @@ class ExitMetrics:
 
     def __init__(self, regions: tuple[Region, ...], registry: CollectorRegistry) -> None:
         self.of_commands = True
-        """Whether acts by commands are measured here. No collector commits them, so of several workers one does it."""
+        """Whether acts by commands are measured here. No collector commits them, so one of several workers does it."""
         self.waiting: dict[Region, Waiting] = dict.fromkeys(regions, lambda: (Counter(), 0.0))
         self.erased_bytes_seconds: dict[Region, Callable[[], float]] = dict.fromkeys(regions, lambda: 0.0)
         self.purges_waiting: dict[Region, Callable[[], tuple[int, float]]] = dict.fromkeys(regions, lambda: (0, 0.0))

@@ -11,7 +11,7 @@ _PLAIN: Final = {
     **_UNQUOTED, "string_type": "a text", "path_type": "a path", "tuple_type": "a list", "dict_type": "a table",
     "model_type": "a table",
 }  # fmt: skip
-"""What a setting has to be, by the kind of pydantic's finding that it is something else."""
+"""What a setting has to be, by the type of pydantic's error."""
 
 
 def sentences(file: str | Path, findings: Iterable[Mapping[str, Any]], names: Any) -> list[str]:

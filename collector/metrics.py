@@ -1,6 +1,6 @@
-"""Every metric, declared once. Counts by bounded enums only; no identifier, topic or pseudonym in a label (F10, D25).
+"""Every metric, declared once. Labels are bounded enums; no identifier, topic or pseudonym in a label (F10, D25).
 
-On the message path a count is an addition to a plain number; Prometheus's own classes do the histograms, once a commit.
+On the message path a count is an addition to a plain number; only histograms, once a commit, use Prometheus's classes.
 
 `received = stored + dropped + in flight` holds at every moment: the three are changed together, on one thread.
 """
@@ -158,7 +158,7 @@ class Metrics:
         self.registry.register(self)
 
     def drop(self, reason: DropReason) -> None:
-        """A message that never was in flight is dropped."""
+        """Count a dropped message that never was in flight."""
         self.dropped[reason] += 1
 
     def store_state(self, region: Region) -> Cause | None:

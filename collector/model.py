@@ -54,10 +54,10 @@ class Removal(StrEnum):
 
 
 class Message(Sealed, frozen=True, gc=False):
-    """What arrived: nothing of it is trusted, and of what routers write nothing but topic and payload is ever read.
+    """What arrived. Nothing in it is trusted, and of what routers write only topic and payload are ever read.
 
-    `sender` is the one user property that the settings say the broker passes the sender's name in. `replayed` is true
-    of a retained message that came with the subscription: how long the broker had it nobody knows.
+    `sender` is the one user property in which, by the settings, the broker names the sender. `replayed` is true of a
+    retained message that came with the subscription: nobody knows how long the broker had it.
     """
 
     topic: str
@@ -87,10 +87,10 @@ class Flag(Enum):
 
 
 class Part(NamedTuple):
-    """A value that makes sense beside others only: a counter, or one of several instances sent one by one.
+    """A value that makes sense only with others: a counter, or one of several instances sent one by one.
 
-    `field` is group and name, `key` tells instances apart and is not the router's own name for them; what they make
-    together is no value above `most` (F3).
+    `field` is group and name; `key` tells instances apart and is not the router's own name for them; together they
+    make no value above `most` (F3).
     """
 
     field: str
@@ -101,14 +101,14 @@ class Part(NamedTuple):
 
 
 class Report(Sealed, frozen=True, gc=False):
-    """A decoded message of a router, before anybody asked whether it may be kept.
+    """A decoded message of a router, before it is decided whether it may be kept.
 
-    `content` is the decoded tree of the format, closed by the catalogue; `removed` counts by `Removal` what was left
-    out; `time` is what the router says, `age` what its uptime says, in milliseconds; `suspect_plmn` is true when a
-    serving network was named in a way that cannot be read; `names_another` when the payload names another router.
-    `counters` are what only the next sample makes sense of, None in a format that tells of events itself; `parts` what
-    makes a value with the parts of other messages, of the `interval` that begins then; a message without one is whole.
-    `arrived` is true when `time` is not the router's but that of the message's arrival.
+    `content` is the decoded tree of the format, and holds nothing that is not in the catalogue; `removed` counts what
+    was left out, by `Removal`. `time` is when it was measured, `age` how long ago by the router's uptime, in
+    milliseconds; `arrived` is true when `time` is that of the message's arrival, for want of the router's own.
+    `suspect_plmn` is true when a serving network is named in a way that cannot be read, `names_another` when the
+    payload names another router. `counters` make sense only with the next sample; None in a format that sends events.
+    `parts` make a value with those of other messages of the `interval` that begins then; a message without is whole.
     """
 
     router: str
@@ -156,14 +156,14 @@ class ConsentedTree(Sealed, frozen=True, gc=False):
 class Record(Sealed, frozen=True, gc=False):
     """What is stored: the envelope of catalogue 1.6 and a body of canonical fields, as JSON.
 
-    `event_time` is to the minute, as periodic samples are stored; `measured_at` is what the router said, for the gate
-    only. `oldest` is the earliest of these and of the events' times; the ledger compares it with the join.
+    `event_time` is cut to the minute, as it is stored; `measured_at` is not, and is for the gate only. `oldest` is the
+    earliest of these and of the events' times; the ledger compares it with the join.
     `policy_version` is what the router declared, None if nothing; what is stored is the version of its consent.
-    `older_ids` are what `record_id` would be under older live keys: a message counts once, also over a rotation.
+    `older_ids` are what `record_id` would be under older live keys: a message counts once, even if keys are rotated.
     `lookup` holds pseudonyms by which an engineer may find the router; they go to the registry, not into the record.
-    `counters`, `parts` and `interval` are those of the report. `floating` is None where every delivery of the message
-    makes the same `event_time`. Else another delivery may be stored under another time, and this has those other times
-    that are known. For parts of a sample it is empty: what is stored under another time is no duplicate of them.
+    `counters`, `parts` and `interval` are those of the report. `floating` is None if every delivery of the message
+    makes the same `event_time`. Otherwise another delivery may be stored under another time, and this has the other
+    times that are known. For parts of a sample it is empty: what is stored under another time is no duplicate.
     """
 
     record_id: bytes
@@ -219,10 +219,9 @@ OPERATOR: Final = "operator"
 class ConsentEvent(Sealed, frozen=True, gc=False):
     """One act of the owner, for the ledger of one region.
 
-    `event_ref` is the pseudonym of the act and its id: an act counts once, also under keys since rotated. `replayed`
-    acts were kept by the broker for nobody knows how long. `only_if_joined` keeps a refusal by somebody
-    who never joined from leaving a trace. `spent` are ids of records that it took out of the spool: they must not come
-    again.
+    `event_ref` is a pseudonym made from the act's id: an act counts once, even if keys were rotated since. Nobody knows
+    how long the broker had a `replayed` act. With `only_if_joined`, a refusal by somebody who never joined leaves no
+    trace. `spent` are the ids of records that it removed from the spool: they must not come again.
     """
 
     action: Action
@@ -244,7 +243,7 @@ class ConsentEvent(Sealed, frozen=True, gc=False):
     spent: tuple[bytes, ...] = ()
     reason: str | None = None
     reference: str | None = None
-    """Of a legal hold: the code it is known by."""
+    """The code of a legal hold."""
 
 
 Entry = Record | ConsentEvent
@@ -252,13 +251,13 @@ Entry = Record | ConsentEvent
 
 
 class Accepted(Sealed, frozen=True, gc=False):
-    """The message became a record; the region's writer gates it once more, with the commit."""
+    """The message became a record; the region's writer asks the gate once more, inside the commit."""
 
     record: Record
 
 
 class Dropped(Sealed, frozen=True, gc=False):
-    """The message is not kept. An explicit false also carries exits, one a region it may concern (D2)."""
+    """The message is not kept. An explicit false also brings exits, one for each region that it may concern (D2)."""
 
     reason: DropReason
     exits: tuple[tuple[Region, ConsentEvent], ...] = ()

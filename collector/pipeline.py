@@ -1,7 +1,7 @@
 """`process`: what happens to one message. Pure: no I/O, no clock, no memory but caches.
 
-The order is: decode, flag, route, ledger, select, treat. Each step is a refusal or the way on; every message gets
-exactly one outcome, and an input that breaks a step is a counted drop like any other.
+The order is: decode, flag, route, ledger, select, treat. Each step refuses the message or lets it on; every message
+gets exactly one outcome, and an input that breaks a step is a counted drop like any other.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ from collector.registry import Registry
 from collector.straight import StraightWay, timely_events, with_late_events
 
 _INSTANCE: Final = 16
-"""Hex digits of an instance's pseudonym: it tells a few apart, of one router."""
+"""Hex digits of an instance's pseudonym: enough to tell the few of one router apart."""
 
 
 class Rules(Sealed, frozen=True):
@@ -66,7 +66,7 @@ class Rules(Sealed, frozen=True):
     """Made of the others. None where the region of a router may change while the collector runs."""
 
     def __post_init__(self) -> None:
-        """Also what is made from these rules with a part replaced has a way of its own."""
+        """Made here, so that a copy of the rules with a part replaced gets a way of its own."""
         way = None
         if self.registry is None and not self.regions.moves:
             way = StraightWay(
@@ -101,7 +101,7 @@ def the_long_way(message: Message, rules: Rules) -> Outcome:
 
 
 def _foreign(message: Message, rules: Rules) -> Dropped | Accepted | Several:
-    """A message on a topic that is not ours: of a source of the settings, or of nobody."""
+    """A message on a topic that is not ours: from a source in the settings, or from nobody known."""
     source = rules.sources.of(message.topic)
     if source is None:
         return Dropped(DropReason.UNKNOWN_TOPIC)
@@ -143,7 +143,7 @@ def _region(report: Report, received_at: int, rules: Rules) -> Region | DropReas
     region = regions.route(country, report.plmns)
     if isinstance(region, DropReason):
         return region
-    # A serving network that cannot be read may be one of another region: it cannot be shown to be allowed.
+    # A serving network that cannot be read may belong to another region: nothing shows that it is allowed.
     if report.suspect_plmn:
         return DropReason.REGION_UNKNOWN
     return region if region in rules.pseudonyms else DropReason.REGION_NOT_HERE
@@ -178,15 +178,15 @@ def build_record(consented: Consented, rules: Rules) -> Record:
 
 
 def _named_by_key(parts: tuple[Part, ...], router: str, pseudonyms: Pseudonymiser) -> tuple[Part, ...]:
-    """Instances told apart by pseudonyms: who has no key could try out names on a checksum of them (F5)."""
+    """Instances told apart by pseudonyms: names could be guessed from a checksum, which takes no key (F5)."""
     ref = pseudonyms.uncached_ref
     return tuple([part._replace(key=ref("instance", f"{router}\0{part.key}").hex()[:_INSTANCE]) for part in parts])
 
 
 def _floating(report: Report, event_time: int) -> tuple[int, ...] | None:
-    """Under which other times the record may be stored: where its time does not follow from the message alone."""
+    """The other times it may be stored under; None if its time follows from the message alone."""
     if report.interval is not None:
-        return ()  # of the messages that make one record, each has a time
+        return ()  # each of the messages that make one record has a time
     said = None if report.arrived or report.time is None else report.time // 60_000 * 60_000
     if said == event_time // 60_000 * 60_000:
         return None
@@ -198,7 +198,7 @@ def _serving(tree: Any) -> str | None:
 
 
 def _lookup(report: Report, pseudonyms: Pseudonymiser) -> tuple[tuple[str, bytes], ...]:
-    """The pseudonyms an engineer may find the router by: of its topic's identity, serial, IMEI and MAC."""
+    """The pseudonyms an engineer may find the router by: of the identity in its topic, its serial, IMEI and MAC."""
     group = report.content.router
     if group is UNSET:
         return pseudonyms.lookup(report.router, None, None, None)

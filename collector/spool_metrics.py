@@ -53,7 +53,7 @@ SPOOL_DECLARED: Final = (
 
 
 class SpoolCounts(NamedTuple):
-    """What is in a region's spool, and what became, since it was opened, of records neither there nor in the store."""
+    """What is in a region's spool, and why, since it was opened, records were dropped from it."""
 
     records: int = 0
     size: int = 0

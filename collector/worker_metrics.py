@@ -1,4 +1,4 @@
-"""What is shown of workers beside the sums of their metrics; by the number of the worker where it matters which."""
+"""The metrics about workers, beside the sums of what they count; by the worker's number where it matters."""
 
 from typing import Final
 
@@ -24,4 +24,4 @@ RETURNED: Final = Declared(
 )
 
 WORKER_DECLARED: Final = (WORKER_UP, WORKER_READY, WORKER_STARTS, WORKER_RECEIVED, RETURNED)
-"""Shown where there are several workers, and nowhere else."""
+"""Shown only if there are several workers."""

@@ -39,9 +39,9 @@ from collector.rules import assemble
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 11, 21, 17, 0, 30, tzinfo=UTC)
-"""When messages of tests are received, unless they say otherwise."""
+"""When messages in tests are received, unless they say otherwise."""
 ROUTER = "ZTE1024300012"
-"""The router of messages of tests: its serial number."""
+"""The serial number of the router that sends in tests."""
 IMEI = "490154203237518"
 POLICY = "2020-03-14"
 
@@ -99,7 +99,7 @@ def catalogue() -> Catalogue:
 
 
 def minimal_document(**more: Any) -> Document:
-    """The least a report says to be kept."""
+    """The least that a report must say to be kept."""
     return {
         "schema_version": 1,
         "message_id": "m-1",
@@ -116,7 +116,7 @@ def event(kind: str = "wan_unexpected_disconnect", **more: Any) -> Document:
 
 
 def complete_document() -> Document:
-    """A report that says all that a router may say, save what the collector works out from what it says."""
+    """A report with all that a router may say, except what the collector works out from it."""
     return deepcopy(_COMPLETE)
 
 
@@ -325,7 +325,7 @@ def reason_of(payload: Document | bytes | str | None = None, rules: Rules | None
 
 
 def reason_in(outcome: Outcome) -> str:
-    """The drop reason of an outcome, or what it is."""
+    """The drop reason of an outcome, or the kind of outcome."""
     match outcome:
         case Dropped(reason=reason) | ConsentRefused(reason=reason):
             return reason.value
@@ -397,7 +397,7 @@ def clean_documents(draw: st.DrawFn) -> Document:
 
 
 def wire_entries(group: Group) -> list[FieldEntry | InputEntry]:
-    """What a router may send in *group*, but for the snapshot."""
+    """What a router may send in *group*, except the snapshot."""
     book = catalogue()
     fields = [entry for entry in book.in_group(group) if entry.on_the_wire and entry.type != "snapshot"]
     return [*fields, *book.inputs_of(group)]

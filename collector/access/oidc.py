@@ -1,8 +1,8 @@
-"""Signs people in by an OpenID Connect provider: authorization code, PKCE, state and nonce.
+"""Signs people in through an OpenID Connect provider: authorization code, PKCE, state and nonce.
 
-Rule 1: a sign-in that comes back is one that began here, in the same browser, a few minutes ago, once: its state leads
-        to what was sent, and a cookie that only that browser has fits it.
-Rule 2: what is believed of a provider is what it publishes itself (`published`) and what it signed (`tokens`).
+Rule 1: a sign-in that comes back must have begun here, in the same browser, a few minutes ago, and counts once: its
+        state leads to what was sent, which must match a cookie that only that browser has.
+Rule 2: a provider is believed only in what it publishes itself (`published`) and in what it signed (`tokens`).
 """
 
 import base64
@@ -46,10 +46,10 @@ class Begun(Sealed, frozen=True):
 
 
 def provider_of(settings: OidcSettings) -> "Provider | None":
-    """The provider that the settings name, if signing in by one is enabled.
+    """The provider that the settings name, if signing in through one is enabled.
 
     Raises:
-        OSError, ssl.SSLError: a file cannot be used; `file_faults` tells at start.
+        OSError, ssl.SSLError: a file cannot be used; `file_faults` reports it at the start.
     """
     if not settings.enabled:
         return None
@@ -81,11 +81,11 @@ class Provider:
         self._published = Published(str(settings.issuer), self._client, clock)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def begin(self, browser: str, after: str) -> str:
-        """Where to send a browser that holds *browser* in a cookie; it comes to *after* in the end.
+        """Where to send the browser that has *browser* in a cookie; once signed in, it goes to *after*.
 
         Raises:
             NotAccepted: the provider cannot be asked.
@@ -123,7 +123,7 @@ class Provider:
             raise NotAccepted(Doubt.STATE)
         metadata = await self._published.metadata()
         said = answer.get("iss")
-        # RFC 9207, 2.4: an answer of another provider, brought here, is not taken to ours.
+        # RFC 9207, 2.4: the code of another provider must not be shown to ours.
         if said != metadata.issuer and (said is not None or metadata.authorization_response_iss_parameter_supported):
             raise NotAccepted(Doubt.MIX_UP)
         if "error" in answer or not answer.get("code"):

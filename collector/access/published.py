@@ -1,7 +1,7 @@
-"""What an OpenID Connect provider publishes of itself: where it is asked for what, and its keys.
+"""What an OpenID Connect provider publishes about itself: its addresses and its keys.
 
-Rule 1: it is believed when it names itself as the settings do, over TLS (or on this machine).
-Rule 2: a key that the provider has withdrawn is believed for an hour at most, one that is new at once.
+Rule 1: it is believed if it calls itself what the settings call it, over TLS (or on this machine).
+Rule 2: a key that the provider has withdrawn is trusted for an hour at most, a new one at once.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from collector.config_access import is_secure
 from collector.model import Sealed
 
 _FRESH: Final = 3600.0
-"""Seconds for which what the provider publishes is used."""
+"""How many seconds an answer of the provider is used before it is asked again."""
 _AGAIN: Final = 30.0
-"""Seconds between two looks for new keys."""
+"""The least number of seconds between two looks for new keys."""
 _MOST_BYTES: Final = 262_144
 T = TypeVar("T")
 
 
 class Metadata(Sealed, frozen=True):
-    """What of a provider's configuration is used (OpenID Connect Discovery 1.0, 3)."""
+    """The part of a provider's configuration that is used (OpenID Connect Discovery 1.0, 3)."""
 
     issuer: str
     authorization_endpoint: str
@@ -56,16 +56,16 @@ class Published:
         self._unknown_at = -math.inf
 
     async def metadata(self) -> Metadata:
-        """Where the provider is asked for what, and how.
+        """The addresses of the provider, and how it is asked.
 
         Raises:
-            NotAccepted: it cannot be asked, or it is another.
+            NotAccepted: it cannot be asked, or is not the one in the settings.
         """
         asked = self._clock()
         async with self._learning:
             if self._metadata is None or self._clock() - self._metadata[0] > _FRESH:
                 if self._unknown_at > asked:
-                    # Who waited beside one that got no answer gets none either, and not after as long again.
+                    # Whoever waited while another got no answer gets none either, instead of waiting as long again.
                     raise NotAccepted(Doubt.PROVIDER)
                 try:
                     self._metadata = self._clock(), self._checked(await self._configuration())
@@ -75,10 +75,10 @@ class Published:
             return self._metadata[1]
 
     async def keys(self, metadata: Metadata, *, again: bool = False) -> KeySet:
-        """Its keys; with *again*, also those that it may have since the last look.
+        """Its keys; with *again*, also those that it may have added since the last look.
 
         Raises:
-            NotAccepted: it cannot be asked, or there is none that can be used.
+            NotAccepted: it cannot be asked, or none of its keys can be used.
         """
         async with self._learning:
             if self._keys is None or self._clock() - self._keys[0] > (_AGAIN if again else _FRESH):
@@ -105,7 +105,7 @@ async def answer_of(client: httpx2.AsyncClient, request: httpx2.Request, kind: t
     """The document that a provider answers a request with.
 
     Raises:
-        NotAccepted: there is none, or it is another.
+        NotAccepted: there is no answer, or it is not such a document.
     """
     try:
         return msgspec.json.decode(await _body(client, request), type=kind)
@@ -132,7 +132,7 @@ async def _body(client: httpx2.AsyncClient, request: httpx2.Request) -> bytes:
 
 
 def _usable(published: _Keys) -> KeySet:
-    """The keys that can be used (RFC 7517, 5: others are passed over).
+    """The keys that can be used (RFC 7517, 5: others are ignored).
 
     Raises:
         NotAccepted: there is none.

@@ -1,6 +1,6 @@
-"""What a command does region by region: in all that are served here, or in the one that is named.
+"""Runs a command region by region: in all that are served here, or in the one that is named.
 
-Rule 1: a store that is away keeps nothing from the others. Which were, and why, is told at the end.
+Rule 1: a store that is away does not hold up the others. Which were away, and why, is said at the end.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def of_each(settings: Settings, regions: list[Region], work: Callable[[Place], T
 
 
 def raise_if(away: list[str]) -> None:
-    """End a command that was not done everywhere, once it has told the rest.
+    """End a command that was not done everywhere, once the rest is printed.
 
     Raises:
         NotDone: some stores could not be read.

@@ -1,4 +1,4 @@
-"""All that is wrong with an installation, told at once: settings, files, tables, the notice and the stores."""
+"""Reports together all that is wrong with an installation: settings, files, tables, the notice and the stores."""
 
 import re
 import sqlite3
@@ -21,17 +21,17 @@ from collector.stores.sqlite_faults import unwritable
 
 _OF_A_STORE: Final = {"store", "postgresql", "clickhouse", "witness", "key_files"}
 _OF_A_SPOOL: Final = {"spool", "store", "key_files"}
-"""The settings of a region that its store, and its spool, is looked at by."""
+"""The settings of a region that are needed to look at its store, and at its spool."""
 
 
 def checked(path: Path, *, stores: bool = False) -> Settings:
-    """The settings at *path*, in order with all that they name; also with their *stores*, if those are to be looked at.
+    """The settings at *path*, checked with all that they name; with *stores*, the stores are looked at too.
 
     Raises:
         DataFault: every fault.
     """
     settings, faults = read_settings(path)
-    if faults or stores:  # else whoever makes the rules tells what is wrong with tables and notice
+    if faults or stores:  # otherwise making the rules reports what is wrong with tables and notice
         faults += data_faults(settings)
     if stores:
         faults += _faults_of_stores(settings, path, faults)
@@ -49,8 +49,8 @@ def _faults_of_stores(settings: Settings, path: Path, told: list[str]) -> list[s
     try:
         versions: Collection[str] = policies_of(settings).ends
     except (DataFault, Unread):
-        versions = ()  # told already
-    # What a store is asked for here does not depend on how long a message may come again.
+        versions = ()  # reported already
+    # What a store is asked for here does not depend on how long messages may be delivered again.
     settings = settings.model_copy(update={"broker": BrokerSettings(), "limits": LimitsSettings()})
     faults = []
     for region in regions:
@@ -65,7 +65,7 @@ def _faults_of_stores(settings: Settings, path: Path, told: list[str]) -> list[s
 
 
 def _wrong(path: Path, region: Region, told: list[str]) -> set[str]:
-    """The settings of a region that something is wrong with; what they lead to may be another fault's doing."""
+    """The settings of a region that have a fault; whatever else is wrong there may come from that."""
     here = re.compile(rf"{re.escape(str(path))}: regions\.{region}(?:\.|: )(\w+)")
     # A key that others may read is the right one all the same.
     return {match[1] for fault in told if (match := here.match(fault)) and ": found mode " not in fault}

@@ -41,8 +41,8 @@ def explain_command(
 ) -> None:
     """Say what would happen to the message in FILE (- for standard input), field by field. Stores nothing.
 
-    FILE holds the payload's bytes as they were sent. Of another format than ours, --topic and the sources of the
-    configuration say which. Exits with 1 when nothing of the message would be kept.
+    FILE holds the payload's bytes as they were sent. If its format is not ours, --topic and the sources in
+    the configuration say which it is. Exits with 1 when nothing of the message would be kept.
     """
     payload = file.read()
     received_at = int((at.replace(tzinfo=UTC).timestamp() if at else time.time()) * 1000)
@@ -100,7 +100,7 @@ def _told_as_document(found: Explanation | Told) -> dict[str, Any]:
 
 
 def _advice(outcome: str) -> str:
-    """What the author of the message does about its being dropped; empty where nothing is to be done."""
+    """What the author of a dropped message should do; empty if there is nothing to do."""
     dropped, _, reason = outcome.partition(": ")
     said = ADVICE[DropReason(reason)].firmware if dropped in {"dropped", "refused"} else ""
     return "" if said == NOTHING else _LINK.sub(r"\1", said)
@@ -137,7 +137,7 @@ def _print_one(found: Explanation | Told) -> None:
     if not found.findings:
         return
     if found.stored is None:
-        console.print("Nothing of it is kept. If it were let in, this would become of its keys:")
+        console.print("Nothing of it is kept. If it were let in, this would happen to its keys:")
     table = Table()
     for title in ("key", "what happens", "as what, or why", "clause"):
         table.add_column(title, overflow="fold")

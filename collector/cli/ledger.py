@@ -35,7 +35,7 @@ json_option: Final = click.option("--json", "as_document", is_flag=True, help="J
 
 @click.group()
 def ledger() -> None:
-    """Look at the consent ledgers: whether they are whole, what they say of one router, where they end; mend them."""
+    """Verify and repair the consent ledgers, show what they say about a router, and print where they end."""
 
 
 ledger.add_command(repair_command)
@@ -45,10 +45,10 @@ ledger.add_command(accept_command)
 @ledger.command("verify")
 @config_option
 @region_option
-@click.option("--head", "kept", metavar="N:HASH", help="A head that was kept elsewhere; the ledger must hold it.")
+@click.option("--head", "kept", metavar="N:HASH", help="A head that was kept elsewhere; the ledger must contain it.")
 @json_option
 def verify_command(config: Path | None, region: str | None, kept: str | None, *, as_document: bool) -> None:
-    """Verify chain, standings, records and witness of each region's ledger; changes nothing, the collector may run.
+    """Verify chain, standings, records and witness of each region's ledger. Changes nothing; the collector may run.
 
     Exits with 1 when anything is not as the collector left it.
     """
@@ -81,7 +81,7 @@ def _verified(settings: Settings, place: Place, heads: tuple[Head, ...]) -> Veri
 @region_option
 @json_option
 def head_command(config: Path | None, region: str | None, *, as_document: bool) -> None:
-    """Print number and hash of each ledger's last entry. Kept on another machine, they show a ledger cut short."""
+    """Print number and hash of each ledger's last entry. Kept elsewhere, they show whether a ledger was cut short."""
     settings = settings_of(config)
     regions = regions_of(settings, region)
     found, away = of_each(settings, regions, lambda place: (place.region, place.head()))
@@ -113,7 +113,7 @@ def show_command(router: str, config: Path | None, reason: str | None, *, as_doc
     elif found:
         out().print(_table(found))
     if not found:
-        say("no ledger served here knows that router; after an exit it is found by what its topic names it")
+        say("no ledger served here knows that router; after an exit, look it up by the name in its topic")
         raise SystemExit(1)
 
 
@@ -122,7 +122,7 @@ def _head(text: str, regions: list[Region]) -> Head:
     if match is None:
         raise click.BadParameter("expected N:HASH as `ueip ledger head` prints it", param_hint="--head")
     if len(regions) > 1:
-        raise click.BadParameter("is the head of one ledger; say which with --region", param_hint="--head")
+        raise click.BadParameter("belongs to one ledger; say which with --region", param_hint="--head")
     return Head(seq=int(match["seq"]), hash=match["hash"])
 
 

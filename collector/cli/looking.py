@@ -21,9 +21,9 @@ from collector.stores import StoredRecord
 @click.command("find")
 @click.argument("identifier", metavar="SERIAL|IMEI")
 @config_option
-@click.option("--hours", type=Number(0), help="Only records of the last so many hours.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=40, show_default=True, help="Most records shown.")
-@click.option("--json", "as_document", is_flag=True, help="JSON, records whole, for programs.")
+@click.option("--hours", type=Number(0), help="How many hours back to look; all records if absent.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=40, show_default=True, help="Most records to show.")
+@click.option("--json", "as_document", is_flag=True, help="JSON with whole records, for programs.")
 @reason_option
 def find_command(
     identifier: str, config: Path | None, hours: float | None, limit: int, reason: str | None, *, as_document: bool

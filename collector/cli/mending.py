@@ -1,4 +1,4 @@
-"""`ueip ledger repair` and `accept`: what is done about the ledger of a restored store (docs/operating.md, Restore)."""
+"""`ueip ledger repair` and `ueip ledger accept`, for the ledger of a restored store (docs/operating.md, Restore)."""
 
 import asyncio
 import time
@@ -25,11 +25,11 @@ _REASON: Final = 10
 @config_option
 @region_option
 def repair_command(config: Path | None, region: str | None) -> None:
-    """Put back what a restored store has lost against its witness: the same entries, and the erasures they stand for.
+    """Put back what a restored store lacks and its witness has: the same entries, and the erasures they stand for.
 
-    The region was closed (`ledger rolled back`); a running collector takes it up again by itself. A store that is lost
-    is begun anew only with --region: its disk may not be mounted. Exits with 3 when a witness does not reach back far
-    enough or tells of another ledger; the other regions are repaired all the same.
+    The region was closed (`ledger rolled back`); a running collector opens it again by itself. A lost store is begun
+    anew only with --region, for its disk may just not be mounted. Exits with 3 if a witness does not reach back far
+    enough or belongs to another ledger; the other regions are repaired all the same.
     """
     settings = settings_of(config)
     regions = regions_of(settings, region)
@@ -52,8 +52,9 @@ def _repair(settings: Settings, here: Region) -> None:
 def accept_command(config: Path | None, region: str, reason: str) -> None:
     """Accept the ledger of a restored store as it is, where it cannot be repaired. What was lost stays lost.
 
-    Stop the collector, accept, record every exit since the backup again (`ueip exit`), start. What the witness still
-    tells of routers that left is written into the ledger first; it is kept beside the new one, which holds the reason.
+    Stop the collector, accept, record every exit since the backup again (`ueip exit`), start. What the witness
+    still says about routers that left is first written into the ledger. The old witness is kept beside the new one,
+    which holds the reason.
     """
     if len(reason.strip()) < _REASON:
         raise click.BadParameter(f"expected a sentence of at least {_REASON} characters", param_hint="--reason")

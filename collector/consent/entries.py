@@ -1,8 +1,8 @@
-"""The entries that acts, and the first flag of a router, make in the ledger: what each says, sealed by its hash.
+"""Makes the ledger's entries, sealed by their hash, from acts and from the first flag of a router.
 
-Rule 1: an entry follows from the act, what the ledger says of its router, the notice and the entry before; from no
-        clock and no chance, so that a replay of the same acts gives the same entries.
-Rule 2: what was shown is evidence of a join. Any other act goes on with what the consent says of itself.
+Rule 1: an entry depends only on the act, what the ledger says about its router, the notice and the entry before; not
+        on a clock or on chance, so that a replay of the same acts gives the same entries.
+Rule 2: what the owner was shown is evidence of a join. Any other act repeats what the consent already says.
 """
 
 import msgspec
@@ -16,10 +16,10 @@ from collector.model import OPERATOR, Action, Channel, ConsentEvent, Record, Reg
 
 
 def join_by_flag(record: Record, head: Head, policies: Policies) -> LedgerEntry:
-    """The entry that the first flagged message of a router opens (D3, mode flag).
+    """The entry that a router's first flagged message makes (D3, mode flag).
 
-    It takes effect at the oldest time the message speaks of: the flag in it is the evidence, and it covers that much.
-    A router's clock may be ahead; the receipt is the latest it can be.
+    It takes effect at the oldest time in the message: the flag is the evidence, and covers the whole message. As a
+    router's clock may be ahead, it takes effect on receipt at the latest.
     """
     return _sealed(
         LedgerEntry(
@@ -50,10 +50,10 @@ def join_by_flag(record: Record, head: Head, policies: Policies) -> LedgerEntry:
 def entry_of(
     event: ConsentEvent, standing: Standing | None, head: Head, *, region: Region, policies: Policies, newest: int = 0
 ) -> LedgerEntry:
-    """The entry of a consent event; server receipt is when it takes effect (003 IV.4 L52: immediately).
+    """The entry of a consent event, which takes effect on receipt by the server (003 IV.4 L52: immediately).
 
-    *newest* is the latest time the ledger has come to: an act that closes takes effect then at the earliest, so that a
-    clock that stepped back opens nothing to what was measured or clicked before it (K38).
+    *newest* is the latest time in the ledger. An act that closes the gate takes effect then at the earliest, so that a
+    clock that stepped back lets in nothing that was measured or clicked before the act (K38).
     """
     joins, at = event.action is Action.JOIN, event.received_at
     position = position_after(event, standing)
@@ -69,7 +69,7 @@ def entry_of(
             state=position.state,
             channel=event.channel,
             policy_version=_version(event, standing, policies),
-            # Evidence of a join, checked against the notice; in any other act it would be words of the router's choice.
+            # Evidence of a join, checked against the notice; in any other act it would be words that the router chose.
             policy_digest=event.policy_digest if joins else None,
             language=event.language if joins else None,
             storage_regions=_regions(event, standing, region),
@@ -101,7 +101,7 @@ def _effective_at(
     at, before = event.received_at, standing.effective_at if standing else 0
     if event.action not in DATED and (at < newest or not goes_on):
         return max(at, newest, before)
-    # A join by somebody whose consent holds goes on with it, under another text perhaps.
+    # A join by somebody whose consent is in force continues it, perhaps under another version.
     joins_on = event.action is Action.JOIN and standing and policies.state(standing, at) is State.JOINED
     return before if goes_on or joins_on else max(at, before)
 
@@ -111,14 +111,14 @@ def _actor_auth(channel: Channel) -> str:
 
 
 def _version(event: ConsentEvent, standing: Standing | None, policies: Policies) -> str:
-    """The version a join is to; of another act the consent's own, or what was in force if there is none."""
+    """The version a join agrees to; for other acts the consent's own, or the one in force if there is no consent."""
     if event.action is Action.JOIN:
         return version_of(event, policies)
     return standing.policy_version if standing else (policies.in_force(event.received_at) or policies.first).version
 
 
 def _regions(event: ConsentEvent, standing: Standing | None, region: Region) -> tuple[str, ...]:
-    """The regions a join names, the ledger's own if none; of another act those of the consent."""
+    """The regions that a join names, or the ledger's own if it names none; for other acts those of the consent."""
     told = standing.storage_regions if standing and event.action is not Action.JOIN else event.storage_regions
     return tuple(str(name) for name in told or (region.value,))
 

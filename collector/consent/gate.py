@@ -52,7 +52,7 @@ class GateRules(Sealed, frozen=True):
 
 
 def flag_refusal(report: Report) -> DropReason | None:
-    """Why the flag keeps a report out, or None for a plain yes and for a format without one, which `consent` judges."""
+    """Why the flag keeps a report out; None for a plain yes, and for a format without a flag (see `consent`)."""
     return None if report.flag is Flag.NONE else _FLAG_REFUSALS.get(report.flag)
 
 
@@ -88,7 +88,7 @@ def consent_at_once(
 ) -> ConsentedTree | None:
     """`consent` for a clean report measured at *said*, where the answer is plainly yes.
 
-    None is no refusal: then `consent` has to be asked. *closed* are the region's routers known to be closed.
+    None is not a refusal: `consent` has to be asked then. *closed* are the region's routers known to be closed.
     """
     if tree.ueip is not True or device_ref in closed:
         return None
@@ -101,9 +101,9 @@ def consent_at_once(
 
 
 def event_time(report: Report, received_at: int, rules: GateRules) -> int | DropReason:
-    """When the report was measured (G7). Never `received_at` to make a message pass (K08).
+    """When the report was measured (G7). `received_at` is never used just to let a message pass (K08).
 
-    A clock that is not set yet is replaced by the age the router's uptime gives, when it gives one.
+    If the router's clock cannot be right, the age that its uptime gives is used instead, if there is one.
     """
     said = report.time
     reason = DropReason.CLOCK_INVALID if said is None else _window(said, received_at, rules)
@@ -131,9 +131,9 @@ def refusal(standing: Standing, region: Region, event_time: int) -> DropReason |
 
 
 def admit(read: tuple[tuple[Region, ConsentEvent], ...], gate: GateRules) -> ConsentChange | ConsentRefused:
-    """Let the events of an act through to the ledgers, or say why they may not; the same for every way they come."""
+    """Let the events of an act through to the ledgers, or say why not; the same for every way in."""
     joins = [(region, event) for region, event in read if event.action is Action.JOIN]
-    # One that says a time ahead of ours could outlast an exit that has not happened yet.
+    # A join dated ahead of our clock could outlast an exit that has not happened yet.
     if any((event.client_time or 0) > event.received_at + gate.max_ahead for _, event in joins):
         return ConsentRefused(DropReason.FUTURE)
     refusals = (join_refusal(event, region, gate.policies, gate.mode) for region, event in joins)

@@ -1,10 +1,10 @@
 """The consent ledger of one region: what opened and closed the gate for each router, in order.
 
 Rule 1: append-only; entries are numbered without gaps and each carries the hash of the one before (D2).
-Rule 2: the order is that of the numbers, which is that of receipt; wall time decides nothing but the window of a join.
-Rule 3: an act counts once; a tie, which is anything within a second, and whatever is unknown, is an exit.
-Rule 4: what decides is here and in `entries`, pure; a store only reads standings, writes entries and holds the lock
-        around both.
+Rule 2: entries are numbered in the order of receipt; wall time decides nothing but the window of a join.
+Rule 3: an act counts once; a tie (acts within a second) and whatever is unknown counts as an exit.
+Rule 4: all decisions are made here and in `entries`, by pure functions; a store only reads standings, writes entries
+        and holds the lock around both.
 """
 
 from collections.abc import Collection
@@ -20,11 +20,11 @@ from collector.model import PURPOSE, RECIPIENTS, Action, Channel, ConsentEvent, 
 
 POLICY_ID: Final = "ueip"
 CLOCK_DOUBT: Final = 300_000
-"""How far ahead a router's clock may be, in milliseconds, where only that clock says when something was (G7)."""
+"""How far a router's clock may be ahead, in milliseconds, where nothing else says when something happened (G7)."""
 GENESIS: Final = "0" * 64
 
 TIE: Final = 1000
-"""Milliseconds within which nobody can tell which of two acts came first: the one that closes stands (K07, K18)."""
+"""Milliseconds within which nobody can tell which of two acts was first: the closing one wins (K07, K18)."""
 
 
 class Result(StrEnum):
@@ -36,9 +36,9 @@ class Result(StrEnum):
     STALE = "stale"
     """A join from before the exit that stands; a sync is not a join (K20)."""
     WITHOUT_EFFECT = "without_effect"
-    """There is nothing it could do: nobody is known, it stands so already, or a restriction or a hold is in the way."""
+    """It would change nothing (unknown router, or in that state already), or a restriction or a hold prevents it."""
     REFUSED = "refused"
-    """A join that does not bring what it must (`joining`)."""
+    """A join that lacks something it must have (`joining`)."""
 
 
 class Head(Sealed, frozen=True):
@@ -66,7 +66,7 @@ class LedgerEntry(Sealed, frozen=True):
     storage_regions: tuple[str, ...]
     adult_or_guardian: str | None
     attested: bool
-    """Whether the consent was given by a join event that brought all that mode `registered` asks for."""
+    """Whether the consent was given by a join event with everything that mode `registered` asks for."""
     effective_at: int
     client_time: int | None
     received_at: int
@@ -79,16 +79,16 @@ class LedgerEntry(Sealed, frozen=True):
     transfer_destinations: tuple[str, ...] = RECIPIENTS
     reason: str | None = None
     reference: str | None = None
-    """Of a legal hold: the code it is known by."""
+    """The code of a legal hold."""
     holds: tuple[str, ...] = ()
-    """The references of the legal holds that stand from here on."""
+    """The references of the legal holds in force from here on."""
     beneath: State | None = None
-    """While one stands: the state that shows again when the last of them ends."""
+    """During a hold: the state that applies again when the last hold ends."""
     erased_until: int = 0
-    """What was received up to then was erased on request."""
+    """Everything received up to then was erased on request."""
 
     def content(self) -> bytes:
-        """The bytes the hash is of: every member but the hash, as JSON with sorted keys."""
+        """The bytes that are hashed: every member but the hash, as JSON with sorted keys."""
         members = {name: getattr(self, name) for name in self.__struct_fields__ if name != "hash"}
         return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
 
@@ -98,7 +98,7 @@ class LedgerEntry(Sealed, frozen=True):
 
     @property
     def newest(self) -> int:
-        """The latest time the entry knows of."""
+        """The time of receipt or of effect, whichever is later."""
         return max(self.received_at, self.effective_at)
 
     def standing(self) -> Standing:
@@ -152,7 +152,7 @@ def _changes_something(event: ConsentEvent, standing: Standing) -> bool:
 def _result_of_join(join: ConsentEvent, standing: Standing | None) -> Result:
     if standing is None or standing.state is State.JOINED:
         return Result.RECORDED
-    # What was restricted or is held is not for the owner's next click to lift.
+    # The owner's next click must not lift a restriction or a hold.
     if standing.own_state in RESTRICTED or standing.holds:
         return Result.WITHOUT_EFFECT
     return Result.STALE if _is_stale(join, standing) else Result.RECORDED
@@ -161,7 +161,7 @@ def _result_of_join(join: ConsentEvent, standing: Standing | None) -> Result:
 def _is_stale(join: ConsentEvent, standing: Standing) -> bool:
     """Whether the join is not clearly newer than what closed the gate, by receipt and by its own time."""
     said = join.received_at if join.client_time is None else join.client_time
-    # When a replayed join came to the broker nobody knows; its own clock may be ahead by as much as is allowed.
+    # Nobody knows when a replayed join reached the broker, and its clock may be ahead by as much as is allowed.
     doubt = CLOCK_DOUBT if join.replayed else 0
     return min(join.received_at, said - doubt) < standing.effective_at + TIE
 

@@ -1,9 +1,9 @@
-"""The HTTP API: the answers of the pages as JSON. `OPERATIONS` is all of it; routes and description are made from it.
+"""The HTTP API: what the pages show, as JSON. `OPERATIONS` is all of it; routes and description are made from it.
 
-Rule 1: an identifier comes in a body and goes nowhere; addresses have handles, which are worth nothing outside their
-        session.
-Rule 2: what changes anything, a look-up among it, carries the session's word in `X-CSRF-Token`: another site's page can
-        not send that.
+Rule 1: an identifier comes in a body and is passed on nowhere; addresses have handles, which are worth nothing outside
+        their session.
+Rule 2: what changes anything, look-ups included, carries the session's word in `X-CSRF-Token`: another site's page
+        cannot send that.
 """
 
 import hmac
@@ -32,11 +32,11 @@ _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 Do = Callable[[Console, Request, Any], Awaitable[Any]]
-"""What answers a request of a session; of what is public, there may be none."""
+"""Answers a request of a session, which is None for a public operation."""
 
 
 class Operation(NamedTuple):
-    """One thing the API does. `right` is asked of `may`; without one whoever is signed in may."""
+    """One thing the API does. `right` is what it takes (see `may`); with None, being signed in is enough."""
 
     method: str
     path: str
@@ -47,7 +47,7 @@ class Operation(NamedTuple):
     query: tuple[str, ...] = ()
     body: type[Sealed] | None = None
     public: bool = False
-    """Whether it is answered without a session: it says nothing of anybody."""
+    """Whether it is answered without a session: it says nothing about anybody."""
 
     @property
     def name(self) -> str:
@@ -108,8 +108,8 @@ async def _description(_: Console, __: Request, ___: Session | None) -> msgspec.
 
 @cache
 def _described() -> msgspec.Raw:
-    """Made once: it takes the loop as long as a page does, and anybody may ask for it."""
-    # Made from the operations, of which this is one.
+    """Made once: it keeps the loop busy as long as a page does, and anybody may ask for it."""
+    # Not at the top: it is made from the operations, of which this is one.
     from collector.console.openapi import openapi  # noqa: PLC0415
 
     return msgspec.Raw(_encode(openapi()))
@@ -205,6 +205,6 @@ def _check_csrf(request: Request, session: Session) -> None:
 
 def _check_query(request: Request, operation: Operation) -> None:
     if unknown := set(request.query_params) - set(operation.query):
-        del unknown  # not told: it may be anything
+        del unknown  # not quoted: it may be anything
         known = ", ".join(operation.query) or "none"
         raise Invalid(f"query: found a parameter that is not known here, expected: {known}")

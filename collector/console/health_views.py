@@ -1,6 +1,6 @@
 """What the console shows of the health of the regions, as documents; `views` has the others and the rules for all.
 
-Rule 1: nothing of a router is in them (F10): they are for operators.
+Rule 1: they hold nothing about any router (F10): they are for operators.
 """
 
 from typing import Literal
@@ -17,11 +17,11 @@ class StoreHealth(Sealed, frozen=True):
     """When the last record or act was received."""
     ledger_entries: int | None
     ledger: Literal["agrees with its witness", "not verified"]
-    """Held against its witness when the store was opened, and with every look since."""
+    """It is compared with its witness when the store is opened, and at every look after that."""
 
 
 class ExitHealth(Sealed, frozen=True):
-    """Acts that close a gate: those that wait for the ledger, and how long the others took, by the collector."""
+    """Acts that close a gate: those waiting for the ledger, and how long the others took, as the collector reports."""
 
     waiting: int
     oldest_seconds: float
@@ -31,7 +31,7 @@ class ExitHealth(Sealed, frozen=True):
 
 
 class SpoolHealth(Sealed, frozen=True):
-    """What waits while the store is away, by the collector."""
+    """What waits while the store is away, as the collector reports it."""
 
     records: int
     bytes: int
@@ -39,7 +39,7 @@ class SpoolHealth(Sealed, frozen=True):
 
 
 class Running(Sealed, frozen=True):
-    """What only the running collector can tell of a region."""
+    """What only the running collector can say about a region."""
 
     store: str
     """`ready`, or why its store is closed."""
@@ -53,7 +53,7 @@ class Running(Sealed, frozen=True):
 
 
 class RegionHealth(Sealed, frozen=True):
-    """The health of a region. `running` is null where no running collector says anything of it: it may be stopped."""
+    """The health of a region. `running` is null if no running collector reports on it: it may be stopped."""
 
     region: Region
     store: StoreHealth
@@ -61,7 +61,7 @@ class RegionHealth(Sealed, frozen=True):
 
 
 class HealthView(Sealed, frozen=True):
-    """The health of the regions served here. `collector` is what its /readyz says of its parts, null without answer."""
+    """The health of the regions served here. `collector` is what /readyz says about its parts, null without answer."""
 
     made_at: str
     collector: dict[str, str] | None

@@ -1,6 +1,6 @@
 """What a request asks for: a router, a region, how far back. Pages and API read it alike.
 
-Rule 1: what is refused is told by the name of its place and by what is expected there; it is never quoted.
+Rule 1: a refusal names the place and what is expected there; it never quotes what was found.
 """
 
 import re
@@ -23,7 +23,7 @@ _UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": DAY}
 
 
 class LookupBody(Sealed, frozen=True, forbid_unknown_fields=True):
-    """What to look up: a serial number, IMEI or MAC as it is read out. `region` leaves the others out."""
+    """What to look up: a serial number, IMEI or MAC as it is read out. `region` limits it to one."""
 
     identifier: Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^[\x20-\x7e]+$")]
     region: Region | None = None
@@ -72,7 +72,7 @@ def identifier_of(text: str) -> str:
     """What is looked up, without the blanks around it.
 
     Raises:
-        Invalid: nothing that is read out from a router is like it.
+        Invalid: it cannot be what somebody reads out from a router.
     """
     identifier = text.strip()
     if not re.fullmatch(IDENTIFIER, identifier):
@@ -84,7 +84,7 @@ async def lookup_of(request: Request) -> LookupBody:
     """What the body of a request to the API looks up.
 
     Raises:
-        Invalid: it is no such body.
+        Invalid: it is not such a body.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
         raise Invalid("Content-Type: expected application/json")

@@ -1,7 +1,7 @@
-"""Who is signed in: the session of a browser's cookie, while what it rests on holds.
+"""Who is signed in: the session that a browser's cookie names, as long as what it rests on holds.
 
-Rule 1: who signs in gets a session of a new id; one they had before has ended.
-Rule 2: what cannot be read says no: an account that is not found to be in order has no session.
+Rule 1: every sign-in makes a session with a new id, and ends the one that the browser had.
+Rule 2: what cannot be read counts as a no: only an account that is seen to be in order has a session.
 """
 
 import time
@@ -24,7 +24,7 @@ _COOKIE: Final = "ueip"
 
 
 class SignedIn:
-    """Who is signed in, as every route asks it. *wall* gives the time, in seconds."""
+    """Tells every route who is signed in. *wall* gives the time, in seconds."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class SignedIn:
         origins: frozenset[str] = frozenset(),
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """*secure* says whether browsers come by TLS, *origins* what else they call us than the Host they ask for."""
+        """*secure* says whether browsers come over TLS; *origins* are ours beside that of the Host asked for."""
         self._accounts = accounts
         self._origins = origins
         self._sessions = Sessions(
@@ -47,12 +47,12 @@ class SignedIn:
         self._cookie = Cookie(_COOKIE, secure=secure)
 
     def session_of(self, request: Request) -> Session | None:
-        """The session of a request; None if there is none that holds."""
+        """The session of a request; None if there is none, or it is over."""
         shown = self._cookie.of(request)
         return None if shown is None else self._sessions.find(shown)
 
     def shows_any(self, request: Request) -> bool:
-        """Whether the browser shows a session, be it over."""
+        """Whether the browser shows a session, even one that is over."""
         return self._cookie.of(request) is not None
 
     async def form(self, request: Request) -> dict[str, str]:
@@ -68,7 +68,7 @@ class SignedIn:
         """The fields of a form that *session* sent.
 
         Raises:
-            CsrfMissing: it does not come from a page of ours, or without the session's word.
+            CsrfMissing: it does not come from a page of ours, or lacks the session's word.
             Invalid: it is no form.
         """
         fields = await self.form(request)
@@ -77,7 +77,7 @@ class SignedIn:
         return fields
 
     def begin(self, request: Request, answer: Response, viewer: Viewer, stamp: str) -> None:
-        """*viewer* is signed in in the browser that *answer* goes to."""
+        """Sign *viewer* in, in the browser that *answer* goes to."""
         before = self.session_of(request)
         if before is not None:
             self._sessions.end(before)
@@ -85,15 +85,15 @@ class SignedIn:
         self._cookie.put(answer, shown)
 
     def end(self, session: Session) -> None:
-        """*session* is over."""
+        """End *session*."""
         self._sessions.end(session)
 
     def forget(self, answer: Response) -> None:
-        """Have the browser that *answer* goes to show no session any more."""
+        """Have the browser that *answer* goes to forget its session."""
         self._cookie.forget(answer)
 
     def give(self, session: Session, purpose: Purpose) -> None:
-        """*session* has a reason from now on."""
+        """Give *session* a reason."""
         self._sessions.give(session, purpose)
 
     def _is_current(self, session: Session) -> bool:

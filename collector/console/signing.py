@@ -1,6 +1,6 @@
-"""Signing in and out, and giving a reason: the routes.
+"""The routes for signing in and out, and for giving a reason.
 
-Rule 1: a sign-in that cannot be written down is none.
+Rule 1: a sign-in that cannot be written to the audit log does not happen.
 """
 
 import asyncio
@@ -39,22 +39,22 @@ REASON: Final = "/reason"
 _HOUR: Final = 3_600_000
 _REFUSALS_PER_SECOND: Final = 1 / 60
 _REFUSALS_AT_ONCE: Final = 30.0
-"""Refusals by a provider of one address: each is an entry in the log, which nobody may fill who is nobody."""
+"""Most refusals at once for one address. Each is an entry in the audit log, which strangers must not fill up."""
 _NOTICES: Final = frozenset({"expired", "signed_out"})
 
 
 class Forms(Protocol):
-    """What renders."""
+    """Renders pages."""
 
     def form(
         self, request: Request, template: str, *, status: int = 200, session: Session | None = None, **said: Any
     ) -> Response:
-        """The page of *template* with what is *said* to it."""
+        """The page that *template* makes of what is *said*."""
         ...
 
 
 class Signing:
-    """The routes by which people come in, say why, and go. *signed_in* is told of it."""
+    """The routes by which people sign in, give a reason, and sign out. *signed_in* keeps their sessions."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Signing:
         passwords: Passwords | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """*secure* says whether browsers come by TLS."""
+        """*secure* says whether browsers come over TLS."""
         self._settings = settings
         self._signed_in = signed_in
         self._accounts = accounts
@@ -143,7 +143,7 @@ class Signing:
     async def _from_provider(self, request: Request) -> Response:
         assert self._provider is not None
         pairs = request.query_params.multi_items()
-        # What is said twice is read by two in two ways.
+        # A parameter given twice could be read in two ways.
         answer = dict(pairs) if len(dict(pairs)) == len(pairs) else {}
         try:
             viewer, after = await self._provider.finish(answer, self._browser.of(request) or "")

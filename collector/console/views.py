@@ -1,7 +1,7 @@
-"""What the console shows, as documents: the pages render them, the API gives them as JSON. Both are the same answers.
+"""What the console shows, as documents: the pages render them, and the API gives the same ones as JSON.
 
 Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; members may be added without that.
-Rule 2: times that are texts are RFC 3339 in UTC; those of the axis of charts are seconds since 1970-01-01 UTC.
+Rule 2: times are texts, RFC 3339 in UTC; only those on the axis of charts are seconds since 1970-01-01 UTC.
 """
 
 from enum import StrEnum
@@ -17,10 +17,10 @@ from collector.model import Region, Sealed
 
 
 class KnownRouter(Sealed, frozen=True):
-    """A router that is known by what was looked up.
+    """A router found by what was looked up.
 
     `handle` stands for it in addresses, for as long as the session lasts: neither identifier nor pseudonym goes into
-    a URL. `readable` is false of one that is not in the programme now.
+    a URL. `readable` is false if the router is not in the programme now.
     """
 
     handle: str
@@ -32,7 +32,8 @@ class KnownRouter(Sealed, frozen=True):
 class LookupView(Sealed, frozen=True):
     """The routers known by an identifier in the viewer's regions; none is an answer too.
 
-    Of regions in `away` the store was, so they may know it as well. Where nobody else knows it that is no answer.
+    The stores of the regions in `away` could not be asked, so they may know it too. If no other region knows it, the
+    request fails.
     """
 
     routers: list[KnownRouter]
@@ -43,7 +44,7 @@ class SeriesView(Sealed, frozen=True):
     """What a router measured, as lines on one axis of time.
 
     `times` has the moments of the axis in seconds, ascending; each of `lines` has one value, or null, for each of them.
-    A null is unknown; each of `gaps`, times without records, has a moment with nulls only. With `thinned`, every
+    A null is unknown; each of `gaps`, times without records, has a moment with nulls only. If `thinned`, every
     stretch of time keeps the lowest and highest value of each line.
     """
 
@@ -80,7 +81,7 @@ class ConsentEntry(Sealed, frozen=True):
 
 
 class ConsentView(Sealed, frozen=True):
-    """What the ledger says of a router, oldest first."""
+    """What the ledger says about a router, oldest first."""
 
     region: Region
     device_ref: str
@@ -90,7 +91,7 @@ class ConsentView(Sealed, frozen=True):
 
 
 class SurveyFault(StrEnum):
-    """Why a survey came to no answer."""
+    """Why a survey has no result."""
 
     STORE = "store"
     INSTALLATION = "installation"
@@ -101,10 +102,10 @@ class SurveyFault(StrEnum):
 
 
 class SurveyFailure(Sealed, frozen=True):
-    """Why a survey came to no answer, and more of it.
+    """Why a survey has no result, with details.
 
     `detail` is why a store is closed, in the words of /readyz; the signal that ended its process; or the kind of an
-    error and its place. It quotes nothing that is stored, and is empty where there is no more to say.
+    error and its place. It quotes nothing that is stored, and is empty if there is no more to say.
     """
 
     fault: SurveyFault
@@ -114,9 +115,9 @@ class SurveyFailure(Sealed, frozen=True):
 class FleetView(Sealed, frozen=True):
     """What stands out in the fleet of a region, as it was found at `made_at`, `age_seconds` ago.
 
-    A survey takes minutes of a large fleet, so it is made beforehand: `state` is `making` while there is none yet,
-    `failed` when the last attempt failed (`survey` is the one before, if there is one) and `ready` otherwise. Of one
-    that failed `failure` says why.
+    A survey of a large fleet takes minutes, so it is made beforehand: `state` is `making` while there is none yet,
+    `failed` when the last attempt failed (`survey` is the one before, if there is one, and `failure` says why) and
+    `ready` otherwise.
     """
 
     region: Region
@@ -169,9 +170,9 @@ class AuditEntryView(Sealed, frozen=True):
 
 
 class AuditView(Sealed, frozen=True):
-    """A page of an audit log, newest first; `region` is null of the log of accounts and sign-ins.
+    """A page of an audit log, newest first; `region` is null for the log of accounts and sign-ins.
 
-    With `more`, there are older ones: ask for those before the last `seq`.
+    If `more`, there are older entries: ask for those before the last `seq`.
     """
 
     region: Region | None

@@ -1,7 +1,7 @@
 """The diagnosis of a router as JSON: what `ueip diagnose --json` prints. Its shape is stable.
 
 Rule 1: `shape` grows when a member goes, is renamed or changes its meaning; members may be added without that, so
-        programs leave alone what they do not know.
+        programs should ignore what they do not know.
 Rule 2: times are RFC 3339 in UTC; pseudonyms and record ids are hex.
 """
 
@@ -33,10 +33,10 @@ class EvidenceDocument(Sealed, frozen=True):
 
 
 class ComparedDocument(Compared, frozen=True):
-    """The finding among routers like this one. Groups under ten are left out.
+    """The finding compared with routers like this one. Groups of fewer than ten are left out.
 
     `own` and `median` are of `measure` in `unit`; without a unit, 1 means that a router has the finding. `routers` is
-    the group's size without this router, `as_much` how many of it have as much or more.
+    the group's size without this router, `as_much` how many in it have as much or more.
     """
 
     sentence: str
@@ -53,7 +53,7 @@ class CellDocument(Sealed, frozen=True):
 class FindingDocument(Sealed, frozen=True):
     """A fault. `until` is null while it lasts; `observations` are the samples or events it rests on.
 
-    `said` is `summary` in parts, for other languages: the id of a text and what stands in its places.
+    `said` is `summary` in parts, for other languages: the id of a text and the values to fill in.
     """
 
     rule: str
@@ -96,7 +96,7 @@ class AboutDocument(Sealed, frozen=True):
 
 
 class Document(Sealed, frozen=True):
-    """The diagnosis of one router. `readable` is false of one that may not be read: then there is nothing below it."""
+    """The diagnosis of one router. `readable` is false if it may not be read: then nothing of what it sent is here."""
 
     shape: Literal[1]
     region: Region
@@ -178,7 +178,7 @@ def _text(moment: int | None) -> str | None:
 
 
 def document_schema() -> dict[str, Any]:
-    """The JSON Schema of what is printed: a list, one document a router."""
+    """The JSON Schema of what is printed: a list, one document for each router."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What `ueip diagnose --json` prints, one document a router",

@@ -14,7 +14,7 @@ SHAPE: Final = 1
 
 
 class StretchDocument(Sealed, frozen=True):
-    """A day or an hour that begins at `time`; rates are for each router and day, null of fewer than ten routers."""
+    """A day or an hour that begins at `time`; rates are for each router and day, null for fewer than ten routers."""
 
     time: str
     rate: float | None
@@ -25,9 +25,9 @@ class AlarmDocument(StandsOut, frozen=True):
     """A group that has a fault more often than its like.
 
     Rates are for each router and day seen; `low` and `high` are the 99 % interval of `ratio`; `chance` is how likely
-    the whole survey would say so by chance. `began` is null if it was so from the beginning. A cell has no name:
-    `affected` of its `routers` lost the network within the hour from `began` on. `course` is how the rates went, by
-    days, or by hours of less than three days; a cell has none.
+    the whole survey would raise such an alarm by chance. `began` is null if it was so from the beginning. A cell has no
+    name: `affected` of its `routers` lost the network within the hour from `began` on. `course` has the rates day by
+    day, or hour by hour over less than three days; a cell has none.
     """
 
     began: str | None
@@ -70,7 +70,7 @@ def _alarm(alarm: Alarm) -> AlarmDocument:
 
 
 def survey_schema() -> dict[str, Any]:
-    """The JSON Schema of what is printed: a list, one document a region."""
+    """The JSON Schema of what is printed: a list, one document for each region."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What `ueip fleet --json` prints, one document a region",

@@ -1,7 +1,7 @@
 """What one connection to the broker does: as a metric, and in words for /readyz.
 
-Rule 1: what keeps it from working is told until it works again.
-Rule 2: one that stands but waits for the consent topic is not what operators call connected: it is told as held.
+Rule 1: what keeps it from working is reported until it works again.
+Rule 2: one that is up but waits for the consent topic is not what operators call connected: it is reported as held.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Condition:
             self._works("draining" if self._name == "consent" else "connected")
 
     def returned(self) -> bool:
-        """What we published came back; whether it works only since then."""
+        """What we published came back; True if the connection has worked only since then."""
         if self._state not in {"connecting", "draining"}:
             return False
         self._works("connected")
@@ -61,7 +61,7 @@ class Condition:
         self._show()
 
     def words(self) -> str:
-        """What it does, `connected` when all is well, or what keeps it from that."""
+        """What it is doing: `connected` if all is well, otherwise what prevents that."""
         state = self._metrics.links.connection[self._name]
         if Hold.CLOCK in self._holds and state == "held":
             return "held until the clock is right"

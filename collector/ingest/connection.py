@@ -1,6 +1,6 @@
 """One connection to the broker: CONNECT, SUBSCRIBE, PUBLISH in, PUBACK out, keep-alive. No retry, no policy.
 
-What is published by the collector itself is small and rare, so it goes through here too.
+What the collector itself publishes is small and rare, so it goes through here too.
 
 Rule 1: a message is handed over on the spot, in order of receipt, with the token that acknowledges it.
 Rule 2: nothing is acknowledged here; tokens come back when messages are settled.
@@ -39,11 +39,11 @@ from collector.model import Message
 Receive = Callable[[Message, Token], None]
 Answered = Callable[[PubAckReasonCode], None]
 REPLAY_SECONDS: Final = 2.0
-"""So long after subscribing, a message with the retain flag is taken for one the broker had before."""
+"""For this long after subscribing, a message with the retain flag counts as one that the broker had before."""
 CLOCK_BEHIND: Final = "clock_behind"
 """Why a connection was given up: the collector's own clock went back (K38)."""
 _READ_BYTES: Final = 65_536
-"""Of one read: some hundred messages, two milliseconds; between two reads the ends of commits are heard of."""
+"""In one read: about a hundred messages, two milliseconds. Finished commits are noticed between two reads."""
 _LAST_ID: Final = 65_535
 
 
@@ -62,13 +62,13 @@ class Connection(asyncio.BufferedProtocol):
         sender_property: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        """*sender_property* is the one user property that is taken, where a source asks for it."""
+        """*sender_property* is the only user property that is read, if a source asks for it."""
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.acks = AckRing(self._acknowledge)
         self.last_sent = self.last_received = time.monotonic()
         self.paused = False
         self.receive = receive
-        """Who takes the messages; may be another from one read to the next."""
+        """Takes the messages; may change from one read to the next."""
         self._handshake = Handshake(self._send)
         self._replay_until = 0
         self._sender_property = sender_property
@@ -100,15 +100,15 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """So much was read."""
+        """Take what was read."""
         self.take(self._buffer[:nbytes])
 
     def take(self, data: bytes | memoryview) -> None:
-        """Hand over every message that *data* completes, and release what they settle at once."""
+        """Hand over every message that *data* completes; what that settles is acknowledged in one go."""
         self.last_received = time.monotonic()
         received_at = self._clock.now()
         if received_at < self._clock.least:
-            # Dated by this clock it would be dropped as from the future; given up, it comes again, when it is right.
+            # Dated by this clock, messages would be dropped as from the future. Unacknowledged, they come again.
             self.abort(CLOCK_BEHIND)
             return
         self.acks.hold()
@@ -162,7 +162,7 @@ class Connection(asyncio.BufferedProtocol):
     def publish(
         self, topic: str, payload: bytes, answered: Answered, *, expiry_seconds: int | None = None, retain: bool = False
     ) -> None:
-        """Publish at QoS 1; *answered* is told what the broker made of it, unless the connection is lost before."""
+        """Publish at QoS 1; *answered* is called with the broker's answer, unless the connection is lost first."""
         self._last_id = self._last_id % _LAST_ID + 1
         packet = PublishPacket(
             topic,
@@ -205,7 +205,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def is_crowded(self) -> bool:
-        """Whether half of the window's places are taken by messages left with the broker: others may find none."""
+        """Whether messages left with the broker take half of the window's places: others may find none."""
         return self.acks.left * 2 >= self._connect.receive_max
 
     def renew(self, why: str) -> None:
@@ -229,6 +229,6 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def _only_value(properties: Sequence[tuple[str, str]] | None, name: str) -> str | None:
-    """The value of a user property, None where it is missing or stands there twice: then a client has a part in it."""
+    """The value of a user property, None if it is missing or there twice: then a client had a hand in it."""
     found = [value for key, value in properties or () if key == name]
     return found[0] if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""What has to be said between us and the broker before messages come: CONNECT, SUBSCRIBE, UNSUBSCRIBE, and its answers.
+"""The exchange with the broker before messages come: CONNECT, SUBSCRIBE, UNSUBSCRIBE, and its answers.
 
 Rule 1: less than what was asked for is a refusal: a subscription that is missing, or granted at QoS 0, loses messages.
 """
@@ -33,7 +33,7 @@ class Handshake:
         self._unsubscribed: asyncio.Future[UnsubAckPacket] = loop.create_future()
 
     def take(self, packet: Packet) -> bool:
-        """Take an answer of the broker; False for what is none that is waited for."""
+        """Take an answer of the broker; False if nobody waits for such a packet."""
         match packet:
             case ConnAckPacket() if not self._connected.done():
                 self._connected.set_result(packet)
@@ -56,7 +56,7 @@ class Handshake:
         """Wait for the answer to CONNECT.
 
         Raises:
-            BrokerRefused: it is no.
+            BrokerRefused: the broker said no.
         """
         answer = await self._connected
         if answer.reason_code != ConnAckReasonCode.SUCCESS:
@@ -67,7 +67,7 @@ class Handshake:
         """Subscribe, and wait for the grants.
 
         Raises:
-            BrokerRefused: one is missing.
+            BrokerRefused: one is missing, or less than was asked for.
         """
         self._send(SubscribePacket(SUBSCRIBE_ID, filters).write())
         codes = (await self._subscribed).reason_codes
@@ -86,7 +86,7 @@ class Handshake:
         """End subscriptions; after subscribing, so that there is no moment without one.
 
         Raises:
-            BrokerRefused: one goes on.
+            BrokerRefused: one was not ended.
         """
         self._send(UnsubscribePacket(SUBSCRIBE_ID, list(unwanted)).write())
         codes = (await self._unsubscribed).reason_codes

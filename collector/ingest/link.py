@@ -1,4 +1,4 @@
-"""Keeps one connection to the broker: connects, watches, reconnects with jittered pauses, stops cleanly.
+"""Keeps up one connection to the broker: connects, watches, reconnects with jittered pauses, stops cleanly.
 
 Rule 1: while it is held, for whatever reason, it makes no connection, and the one it has is not read.
 """
@@ -55,7 +55,7 @@ class Link:
     ) -> None:
         """*begins* is called with every connection, before anything comes through it."""
         self.expects_session = False
-        """Whether the broker should know us. When it does not, it lost what it kept for us, and that is told."""
+        """Whether the broker should know us. If it does not, it has lost what it kept for us, and that is reported."""
         self._name: LinkName = name
         self._trouble = Trouble(name, settings, metrics)
         self._condition = Condition(name, metrics, self._trouble)
@@ -74,7 +74,7 @@ class Link:
         self._begins = begins
         self._window = Window(settings.receive_maximum)
         self.renews = False
-        """Whether its last connection was closed here, to be made anew."""
+        """Whether the last connection was closed here in order to make a new one."""
         self._clock = clock
         self._session: Session | None = None
         self._free = asyncio.Event()
@@ -97,7 +97,7 @@ class Link:
         self._condition.become("stopped")
 
     async def _attempt(self) -> None:
-        """One connection from its beginning to its end, whatever ends it."""
+        """Make one connection and stay until its end, whatever ends it."""
         before, self.renews = self._metrics.links.connects[self._name], False
         self._condition.become("connecting")
         try:
@@ -129,7 +129,7 @@ class Link:
                 session.connection.pause()
             if not self._stopping.is_set():
                 answer = await session.greet(self._filters, self._unwanted)
-                # Not before: closed by us while it is being made, it would count as one that cannot be made.
+                # Not earlier: a connection that we close while it is being made would count as one that failed.
                 renewal = asyncio.create_task(self._window.renewal(session.connection))
                 self._welcome(answer)
                 await session.watch(answer.server_keep_alive or self._settings.keep_alive_seconds)
@@ -153,7 +153,7 @@ class Link:
         return Session(connection, watchdog, self._settings)
 
     def _welcome(self, answer: ConnAckPacket) -> None:
-        """What a connection brings to light at once."""
+        """Count a new connection, and say if the broker lost our session."""
         self._metrics.links.connects[self._name] += 1
         LOG.info("broker_connected", connection=self._name, session_present=answer.session_present)
         if self.expects_session and not answer.session_present:
@@ -229,7 +229,7 @@ class Link:
         return self._window.size, self._session.connection.acks.left if self._session else 0
 
     def state(self) -> str:
-        """What it does, `connected` when all is well, or what keeps it from that."""
+        """What it is doing: `connected` if all is well, otherwise what prevents that."""
         return self._condition.words()
 
     def oldest_seconds(self) -> float:
@@ -237,11 +237,11 @@ class Link:
         return self._session.connection.acks.oldest_seconds() if self._session else 0.0
 
     def silent_seconds(self) -> float:
-        """How long ago a message came, ours included, 0 while there is no connection."""
+        """Seconds since the last message, our own included; 0 while there is no connection."""
         return self._session.watchdog.silent_seconds() if self._session and self._session.stands else 0.0
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not for the end of the process."""
+        """Wait, but no longer than until `stop`."""
         if not self._stopping.is_set():
             self._condition.become("waiting")
             with contextlib.suppress(TimeoutError):

@@ -43,7 +43,7 @@ REGIONS: Final = ("hong_kong", "germany", "china")
 COUNTRY_OF: Final = {"germany": "DE", "china": "CN", "hong_kong": "HK"}
 POLICY: Final = "2020-03-14"
 PATIENCE: Final = 60.0
-"""Seconds after which something that should have happened counts as not happening; no measure of speed."""
+"""Seconds after which something that should have happened counts as not happening; it is no measure of speed."""
 
 _PAUSE: Final = 0.02
 _ADDRESS: Final = re.compile(r"metrics at (http://\S+?)/metrics")
@@ -63,7 +63,7 @@ def wait_until(condition: Callable[[], T | None], seconds: float = PATIENCE, *, 
 
 
 def ueip_program() -> str:
-    """The command as it is installed beside this Python."""
+    """The command that is installed beside this Python."""
     beside = Path(sys.executable).with_name("ueip")
     found = str(beside) if beside.exists() else shutil.which("ueip")
     if found is None:
@@ -128,14 +128,14 @@ class Samples:
 
 
 class Collector:
-    """`ueip run` in a process of its own. What it says goes to a file that outlives it."""
+    """`ueip run` in a process of its own. What it writes goes to a file that outlives it."""
 
     def __init__(self, config: Path, log: Path) -> None:
         self.config = config
         self.log = log
         self.address = ""
         self.options: tuple[str, ...] = ()
-        """What `ueip run` is told beside its configuration."""
+        """Further options of `ueip run`."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
@@ -152,7 +152,7 @@ class Collector:
         return self
 
     def command(self) -> list[str]:
-        """How it is run."""
+        """Its command line."""
         return [ueip_program(), "run", "-c", str(self.config), *self.options]
 
     def _announced(self, before: int) -> re.Match[str] | None:
@@ -249,7 +249,7 @@ class Site:
         self.configure()
 
     def configure(self, **sections: Mapping[str, Any]) -> None:
-        """Write the configuration anew; *sections* go over what the tests usually have."""
+        """Write the configuration anew; *sections* override what the tests usually have."""
         usual: dict[str, dict[str, Any]] = {
             "broker": {"port": self.broker.port, "reconnect_max_seconds": 0.5},
             "http": {"port": 0},
@@ -284,7 +284,7 @@ class Site:
         self.broker.stop()
 
     def publisher(self, **options: Any) -> "Publisher":
-        """A connection of paho's to the broker."""
+        """A paho connection to the broker."""
         return Publisher(self.broker.port, **options)
 
     def ueip(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -346,7 +346,7 @@ def locked(site: Site, region: str = "germany") -> Iterator[None]:
 
 
 class Authority:
-    """A private authority and the certificates it gave out, as files."""
+    """A private authority and the certificates it issued, as files."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
@@ -356,7 +356,7 @@ class Authority:
         self._authority.cert_pem.write_to_path(self.file)
 
     def issue(self, name: str, *hosts: str) -> tuple[Path, Path]:
-        """Certificate and key of *name*, which stands as the common name."""
+        """Certificate and key of *name*, which is the common name."""
         made = self._authority.issue_cert(*(hosts or (f"{name}.test",)), common_name=name)
         certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         certificate.write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
@@ -364,7 +364,7 @@ class Authority:
         return certificate, key
 
     def context(self, name: str) -> ssl.SSLContext:
-        """How *name* connects."""
+        """The TLS context that *name* connects with."""
         context = ssl.create_default_context(cafile=self.file)
         context.load_cert_chain(*self.issue(name))
         return context
@@ -412,7 +412,7 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.client.disconnect()
-        # It looks for its thread twice, and that may have ended in between.
+        # It looks at its thread twice, which may have ended in between.
         with contextlib.suppress(AttributeError):
             self.client.loop_stop()
 
@@ -463,7 +463,7 @@ class Publisher:
 
 
 def as_us(configuration: str) -> str:
-    """Started as root, Mosquitto would become another user, who may not read our files."""
+    """*configuration*, so that Mosquitto started as root stays root: another user may not read our files."""
     return configuration + ("\nuser root\n" if os.geteuid() == 0 else "")
 
 
@@ -499,7 +499,7 @@ def consent(action: str, *, country: str = "DE", **changes: Any) -> dict[str, An
 
 
 def find_processes(words: str) -> list[int]:
-    """The processes whose command line holds *words*."""
+    """The processes whose command line contains *words*."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -520,7 +520,7 @@ def disguises(text: str) -> Iterator[bytes]:
 
 
 def traces(text: str, places: Iterable[tuple[str, bytes]]) -> list[str]:
-    """Where *text* is found in any disguise, by the names of the places; nothing of the content."""
+    """The names of the places where *text* is found in any disguise; nothing of the content."""
     needles = list(disguises(text))
     lowered = ((name, content.lower()) for name, content in places)
     return [name for name, content in lowered if any(needle in content for needle in needles)]
@@ -535,7 +535,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections with settings that JSON and TOML write alike: text, numbers, truth, lists of them."""
+    """Sections with settings that JSON and TOML write alike: texts, numbers, booleans, lists of them."""
     lines = []
     for name, settings in sections.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items())]
