@@ -1,8 +1,8 @@
 """A region's spool: what was acknowledged while its store was away, encrypted, durable, in a file of its own.
 
-Rule 1: what `put` returned a row for is on the disk.
-Rule 2: everything is done in order on one thread. Nobody waits longer than the patience for it: what comes about later
-        is taken back, for whoever asked has helped himself otherwise.
+Rule 1: an entry for which `put` has returned a row is on disk.
+Rule 2: everything is done in order on one thread. Nobody waits for it longer than the patience allows: what is done
+        later is undone, as whoever asked has found another way by then.
 Rule 3: a record here is in flight until the store has it, or until it is counted as dropped.
 """
 
@@ -25,9 +25,9 @@ from collector.stores.worker import Worker
 
 T = TypeVar("T")
 PATIENCE_SECONDS: Final = 5.0
-"""Longer than for a store: behind the spool there is nothing but the broker."""
+"""Longer than for a store: after the spool there is only the broker."""
 RETRY_SECONDS: Final = 1.0
-"""How often a spool that refused is tried again."""
+"""Seconds before a spool that failed is tried again."""
 _NOTHING: Final = SpoolCounts(0, 0, None, Counter(), 0)
 
 
@@ -44,10 +44,10 @@ class Spool:
         patience: float = PATIENCE_SECONDS,
         known_routers: int = MOST,
     ) -> None:
-        """It takes over when the store has been silent for *after_seconds*; itself it may take *patience* seconds.
+        """It takes over when the store has been silent for *after_seconds*, and may itself take *patience* seconds.
 
-        Without a *file* it takes nothing. *known_routers* is how many routers that have joined the writer remembers, of
-        which alone records come here.
+        Without a *file* it takes nothing. *known_routers* is how many routers the writer remembers as joined; only
+        their records come here.
         """
         self.region = region
         self.known_routers = known_routers
@@ -59,7 +59,7 @@ class Spool:
         """Why it cannot be used now, if so."""
         self.counts = _NOTHING
         self.changed: Callable[[SpoolCounts, SpoolCounts], None] = lambda _before, _after: None
-        """Called with what there was and what there is, after everything that was done."""
+        """Called after each piece of work, with the counts before and after it."""
         self._given = file
         self._most = max_bytes
         self._worker = Worker(f"spool-{region}")
@@ -73,36 +73,36 @@ class Spool:
 
     @property
     def records(self) -> int:
-        """Records that wait here."""
+        """How many records wait here."""
         return self.counts.records
 
     @property
     def answers(self) -> bool:
-        """Whether it can be used now."""
+        """Whether the spool can be used now."""
         return self.is_open and self.cause is None
 
     @property
     def has_room(self) -> bool:
-        """Whether records may be given to it."""
+        """Whether the spool takes records now."""
         return self.answers and not self.is_full
 
     @property
     def hangs(self) -> bool:
-        """Whether it did not answer last. `try_again` finds out whether it does; nobody else is to wait for that."""
+        """Whether it did not answer when last asked. Only `try_again` finds out whether it answers again."""
         return self.cause is Cause.NOT_ANSWERING
 
     def may_try(self) -> bool:
-        """Whether it is time to try a spool that refused once more."""
+        """Whether the spool works, or it is time to try it again."""
         return self.cause is None or time.monotonic() - self._tried > RETRY_SECONDS
 
     async def open(self) -> list[tuple[int, ConsentEvent]]:
-        """Open it, however long it takes; the acts in it with their rows, oldest first.
+        """Open the spool, however long it takes; returns the acts in it with their rows, oldest first.
 
         Raises:
             SpoolUnavailable: it cannot be used now.
         """
         self._tried = time.monotonic()
-        # Without patience: it looks through the whole file.
+        # With no limit of patience: the whole file is checked.
         asked = self._ask(self._file.open)
         await asyncio.wait({asked})
         acts = self._result(asked)
@@ -110,15 +110,15 @@ class Spool:
         return acts
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close the spool."""
         self.is_open = False
-        self.cause = None  # that it can be let go of does not mean that it works
+        self.cause = None  # else a close that succeeds would be logged as "spool_ready"
         if self._given is not None:
             await self._patiently(self._file.close)
         self._worker.stop()
 
     async def try_again(self) -> None:
-        """Find out whether a spool that refused can be used again.
+        """Find out whether a spool that failed can be used again.
 
         Raises:
             SpoolUnavailable: it cannot.
@@ -126,7 +126,7 @@ class Spool:
         await self._patiently(self._file.check)
 
     async def put(self, entries: Sequence[Entry], *, in_hand: bool = False) -> list[int]:
-        """Keep *entries*, records while there is room; the rows of those kept, which are the first of them.
+        """Keep *entries*, up to the first record for which there is no room; returns the rows of those kept.
 
         Raises:
             SpoolUnavailable: none was kept.
@@ -140,7 +140,7 @@ class Spool:
     ) -> tuple[int, ConsentEvent]:
         """Keep a closing act and purge its router's records, which are dropped for *reason*.
 
-        The row of the act, and the act, which names what it took as spent.
+        Returns the row of the act, and the act, which now names the purged records as spent.
 
         Raises:
             SpoolUnavailable: neither was done.
@@ -150,7 +150,7 @@ class Spool:
         )
 
     async def read(self, most: int) -> list[tuple[int, Record]]:
-        """The oldest records with their rows; they are in hand until deleted or given back.
+        """The oldest records with their rows; they are in hand until they are deleted or given back.
 
         Raises:
             SpoolUnavailable: it cannot be read now.
@@ -160,7 +160,7 @@ class Spool:
         )
 
     async def ids_of(self, refs: Sequence[bytes], until: int) -> tuple[bytes, ...]:
-        """The ids of these routers' records that were received *until* then, in milliseconds.
+        """The ids of these routers' records received up to *until*, in milliseconds.
 
         Raises:
             SpoolUnavailable: it cannot be read now.
@@ -168,25 +168,25 @@ class Spool:
         return await self._patiently(self._file.ids_of, refs, until)
 
     def delete(self, rows: Sequence[int]) -> None:
-        """Forget rows whose outcome is known; before anything is read again."""
+        """Delete rows whose outcome is known; done before anything is read again."""
         if rows:
             self._later(self._file.delete, rows)
 
     def give_back(self, rows: Sequence[int]) -> None:
-        """Rows in hand go on waiting."""
+        """Let rows in hand wait again."""
         if rows:
             self._later(self._file.give_back, rows)
 
     def purge(self, refs: Sequence[bytes], reason: DropReason) -> None:
-        """Remove the records of these routers; before anything is read again."""
+        """Remove the records of these routers; done before anything is read again."""
         self._later(self._file.purge, refs, reason)
 
-    # How it is done
+    # Work on the thread
 
     async def _patiently(self, work: Callable[..., T], *args: Any, late: Callable[[T], object] = lambda _: None) -> T:
-        """Ask for *work* and wait for it; *late* takes back what comes after the patience has ended.
+        """Ask for *work* and wait for it; if patience runs out first, *late* undoes it once it is done.
 
-        On the same thread, before anything else is done: a purge that was asked for meanwhile would count it.
+        That happens on the same thread, before anything else: a purge asked for meanwhile would count what was done.
         """
         self._tried = time.monotonic()
         patience = Patience(partial(work, *args), late)
@@ -203,7 +203,7 @@ class Spool:
 
     def _ask(self, work: Callable[..., T], *args: Any) -> asyncio.Future[tuple[T, SpoolCounts]]:
         asked = self._worker.call(lambda: (work(*args), self._file.counts()))
-        # Here, and not where the result is taken: who waits may come to it after others that were asked for later.
+        # Here, not where the result is taken: by then the counts of work that was asked for later may have been taken.
         asked.add_done_callback(self._counted)
         return asked
 
@@ -220,7 +220,7 @@ class Spool:
 
     def _came_late(self, done: asyncio.Future[tuple[Any, SpoolCounts]]) -> None:
         if not done.cancelled():
-            with suppress(SpoolUnavailable):  # said already; what has to be done is done before the next reading
+            with suppress(SpoolUnavailable):  # logged already; what still has to be done is done before the next read
                 self._result(done)
 
     def _counted(self, done: asyncio.Future[tuple[Any, SpoolCounts]]) -> None:

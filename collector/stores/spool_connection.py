@@ -1,7 +1,8 @@
 """The connection to a spool's file: opened when it is needed, and mended when the file turns out to be damaged.
 
-Rule 1: a damaged file needs nobody: what is intact goes into a new one, and the damaged one is removed, for an exit
-        could not reach what is in it (4.5). A crash meanwhile leaves both, and the next opening goes on.
+Rule 1: a damaged file is mended without anybody's help: what is intact goes into a new one, and the damaged one is
+        removed, as an exit could not reach what is in it (4.5). A crash meanwhile leaves both, and the next opening
+        goes on from there.
 """
 
 import sqlite3
@@ -27,7 +28,7 @@ class SpoolConnection:
     """One file, one thread, one process."""
 
     def __init__(self, path: Path, region: Region, sealer: Sealer, opened: Callable[[], None]) -> None:
-        """*opened* is called whenever the file was opened or made anew."""
+        """*opened* is called whenever the file has been opened, or replaced by a new one."""
         self.damages = 0
         self._path = path
         self._region = region
@@ -42,13 +43,13 @@ class SpoolConnection:
         return self._connection
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     def safely(self, work: Callable[[], T]) -> T:
-        """Do *work*, once more if the file had to be mended for it.
+        """Do *work*, and do it again if the file had to be mended first.
 
         Raises:
             SpoolUnavailable: the file cannot be used now.
@@ -69,7 +70,7 @@ class SpoolConnection:
             raise SpoolUnavailable(text, not_opened(error, self._path).cause) from error
 
     def in_one(self, work: Callable[[], T]) -> T:
-        """*work* in one transaction."""
+        """Do *work* in one transaction."""
         self.db.execute("BEGIN IMMEDIATE")
         try:
             result = work()
@@ -85,8 +86,8 @@ class SpoolConnection:
         self.db.execute("INSERT OR REPLACE INTO meta SELECT 'region', value FROM meta WHERE name = 'region'")
 
     def scrub(self) -> None:
-        """Take what was deleted out of the log too; of an emptied file nothing is left at all."""
-        with suppress(sqlite3.Error):  # no room just now: deleted rows are overwritten in the file anyway
+        """Take what was deleted out of the log too; in an empty spool, no trace of it is left in the file either."""
+        with suppress(sqlite3.Error):  # no room just now: in the file itself, deleted rows are overwritten anyway
             if not rows_in.last_id(self.db):
                 self.db.execute("DELETE FROM used_key WHERE key_id <> ?", (self._sealer.key_id,))
                 self.db.execute("VACUUM")
@@ -113,7 +114,7 @@ class SpoolConnection:
         return connection
 
     def _mend(self, error: sqlite3.DatabaseError) -> None:
-        """Begin a new file with what is intact of the old one; an error that says nothing of damage is raised again."""
+        """Begin a new file with what is intact of the old one; an *error* that is no sign of damage is raised again."""
         if isinstance(error, sqlite3.OperationalError) and cause_of(error, self._path) is not Cause.CORRUPT:
             raise error
         self.damages += 1
@@ -125,7 +126,7 @@ class SpoolConnection:
         self._opened()
 
     def _save(self) -> None:
-        """Take over what is intact of files that were set aside, and remove them."""
+        """Take over what is intact in files that were set aside, and remove them."""
         try:
             for file in rows_in.damaged(self._path):
                 intact = rows_in.intact(file, self._sealer)
@@ -138,7 +139,7 @@ class SpoolConnection:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Look through the whole file: damage is better found before an exit relies on an index.
+    """Check the whole file: damage is better found before an exit relies on an index.
 
     Raises:
         sqlite3.DatabaseError: it is damaged.

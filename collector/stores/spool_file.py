@@ -1,6 +1,6 @@
 """What a spool does to its file, on the spool's own thread; each step is one transaction, durable when it returns.
 
-Rule 1: a record that was taken is here until it is deleted, purged or lost to damage, and is counted as one of these.
+Rule 1: a record that was taken is here until it is deleted, purged or lost to damage, and is counted accordingly.
 Rule 2: a closing act and the purge of its router's records are one step.
 """
 
@@ -43,7 +43,7 @@ class SpoolFile:
         max_bytes: int,
         beside: Callable[[], None] = lambda: None,
     ) -> None:
-        """*beside* is called before the file is made; it raises StoreUnavailable where nothing may be."""
+        """*beside* is called before the file is made; it raises StoreUnavailable if nothing may be made there."""
         self.path = folder / FILE
         self._beside = beside
         self._region = region
@@ -56,7 +56,7 @@ class SpoolFile:
         self._owed: list[Callable[[], object]] = []
 
     def open(self) -> list[tuple[int, ConsentEvent]]:
-        """Open or make the file; the acts in it, oldest first.
+        """Open or make the file; returns the acts in it with their rows, oldest first.
 
         Raises:
             SpoolUnavailable: it cannot be opened now.
@@ -74,78 +74,78 @@ class SpoolFile:
             raise SpoolUnavailable(str(error), not_opened(error, self.path).cause) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def counts(self) -> SpoolCounts:
-        """How it stands now."""
+        """What there is to be counted now."""
         held, dropped = self._tally.held, Counter(self._tally.dropped)
         return SpoolCounts(held.records, held.size, self._oldest_at, dropped, self._file.damages)
 
     def check(self) -> None:
-        """Find out whether it can be written, and do what could not be done before.
+        """Find out whether the file can be written, and do what could not be done before.
 
         Raises:
             SpoolUnavailable: it cannot.
         """
-        self._file.safely(self._file.scrub)  # it may be the log that fills the disk
+        self._file.safely(self._file.scrub)  # the log may be what fills the disk
         self._file.safely(lambda: self._file.in_one(self._file.touch))
         self._file.safely(self._do_what_is_owed)
 
     def put(self, entries: Sequence[Entry], in_hand: bool = False) -> list[int]:
-        """Take *entries*, records while there is room; the rows of those taken, which are the first of them."""
+        """Take *entries*, up to the first record for which there is no room; returns the rows of those taken."""
         return self._file.safely(lambda: self._put(entries, in_hand=in_hand))
 
     def close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
-        """Take an act and purge what it reaches of its router; the act, which names that as spent, and its row."""
+        """Take an act and purge the records it reaches; returns its row, and the act, which names these as spent."""
         taken = self._file.safely(lambda: self._in_one(lambda: self._close_gate(act, refs, reason)))
         self._file.scrub()
         return taken
 
     def read(self, most: int) -> list[tuple[int, Record]]:
-        """The oldest records, taken in hand; what cannot be read is deleted and counted."""
+        """Take the oldest records in hand; what cannot be read is deleted, and counted as lost."""
         return self._file.safely(lambda: self._take_in_hand(most))
 
     def ids_of(self, refs: Sequence[bytes], until: int) -> tuple[bytes, ...]:
-        """The ids of these routers' records that were received *until* then."""
+        """The ids of these routers' records received up to *until*, in milliseconds."""
         _, records = self._file.safely(lambda: self._records_of(refs, self._next_id, until))
         return tuple(record.record_id for record in records)
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Forget rows whose outcome is known. If that fails now, it is done once the file can be written again."""
+        """Delete rows whose outcome is known. If that fails now, it is done once the file can be written again."""
         self._now_or_before_reading(lambda: self._in_one(lambda: self._forget(ids)))
         if not self._tally.held.records:
             self._file.scrub()
 
     def purge(self, refs: Sequence[bytes], reason: DropReason) -> None:
         """Remove the records of these routers; they are dropped for *reason*. If that fails now, see `delete`."""
-        before = self._next_id  # what comes later came after what the purge is for
+        before = self._next_id  # rows with higher numbers came after the reason for the purge
         self._now_or_before_reading(lambda: self._in_one(lambda: self._purge(refs, reason, before)))
         self._file.scrub()
 
     def give_back(self, ids: Iterable[int]) -> None:
-        """Rows in hand go on waiting: their commit did not come about. Those purged meanwhile are dropped now."""
+        """Let rows in hand wait again, as their commit failed. Those purged meanwhile are dropped now."""
         self._tally.give_back(ids)
 
     # Steps
 
     def _found(self) -> None:
-        """The file was opened, or mended: see what is in it, and what is not any more."""
+        """The file was opened or mended: see what is in it, and what is no longer there."""
         connection = self._file.db
         self._tally.found(rows_in.total(connection), rows_in.missing(connection, self._tally.in_hand))
-        # Never the number of a row that was deleted in this life: it may still be in hand.
+        # Never reuse the number of a row that this process has deleted: it may still be in hand.
         self._next_id = max(self._next_id, rows_in.last_id(connection) + 1)
         self._oldest_at = rows_in.oldest_at(connection)
 
     def _in_one(self, work: Callable[[], T]) -> T:
-        """*work* in a transaction; what it counted is forgotten if that fails."""
+        """Do *work* in a transaction; if that fails, what it counted is forgotten."""
         with self._tally.in_one():
             result = self._file.in_one(work)
         self._oldest_at = rows_in.oldest_at(self._file.db)
         return result
 
     def _now_or_before_reading(self, work: Callable[[], object]) -> None:
-        """Take rows out, now if it can be done."""
+        """Take rows out now, or, if that fails, before anything is read again."""
         try:
             self._file.safely(work)
         except SpoolUnavailable:
@@ -173,7 +173,7 @@ class SpoolFile:
     def _insert(self, made: Sequence[Row]) -> None:
         rows_in.insert(self._file.db, made)
         self._tally.added(made)
-        # Also when this is rolled back: the number of a row that was in hand must not become another's.
+        # Even if this is rolled back: the number of a row that was in hand must not be given to another.
         self._next_id += len(made)
 
     def _close_gate(self, act: ConsentEvent, refs: Sequence[bytes], reason: DropReason) -> tuple[int, ConsentEvent]:
@@ -191,8 +191,8 @@ class SpoolFile:
         return records
 
     def _records_of(self, refs: Sequence[bytes], before: int, until: int) -> tuple[list[Row], list[Record]]:
-        """The rows of these routers' records that are numbered below *before* and were received *until* then, and
-        those of them that can be read; what cannot is of any time.
+        """The rows of these routers' records that are numbered below *before* and were received up to *until*, and
+        the records in them that can be read; a row that cannot be read belongs to them whenever it was received.
         """
         mine, records = list[Row](), list[Record]()
         found = rows_in.records_of(self._file.db, self._sealer.tags(refs))

@@ -1,7 +1,7 @@
 """The file of a spool: how it is made, opened and checked.
 
 Rule 1: one process at a time: the file is locked for as long as it is open.
-Rule 2: a file of a newer schema, of another region or of a key that is gone is refused, not guessed at.
+Rule 2: a file with a newer schema, of another region or of a key that is gone is refused: nothing is guessed.
 """
 
 import os
@@ -47,15 +47,15 @@ def connect(path: Path, region: Region, key_ids: Collection[str]) -> sqlite3.Con
         sqlite3.DatabaseError: it is damaged.
     """
     _create(path)
-    # One thread uses it; who closes it after a failure may be another.
+    # One thread uses it, but another may close it after a failure.
     connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    # Damage may make anything of a row; that is found out when it is opened.
+    # Damage may turn a text into any bytes; that shows when it is decoded.
     connection.text_factory = bytes
     try:
         _configure(connection)
         _prepare(connection, path, region)
         _check_keys(connection, path, key_ids)
-    except UnicodeDecodeError:  # SQLite's own words, with what it found in them
+    except UnicodeDecodeError:  # from SQLite's own message, which quotes what it found
         connection.close()
         raise sqlite3.DatabaseError("a text is not what was written") from None
     except BaseException:
@@ -77,7 +77,7 @@ def _create(path: Path) -> None:
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    """Durable at every commit, nobody else's, and what is deleted is overwritten."""
+    """Make commits durable, keep other processes out, and have what is deleted overwritten."""
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -121,10 +121,10 @@ def _check_kind(connection: sqlite3.Connection, path: Path, version: int) -> Non
 
 
 def _check_tables(connection: sqlite3.Connection) -> None:
-    """What a table is called and made of is in the file too: without its number no row of it could be removed."""
+    """Damage may change the definitions of tables too: without the row number in one, no row could be removed."""
     found = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
     if {row[0] for row in found} != {statement.encode() for statement in _SCHEMA}:
-        raise sqlite3.DatabaseError("its tables are not those that were made")
+        raise sqlite3.DatabaseError("its tables are not as they were made")
 
 
 def _check_region(connection: sqlite3.Connection, path: Path, region: Region) -> None:
@@ -150,7 +150,7 @@ def _check_keys(connection: sqlite3.Connection, path: Path, key_ids: Collection[
 
 
 def _text(found: object) -> str:
-    """A text of the file.
+    """A text read from the file.
 
     Raises:
         sqlite3.DatabaseError, UnicodeDecodeError: damage has made something else of it.

@@ -1,7 +1,7 @@
 """What a spool counts: the records that wait in it, and those that it had to drop.
 
 Rule 1: rows in hand are in a commit to the store. They may be purged meanwhile; whether that is their outcome is known
-        when the commit has ended, so they are counted only when they are given back.
+        only when the commit has ended, so they are counted as dropped only if they are given back.
 Rule 2: what was counted in a transaction that fails is forgotten.
 """
 
@@ -22,11 +22,11 @@ class Tally:
         """The records in the file."""
         self.dropped: Counter[DropReason] = Counter()
         self._in_hand: dict[int, DropReason | None] = {}
-        """By row, with why it is to be dropped if it was purged meanwhile."""
+        """Rows in hand, each with the reason for its drop if it was purged meanwhile."""
 
     @contextmanager
     def in_one(self) -> Iterator[None]:
-        """A transaction is inside."""
+        """Forget what was counted inside if the transaction inside fails."""
         before = self.held, Counter(self.dropped), dict(self._in_hand)
         try:
             yield
@@ -36,11 +36,11 @@ class Tally:
 
     @property
     def in_hand(self) -> list[int]:
-        """The rows in hand, without those that were purged meanwhile."""
+        """The rows in hand, without those purged meanwhile."""
         return [row for row, reason in self._in_hand.items() if reason is None]
 
     def found(self, held: Total, missing: Sequence[int]) -> None:
-        """The file was opened, or mended: what is in it, and which rows in hand are not."""
+        """The file was opened or mended: it holds *held*, and the rows in hand that are *missing* are not in it."""
         lost = self.held.records - held.records - len(missing)
         self.held = held
         self._in_hand.update(dict.fromkeys(missing, DropReason.SPOOL_DAMAGED))
@@ -53,21 +53,21 @@ class Tally:
         self.held = Total(self.held.records + records, self.held.size + sum(row.size() for row in rows))
 
     def removed(self, gone: Total) -> None:
-        """So much was deleted; what became of it is said apart."""
+        """*gone* was deleted; what became of it is counted elsewhere."""
         self.held = Total(self.held.records - gone.records, self.held.size - gone.size)
 
     def take_in_hand(self, ids: Iterable[int]) -> None:
-        """These are in a commit from here on."""
+        """These are in a commit from now on."""
         self._in_hand.update(dict.fromkeys(ids))
 
     def give_back(self, ids: Iterable[int]) -> None:
-        """Their commit did not come about: those purged meanwhile are dropped now."""
+        """Their commit failed: those purged meanwhile are dropped now."""
         for row in ids:
             if (reason := self._in_hand.pop(row, None)) is not None:
                 self.dropped[reason] += 1
 
     def settle(self, ids: Iterable[int]) -> None:
-        """Their commit is their outcome."""
+        """The commit that took these has decided their outcome."""
         for row in ids:
             self._in_hand.pop(row, None)
 
@@ -80,5 +80,5 @@ class Tally:
                 self.dropped[reason] += 1
 
     def lose(self, records: int) -> None:
-        """So many could not be read."""
+        """*records* records could not be read."""
         self.dropped[DropReason.SPOOL_DAMAGED] += records
