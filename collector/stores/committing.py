@@ -1,7 +1,7 @@
-"""What a writer does with its store: opens it, commits what waits and what was spooled.
+"""What a writer does with its store: it opens it, and commits what waits and what was spooled.
 
-Rule 1: acts that waited in the spool are committed first of all; then what was spooled and what comes, by turns.
-Rule 2: what the store decided on is settled, and forgotten in the spool, after the commit returned and never before.
+Rule 1: acts that waited in the spool are committed first of all; then spooled and new entries take turns.
+Rule 2: what the store decided on is settled, and deleted from the spool, after the commit has returned, never before.
 """
 
 import time
@@ -27,7 +27,7 @@ from collector.stores.queue import TAKEN_BACK, Batch, Item, Queue, refs_of, take
 from collector.stores.spool import Spool
 
 DRAINED_AT_ONCE: Final = 1000
-"""Records out of the spool in one commit: what comes meanwhile waits for no more than these."""
+"""Most records out of the spool in one commit: new entries wait for no more than these."""
 
 
 class Committing:
@@ -47,7 +47,7 @@ class Committing:
         most: int,
         back: Callable[[], None],
     ) -> None:
-        """*most* is the number of rows of a commit; *back* is called when a store that was away took a commit."""
+        """*most* is the most rows in a commit; *back* is called when a store that was away has taken a commit."""
         self.under_way: Batch | None = None
         self._store = store
         self._health = health
@@ -65,7 +65,7 @@ class Committing:
 
     @property
     def has_work(self) -> bool:
-        """Whether there is something to ask the store for, beside news."""
+        """Whether there is something to ask of the store, besides what is new in its ledger."""
         if self._queue or self._health.is_away or self._outage.acts or self._news.has_more:
             return True
         return self._may_drain()
@@ -77,7 +77,7 @@ class Committing:
         """Open the store and learn who has left.
 
         Raises:
-            StoreUnavailable: it cannot be used now.
+            StoreUnavailable: the store cannot be used now.
         """
         self._health.asks()
         try:
@@ -91,15 +91,15 @@ class Committing:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether all is well: nothing has to be written but what comes."""
+        """Whether all is well: only new entries have to be written."""
         return not (self._spool.records or self._health.is_away or self._singly or self._outage.acts)
 
     def ordinary(self) -> Batch | None:
-        """What is to be committed now while all is well; None if something else has to be looked at first."""
+        """The batch to be committed now while all is well; None if nothing waits, or something else goes first."""
         return self._queue.take_some(self._most) if self._queue and self.is_ordinary else None
 
     async def next(self) -> Batch | None:
-        """What is to be committed now; None if there is nothing."""
+        """The batch to be committed now; None if there is nothing to commit."""
         if acts := self._outage.oldest_acts(1 if self._singly else self._most):
             return Batch(acts, [], sheltered=True)
         if self._health.is_away or self._spool_next or not self._queue:
@@ -109,7 +109,7 @@ class Committing:
         self._spool_next = True
         queue = self._held if self._health.is_away else self._queue
         if not queue:
-            # Whether a store that is away takes commits again shows only in one.
+            # Only a commit, even an empty one, shows whether a store that is away takes commits again.
             return Batch([], []) if self._health.is_away else None
         batch = queue.take_one() if self._singly else queue.take(self._most)
         batch.sheltered = batch.seen = self._health.is_away
@@ -126,7 +126,7 @@ class Committing:
         return Batch([], [Item(record, NO_TOKEN, 0, row) for row, record in found], sheltered=True) if found else None
 
     async def _name_spent(self, batch: Batch) -> None:
-        """What an act is going to take out of the spool must not come again either (K09)."""
+        """Name in each act the records that it will take out of the spool: they must not come again either (K09)."""
         if not self._spool.records:
             return
         for item in batch.items[: batch.urgent]:
@@ -136,7 +136,7 @@ class Committing:
                     item.entry = msgspec.structs.replace(item.entry, spent=tuple({*item.entry.spent, *spent}))
 
     async def commit(self, batch: Batch) -> bool:
-        """Write *batch* and settle it; False if the store took nothing and a pause is due."""
+        """Write *batch* and settle it; False if nothing could be written and a pause is due."""
         self.under_way, began = batch, time.perf_counter()
         self._health.asks()
         try:
@@ -145,7 +145,7 @@ class Committing:
             self._health.refuses(error)
             self._give_back(batch)
             return False
-        except Exception as error:  # noqa: BLE001 - one entry that a bug of ours chokes on must not stop the region
+        except Exception as error:  # noqa: BLE001 - one entry on which a bug of ours chokes must not stop the region
             return self._choked(batch, error)
         self._committed(batch, committed, time.perf_counter() - began)
         return self._one_less()
@@ -171,7 +171,7 @@ class Committing:
             self._back()
 
     def _decided(self, batch: Batch, results: list[Result]) -> None:
-        """Tell those who wait what the ledger made of each act."""
+        """Tell those who wait for an answer what the ledger decided on each act."""
         acts = [item for item in batch.items if isinstance(item.entry, ConsentEvent)]
         for item, result in zip(acts, results, strict=True):
             assert isinstance(item.entry, ConsentEvent)
@@ -184,7 +184,7 @@ class Committing:
                 item.token.decided(self._store.region, result)
 
     def _give_back(self, batch: Batch) -> None:
-        """The commit did not come about: what is not in the spool waits in memory again."""
+        """The commit failed: what is not in the spool waits in memory again."""
         self._end(batch)
         if not batch.sheltered:
             self._queue.put_back(*batch.left())
@@ -193,11 +193,11 @@ class Committing:
         for item in batch.items:
             if item.row == TAKEN_BACK:
                 self._outcomes.drop([item], self._outage.reason(item.entry.identity))
-        # What the shelter did not come to it looks at with what waits: in memory it would hold others' messages back.
+        # What the shelter has not yet seen it meets in the queue: held in memory, it would keep others' messages back.
         (self._held if batch.seen else self._queue).put_back(*batch.left())
 
     def _choked(self, batch: Batch, error: Exception) -> bool:
-        """Find the entry that cannot be written, and write the others. A record becomes a counted drop."""
+        """Find the entry that cannot be written, by writing one at a time. A record becomes a counted drop."""
         if len(batch.items) != 1:
             self._singly = len(batch.items)
             self._give_back(batch)
@@ -211,12 +211,12 @@ class Committing:
         elif item.row > 0:
             self._outage.give_up(item)
         else:
-            # What the owner wants is not dropped for a bug of ours: it stays unacknowledged and is tried again.
+            # An owner's wish is not dropped because of a bug of ours: it stays unacknowledged and is tried again.
             self._stuck.append(item)
         return self._one_less()
 
     def _one_less(self) -> bool:
-        """One of those that are written singly is done; False once all are and some are stuck."""
+        """Count down the entries that are written one by one; False once all are done and some are stuck."""
         self._singly = max(0, self._singly - 1)
         if self._singly or not self._stuck:
             return True

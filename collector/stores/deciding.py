@@ -1,6 +1,6 @@
-"""What one commit does, decided from its entries and from what the ledger says inside the transaction. Pure.
+"""Decides what one commit does, from its entries and from what the ledger says inside the transaction. Pure.
 
-The stores differ in how they read and write; they do not differ in what is let through.
+The stores differ in how they read and write; they do not differ in what they let through.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -33,11 +33,11 @@ def make_plan(
     listed: AbstractSet[bytes] | None = None,
     newest: int = 0,
 ) -> Plan:
-    """Decide what of *entries* is written. The order of *entries* is the order of decision.
+    """Decide which of *entries* are written. They are decided on in their order.
 
     *spent_ids* are record ids that must not be written again: erased ones, and those stored under an older key.
-    *stored_ids* are those of *entries* that are stored now; an act among the entries that erases spends those of its
-    router. *listed* are the routers that the registry lists inside this transaction, None where it is not asked
+    *stored_ids* are the ids of *entries* that are stored now; if an act among the entries erases, those of its router
+    are spent too. *listed* are the routers that the registry lists inside this transaction, None where it is not asked
     (K22). *newest* is the latest time that the ledger's last entry knows of.
     """
     deciding = _Deciding(region, rules, Plan(head=head), dict(standings), set(seen_events), set(spent_ids), stored_ids)
@@ -69,7 +69,7 @@ class _Deciding:
         self.newest = 0
         self._region = region
         self._rules = rules
-        # Asked once a batch: while no version closes, a consent to a known one never ends, and there is nothing to ask.
+        # Once a batch: while no version ends older consents and all versions are known, records need no check for that.
         closing = rules.policies.closing or not rules.policies.knows(standings)
         self._asks_more = closing or rules.mode == "registered"
         self._standings = standings
@@ -77,14 +77,14 @@ class _Deciding:
         self._spent = spent
         self._stored = stored
         self._erased = set[bytes]()
-        """Routers of which an act among the entries erases what is stored."""
+        """Routers whose stored records are erased by an act among the entries."""
 
     def record(self, record: Record) -> None:
         identity = record.identity
         standing = self._standings.get(identity.device_ref) or self._standing(identity) or self._joined_by_flag(record)
         if standing is None:
             return
-        # A clock may be ahead, but nothing is measured after its receipt.
+        # A router's clock may be ahead, but nothing is measured after its receipt.
         measured_at, received_at = record.measured_at, record.received_at
         when = measured_at if measured_at < received_at else received_at  # noqa: FURB136 - `min` takes four times as long
         reason = refusal(standing, self._region, when)
@@ -106,13 +106,13 @@ class _Deciding:
         self.plan.inserts.append(Insert(record, standing))
 
     def _is_spent(self, record: Record, standing: Standing) -> bool:
-        # Of other routers what is stored stays: a part that is told under the id of its sample is no duplicate of it.
+        # What is stored of other routers stays: a part that carries its sample's id is not a duplicate of the sample.
         if standing.device_ref in self._erased and record.record_id in self._stored:
             return True
         return not self._spent.isdisjoint((record.record_id, *record.older_ids))
 
     def _joined_by_flag(self, record: Record) -> Standing | None:
-        """The first flagged message of a router is its join if mode and notice allow that; else it is dropped."""
+        """Join the router by its first flagged message if mode and notice allow that; else the message is dropped."""
         reason: DropReason | None = DropReason.NO_CONSENT_RECORD
         if self._rules.mode == "flag":
             reason = flag_join_refusal(record, self._rules.policies)
@@ -145,7 +145,7 @@ class _Deciding:
         )
         after = self._append(entry)
         until = erases_until(event.action, after, erase_on_exit=self._rules.erase_on_exit)
-        # A hold is there to keep what there is: what was received before it was taken in order, and is kept too.
+        # A hold keeps what there is: that includes what was received before it, which was still allowed then.
         closed = after.state is not State.JOINED
         if (closed and not after.holds) or until is not None:
             self._take_back(after, until, event.spent)
@@ -160,7 +160,7 @@ class _Deciding:
         return Result.REFUSED if refused else result
 
     def _take_back(self, after: Standing, until: int | None, spent: Sequence[bytes]) -> None:
-        """Take back what this very commit was about to write, and erase what is stored.
+        """Take back what this same commit was about to write, and erase what is stored.
 
         *spent* are ids of records taken back elsewhere.
         """
@@ -178,10 +178,10 @@ class _Deciding:
             self._erased.add(after.device_ref)
 
     def _drop_again(self, device_ref: bytes) -> None:
-        """Drop, of what came before the act, the records that are stored already or were taken back.
+        """Drop the records from before the act that are stored already or were taken back.
 
-        Where the act erases, they would else be written again behind the erasure (K09). Parts of samples go too: what
-        was remembered of the other parts is gone with the act, and some parts of a sum are no sum.
+        If the act erases, they would otherwise be written again after the erasure (K09). Parts of samples go too: what
+        was remembered of the other parts is gone with the act, and a sum of only some parts would be wrong.
         """
         if not (self._stored or self._spent):
             return
@@ -202,7 +202,7 @@ class _Deciding:
         return standing
 
     def _standing(self, identity: Identity) -> Standing | None:
-        """The standing by the current key, else by an older one: a rotated key must not reopen a closed gate."""
+        """The standing under the current key, else under an older one: a rotated key must not reopen a closed gate."""
         found = self._standings.get(identity.device_ref)
         if found is not None or not identity.older:
             return found

@@ -1,4 +1,4 @@
-"""Records that make sense beside others only, inside a commit: derivation, and parts of one sample. Pure.
+"""Records that make sense only beside others, inside a commit: derivation, and parts of one sample. Pure.
 
 The stores read what is remembered of the routers concerned and the bodies of samples already begun, ask here, and write
 what comes out, all in the transaction of the commit: two collectors on one store derive nothing twice.
@@ -24,23 +24,23 @@ class Stored(Sealed, frozen=True, gc=False):
 
     body: bytes
     seq: int
-    """Of the ledger entry that admitted it."""
+    """Number of the ledger entry that admitted it."""
 
 
 class Gathered(msgspec.Struct):
-    """What a store is to write instead of the inserts it asked about."""
+    """What a store is to write instead of the inserts it passed in."""
 
     inserts: list[Insert]
     updates: dict[bytes, Insert]
-    """Samples begun before this commit, by record id, with the body they have now."""
+    """Samples begun before this commit, by record id, each with its new body."""
     memories: dict[bytes, Memory]
     """What to remember, by device_ref."""
     joined: list[Insert]
-    """Parts that found their record; they are stored and make no record of their own."""
+    """Parts merged into their sample's record: they count as stored, but make no record of their own."""
 
 
 def needs_gathering(inserts: Iterable[Insert]) -> bool:
-    """Whether any of these asks for more than to be inserted; records of our own format never do."""
+    """Whether any of these needs more than to be inserted; records of our own format never do."""
     return bool([insert for insert in inserts if insert.record.counters is not None])
 
 
@@ -48,7 +48,7 @@ def remembered(state: bytes) -> Memory:
     """What a store remembers of a router, from its bytes.
 
     Raises:
-        Damaged: they are none of ours.
+        Damaged: no collector wrote them.
     """
     try:
         return decode(state)
@@ -59,9 +59,9 @@ def remembered(state: bytes) -> Memory:
 def parted(entries: Iterable[LedgerEntry]) -> dict[bytes, list[int]]:
     """The routers whose memory of earlier samples ends with one of these entries, and the numbers of those entries.
 
-    It ends when the gate closes, also where records are kept (`consent.on_exit = "keep"`): nothing is derived over a
-    time without consent. Under a hold it stays, for what waited when the hold came is still compared with it; it ends
-    with the release. A consent that a new version of the notice has ended makes no entry: there the join to the new
+    It ends when the gate closes, even where records are kept (`consent.on_exit = "keep"`): nothing is derived across a
+    time without consent. Under a hold it stays, because what waited when the hold came is still compared with it; it
+    ends with the release. A new version of the notice ends a consent without an entry: there the join to the new
     version ends the memory.
     """
     found: dict[bytes, list[int]] = {}
@@ -85,9 +85,9 @@ def gather(
 ) -> Gathered:
     """Derive, and put parts together.
 
-    *memories* are what is remembered of the routers, by device_ref; *begun* what is stored under the ids of records
-    that are parts; *acts* what `parted` says of this very commit. A part that came too late to join its record
-    stays among the inserts, where the store will find it to be a duplicate.
+    *memories* are what is remembered of the routers, by device_ref; *begun* is what is stored under the ids of records
+    that are parts; *acts* is what `parted` says of this same commit. A part that came too late to join its record
+    stays among the inserts, where the store finds that it is a duplicate.
     """
     gathering = _Gathering(memories, begun, acts)
     for insert in inserts:
@@ -105,12 +105,12 @@ class _Gathering:
         self._changed: dict[bytes, Memory] = {}
         self._acts = acts
         self._seqs: dict[bytes, int] = {}
-        """Of the entries that admitted the last samples, by device_ref."""
+        """Numbers of the ledger entries that admitted the last samples, by device_ref."""
         self._begun = begun
         self._bodies: dict[bytes, dict[str, Any]] = {}
         self._place: dict[bytes, Insert] = {}
         self._made: list[Insert | bytes] = []
-        """What is to be inserted, in its order; a sample in parts by its record id."""
+        """What is to be inserted, in order; a sample in parts stands there by its record id."""
         self._joined: list[Insert] = []
 
     def add(self, insert: Insert) -> None:
@@ -130,7 +130,7 @@ class _Gathering:
             self._part(insert, body, derived)
 
     def _turn_to(self, standing: Standing) -> None:
-        """Forget what came before an act that this router's next sample came after."""
+        """Forget what was remembered, if an act came between it and this router's next sample."""
         ref, seq = standing.device_ref, standing.seq
         if any(self._seqs.get(ref, seq) < act <= seq for act in self._acts.get(ref, ())):
             self._known.pop(ref, None)
@@ -138,10 +138,10 @@ class _Gathering:
         self._seqs[ref] = seq
 
     def _is_cut_off(self, insert: Insert) -> bool:
-        """Whether an act came between this part and the earlier parts of its sample, and those are forgotten.
+        """Whether an act came between this part and the earlier parts of its sample, so that those are forgotten.
 
-        Then the record stays as it is: some parts of a sum are no sum, and the act may have ended the consent that
-        admitted the earlier ones.
+        Then the record stays as it is: a sum of only some parts would be wrong, and the act may have ended the consent
+        that admitted the earlier ones.
         """
         record, standing = insert.record, insert.standing
         if record.interval is None:
@@ -165,7 +165,7 @@ class _Gathering:
         derived = derive(self._known.get(ref), sample)
         if derived.memory != self._known.get(ref):
             self._known[ref] = self._changed[ref] = derived.memory
-        # The join covers what was measured since; a restart may be older than that (D8).
+        # The join covers only what was measured since; a restart may be older than the join (D8).
         timely = tuple(e for e in derived.events if _milliseconds(e["time"]) >= insert.standing.effective_at)
         return msgspec.structs.replace(derived, events=timely)
 

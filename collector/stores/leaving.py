@@ -1,9 +1,9 @@
 """Measures exits: from the receipt of an act until nothing of its router can be read any more (catalogue 4.5).
 
 Rule 1: an exit that cannot be carried out is seen while it waits, not only once it is done.
-Rule 2: an act is measured once: by the process whose commit recorded it. Who else hears of it or reads it in the ledger
-        does not; what a command wrote there one worker of a machine measures (`ExitMetrics.of_commands`).
-Rule 3: seconds are those of a clock that never steps; the time of receipt counts for what waited before this process.
+Rule 2: an act is measured once, by the process whose commit recorded it, not by others that hear of it or read it in
+        the ledger. What a command wrote there is measured by one worker of a machine (`ExitMetrics.of_commands`).
+Rule 3: seconds are those of a clock that never steps; for what waited before this process began, those since receipt.
 """
 
 import time
@@ -23,7 +23,7 @@ Key = tuple[WayIn, bytes, bytes | None, int]
 
 
 class Leaving:
-    """The acts of one region that close a gate or erase: those that wait, and how long the others took."""
+    """Acts of one region that close a gate or erase: which of them wait, and how long the others took."""
 
     def __init__(
         self,
@@ -48,19 +48,19 @@ class Leaving:
         self._since.setdefault(_key(act), self._clock() - max(0.0, self._now() - act.received_at / 1000))
 
     def done(self, act: ConsentEvent, result: Result) -> None:
-        """The ledger has decided, durably; what the act erases is gone from the tables with that commit."""
+        """The ledger has decided, durably; the same commit took what the act erases out of the tables."""
         since = self._since.pop(_key(act), None)
         if since is not None and result is Result.RECORDED:
             self._seconds.observe(self._clock() - since)
 
     def forget(self, act: ConsentEvent) -> None:
-        """There was nobody whom it could concern."""
+        """The act is no longer waited for, and was not carried out: there was nothing for it to end."""
         self._since.pop(_key(act), None)
 
     async def learnt(self, changes: Iterable[Change], store: Store) -> None:
-        """What was done by command, `ueip exit` for one, is known here from now on, and so dropped on receipt.
+        """Measure what was done by a command, such as `ueip exit`: from now on its router's messages are dropped here.
 
-        And whether bytes of what was erased, by whomever, may still be in the store's files.
+        Also learn whether erased bytes may still be in the store's files, whoever erased them.
         """
         for change in changes:
             if self._metrics.of_commands and change.commanded_at is not None:
@@ -81,9 +81,9 @@ class Leaving:
         return (0, 0.0) if self._purging is None else (self._purging[0], max(0.0, self._now() - self._purging[1]))
 
     def waiting(self) -> tuple[Counter[WayIn], float]:
-        """How many wait that came which way, and how many seconds the oldest has.
+        """How many acts wait, by the way they came, and for how many seconds the oldest has waited.
 
-        One that came twice, as from the topic on both connections, is one.
+        One that came twice, as from the topic on both connections, counts once.
         """
         oldest = min(self._since.values(), default=None)
         acts = {(way, router, act or received_at) for way, router, act, received_at in self._since}
@@ -91,7 +91,7 @@ class Leaving:
 
 
 def _key(act: ConsentEvent) -> Key:
-    """What an act is known by, also when it was written to the spool and read again."""
+    """What an act is known by, even after it was written to the spool and read back."""
     return _way_of(act), act.identity.device_ref, act.event_ref, act.received_at
 
 

@@ -1,7 +1,7 @@
-"""What a writer knows of its region's ledger, and how it learns what others write to it: `ueip exit` for one.
+"""What a writer knows of its region's ledger, and how it learns what others write there, such as `ueip exit`.
 
-Rule 1: the ledger is read from where it was known; what this writer's own commits appended is no news.
-Rule 2: who has joined is read a page at a time, between commits; before the last one nobody is taken for a stranger.
+Rule 1: the ledger is read from the last entry known; what this writer's own commits appended is not news.
+Rule 2: who has joined is read page by page, between commits; until the last page is read nobody counts as unknown.
 """
 
 import time
@@ -18,7 +18,7 @@ from collector.stores.retention import Purging
 from collector.stores.spool import Spool
 
 REFRESH_SECONDS: Final = 1.0
-"""How often the ledger is asked for what other processes wrote."""
+"""Seconds between two looks for what other processes wrote to the ledger."""
 _JOINED_AT_ONCE: Final = 10_000
 
 
@@ -28,7 +28,7 @@ class News:
     def __init__(
         self, store: Store, health: Health, spool: Spool, outage: Outage, outcomes: Outcomes, queue: Queue
     ) -> None:
-        """*queue* is what waits for a commit: that a store can be read proves nothing while something does."""
+        """*queue* is what waits for a commit: while something does, that the store can be read proves nothing."""
         self._store = store
         self._health = health
         self._spool = spool
@@ -36,25 +36,25 @@ class News:
         self._outcomes = outcomes
         self._queue = queue
         self._seq = 0
-        """The last entry that is known of."""
+        """Number of the last entry known."""
         self._refreshed = float("-inf")
         self._purging = Purging()
         self._page: bytes | None = b""
-        """After which router the next page of those who have joined begins; None when all are known."""
+        """The router after which the next page of those who have joined begins; None when all are known."""
 
     async def of_opened(self) -> list[Standing]:
-        """What the ledger of a store that has just been opened says of routers that are not joined, to be learnt.
+        """What the ledger of a store just opened says of routers that have not joined; the caller passes it to `learn`.
 
-        Those who have joined are known at once if they were before, else page by page.
+        Those who have joined are known at once if they were known before, else page by page.
         """
-        # In this order: what another process writes in between is learnt with the next refresh.
+        # The head first: then what another process writes in between is learnt with the next refresh.
         head = await self._store.head()
         standings = [*await self._store.closed(), *(one.standing for one in await self._store.changes(head.seq))]
         await self._catch_up(head.seq)
         return standings
 
     async def _catch_up(self, seq: int) -> None:
-        """Who has joined: what was known is brought up to date, unless this is not the ledger it was known from."""
+        """Bring up to date who has joined, or begin anew if this may not be the ledger known before."""
         if 0 < self._seq <= seq and not self._health.is_doubted:
             self._outage.joined.learn(one.standing for one in await self._store.changes(self._seq))
         else:
@@ -63,7 +63,7 @@ class News:
         self._seq = seq
 
     def learn(self, standings: Iterable[Standing]) -> None:
-        """What the ledger said last of each router; what is spooled of those it has closed is purged."""
+        """Learn the latest standing of each router; spooled records of routers whose gate is closed are purged."""
         last = {standing.device_ref: standing for standing in standings}.values()
         self._outage.learn(last)
         if self._spool.records:
@@ -72,7 +72,7 @@ class News:
                     self._spool.purge([standing.device_ref], standing.state.refusal)
 
     def wrote(self, appended: range) -> None:
-        """Entries of our own are no news: what follows on what is known need not even be read."""
+        """Our own commit wrote these entries: if they follow directly on what is known, they need not be read."""
         if appended and appended.start == self._seq + 1:
             self._seq = appended.stop - 1
 
@@ -86,7 +86,7 @@ class News:
         return self.has_more or time.monotonic() - self._refreshed >= REFRESH_SECONDS
 
     async def refresh(self) -> bool:
-        """Learn what other processes wrote to the ledger; also shows whether an idle store still answers.
+        """Learn what other processes wrote to the ledger, and see whether an idle store still answers.
 
         False if it does not, and a pause is due.
         """
@@ -98,7 +98,7 @@ class News:
             if now - self._refreshed >= REFRESH_SECONDS:
                 self._refreshed = now
                 await self._look()
-        except Exception as error:  # noqa: BLE001 - a bug of ours too is one region's trouble
+        except Exception as error:  # noqa: BLE001 - even a bug of ours must stay one region's trouble
             self._health.refuses(error)
             return False
         self._health.reads(idle=not self._queue)
@@ -112,7 +112,7 @@ class News:
         await self._outcomes.leaving.learnt(changes, self._store)
 
     async def _more_joined(self, after: bytes) -> None:
-        """Another page of those who have joined."""
+        """Read another page of those who have joined."""
         refs = await self._store.joined(after, _JOINED_AT_ONCE)
         self._outage.joined.add(refs)
         self._page = refs[-1] if len(refs) == _JOINED_AT_ONCE else None

@@ -1,11 +1,11 @@
 """What this process knows of a region while its ledger cannot be asked, and what may therefore wait in the spool.
 
-Rule 1: records of routers that the ledger named as joined when it was last read, and of no others: what was not let in
-        by the ledger is not written to a disk (D6, docs/decisions/0009-spool.md).
+Rule 1: only records of routers that had joined when the ledger was last read may wait there: what the ledger has not
+        let in is not written to disk (D6, docs/decisions/0009-spool.md).
 Rule 2: an act waits for the ledger and changes nothing in it. Until the ledger has decided on it, nothing of its router
-        is let in; if it closes the gate, what is there already is purged.
-Rule 3: of an unknown router that has something left with the broker everything else is left there too: sent again in
-        their order, its first report is what it joins by.
+        is let in; if it closes the gate, what is in the spool already is purged.
+Rule 3: once something of an unknown router is left with the broker, everything else of that router is left there too:
+        the broker sends it again in order, and the router joins by its first report.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from collector.stores.health import Health
 from collector.stores.queue import Item, refs_of, takes_its_turn
 
 MOST_ACTS: Final = 10_000
-"""Acts that may wait in a region; one more is left with the broker."""
+"""Most acts that may wait in a region; any more are left with the broker."""
 
 
 class Way(Enum):
@@ -32,24 +32,24 @@ class Way(Enum):
     SPOOL = "spool"
     """Into the spool."""
     CLOSE = "close"
-    """Into the spool, and its router's records out of it."""
+    """Into the spool, from which its router's records are deleted."""
     LEAVE = "leave"
     """Nowhere: it stays with the broker."""
     DROP = "drop"
     """It is dropped: its router has left."""
     SETTLE = "settle"
-    """It is done with: the ledger has nothing that it could end."""
+    """It is settled at once: there is no consent in the ledger that it could end."""
 
 
 class Outage:
-    """The knowledge of one region's writer."""
+    """What one region's writer knows."""
 
     def __init__(
         self, closed: ClosedRouters, health: Health, *, joins_by_flag: bool = True, known_routers: int = MOST
     ) -> None:
         """*joins_by_flag* says that a router may join by a report (D3, mode flag).
 
-        That *known_routers* have joined is remembered at most.
+        Of at most *known_routers* is it remembered that they have joined.
         """
         self.closed = closed
         self._joins_by_flag = joins_by_flag
@@ -61,14 +61,14 @@ class Outage:
         self._left: set[bytes] = set()
         self._left_acts: set[bytes] = set()
         self._left_joins: list[bytes] = []
-        """What comes behind these is the ledger's to decide on, whatever is known of their routers."""
+        """Routers whose join was left: the ledger alone decides on what comes after it, whatever is known of them."""
         self._acts_left: set[LinkName] = set()
-        """The connections on which an act may have been left: which one it came on is not said."""
+        """The connections on which an act may have been left: nothing says which one it came on."""
 
     # What the ledger says
 
     def learn(self, standings: Iterable[Standing]) -> None:
-        """Take what the ledger said."""
+        """Learn what the ledger says of these routers."""
         standings = list(standings)
         self.closed.learn(standings)
         self.joined.learn(standings)
@@ -85,7 +85,7 @@ class Outage:
         return Way.SPOOL if self.joined.knows(identity) else Way.LEAVE
 
     def has_to_follow(self, identity: Identity) -> bool:
-        """Whether what comes of a router must not overtake what was left of it: it may be what the router joins by."""
+        """Whether a router's messages must not overtake what was left of it: it may join by what was left."""
         return self._something_is_left(identity) and not self.joined.knows(identity)
 
     def way_of_act(self, act: ConsentEvent) -> Way:
@@ -96,17 +96,17 @@ class Outage:
             return Way.SETTLE if known and not self._something_is_left(identity) else Way.LEAVE
         if len(self._acts) >= MOST_ACTS or act.event_ref in self._waiting_refs or self._has_to_wait(act):
             return Way.LEAVE
-        # When a retained exit was made nobody knows: the owner may have joined again since. It stops what comes; what
-        # is there already waits for the ledger's answer.
+        # Nobody knows when a retained exit was made: the owner may have joined again since. It stops new messages; what
+        # is spooled already waits for the ledger's answer.
         return Way.SPOOL if takes_its_turn(act) or act.replayed else Way.CLOSE
 
     def way_of_late_act(self, act: ConsentEvent) -> Way:
-        """The same once the store is back, while something is still left with the broker."""
+        """As `way_of_act`, once the store is back but while something is still left with the broker."""
         waits = act.only_if_joined and self.has_to_follow(act.identity)
         return Way.LEAVE if waits or self._has_to_wait(act) else Way.SPOOL
 
     def _has_to_wait(self, act: ConsentEvent) -> bool:
-        """A join must not overtake an act that was left before it, nor the report that its router joins by."""
+        """Whether an act is a join that would overtake an act left before it, or the report its router joins by."""
         if not takes_its_turn(act):
             return False
         by_flag = self._joins_by_flag and not self.joined.knows(act.identity)
@@ -128,11 +128,11 @@ class Outage:
 
     @property
     def acts(self) -> int:
-        """How many wait."""
+        """How many acts wait."""
         return len(self._acts)
 
     def act_waits(self, item: Item) -> None:
-        """An act is in the spool, and is left with the broker too."""
+        """Note that an act is in the spool, and left with the broker too."""
         act = item.entry
         assert isinstance(act, ConsentEvent)
         self._acts_left.update(LINK_NAMES)
@@ -146,15 +146,15 @@ class Outage:
             self.closed.learn([_provisional(act, state)])
 
     def oldest_acts(self, most: int) -> list[Item]:
-        """Those to be committed next."""
+        """The acts to be committed next, at most *most*."""
         return self._acts[:most]
 
     def give_up(self, item: Item) -> None:
-        """An act that a bug of ours keeps from being committed: it stays in the spool, for a collector without it."""
+        """A bug of ours keeps this act from being committed: it stays in the spool for a collector without the bug."""
         self._acts.remove(item)
 
     def act_decided(self, item: Item) -> None:
-        """The ledger has decided on an act that waited; call it before `learn` with what it said."""
+        """The ledger has decided on an act that waited; call this before `learn` is given what the ledger says."""
         act = item.entry
         assert isinstance(act, ConsentEvent)
         self._acts.remove(item)
@@ -163,17 +163,17 @@ class Outage:
             if self._pending[ref] <= 0:
                 del self._pending[ref]
         self._waiting_refs.discard(act.event_ref or b"")
-        # A guess until now, and wrong if the act was an old one: forgetting it costs nothing.
+        # That the router has left was a guess, wrong if the act was an old one; forgetting it costs nothing.
         self.closed.forget(act.identity.device_ref)
 
     # What was left with the broker
 
     def leave(self, identity: Identity) -> None:
-        """Something of this router was left with the broker."""
+        """Note that something of this router was left with the broker."""
         self._left.add(identity.device_ref)
 
     def leave_act(self, act: ConsentEvent) -> None:
-        """An act was left with the broker; it comes again on the connection for consent events."""
+        """Note that an act was left with the broker; it comes again on the connection for consent events."""
         self._acts_left.update(LINK_NAMES)
         if act.event_ref is None or act.event_ref not in self._waiting_refs:  # else it is here already, in its place
             self.leave(act.identity)
@@ -192,12 +192,12 @@ class Outage:
         return bool(self._left or self._acts_left)
 
     def renewed(self, held: Iterable[Item]) -> None:
-        """A new connection: what was left comes again, in order; *held* is still ahead of it."""
+        """There is a new connection: what was left is sent again, in order; what is *held* is still ahead of it."""
         self._left = {item.entry.identity.device_ref for item in held}
         self._acts_left.discard("reports")
 
     def acts_renewed(self) -> None:
-        """A new connection for consent events: the acts that were left come again."""
+        """There is a new connection for consent events: the acts that were left are sent again."""
         self._acts_left.discard("consent")
         self._left_acts.clear()
         for ref in self._left_joins:

@@ -1,4 +1,4 @@
-"""What one commit is to do and what it did, in the words that all stores share. `deciding.py` decides it."""
+"""What one commit is to do and what it did, in types that all stores share. `deciding.py` decides it."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -55,7 +55,7 @@ class Plan(msgspec.Struct):
     decided: list[Result] = msgspec.field(default_factory=list)
     """What became of the acts among the entries, in their order."""
     unchanged: list[Standing] = msgspec.field(default_factory=list)
-    """What the ledger said before of the routers whose acts change nothing."""
+    """The standings, as they were, of routers whose acts change nothing."""
     head: Head = msgspec.field(default_factory=Head)
 
     @property
@@ -74,10 +74,10 @@ class Committed(msgspec.Struct):
     standings: list[Standing]
     """What the ledger says now of the routers whose consent this commit changed, or was asked to change.
 
-    Also of the latter: an earlier commit whose answer was lost may have made the change, unheard of here.
+    The latter because an earlier commit whose answer was lost may have made the change, unknown to this process.
     """
     removed: Counter[Removal]
-    """Keys that were left out of the messages stored."""
+    """How many keys were left out of the stored messages, by kind."""
     decided: list[Result] = msgspec.field(default_factory=list)
     """What became of the acts among the entries, in their order."""
     appended: range = range(0)
@@ -98,7 +98,7 @@ class Committed(msgspec.Struct):
 
 
 def refs_of(entries: Sequence[Entry]) -> set[bytes]:
-    """Every pseudonym whose standing `make_plan` will ask for, those by older keys included."""
+    """Every pseudonym whose standing `make_plan` will ask for, including those under older keys."""
     refs = {entry.identity.device_ref for entry in entries}
     for entry in entries:
         if entry.identity.older:
@@ -107,7 +107,7 @@ def refs_of(entries: Sequence[Entry]) -> set[bytes]:
 
 
 def erased_by(entries: Iterable[LedgerEntry], rules: ConsentRules) -> list[Erasure]:
-    """What does not outlive these entries."""
+    """The erasures that these entries bring about."""
     found: dict[bytes, int] = {}
     for entry in entries:
         after = entry.standing()
@@ -118,7 +118,7 @@ def erased_by(entries: Iterable[LedgerEntry], rules: ConsentRules) -> list[Erasu
 
 
 def removed_from(inserts: Iterable[Insert]) -> Counter[Removal]:
-    """How many keys were left out of the messages of these records, by why."""
+    """How many keys were left out of the messages of these records, by kind."""
     counts: Counter[Removal] = Counter()
     for insert in inserts:
         if insert.record.stripped:

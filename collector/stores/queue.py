@@ -1,7 +1,7 @@
-"""What waits in memory for a commit, in the order it goes.
+"""What waits in memory for a commit, in the order in which it is committed.
 
-Rule 1: an entry that closes the gate does not queue: it goes with the next batch, and what waits of its router goes
-        with it, before it.
+Rule 1: an entry that closes the gate does not queue: it goes into the next batch, behind everything of its router that
+        was waiting.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ ROUND: Final = 256
 
 
 class Item(msgspec.Struct, eq=False, gc=False):
-    """An entry, who waits for it, and how many bytes of memory it stands for.
+    """An entry, the token of its message, and how many bytes of memory it stands for.
 
     `row` is its place in the spool, 0 for none; `TAKEN_BACK` for a record whose router left while it was under way.
     """
@@ -33,7 +33,7 @@ class Item(msgspec.Struct, eq=False, gc=False):
 
 
 class Batch:
-    """What goes into one commit: what does not queue, then the head of the queue."""
+    """What goes into one commit: first what is urgent, then the head of the queue."""
 
     def __init__(self, urgent: Sequence[Item], queued: Sequence[Item], *, sheltered: bool = False) -> None:
         self.items = [*urgent, *queued]
@@ -41,19 +41,20 @@ class Batch:
         self.sheltered = sheltered
         """Whether its items are in the spool, or were looked at by the shelter while it was under way."""
         self.seen = sheltered
-        """Whether the shelter is through with them."""
+        """Whether the shelter has looked at all of them."""
         self.has_ended = False
 
     def left(self) -> tuple[list[Item], list[Item]]:
-        """What has to wait again if the commit did not come about, and is not in the spool: urgent, queued."""
+        """What has to wait again if the commit failed, because it is not in the spool: urgent, queued."""
         urgent, queued = self.items[: self.urgent], self.items[self.urgent :]
         return [item for item in urgent if not item.row], [item for item in queued if not item.row]
 
 
 class Queue:
-    """Entries in memory. `urgent` and `queued` may be looked at; they change here only, and in `Writer.submit`.
+    """Entries in memory. Others may read `urgent` and `queued`, but only this class and `Writer.submit` change them.
 
-    How much of each router is queued is counted when somebody asks, and then once: exits are rare, and many at a time.
+    How much of each router is queued is counted only when asked, and each entry once: exits are rare, but come in
+    numbers.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class Queue:
         self.queued: deque[Item] = deque()
         self._waiting: dict[bytes, int] = {}
         self._counted = 0
-        """So many of the queue, from its head, are in `_waiting`."""
+        """How many entries, from the head of the queue, are counted in `_waiting`."""
 
     def __len__(self) -> int:
         return len(self.urgent) + len(self.queued)
@@ -72,7 +73,7 @@ class Queue:
         return ref in self._waiting
 
     def add(self, item: Item) -> None:
-        """At the end, or ahead of all if it closes the gate."""
+        """Add *item* at the end, or ahead of all that queues if it closes the gate."""
         if takes_its_turn(item.entry):
             self.queued.append(item)
         else:
@@ -80,19 +81,19 @@ class Queue:
             self.urgent.append(item)
 
     def take_some(self, most: int) -> Batch:
-        """As `take`, of a long queue in round numbers: a store then writes them with fewer statements."""
+        """As `take`, but in round numbers from a long queue: a store then writes them with fewer statements."""
         waiting = min(most, len(self.queued))
         return self.take(waiting if waiting < ROUND else waiting - waiting % ROUND)
 
     def take(self, most: int) -> Batch:
-        """All that does not queue, and at most *most* of the queue."""
+        """Everything urgent, and at most *most* of the queue."""
         urgent, self.urgent = self.urgent, []
         queued = [self.queued.popleft() for _ in range(min(most, len(self.queued)))]
         self._forget(queued[: self._counted])
         return Batch(urgent, queued)
 
     def take_all(self) -> tuple[list[Item], list[Item]]:
-        """Everything: what does not queue, and what does."""
+        """Everything: urgent, queued."""
         batch = self.take(len(self.queued))
         return batch.left()
 
@@ -103,7 +104,7 @@ class Queue:
         return Batch([self.urgent.pop(0)], [])
 
     def take_of(self, ref: bytes) -> list[Item]:
-        """What is queued of one router."""
+        """Take everything of one router out of the queue."""
         if not self.has(ref):
             return []
         mine = [item for item in self.queued if item.entry.identity.device_ref == ref]
@@ -112,7 +113,7 @@ class Queue:
         return mine
 
     def remove(self, items: Iterable[Item]) -> list[Item]:
-        """Take these out of what is queued; those of them that were."""
+        """Take these out of the queue; returns those that were in it."""
         gone = {id(item) for item in items}
         found = [item for item in self.queued if id(item) in gone]
         self._forget([item for item in islice(self.queued, self._counted) if id(item) in gone])
@@ -120,13 +121,13 @@ class Queue:
         return found
 
     def put_back(self, urgent: Sequence[Item], queued: Sequence[Item]) -> None:
-        """Put these before everything else, in the order they had; what left meanwhile goes ahead of its exit.
+        """Put these before everything else, in their order; if their router left meanwhile, directly ahead of its exit.
 
         Only an exit that came during the commit counts: what stands behind an exit within the batch came after it.
         """
         came = self.urgent
         leaving = {item.entry.identity.device_ref for item in came if not takes_its_turn(item.entry)}
-        # What waited of them came along with the exit; what was in this commit came before that.
+        # What was queued of these routers moved up with the exit; what was in this commit is older still.
         first = [item for item in queued if item.entry.identity.device_ref in leaving]
         queued = [item for item in queued if item.entry.identity.device_ref not in leaving]
         self.urgent = [*urgent, *first, *came]
@@ -134,14 +135,14 @@ class Queue:
         self._count(queued)
 
     def _count(self, items: Iterable[Item]) -> None:
-        waiting = self._waiting  # no `Counter`: that asks Python for each key that it does not have
+        waiting = self._waiting  # a `Counter` would call `__missing__`, in Python, for each key that it does not have
         for item in items:
             ref = item.entry.identity.device_ref
             waiting[ref] = waiting.get(ref, 0) + 1
             self._counted += 1
 
     def _forget(self, items: Sequence[Item]) -> None:
-        """These were counted, and are not in the queue any more."""
+        """Uncount these, which are no longer in the queue."""
         waiting = self._waiting
         self._counted -= len(items)
         for item in items:
@@ -153,7 +154,7 @@ class Queue:
 
 
 def refs_of(identity: Identity) -> tuple[bytes, ...]:
-    """All that a router is known by."""
+    """All pseudonyms by which a router is known, the current one first."""
     return (identity.device_ref, *identity.older)
 
 

@@ -1,10 +1,10 @@
 """Moves to the spool what waits for a store that is away, and leaves with the broker what may not go there.
 
-Rule 1: a record is acknowledged once it is on the disk. An act is kept there too, and takes effect at once, but is
+Rule 1: a record is acknowledged once it is on disk. An act is kept there too, and takes effect at once, but is
         acknowledged only when the ledger has it: until then the broker keeps it as well.
-Rule 2: what is left with the broker holds nobody's acknowledgements back.
-Rule 3: entries are looked at in their order; an act that closes the gate takes with it what came before it of its
-        router, wherever that waits.
+Rule 2: what is left with the broker holds back no other message's acknowledgement.
+Rule 3: entries are looked at in order; an act that closes the gate drops its router's earlier records, wherever they
+        wait.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from collector.stores.spool import Spool
 
 
 class Shelter:
-    """The way of one region's entries while its store is away."""
+    """Finds a place for one region's entries while its store is away."""
 
     def __init__(self, spool: Spool, outage: Outage, outcomes: Outcomes) -> None:
         self.held = Queue()
@@ -31,7 +31,7 @@ class Shelter:
         self._outcomes = outcomes
 
     async def take_in(self, queue: Queue, most: int, under_way: Batch | None) -> None:
-        """Deal with what waits, up to *most* of what queues. *under_way* is in a commit that does not return."""
+        """Deal with what waits, at most *most* of the queue; *under_way* is the batch whose commit does not return."""
         if under_way is not None and not under_way.sheltered:
             under_way.sheltered = True
             await self._look_at([item for item in under_way.items if not item.row], under_way, under_way)
@@ -39,7 +39,7 @@ class Shelter:
         await self._look_at(queue.take(most).items, None, under_way)
 
     async def _look_at(self, items: Sequence[Item], source: Batch | None, under_way: Batch | None) -> None:
-        """*source* is the batch that *items* are of, None for what waited."""
+        """*source* is the batch that *items* belong to, None for what waited in the queue."""
         run: list[Item] = []
         for item in items:
             if source is not None and source.has_ended:
@@ -47,7 +47,7 @@ class Shelter:
             way = self._way(item)
             if way is Way.SPOOL:
                 run.append(item)
-                if isinstance(item.entry, ConsentEvent):  # what follows of its router has to wait for the ledger
+                if isinstance(item.entry, ConsentEvent):  # what its router sends after it has to wait for the ledger
                     await self._put(run, source)
                     run = []
             elif way is Way.CLOSE:
@@ -66,7 +66,7 @@ class Shelter:
         return Way.LEAVE if way in {Way.SPOOL, Way.CLOSE} and not self._spool.answers else way
 
     async def _put(self, run: Sequence[Item], source: Batch | None) -> None:
-        """Into the spool; what there is no room for stays with the broker."""
+        """Put *run* into the spool; what there is no room for stays with the broker."""
         if not run:
             return
         try:
@@ -91,13 +91,13 @@ class Shelter:
         self._outcomes.sheltered([item for item in items if isinstance(item.entry, Record)])
 
     def _wait_for_ledger(self, item: Item, act: ConsentEvent, row: int) -> None:
-        """The broker keeps it too, and sends it again if this process or its spool should be lost."""
+        """The broker keeps the act too, and sends it again if this process or its spool is lost."""
         self._outcomes.leave(item)
         item.entry, item.row = act, row
         self._outage.act_waits(item)
 
     async def _close(self, item: Item, before: Sequence[Item], source: Batch | None, under_way: Batch | None) -> None:
-        """The act goes to the spool, and its router's records out of it, of the memory, and of what is under way."""
+        """Put the act into the spool, and take its router's records out of the spool, memory and what is under way."""
         act = item.entry
         assert isinstance(act, ConsentEvent)
         reason = hides(act.action).reason
@@ -110,14 +110,14 @@ class Shelter:
         except SpoolUnavailable:
             self._leave([*before, item], source)
             return
-        # Those that are held no more wait in the queue of a store that came back; the act has named them.
+        # Those no longer held are in the queue again, as the store came back; the act names them as spent.
         self._outcomes.drop(self.held.remove(held), reason)
         if under_way is not None:
             self._drop(limbo, reason, under_way)
         if source is None:
             self._outcomes.drop(before, reason)
         elif source.has_ended:
-            # The act was decided, or waits in memory again: then it has to name what it took.
+            # The act was decided, or waits in memory again and then has to name what it took.
             item.entry = act
             self._spool.delete([row])
             return
@@ -136,7 +136,7 @@ class Shelter:
                 self.held.add(item)
 
     def _drop(self, items: Sequence[Item], reason: DropReason, source: Batch | None) -> None:
-        """Of what is under way the outcome is open; that nobody needs to wait for it is certain."""
+        """Drop *items*; of those under way the outcome is still open, but nobody needs to wait for it."""
         if source is None:
             self._outcomes.drop(items, reason)
         elif not source.has_ended:
@@ -146,7 +146,7 @@ class Shelter:
 
 
 def _is_record_of(act: Item, item: Item) -> bool:
-    """Whether this is a record of the act's router, and not of after what the act reaches."""
+    """Whether *item* is a record of the act's router, and not received after the time up to which the act reaches."""
     event, record = act.entry, item.entry
     if not isinstance(record, Record) or not isinstance(event, ConsentEvent):
         return False

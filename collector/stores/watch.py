@@ -1,7 +1,7 @@
-"""The watch over one region's store: has what waits sheltered while the store is away, and committed once it is back.
+"""The watch over one region's store: shelters what waits while the store is away, and hands it back afterwards.
 
-Rule 1: it never waits for the store; the task that writes to it does (`Writer`).
-Rule 2: it has the turn while something is on its way to the spool: that is there before what came after it is written.
+Rule 1: it never waits for the store; the task that writes to the store does (`Writer`).
+Rule 2: it holds the turn while something is on its way to the spool: nothing that came later is written before that.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from collector.stores.shelter import Shelter
 from collector.stores.spool import Spool
 
 _TICK_AWAY: Final = 0.02
-"""Seconds between two looks at what waits while the store is away; what comes together shares a write."""
+"""Seconds between two looks at what waits while the store is away; what came in between shares a write."""
 _ASK_AGAIN_SECONDS: Final = 5.0
 """Seconds between two requests to have what was left with the broker sent again, once the store is back."""
 
 
 class Watch:
-    """One region's, over its store and its spool."""
+    """Watches over the store and the spool of one region."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Watch:
     ) -> None:
         """*work* is set when there is something to commit, *stopped* when nothing new is to be begun.
 
-        *guard* is called when the store went away or came back; *left* and *back* as in `Writer`.
+        *guard* is called when the store has gone away or come back; *left* and *back* are as in `Writer`.
         """
         self.turn = asyncio.Lock()
         self._queue = queue
@@ -66,13 +66,13 @@ class Watch:
         self._asked_again = float("-inf")
 
     async def begin(self) -> None:
-        """Look what an earlier process spooled: that goes first."""
+        """Take over what an earlier process spooled: that goes first."""
         self._recovering = asyncio.create_task(self.recover())
-        # A large file takes a while to be looked through; then it goes first later on.
+        # A large file takes a while to read; new entries do not wait for it longer than this.
         await asyncio.wait({self._recovering}, timeout=self._spool.after_seconds)
 
     async def run(self, committing: Committing) -> None:
-        """Watch until it is stopped."""
+        """Watch until *stopped* is set."""
         tick = min(REFRESH_SECONDS, self._spool.after_seconds) / 4
         while not self._stopped.is_set():
             await rest(self._stopped, _TICK_AWAY if self._health.is_away else tick)
@@ -83,20 +83,20 @@ class Watch:
             if self._health.is_away and not self._stopped.is_set():
                 await self.take_shelter(committing)
             elif self._outage.left_any and time.monotonic() - self._asked_again > _ASK_AGAIN_SECONDS:
-                # Something may have been left while the store came back: without this nobody would ask for it.
+                # Something may have been left while the store came back: without this, nobody would ask for it again.
                 self._ask_again()
 
     def end(self) -> None:
-        """Look no further."""
+        """Stop looking into the spool."""
         self._recovering.cancel()
 
     async def take_shelter(self, committing: Committing) -> None:
-        """Have all that waits sheltered, and what is in a commit that does not return."""
+        """Shelter everything that waits, and what is in a commit that does not return."""
         while True:
             async with self.turn:
                 await self._shelter.take_in(self._queue, self._most, committing.under_way)
                 if not self._health.is_away:
-                    # The store came back meanwhile; what the spool then would not take nobody else would look for.
+                    # The store came back meanwhile: nobody else would look for what the spool did not take.
                     self._back()
                     self._work.set()
             if not self._queue or not self._health.is_away:
@@ -105,7 +105,7 @@ class Watch:
         self._outcomes.acts_wait(self._outage.acts)
 
     async def look_after_spool(self) -> None:
-        """Try a spool that refused once more, if it is time to."""
+        """Try a spool that failed again, if it is time to."""
         if self._spool.cause is None or not self._spool.may_try():
             return
         if self._spool.is_open:
@@ -115,7 +115,7 @@ class Watch:
             self._recovering = asyncio.create_task(self.recover())
 
     async def recover(self) -> None:
-        """Take over what an earlier process spooled: its records are this one's to deliver, its acts go first."""
+        """Take over what an earlier process spooled: its records are ours to deliver now, its acts go first."""
         try:
             acts = await self._spool.open()
         except SpoolUnavailable:
@@ -130,25 +130,25 @@ class Watch:
         self._work.set()
 
     def came_back(self) -> None:
-        """The store took a commit again. What the shelter has in hand comes behind what is held: it is waited for."""
+        """The store has taken a commit again. What the shelter has in hand goes behind what is held: it ends first."""
         if not self.turn.locked():
             self._back()
 
     def _back(self) -> None:
-        """What is held waits for a commit again, before everything else."""
+        """Put what is held back into the queue, before everything else."""
         self._queue.put_back(*self._shelter.held.take_all())
         self._guard()
         if self._outage.left_any:
             self._ask_again()
 
     def _ask_again(self) -> None:
-        """Have what was left with the broker sent again."""
+        """Ask for what was left with the broker to be sent again."""
         self._asked_again = time.monotonic()
         self._told_back()
 
 
 async def rest(stopped: asyncio.Event, seconds: float) -> None:
-    """Wait, but not for the end."""
+    """Wait for *seconds*, or until *stopped* is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stopped.wait()

@@ -1,12 +1,12 @@
 """The writer of one region: what comes in, when it goes to the store, and what becomes of it while the store is away.
 
-Rule 1: nothing is settled before its commit returned, or before it is in the spool; a commit that failed is tried again
+Rule 1: nothing is settled before its commit has returned, or before it is in the spool; a failed commit is tried again
         with the same entries.
-Rule 2: an exit does not queue: it goes with the next commit, and what waits of its router goes with it, before it.
-        Whether it is a new exit or an old one that came again, and so what is dropped, the ledger says.
-Rule 3: a batch grows while the writer is busy, and a while longer (`Growing`).
-Rule 4: two tasks share the work: one asks the store and may have to wait for it; the other watches it, and shelters
-        what waits once the patience has ended (`Watch`).
+Rule 2: an exit does not queue: it goes into the next commit, behind everything of its router that was waiting. The
+        ledger says whether it is a new exit or an old one that came again, and so what is dropped.
+Rule 3: a batch grows while the writer is busy, and a little longer (`Growing`).
+Rule 4: two tasks share the work: one talks to the store and may have to wait for it; the other watches the store, and
+        shelters what waits once patience has run out (`Watch`).
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _CLOSING_SECONDS: Final = 2.0
 
 
 class Writer:
-    """One region's way into its store."""
+    """Takes the entries of one region, and writes them to its store."""
 
     def __init__(
         self,
@@ -52,15 +52,15 @@ class Writer:
         left: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
     ) -> None:
-        """*settled* is called after messages left the memory, *left* when one was left with the broker, *back* when
-        those can be taken. Without a *spool*, all that a store cannot take is left there. *joins_by_flag* says that a
-        router may join by a report (D3, mode flag).
+        """*settled* is called after messages have left memory, *left* when one was left with the broker, *back* when
+        the broker may send those again. Without a *spool*, everything that the store cannot take is left with the
+        broker. *joins_by_flag* says that a router may join by a report (D3, mode flag).
         """
         self.store = store
         self.region = store.region
         self.spool = spool = spool or Spool(None, self.region)
         self.guarded = False
-        """Whether `door` has to be asked before a report is handed over; acts ask by themselves."""
+        """Whether `door` has to be asked before a report is submitted; for acts, `submit_event` asks."""
         self._metrics = metrics
         self._queue = Queue()
         self._growing = Growing(self._queue, settings)
@@ -105,12 +105,12 @@ class Writer:
         self._growing.hurry()
 
     def renewed(self) -> None:
-        """There is a new connection: what was left with the broker comes again."""
+        """There is a new connection: what was left with the broker is sent again."""
         self._outage.renewed([*self._shelter.held.urgent, *self._shelter.held.queued])
         self._guard()
 
     def acts_renewed(self) -> None:
-        """There is a new connection for consent events: the acts that were left with the broker come again."""
+        """There is a new connection for consent events: the acts that were left with the broker are sent again."""
         self._outage.acts_renewed()
         self._guard()
 
@@ -126,7 +126,7 @@ class Writer:
         return len(self._queue) + len(self._shelter.held) + self._outage.acts
 
     def spool_state(self) -> str | None:
-        """What there is to say of the spool; None if nothing."""
+        """What is to be said about the spool; None if nothing."""
         if self.spool.cause is not None:
             return self.spool.cause
         if not self._health.is_away:
@@ -134,7 +134,7 @@ class Writer:
         return "full" if self.spool.is_full else "in use"
 
     async def run(self) -> None:
-        """Write until `stop`; the commit under way is finished, what waits stays unacknowledged or in the spool."""
+        """Write until `stop`; a commit under way is finished, and what waits stays unacknowledged or in the spool."""
         await self._watch.begin()
         tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._watch.run(self._committing))]
         try:
@@ -151,7 +151,7 @@ class Writer:
         self._growing.stop()
 
     async def close(self) -> None:
-        """Let go of store and spool, unless they hang."""
+        """Close store and spool; one that hangs is given up."""
         closing = [asyncio.create_task(self.store.close()), asyncio.create_task(self.spool.close())]
         await asyncio.wait(closing, timeout=_CLOSING_SECONDS)
         for task in closing:
@@ -166,19 +166,19 @@ class Writer:
                 return
             began = time.perf_counter()
             well = await self.step()
-            # What was spooled, and what is written singly, waits for no company.
+            # What was spooled, and what is written one by one, does not wait for more to come.
             if well and self._committing.is_ordinary:
                 await self._growing.after(time.perf_counter() - began)
             fresh = not self._news.is_due() or await self._news.refresh()
-            # A store that has to be opened anew is so at once: that lets go of a file that is not the right one.
+            # A store that has to be reopened is reopened at once: that lets go of a file that is not the right one.
             if not well or (not fresh and self._health.is_open):
                 await rest(self._stopped, self._health.pause)
 
     async def step(self) -> bool:
-        """Commit what is next, if anything waits; False if the store took nothing."""
+        """Commit what comes next, if anything waits; False if the store took nothing."""
         batch = None if self._turn.locked() else self._committing.ordinary()
         if batch is None:
-            # What is on its way to the spool is there before anything that came after it is written.
+            # What is on its way to the spool has to be there before anything that came after it is written.
             async with self._turn:
                 batch = await self._committing.next()
         return batch is None or await self._committing.commit(batch)
