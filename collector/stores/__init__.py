@@ -1,8 +1,8 @@
 """Stores: one region's records, registry and ledger, behind one protocol.
 
 Rule 1: a commit is one transaction: the ledger is read, the gate asked again, records and ledger entries written, and
-        the records of routers that left erased, all or nothing, durable when `commit` returns.
-Rule 2: a record is stored once, whatever is delivered how often (`record_id`).
+        the records of routers that left erased. It is all or nothing, and durable when `commit` returns.
+Rule 2: a record is stored once, however often it is delivered (`record_id`).
 Rule 3: a store never learns a raw identifier.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["Change", "Committed", "Purged", "Router", "Store", "StoredRecord"]
 
 
 class Router(Sealed, frozen=True):
-    """A router as an engineer finds it: its records are those since it last left."""
+    """A router as an engineer finds it; only records from after it last left are counted."""
 
     standing: Standing
     records: int
@@ -31,7 +31,7 @@ class Router(Sealed, frozen=True):
 class Change(Sealed, frozen=True):
     """What a ledger entry did: the standing of its router from then on.
 
-    `commanded_at` is when it was asked for, if it closes a gate or erases and a command did it, no collector.
+    `commanded_at` is when it was asked for, if it closes a gate or erases and was done by a command, not a collector.
     """
 
     standing: Standing
@@ -72,13 +72,13 @@ class Store(Protocol):
         """Make the store ready, creating or migrating it.
 
         Raises:
-            StoreUnusable: it is not a store of this region, or made by a newer collector.
+            StoreUnusable: it is not a store of this region, or a newer collector made it.
             StoreUnavailable: it cannot be reached now.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of it; what was committed stays."""
+        """Close the store; what was committed stays."""
         ...
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
@@ -90,7 +90,7 @@ class Store(Protocol):
         ...
 
     async def changes(self, after: int) -> list[Change]:
-        """What ledger entries numbered above *after* did, oldest first; asked about once a second.
+        """What the ledger entries numbered above *after* did, oldest first; called about once a second.
 
         Raises:
             StoreUnavailable: the ledger cannot be read; the gate is closed (D6).
@@ -118,13 +118,13 @@ class Store(Protocol):
         ...
 
     def records(self, device_ref: bytes, *, since: int = 0, limit: int = 1000) -> AsyncIterator[StoredRecord]:
-        """The newest records of a router, newest first; none of a router that is not joined, or from before it left."""
+        """A router's newest records, newest first; none if it is not joined, and none from before it last left."""
         ...
 
     async def on_cell(self, cell_ref: str, *, since: int, newest: int) -> list[StoredRecord]:
-        """The records measured since a time with a fault event on a cell (its pseudonym, hex), of all routers.
+        """The records measured *since* then with a fault event on a cell (its pseudonym, hex), of all routers.
 
-        Routers that are not joined are left out, and what is from before they left or past its time, as in `records`.
+        As in `records`, routers that are not joined are left out, as is what is past its time or from before they left.
         Bounded: only the *newest* records of the store are looked at.
         """
         ...
@@ -138,13 +138,13 @@ class Store(Protocol):
         ...
 
     async def restore(self, entries: Sequence[str]) -> int:
-        """Append entries of this very ledger that the store has lost, and do again what they did.
+        """Append entries of this same ledger that the store has lost, and do again what they did.
 
         Returns:
             How many records were erased by them.
 
         Raises:
-            StoreUnavailable: nothing was written; cause `corrupt` when they do not follow from the ledger's end.
+            StoreUnavailable: nothing was written; cause `corrupt` if the entries do not continue the ledger.
         """
         ...
 
@@ -153,23 +153,23 @@ class Store(Protocol):
         ...
 
     async def note(self, name: str, value: str) -> None:
-        """Note something about the store itself, in it."""
+        """Note *value* under *name*, in the store itself."""
         ...
 
     async def purge(self) -> Purged:
-        """Delete some of what is past its time, oldest first and in one transaction; what is held is kept.
+        """Delete some of what is past its time, oldest first and in one transaction; what is under a hold is kept.
 
-        Reads give nothing of it any more, purged or not.
+        Reads leave out what is past its time, purged or not.
         """
         ...
 
     async def newest(self) -> int:
-        """When the last record and the last entry were received, the later of the two; 0 for none.
+        """When the last record or the last entry was received, whichever is later; 0 for none.
 
-        The collector's clock is held against it (K38).
+        The collector's clock is compared with it (K38).
         """
         ...
 
     async def accept_times(self) -> None:
-        """Tell `newest` of nothing that is stored by now: somebody found that the clock was wrong then."""
+        """Have `newest` ignore everything stored so far: somebody found that the clock was wrong then."""
         ...

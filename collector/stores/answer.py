@@ -1,4 +1,4 @@
-"""For those who want to know what the ledger made of an act, not only that it is settled."""
+"""Tells whoever sent an act what the ledger decided, not only that the act is settled."""
 
 from collections.abc import Callable
 

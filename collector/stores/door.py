@@ -1,7 +1,7 @@
-"""What may come in while a region's store is away, or while something of it is left with the broker.
+"""What may come in while a region's store is away, or while messages of the region are left with the broker.
 
-Rule 1: asked only then: while all is well nothing stands between a message and the queue.
-Rule 2: what comes behind something that nobody looked at yet is looked at after it.
+Rule 1: it is asked only then: while all is well, nothing stands between a message and the queue.
+Rule 2: what comes after something that has not been looked at yet is looked at after it.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from collector.stores.spool import Spool
 
 
 class Door:
-    """The way in of one region's writer."""
+    """The way in to one region's writer."""
 
     def __init__(
         self,
@@ -26,8 +26,8 @@ class Door:
         left: Callable[[], None],
         waits: Callable[[bytes], bool],
     ) -> None:
-        """*left* is called when a message was left with the broker; *waits* says whether anything of a router was not
-        looked at yet: a join, perhaps, that the ledger does not know of.
+        """*left* is called when a message was left with the broker; *waits* says whether something of a router has not
+        been looked at yet: perhaps a join that the ledger does not know of.
         """
         self._health = health
         self._outage = outage
@@ -37,7 +37,7 @@ class Door:
         self._waits = waits
 
     def turns_away(self, record: Record, token: Settling) -> bool:
-        """Leave a record with the broker if it can be kept nowhere now; asked before it is counted."""
+        """Leave a record with the broker if there is nowhere to keep it now; call this before it is counted."""
         if self._health.is_away:
             way = self._outage.way_of_record(record)
             keeps = way is Way.DROP or (way is Way.SPOOL and self._spool.has_room)
@@ -51,7 +51,7 @@ class Door:
         return not keeps
 
     def turns_away_act(self, event: ConsentEvent, token: Settling) -> bool:
-        """The same of an act; one that has nothing to end is settled here."""
+        """As `turns_away`, for an act; one that has nothing to end is settled here."""
         way = self._outage.way_of_act(event) if self._health.is_away else self._outage.way_of_late_act(event)
         if way is Way.SETTLE and self._waits(event.identity.device_ref):
             return False

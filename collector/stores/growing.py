@@ -1,9 +1,9 @@
 """How long the next batch of a writer grows before it is committed.
 
-Rule 1: an idle writer waits for the linger, so that what comes together shares a commit.
-Rule 2: a busy one waits as long as the commit before took, within bounds: what a commit costs whatever its size is then
-        never more than half of the time.
-Rule 3: a batch that is full already does not wait, nor does what closes the gate.
+Rule 1: an idle writer waits for `linger_milliseconds`, so that what comes together shares a commit.
+Rule 2: a busy one waits as long as its last commit took, within bounds: so the fixed cost of commits never takes more
+        than half of the time.
+Rule 3: a full batch does not wait, nor does an entry that closes the gate.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from collector.config import WriterSettings
 from collector.stores.queue import Queue
 
 _LONGEST: Final = 0.03
-"""Seconds, however long the commit before took: so much later may a record be stored for a store that is slow."""
+"""Seconds, however long the last commit took: with a slow store, a record is stored at most this much later."""
 
 
 class Growing:
-    """The pauses in which what waits in a queue becomes more."""
+    """The pauses in which the queue grows."""
 
     def __init__(self, queue: Queue, settings: WriterSettings) -> None:
         self._queue = queue
@@ -32,7 +32,7 @@ class Growing:
         self._hurry.set()
 
     def stop(self) -> None:
-        """Nothing grows any more."""
+        """Pause no more."""
         self._stopped = True
         self._hurry.set()
 
@@ -41,7 +41,7 @@ class Growing:
         await self._grow(self._linger)
 
     async def after(self, took: float) -> None:
-        """The pause after a commit that took so many seconds, if there is anything yet that could become more."""
+        """The pause after a commit that *took* so many seconds, if anything is queued already."""
         if self._queue.queued:
             await self._grow(max(self._linger, min(took, _LONGEST)))
 

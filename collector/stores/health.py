@@ -1,7 +1,7 @@
 """Whether one region's store answers: for the writer, and as metrics, log and /readyz show it.
 
-Rule 1: a store is away once it has not answered for as long as the patience, be it that it refuses or that it hangs.
-Rule 2: it is back with the first commit it takes; that it can be read proves nothing.
+Rule 1: a store is away once it has not answered for longer than the patience allows, whether it refuses or hangs.
+Rule 2: it is back with the first commit that it takes; that it can be read proves nothing.
 """
 
 import time
@@ -15,7 +15,7 @@ from collector.model import Region
 from collector.stores.rows import Damaged
 
 STAYS_OPEN: Final = frozenset({Cause.LOCKED, Cause.DISK_FULL})
-"""After these a connection is as good as before; after all others the store is opened, and looked at, anew."""
+"""After these causes the connection is as good as before; after all others the store is reopened and checked."""
 _SHORTEST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 5.0
 
@@ -30,7 +30,7 @@ class Health:
         """Whether the connection can be used as it is."""
         self.is_away = False
         self.is_doubted = False
-        """Whether the store was last found in a state in which its ledger proves nothing."""
+        """Whether the store was last found in a state in which its ledger cannot be relied on."""
         self.pause = _SHORTEST_PAUSE
         """Seconds to wait before the next attempt."""
         self._region = region
@@ -41,7 +41,7 @@ class Health:
 
     @property
     def is_up(self) -> bool:
-        """Whether the store answered last."""
+        """Whether the store answered when it was last asked."""
         return self._metrics.store_up[self._region]
 
     def asks(self) -> None:
@@ -50,11 +50,11 @@ class Health:
             self._silent_since = self._clock()
 
     def opened(self) -> None:
-        """It could be opened."""
+        """The store could be opened."""
         self.is_open, self.is_doubted = True, False
 
     def answers(self) -> None:
-        """It took a commit, or could be read while nothing waits to be written."""
+        """The store took a commit, or could be read while nothing waits to be written."""
         self.pause = _SHORTEST_PAUSE
         self._silent_since = None
         self.is_away = self.is_doubted = False
@@ -63,19 +63,19 @@ class Health:
         self._metrics.store_up[self._region] = True
 
     def reads(self, *, idle: bool) -> None:
-        """It could be read. If something waits to be written, or was refused, that proves nothing."""
+        """The store could be read. If something waits to be written, or was refused, that proves nothing."""
         if idle and not self.is_away:
             self.answers()
         elif self.is_up:
             self._silent_since = None
 
     def refuses(self, error: Exception) -> StoreUnavailable:
-        """It refused, or what asked it failed: one region's trouble, either way. What is to be said of it."""
+        """The store refused, or our code failed: one region's trouble either way. Returns the error to be reported."""
         if isinstance(error, Damaged):
             error = StoreUnavailable(f"the store of {self._region}: {error}", Cause.CORRUPT)
         elif not isinstance(error, StoreUnavailable):
             failed = f"{type(error).__name__} at {where(error)}"
-            error = StoreUnavailable(f"the store of {self._region} could not be asked: {failed}")
+            error = StoreUnavailable(f"asking the store of {self._region} failed: {failed}")
         self._note(error)
         self.is_open = self.is_open and error.cause in STAYS_OPEN
         self.is_doubted = self.is_doubted or error.cause.doubts_the_ledger
@@ -83,11 +83,11 @@ class Health:
         return error
 
     def is_overdue(self) -> bool:
-        """Whether it has not answered for longer than it may."""
+        """Whether the store has not answered for longer than it may."""
         return self._silent_since is not None and self._clock() - self._silent_since > self._patience
 
     def goes_away(self) -> None:
-        """The patience has ended."""
+        """Patience has run out: the store is away."""
         self.is_away = True
         if self.is_up:
             self._note(StoreUnavailable(f"the store of {self._region} has not answered for {self._patience:g} s"))

@@ -1,4 +1,4 @@
-"""What a store's standings refer to and this collector must know: keys, and versions of the notice."""
+"""What a store's standings refer to, so that this collector must know it: keys, and versions of the notice."""
 
 from collections.abc import Collection, Iterable
 
@@ -10,19 +10,20 @@ def check_known(
 ) -> None:
     """Refuse a store with routers of a lost key, or with consents to a version of the notice that is not here.
 
-    A new key would not know who left (D12). A consent to an unknown version cannot be judged: it would admit nothing,
-    and what is dropped does not come back, so the region waits until the version is put back (002 L136).
+    Under a new key nobody would know who left (D12). A consent to an unknown version cannot be judged: it would admit
+    nothing, and what is dropped does not come back, so the region waits until the version is put back (002 L136).
 
-    *found* are the keys of the store's routers, each with the version of a consent that stands or None.
+    *found* are the keys of the store's routers, each with the version of a consent that stands, or None. *key_ids* and
+    *versions* are those known here; an empty one is not checked.
 
     Raises:
-        StoreUnusable: naming key or version; *key_ids* and *versions* are those known here, none for no check.
+        StoreUnusable: it names the key or the version.
     """
     found = [*found]
     if key_ids and (lost := sorted({key_id for key_id, _ in found}.difference(key_ids))):
         raise StoreUnusable(
             f"{place}: holds routers of key {', '.join(lost)}, which is not among the region's key_files. "
-            f"Put that key back, after the current one: without it, who left would be let in again.",
+            f"Put that key back, after the current one: without it, routers that left would be let in again.",
             Cause.LOST_KEY,
         )
     if versions and (lost := sorted({version for _, version in found if version}.difference(versions))):

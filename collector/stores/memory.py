@@ -1,4 +1,4 @@
-"""A store in memory, for tests and for `ueip explain`: same promises, save that nothing outlives the process."""
+"""A store in memory, for tests and for `ueip explain`: the same promises, except that nothing outlives the process."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -20,7 +20,7 @@ from collector.stores.retention import Purged, expired_until
 
 
 class MemoryStore:
-    """One region in memory. `fail_next` makes the next commits refuse, as a store that is down does."""
+    """One region in memory. `fail_next` is how many of the next commits fail, as if the store were down."""
 
     def __init__(self, region: Region, rules: ConsentRules) -> None:
         self.region = region
@@ -75,7 +75,7 @@ class MemoryStore:
         return Committed(stored, plan.dropped, plan.results, erased, told, removed, plan.decided, plan.numbers)
 
     def _append(self, entries: list[LedgerEntry]) -> list[Standing]:
-        """Add to the ledger, and to what it says of each router."""
+        """Add to the ledger, and update the routers' standings."""
         self._entries += entries
         self._head = Head(seq=entries[-1].seq, hash=entries[-1].hash) if entries else self._head
         changed = [entry.standing() for entry in entries]
@@ -97,7 +97,7 @@ class MemoryStore:
         return True
 
     def _with_body(self, record_id: bytes, body: bytes) -> Insert:
-        """A record that a part has joined: all else is its first part's."""
+        """A record with the body it has after a part joined it; everything else stays as its first part had it."""
         begun = self._records[record_id]
         return Insert(msgspec.structs.replace(begun.record, body=body), begun.standing)
 

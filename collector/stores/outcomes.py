@@ -1,4 +1,4 @@
-"""What becomes of entries: counted, and their messages let go, in one step, so that the sums hold at every moment."""
+"""What becomes of entries: each is counted and its message let go in one step, so the sums hold at every moment."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,14 @@ class Outcomes:
     """The outcomes of one region."""
 
     def __init__(self, region: Region, metrics: Metrics, settled: Callable[[], None]) -> None:
-        """*settled* is called after entries left the memory."""
+        """*settled* is called after entries have left memory."""
         self._region = region
         self._metrics = metrics
         self._settled = settled
         self.leaving = Leaving(region, metrics)
 
     def committed(self, items: Sequence[Item], committed: Committed, seconds: float) -> None:
-        """The store has decided on all of them, durably."""
+        """The store has decided on all of *items*, durably."""
         metrics, region = self._metrics, self._region
         metrics.commit_seconds.labels(region).observe(seconds)
         metrics.batch_rows.labels(region).observe(len(items))
@@ -34,7 +34,7 @@ class Outcomes:
         self.settle(items, stored=committed.stored, dropped=committed.dropped)
 
     def settle(self, items: Sequence[Item], *, stored: int, dropped: Counter[DropReason]) -> None:
-        """These have their outcome."""
+        """These have their outcome: complete their messages, and count."""
         metrics = self._metrics
         metrics.stored[self._region] += stored
         metrics.dropped.update(dropped)
@@ -42,23 +42,23 @@ class Outcomes:
         self._release(items)
 
     def drop(self, items: Sequence[Item], reason: DropReason) -> None:
-        """These are dropped, the records among them; acts are done with."""
+        """The records among these are dropped for *reason*; acts among them are only settled."""
         for item in items:
             if isinstance(item.entry, ConsentEvent):
                 self.leaving.forget(item.entry)
         self.settle(items, stored=0, dropped=Counter({reason: records_in(items)}))
 
     def sheltered(self, items: Sequence[Item]) -> None:
-        """These records are in the spool: no outcome yet, but they are kept, and out of the memory."""
+        """These records are in the spool: they have no outcome yet, but they are kept, and no longer in memory."""
         self._metrics.spools.spooled[self._region] += len(items)
         self.let_go(items)
 
     def left(self) -> None:
-        """A message was left with the broker before it was taken."""
+        """A message was left with the broker before it was counted as received."""
         self._metrics.spools.left[self._region] += 1
 
     def leave(self, item: Item) -> None:
-        """Leave a message with the broker. What is held of it in memory takes no part in pausing any more."""
+        """Leave a message with the broker. If it is still held in memory, it no longer counts towards pausing."""
         self._metrics.in_flight_bytes -= item.size
         item.size = 0
         if item.token.leave():
@@ -67,41 +67,41 @@ class Outcomes:
         self._settled()
 
     def expired(self, records: int) -> None:
-        """The store has deleted these, past their time."""
+        """The store has deleted this many records that were past their time."""
         self._metrics.expired[self._region] += records
 
     def drained(self, records: int) -> None:
-        """The store has decided on these out of the spool."""
+        """The store has decided on this many records from the spool."""
         self._metrics.spools.drained[self._region] += records
 
     def lost(self, reason: DropReason) -> None:
-        """A message came that nobody can keep or send again."""
+        """A message came that can neither be kept nor be sent again."""
         self._metrics.received += 1
         self._metrics.drop(reason)
 
     def acts_wait(self, number: int) -> None:
-        """So many acts are in the spool."""
+        """*number* acts are in the spool."""
         self._metrics.spools.acts[self._region] = number
 
     def refused(self, records: int) -> None:
-        """The spool had no room for these."""
+        """The spool had no room for this many records."""
         self._metrics.spools.refused[self._region] += records
 
     def spool_changed(self, before: SpoolCounts, after: SpoolCounts) -> None:
-        """The spool has moved on by itself: records were purged or lost."""
+        """The spool's counts have changed; records that were purged or lost are dropped."""
         metrics, gone = self._metrics, after.dropped - before.dropped
         metrics.dropped.update(gone)
         metrics.in_flight -= gone.total()
         metrics.spools.counts[self._region] = after
 
     def recovered(self, records: int) -> None:
-        """Records that an earlier process spooled are this one's to deliver: received again, as a redelivery is."""
+        """Records that an earlier process spooled are ours to deliver: they count as received, as a redelivery does."""
         self._metrics.spools.recovered[self._region] += records
         self._metrics.received += records
         self._metrics.in_flight += records
 
     def let_go(self, items: Sequence[Item]) -> None:
-        """These are nobody's wait any more, though their outcome may be open."""
+        """Nobody waits for these any more, though their outcome may be open."""
         self._release(items)
         for item in items:
             item.token, item.size = NO_TOKEN, 0

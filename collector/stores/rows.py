@@ -1,4 +1,4 @@
-"""How a ledger's entries, standings and records lie in the rows of a store that speaks SQL, whichever it is."""
+"""How ledger entries, standings and records lie in the rows of any store that speaks SQL."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,22 +21,22 @@ ROUTER_COLUMNS: Final = (
 
 
 ERASED: Final = "erased"
-"""The name of the note on erasures whose bytes may still be in the store's files; it begins with the oldest's time."""
+"""Name of the note on erasures whose bytes may still be in the store's files; it begins with the oldest one's time."""
 
 PURGING: Final = "purging"
-"""The name of what a store tells of acts whose records are still being erased: how many, and the oldest's time."""
+"""Name of the note on acts whose records are still being erased: how many, and the time of the oldest."""
 
 
 class Damaged(Exception):
-    """Rows that no code of ours wrote: the store is not as the collector left it."""
+    """Rows that no collector wrote: the store is not as the collector left it."""
 
 
 @contextmanager
 def of_a_note() -> Iterator[None]:
-    """A note is read inside.
+    """Turn the errors of reading a note into ours.
 
     Raises:
-        Damaged: nobody of ours wrote it.
+        Damaged: no collector wrote the note.
     """
     try:
         yield
@@ -45,18 +45,18 @@ def of_a_note() -> Iterator[None]:
 
 
 def tombstone(record_id: bytes) -> bytes:
-    """What is kept of an erased record: enough to know its id when it comes again, and not the id."""
+    """What is kept of an erased record: enough to recognise its id when it comes again, but not the id itself."""
     return sha256(b"tombstone" + record_id).digest()[:16]
 
 
 Key = tuple[int, int, bytes]
-"""Number of the router, time, id of the record: by which a store has it once (0032)."""
+"""Number of the router, time, id of the record: what makes a record unique in a store (0032)."""
 
 
 def keys_of(records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False) -> Iterator[Key]:
-    """Under which keys records may be stored: of their routers by any pseudonym, at any time that is known.
+    """The keys under which records may be stored: of their router by any of its pseudonyms, at any time they may have.
 
-    *ids* are the numbers of the routers; *older* asks for the ids that the records would have under older keys instead.
+    *ids* are the numbers of the routers; *older* asks instead for the ids that the records would have under older keys.
     """
     for record in records:
         identity = record.identity
@@ -68,7 +68,7 @@ def keys_of(records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool 
 
 
 def ledger_row(entry: LedgerEntry, text: str | None = None) -> tuple[Any, ...]:
-    """An entry in the order of the table `ledger`; *text* as it was written before, if it was."""
+    """An entry in the order of the columns of `ledger`; *text* is its text as it was written before, if it was."""
     event_ref = bytes.fromhex(entry.event_ref) if entry.event_ref else None
     text = text or msgspec.json.encode(entry).decode()
     return entry.seq, bytes.fromhex(entry.device_ref), event_ref, entry.hash, text
@@ -96,13 +96,13 @@ def standing_of(row: Any) -> Standing:
     """The standing in the first columns of a row of `router`.
 
     Raises:
-        Damaged: no collector wrote it; the gate must not guess at what it says.
+        Damaged: no collector wrote it; the gate must not guess what it was.
     """
     state, beneath = _STATES.get(row[2]), _STATES.get(row[11])
     is_typed = tuple(map(type, row[:11])) == _STANDING_TYPES and type(row[12]) is int
     if state is None or not is_typed or (beneath is None and row[11] is not None):
         raise Damaged("what is noted of a router's standing cannot be read")
-    # By position: the columns stand in the order of the fields. What many routers share is one object.
+    # By position: the columns are in the order of the fields. Values that many routers share are one object.
     return Standing(
         row[0], intern(row[1]), state, row[3], row[4], row[5], row[6], intern(row[7]),
         _listed(row[8]) if row[8] else (),
@@ -123,7 +123,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def router_row(standing: Standing) -> tuple[Any, ...]:
-    """What the ledger says of a router, in the order of `ROUTER_COLUMNS`."""
+    """A router's standing, in the order of `ROUTER_COLUMNS`."""
     return (
         standing.device_ref,
         standing.key_id,
@@ -167,5 +167,5 @@ def stored_record(row: Any) -> StoredRecord:
 
 
 def on_cell_text(cell_ref: str) -> str:
-    """What the body of a record with an event on a cell holds: bodies are compact JSON."""
+    """The text found in the body of every record with an event on this cell: bodies are compact JSON."""
     return f'"cell_ref":"{cell_ref}"'

@@ -27,7 +27,7 @@ _SEALS: Final = 1 << 31
 
 
 class Unreadable(Exception):
-    """What was sealed has been damaged, or is sealed under a key that is gone; says nothing of it."""
+    """What was sealed is damaged, or its key is gone; the error says nothing about its content."""
 
 
 class Sealer:
@@ -49,15 +49,15 @@ class Sealer:
         return {key.key_id for key in self._keys}
 
     def tag(self, ref: bytes) -> bytes:
-        """By what the entries of the router *ref* are found again."""
+        """The tag by which the entries of the router *ref* are found again."""
         return self._keys[0].ref("spool", ref.hex())
 
     def tags(self, refs: Iterable[bytes]) -> list[bytes]:
-        """The tags of these routers by every live key: what was spooled before a rotation is found too."""
+        """The tags of these routers under every live key: what was spooled before a rotation is found too."""
         return [key.ref("spool", ref.hex()) for ref in refs for key in self._keys]
 
     def seal(self, kind: int, tag: bytes, content: bytes) -> bytes:
-        """*content* so that only a live key opens it; *kind* and *tag* are vouched for, not hidden."""
+        """Encrypt *content* so that only a live key opens it; *kind* and *tag* are authenticated, not hidden."""
         if not self._left:
             self._left = _SEALS
             self._header = _VERSION + bytes.fromhex(self.key_id) + os.urandom(_SALT_BYTES)
@@ -66,10 +66,10 @@ class Sealer:
         return self._header + nonce + self._cipher_of(self._header).encrypt(nonce, content, self._context(kind, tag))
 
     def open(self, kind: int, tag: bytes, sealed: bytes) -> bytes:
-        """What was sealed.
+        """Decrypt what was sealed.
 
         Raises:
-            Unreadable: not what was sealed here as that kind for that tag, or not under a live key.
+            Unreadable: it was not sealed here as that kind with that tag, or not under a live key.
         """
         try:
             header, nonce = sealed[:_HEADER], sealed[_HEADER : _HEADER + _NONCE_BYTES]

@@ -53,7 +53,7 @@ class SQLiteStore(StoreFile):
         witness: Path | None = None,
         look_back: int = 0,
     ) -> None:
-        """As `StoreFile`; *rules* say how its ledger is kept, *look_back* is as for `Scrubber`."""
+        """As `StoreFile`; *rules* say how the ledger is kept, *look_back* is as for `Scrubber`."""
         super().__init__(path, region, key_ids, rules.policies.ends, witness, rules.retention)
         self._rules = rules
         self._known = KnownRouters()
@@ -82,7 +82,7 @@ class SQLiteStore(StoreFile):
         self._scrubber.opened()
 
     def _changes(self, after: int) -> list[Change]:
-        """What others wrote; and, as this is asked about once a second, whether the file is still what it was."""
+        """What others wrote; as this is called about once a second, it also checks that the file is still the same."""
         check_schema(self._db, str(self.path))
         check_staying_here(self._db, str(self.path))
         self._file.check_same()
@@ -135,7 +135,7 @@ class SQLiteStore(StoreFile):
         return erased
 
     def _standings(self, refs: set[bytes], version: int) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
-        """What the ledger says, as of this transaction: the answer that decides (K15). With the routers' numbers."""
+        """The routers' numbers, and what the ledger says of them in this transaction: the answer that decides (K15)."""
         if not self._known.is_of(version):
             check_staying_here(self._db, str(self.path))
         found = self._known.read(self._db, refs)
@@ -149,7 +149,7 @@ class SQLiteStore(StoreFile):
         return {row[0] for row in found if row}
 
     def _write(self, plan: Plan, ids: dict[bytes, int], last: int, stored_so: set[bytes]) -> Committed:
-        """Write what is planned. *last* is the number of the last record before, *stored_so* as in `first_of`."""
+        """Carry out the plan. *last* is the number of the last record before it; *stored_so* is as for `first_of`."""
         changed = self._append(plan, ids)
         now = int(time.time() * 1000)
         erased = sum(erase_router(self._db, ids[ref], until, now) for ref, until in plan.erase if ref in ids)

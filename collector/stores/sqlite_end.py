@@ -21,8 +21,8 @@ from collector.stores.sqlite_schema import connect
 
 _SQL: Final = Dialect("", lambda number: f"?{number}")
 _OF: Final = "FROM router WHERE device_ref ="
-# Whether a record floats does not go over, so each is taken for one that does: whatever comes again is found by its id.
-# Of several with one id (K39) the first does that for all.
+# Whether a record floats is not carried over, so each is taken to float: whatever comes again is found by its id.
+# Of several with one id (K39), the first stands for all.
 _WRITE: Final = {
     Table.RECORDS: f"""
         INSERT INTO record (record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter,
@@ -39,12 +39,12 @@ _NOTED: Final = "SELECT value FROM meta WHERE name = ?"
 
 
 class SQLiteEnd:
-    """As `End`. Made for a command: its calls wait for the disk."""
+    """As `End`. Made for a command, so its calls may block on the disk."""
 
     def __init__(
         self, path: Path, region: Region, key_ids: Collection[str], rules: ConsentRules, witness: Path | None
     ) -> None:
-        """A source names its *witness*, which tells whether there was a store; a target is made where there is none."""
+        """A source names its *witness*, which tells whether there was a store; a target is made if it is missing."""
         self.region = region
         self.at_once = 1
         self.place = str(path)
@@ -133,7 +133,7 @@ class SQLiteEnd:
         return self._one(_SQL.number_of(), *known) or 0
 
     async def settle(self) -> None:
-        """As `End.settle`. What the entries erased had not been written yet: no byte of it is in the file."""
+        """As `End.settle`. What the entries erased was not written before them: no byte of it is in the file."""
         with self._transaction() as db:
             db.execute("DELETE FROM meta WHERE name = ?", (ERASED,))
 
@@ -153,7 +153,7 @@ class SQLiteEnd:
 
     @contextmanager
     def _troubles(self) -> Iterator[None]:
-        """SQLite's troubles come out as ours."""
+        """Raise SQLite's errors as ours."""
         try:
             yield
         except (sqlite3.Error, Damaged) as error:

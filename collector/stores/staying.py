@@ -1,7 +1,7 @@
-"""Marks of a move: whether a store takes anything now, or another has, or is to have, what it holds (decision 0024).
+"""Marks of a move: they say that a store takes nothing, as its content is moving elsewhere or in (decision 0024).
 
 Rule 1: a mark is a note in the store itself. Every transaction that writes reads it, so what was not committed before a
-        store was marked never is; and it outlives whoever made it.
+        store was marked never will be; and the mark outlives the process that made it.
 """
 
 from typing import Final, NamedTuple
@@ -12,7 +12,7 @@ from collector.stores.rows import of_a_note
 MOVE: Final = "move"
 """The name of the note."""
 OUT, GONE, IN = "out", "gone", "in"
-"""Being moved to another store; was moved; what is moved into it is not complete."""
+"""Being moved to another store; moved there; being moved into, and not complete."""
 
 
 class Mark(NamedTuple):
@@ -21,14 +21,14 @@ class Mark(NamedTuple):
     way: str
     move: str
     until: int
-    """Records received up to then had expired when the move began, in milliseconds."""
+    """Records received up to this time, in milliseconds, had expired when the move began."""
 
     @classmethod
     def noted(cls, text: str | None) -> "Mark | None":
         """The mark in a note, None for a store that takes part in no move.
 
         Raises:
-            Damaged: nobody of ours wrote it.
+            Damaged: no collector wrote it.
         """
         if text is None:
             return None
@@ -37,7 +37,7 @@ class Mark(NamedTuple):
             return cls(way, move, int(until))
 
     def text(self) -> str:
-        """As it is noted."""
+        """The mark as the text of its note."""
         return f"{self.way} {self.move} {self.until}"
 
 
@@ -45,7 +45,7 @@ def check_staying(text: str | None, place: str) -> None:
     """Refuse a store that takes part in a move; *text* is its note, *place* says where it is.
 
     Raises:
-        StoreUnusable: its content is on its way elsewhere, or there, or not complete here.
+        StoreUnusable: its content is being moved elsewhere, was moved there, or is not yet complete here.
     """
     mark = Mark.noted(text)
     if mark is None:

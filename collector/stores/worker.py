@@ -1,6 +1,6 @@
-"""One thread for one file: what is asked of it is done in order, and nobody else waits for it.
+"""One thread for one file: it does what it is asked in order, and nobody else waits for it.
 
-Rule 1: the process can end while the thread hangs in a call that never returns; it is left behind.
+Rule 1: the process can end while the thread hangs in a call that never returns; the thread is then left behind.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class _Call(NamedTuple):
-    """What to do, and who waits for it where."""
+    """What to do, and the future that waits for it, with its event loop."""
 
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
@@ -25,8 +25,8 @@ class _Call(NamedTuple):
 class Worker:
     """A thread of its own, begun with the first call.
 
-    Not a `ThreadPoolExecutor`: the interpreter joins the threads of those before it ends, so one store that hangs would
-    keep the process alive for ever (`concurrent.futures.thread`).
+    Not a `ThreadPoolExecutor`: the interpreter joins its threads before it ends, so one store that hangs would keep
+    the process alive for ever (`concurrent.futures.thread`).
     """
 
     def __init__(self, name: str) -> None:
@@ -34,7 +34,7 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def call(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Do *work* after all that was asked for before; the future brings its result or what it raised."""
+        """Do *work* after everything asked for earlier; the future brings its result, or what it raised."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._calls.put(_Call(loop, future, work, args))
@@ -55,7 +55,7 @@ class Worker:
                 error = raised
             with suppress(RuntimeError):  # the loop was closed: nobody waits any more
                 call.loop.call_soon_threadsafe(_bring, call.future, result, error)
-            # Nothing of a call is kept until the next one comes: it may hold a batch of records.
+            # Keep nothing of a call until the next one comes: it may hold a batch of records.
             del call, result, error
 
 
