@@ -1,4 +1,4 @@
-"""What SQLite's and the file system's troubles mean: each has one cause, in the words that operators read."""
+"""What errors of SQLite and of the file system mean: each has one cause, in the words that operators read."""
 
 import errno
 import os
@@ -18,10 +18,10 @@ _BY_CODE: Final = {
     sqlite3.SQLITE_CORRUPT: Cause.CORRUPT,
     sqlite3.SQLITE_NOTADB: Cause.CORRUPT,
     sqlite3.SQLITE_FORMAT: Cause.CORRUPT,
-    sqlite3.SQLITE_CONSTRAINT: Cause.CORRUPT,  # as of the other engine: rows that no code of ours meets
-    sqlite3.SQLITE_ERROR: Cause.CORRUPT,  # of statements that are ours: a table or a column is missing
+    sqlite3.SQLITE_CONSTRAINT: Cause.CORRUPT,  # as in PostgreSQL: our code never breaks one, unless rows were changed
+    sqlite3.SQLITE_ERROR: Cause.CORRUPT,  # our statements are right, so a table or a column is missing
 }
-"""By SQLite's primary result code; what is not here is looked for on the disk."""
+"""By SQLite's primary result code; for any other code, the disk is looked at."""
 _BY_ERRNO: Final = {
     errno.ENOSPC: Cause.DISK_FULL,
     errno.EDQUOT: Cause.DISK_FULL,
@@ -32,7 +32,7 @@ _BY_ERRNO: Final = {
 
 
 def cause_of(error: sqlite3.Error | Damaged, path: Path) -> Cause:
-    """Why SQLite refused the store at *path*; rows that no code of ours wrote are as bad as its own `malformed`."""
+    """Why SQLite refused the store at *path*; rows that no collector wrote are as bad as SQLite's own `malformed`."""
     if isinstance(error, Damaged):
         return Cause.CORRUPT
     code = getattr(error, "sqlite_errorcode", None)
@@ -42,12 +42,12 @@ def cause_of(error: sqlite3.Error | Damaged, path: Path) -> Cause:
 
 
 def _is_of_a_text(error: sqlite3.Error) -> bool:
-    """Whether a text was read that is no UTF-8, and so not written by us; Python says so itself, without a code."""
+    """Whether a text was read that is not UTF-8, so not written by us; Python raises this itself, without a code."""
     return not hasattr(error, "sqlite_errorcode") and "decode" in str(error)
 
 
 def _cause_on_disk(path: Path) -> Cause:
-    """For `unable to open` and `disk I/O error`, which SQLite says of several things."""
+    """The cause of `unable to open` or `disk I/O error`, which SQLite says in several cases."""
     try:
         disk = os.statvfs(path.parent)
     except OSError:
@@ -63,28 +63,28 @@ def _writable(path: Path, disk: os.statvfs_result) -> bool:
 
 
 def refused(error: sqlite3.Error | Damaged, path: Path, region: Region) -> StoreUnavailable:
-    """SQLite's trouble as ours."""
+    """SQLite's error as one of ours."""
     return StoreUnavailable(f"the store of {region} did not answer: {told(error)}", cause_of(error, path))
 
 
 def told(error: sqlite3.Error | Damaged) -> str:
-    """What can be said of it; SQLite says of a constraint which table and columns it is of, which helps nobody."""
+    """What a message may say of it: not which table and columns a constraint is about, as SQLite does."""
     if isinstance(error, sqlite3.IntegrityError):
         name = getattr(error, "sqlite_errorname", "SQLITE_CONSTRAINT")
         return f"a row does not fit those that are there ({name})"
     if isinstance(error, sqlite3.Error) and _is_of_a_text(error):
-        return "a text is not UTF-8"  # Python quotes it, whosever it is
+        return "a text is not UTF-8"  # Python would quote the text, whatever it contains
     return str(error)
 
 
 def not_opened(error: OSError, path: Path) -> StoreUnavailable:
-    """The file system's trouble as ours."""
+    """An error of the file system as one of ours."""
     cause = _BY_ERRNO.get(error.errno or 0, Cause.NOT_ANSWERING)
     return StoreUnavailable(f"{path}: cannot be opened: {error.strerror}", cause)
 
 
 def unwritable(file: Path) -> str | None:
-    """Why whoever asks could not write *file*, or make it and the folders it is in; None if they could."""
+    """Why this process could not write *file*, or make it and its folders; None if it could."""
     try:
         there = next(place for place in (file, *file.parents) if place.exists())
         if there.is_dir() is (there == file):
@@ -99,7 +99,7 @@ def unwritable(file: Path) -> str | None:
 
 
 class OpenedFile:
-    """Which file a connection was opened on: a path may come to name another one meanwhile."""
+    """Remembers which file a connection was opened on: its path may name another one later."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -114,7 +114,7 @@ class OpenedFile:
         return found.st_dev, found.st_ino
 
     def check_same(self) -> None:
-        """Notice a file that was replaced or removed: what is written to the old one nobody will find.
+        """Notice a file that was replaced or removed: nobody would find what is written to the old one.
 
         Raises:
             StoreUnavailable: it was.

@@ -1,6 +1,6 @@
-"""One region's SQLite file: opened and checked, and what can be read of it.
+"""One region's SQLite file: opens, checks and reads it.
 
-All work is done on one thread of the file's own, so that a slow disk delays this region and nobody else.
+All work is done on a thread of the file's own, so that a slow disk delays only this region.
 """
 
 import sqlite3
@@ -38,7 +38,7 @@ from collector.stores.worker import Worker
 
 T = TypeVar("T")
 _TIMES: Final = "times"
-"""The note of up to which entry and record times were found wrong."""
+"""Name of the note that says up to which entry and which record the times were found wrong."""
 
 
 class StoreFile:
@@ -53,9 +53,9 @@ class StoreFile:
         witness: Path | None = None,
         retention: int = UNLIMITED,
     ) -> None:
-        """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused.
+        """*key_ids* names the region's live keys, *versions* those of the notice; a store with others is refused.
 
-        Where *witness* tells that there was a store, a missing one is not made. Records are read for *retention*
+        If *witness* tells that there was a store, a missing one is not made. Records can be read for *retention*
         milliseconds after their receipt.
         """
         self.path = path
@@ -71,7 +71,7 @@ class StoreFile:
         self._wrong_times = 0
         """The times of entries up to this number were found wrong."""
         self._wrong_records = 0
-        """And those of records up to this one."""
+        """The times of records up to this number were found wrong."""
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -141,14 +141,14 @@ class StoreFile:
         await self._do(self._newest)
 
     async def _do(self, work: Callable[..., T], *args: Any) -> T:
-        """Run *work* on the store's thread; SQLite's troubles come out as ours."""
+        """Run *work* on the store's thread; SQLite's errors are raised as ours."""
         try:
             return await self._worker.call(work, *args)
         except (sqlite3.Error, Damaged) as error:
             raise refused(error, self.path, self.region) from error
 
     def _open(self) -> None:
-        # First: on a file that took this one's place, the old connection would take the log away from under the new.
+        # Close first: if the file was replaced, the old connection would take the log away from under the new one.
         self._close()
         connection = connect(self.path, self.region, self._key_ids, self._versions, self._witness)
         try:
@@ -187,11 +187,11 @@ class StoreFile:
         return max((row[0] for row in self._all(NEWEST, seq, record_id) if isinstance(row[0], int)), default=0)
 
     def _head(self) -> Head:
-        """The ledger's end, which never comes nearer while the store is open."""
+        """The ledger's end, which never moves back while the store is open."""
         return self._ends_at(head_of(self._db))
 
     def _ends_at(self, head: Head) -> Head:
-        """*head*, if the ledger has not come to end nearer.
+        """Return *head* if the ledger has not become shorter.
 
         Raises:
             StoreUnusable: it has.

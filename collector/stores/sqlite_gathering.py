@@ -1,4 +1,4 @@
-"""The rows of a SQLite store behind `gather`: what is remembered of routers, and samples that are not complete yet."""
+"""The rows of a SQLite store that `gather` needs: what is remembered of routers, and samples not yet complete."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from collector.stores.sqlite_rows import VARIABLES
 def gathered(
     connection: sqlite3.Connection, inserts: list[Insert], ids: Mapping[bytes, int], acts: Mapping[bytes, Sequence[int]]
 ) -> Gathered:
-    """The inserts as they are to be written, derived and put together; what began earlier is updated here.
+    """The inserts as they are to be written, derived and put together; samples begun earlier are updated here.
 
     *acts* are as for `gather`.
 
-    Inside the transaction of the commit, after its erasures: what is forgotten with a router derives nothing.
+    To be called inside the commit's transaction, after its erasures: nothing is derived from what these forget.
     """
     if not needs_gathering(inserts):
         return Gathered(inserts=inserts, updates={}, memories={}, joined=[])

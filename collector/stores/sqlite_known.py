@@ -1,9 +1,9 @@
 """What a SQLite store remembers of its routers from one commit to the next, and which names they can be found by.
 
-Rule 1: nothing here decides: what this connection read or wrote before still holds, unless another one has committed
-        since; that is what `data_version` tells, and inside an immediate transaction nobody can (K15).
+Rule 1: nothing here decides: what this connection has read or written still holds, unless another one has committed
+        since. `data_version` tells whether one has; inside an immediate transaction none can (K15).
 Rule 2: what is remembered is forgotten when a commit fails: it may be of rows that were never written.
-Rule 3: whatever takes a name of a router out of `lookup` takes its `router.names` along: a trigger sees to that.
+Rule 3: when a name of a router is deleted from `lookup`, its `router.names` is emptied too: a trigger sees to that.
 """
 
 import sqlite3
@@ -22,13 +22,13 @@ from collector.stores.sqlite_many import write
 from collector.stores.sqlite_rows import VARIABLES
 
 _REMEMBERED: Final = 16_384
-"""Routers remembered from one commit to the next; bounds memory, forgetting only costs work."""
+"""Routers remembered from one commit to the next. This bounds memory; forgetting only costs work."""
 _NOTED: Final = 8
-"""Bytes of a pseudonym that are noted of it; those of two kinds are never alike (`Key.ref`)."""
+"""How many bytes of a pseudonym are noted; pseudonyms of two kinds are never alike (`Key.ref`)."""
 _MOST_NOTED: Final = 32 * _NOTED
-"""Of one router, the newest: one that names itself anew with each report does not grow its row."""
+"""Most bytes noted of one router, the newest: one that changes its names with each report does not grow its row."""
 _VARIANTS: Final = 4
-"""Remembered of one router: it names itself by its MAC in one kind of report and not in another."""
+"""Sets of names remembered of one router: it may name its MAC in one kind of report and not in another."""
 
 _ROWS: Final = f"""
     SELECT json_group_array(json_array(hex(device_ref), {ROUTER_COLUMNS.removeprefix("device_ref, ")}, id, hex(names)))
@@ -45,9 +45,9 @@ class Row(msgspec.Struct, gc=False):
     id: int
     standing: Standing
     names: bytes
-    """What is noted of the names that are in `lookup`: by reports, one after the other."""
+    """What is noted of its names that are in `lookup`: those of one report after those of another."""
     said: tuple[Names, ...] = ()
-    """Those of its last reports that differ, all of which are: most often the next one has one of these objects."""
+    """Differing names of its last reports, all of them in `lookup`: most often the next report has one of these."""
 
     def has(self, names: Names) -> bool:
         """Whether the router can be found by all of these."""
@@ -71,12 +71,12 @@ class KnownRouters:
         self._version = -1
 
     def forget(self) -> None:
-        """What is remembered is no longer what is there."""
+        """Forget everything: it may no longer be what is in the file."""
         self._rows.clear()
         self._version = -1
 
     def is_of(self, version: int) -> bool:
-        """Whether nobody else has committed since what is remembered was read; else it is forgotten."""
+        """Whether no other connection has committed since what is remembered was read; else it is forgotten."""
         if version == self._version:
             return True
         self._rows.clear()
@@ -84,7 +84,7 @@ class KnownRouters:
         return False
 
     def read(self, connection: sqlite3.Connection, refs: set[bytes]) -> list[tuple[bytes, Row]]:
-        """The rows of these routers; those that there are."""
+        """The rows of these routers, as far as they have one."""
         rows = self._rows
         if len(rows) > _REMEMBERED:
             for ref in list(islice(rows, _REMEMBERED // 2)):  # those that were read first
@@ -99,11 +99,11 @@ class KnownRouters:
         return [(ref, row) for ref in refs if (row := rows.get(ref)) is not None]
 
     def wrote(self, router_id: int, standing: Standing) -> None:
-        """The row of this router was written in this transaction. Which names it has left is not known."""
+        """The row of this router was written in this transaction. Which of its names are still there is not known."""
         self._rows[standing.device_ref] = Row(router_id, standing, b"")
 
     def make_findable(self, connection: sqlite3.Connection, inserts: Iterable[Insert]) -> None:
-        """Write the names of routers that they do not have yet, or not any more."""
+        """Write the names that routers cannot be found by yet, or no longer."""
         rows = self._rows
         missing = [
             (row, i.record.lookup)
@@ -119,5 +119,5 @@ class KnownRouters:
 
 
 def _noted(names: Names) -> bytes:
-    """What is noted of names that were said together."""
+    """What is noted of the names in one report."""
     return b"".join([ref[:_NOTED] for _, ref in names])

@@ -1,12 +1,12 @@
-"""Many rows a statement.
+"""Many rows in one statement.
 
-With each row that `executemany` hands to a statement, and each that a statement returns, Python's `sqlite3` lets go of
-the interpreter's lock; and a thread beside a busy one gets it back only after `sys.getswitchinterval()`: five
-milliseconds. So four thousand joins took two seconds in place of a tenth.
+For each row that `executemany` hands to a statement, and each that a statement returns, Python's `sqlite3` releases the
+interpreter's lock; beside a busy thread, it gets the lock back only after `sys.getswitchinterval()`: five milliseconds.
+So four thousand joins took two seconds instead of a tenth of one.
 
-What many rows bind is given as `bytearray`, not as `bytes`, and None is left out where it can be: for either, as for
-all but numbers, texts and `bytearray`, Python's `sqlite3` first looks for an adapter, and CPython 3.11 makes an
-exception on the way that it throws away. That takes several times as long as to bind the value.
+Where many rows bind bytes, they are given as `bytearray`, not as `bytes`, and None is avoided if possible: for both, as
+for everything but numbers, texts and `bytearray`, Python's `sqlite3` first looks for an adapter, and CPython 3.11
+creates an exception on the way and throws it away. That takes several times as long as binding the value.
 """
 
 import sqlite3
@@ -18,9 +18,9 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 _SIZES: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement takes; what is to be written is cut into these.
+"""How many rows one statement takes; what is to be written is cut into pieces of these sizes.
 
-A connection remembers its statements, and one of 2048 rows takes some three megabytes.
+There is none of 2048: a connection remembers its statements, and one of that size takes some three megabytes.
 """
 
 
@@ -32,11 +32,11 @@ def write(
     form: str = "",
     common: tuple[Any, ...] = (),
 ) -> int:
-    """Run *statement*, in which {} stands for rows of VALUES, with the *row* of each item; how many rows it changed.
+    """Run *statement*, in which {} stands for rows of VALUES, with the *row* of each item; returns the rows changed.
 
-    Rows are made as they are written, so that of many items few rows are in memory at a time. *form* is what one row
-    looks like in the statement, where that is more than a mark for each value; *common* are bound once, ahead of all
-    rows, which name them by their numbers.
+    Rows are made as they are written, so that only few are in memory at a time. *form* is what one row looks like in
+    the statement, if that is more than a mark for each value; *common* values are bound once, ahead of all rows, which
+    name them by number.
     """
     changed = position = 0
     for size in _SIZES:

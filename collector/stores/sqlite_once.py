@@ -1,8 +1,8 @@
 """Which records a SQLite store has already, so that each is stored once (D7).
 
-Rule 1: a record is known by its router, its time and its id; the one index that finds a router's records holds these.
-Rule 2: a record of which another delivery may have another time (`Record.floating`) is known by its id alone, in an
-        index of its own; so a record is looked for in both wherever one of the two deliveries may be such.
+Rule 1: a record is known by its router, its time and its id; the same index finds a router's records.
+Rule 2: a record that may have another time when it is delivered again (`Record.floating`) is known by its id alone, in
+        an index of its own; so both indexes are searched wherever one of the two deliveries may be such a record.
 """
 
 import sqlite3
@@ -19,13 +19,13 @@ _KEYS_AT_ONCE: Final = VARIABLES // 3
 _THESE: Final = """
     WITH key (router_id, event_time, record_id) AS (VALUES {})
     SELECT record_id FROM key CROSS JOIN record USING (router_id, event_time, record_id)"""
-"""A join, for SQLite looks through the whole index for pairs that are `IN` some values."""
+"""A join: for tuples that are `IN` some values, SQLite would scan the whole index."""
 
 
 def spent_ids(
     connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the records that were erased, or are stored under an older key (K09).
+    """Ids of those of *records* that were erased, or are stored under an older key (K09).
 
     *ids* are the numbers of the routers concerned.
     """
@@ -42,7 +42,7 @@ def spent_ids(
 def stored_ids(
     connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the records that are stored now."""
+    """Ids of those of *records* that are stored now."""
     stored = _stored(connection, records, ids)
     return stored | floating(connection, [record.record_id for record in records]) if seen.has_floating else stored
 
@@ -50,8 +50,8 @@ def stored_ids(
 def stored_at_another_time(
     connection: sqlite3.Connection, records: Sequence[Record], ids: Mapping[bytes, int], seen: Look
 ) -> set[bytes]:
-    """Ids of the records that are stored and that no index would find when they are inserted."""
-    # One that floats itself finds another that does by the index.
+    """Ids of those of *records* that are stored, but that no unique index would stop from being inserted again."""
+    # If both deliveries float, the index of floating records stops the second.
     fixed = [record.record_id for record in records if record.floating is None] if seen.has_floating else []
     found = floating(connection, fixed) if fixed else set()
     if moving := [record for record in records if record.floating]:
@@ -60,7 +60,7 @@ def stored_at_another_time(
 
 
 def first_of(inserts: list[Insert], stored: AbstractSet[bytes]) -> list[Insert]:
-    """The inserts without those that come twice with different times, or are *stored* so, which no index would find."""
+    """The inserts without those that came before, here or in *stored*, with another time: no index would stop them."""
     if not stored and not [insert for insert in inserts if insert.record.floating is not None]:
         return inserts
     first: dict[bytes, Insert] = {}

@@ -22,7 +22,7 @@ class SQLitePlace:
     """As `Place`."""
 
     def __init__(self, path: Path, region: Region, key_ids: Collection[str], witness: Path, look_back: int) -> None:
-        """*witness* is the file that tells whether there was a store, *look_back* is as for `Scrubber`."""
+        """*witness* is the file that tells whether there was a store; *look_back* is as for `Scrubber`."""
         self.region = region
         self.setting = f"regions.{region}.store"
         self._path = path

@@ -1,6 +1,6 @@
-"""A region's registry in its SQLite store: which routers the deployment has, and of which country. Pseudonymous (F5).
+"""A region's registry in its SQLite store: which routers the deployment has, and in which country. Pseudonymous (F5).
 
-A connection of its own: reading it must not wait for a commit, and the command that changes it is another process.
+It has connections of its own: a read must not wait for a commit, and the command that changes it is another process.
 """
 
 import sqlite3
@@ -26,7 +26,7 @@ class SQLiteRegistry:
     """
 
     def __init__(self, path: Path, region: Region, key_ids: Collection[str] = (), witness: Path | None = None) -> None:
-        """*witness* as for `StoreFile`."""
+        """*witness* is as for `StoreFile`."""
         self._path = path
         self._region = region
         self._key_ids = key_ids
@@ -34,18 +34,18 @@ class SQLiteRegistry:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a store at all; what is not there lists nobody."""
+        """Whether there is a store at all; without one, nobody is listed."""
         try:
             return self._path.exists()
         except OSError as error:
             raise not_opened(error, self._path) from error
 
     def version(self) -> int:
-        """A number that is another one after every change."""
+        """A number that is different after every change."""
         return self._read(_version)
 
     def entries(self) -> tuple[int, dict[bytes, Entry]]:
-        """All routers by pseudonym, and the version that is."""
+        """The version, and all routers of that version by pseudonym."""
         return self._read(lambda db: (_version(db), _entries(db)))
 
     def of(self, refs: Sequence[bytes]) -> Entry | None:
@@ -53,15 +53,15 @@ class SQLiteRegistry:
         return self._read(lambda db: next((found for ref in refs if (found := _entry(db, ref))), None))
 
     def put(self, routers: Iterable[tuple[Identity, Entry]]) -> int:
-        """Enter these routers, each in place of what stood there; how many were new or other than before."""
+        """Enter these routers, replacing their earlier entries; returns how many were new or have changed."""
         return self._write(lambda db: sum(_put(db, identity, entry) for identity, entry in routers))
 
     def remove(self, refs: Sequence[bytes]) -> bool:
-        """Strike out a router known by any of these pseudonyms; whether it was there."""
+        """Remove a router known by any of these pseudonyms; returns whether it was there."""
         return self._write(lambda db: _remove(db, refs)) > 0
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the file as it is: whoever opens the store checks it, and this is asked once a second."""
+        """Read the file without checking it: this happens once a second, and whoever opens the store checks it."""
         return self._with(lambda: sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True), work)
 
     def _with(self, opened: Callable[[], sqlite3.Connection], work: Callable[[sqlite3.Connection], T]) -> T:
@@ -72,7 +72,7 @@ class SQLiteRegistry:
             raise refused(error, self._path, self._region) from error
 
     def _write(self, work: Callable[[sqlite3.Connection], int]) -> int:
-        """How many rows *work* changed, all or none; a change makes a new version."""
+        """Do *work* in one transaction; returns how many rows it changed. A change makes a new version."""
 
         def whole(connection: sqlite3.Connection) -> int:
             connection.execute("BEGIN IMMEDIATE")
@@ -97,7 +97,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _entries(connection: sqlite3.Connection) -> dict[bytes, Entry]:
-    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries: one object for all of one
+    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries, so equal entries share one object
     rows = connection.execute("SELECT device_ref, country, generation FROM registry")
     return {ref: known.setdefault((country, number), Entry(country, number)) for ref, country, number in rows}
 

@@ -1,4 +1,4 @@
-"""Puts entries back into a ledger that a restored store has lost, word for word, and does again what they did (K31)."""
+"""Puts back, word for word, ledger entries that a restored store has lost, and does again what they did (K31)."""
 
 import sqlite3
 import time
@@ -14,10 +14,10 @@ from collector.stores.sqlite_scrub import note_erasure
 
 
 def restore(connection: sqlite3.Connection, entries: Sequence[str], rules: ConsentRules) -> int:
-    """Append *entries* in one transaction; the number of records they erased.
+    """Append *entries* in one transaction; returns how many records they erased.
 
     Raises:
-        Damaged: they do not follow from the ledger's end; nothing was written.
+        Damaged: they do not continue the ledger; nothing was written.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -1,9 +1,9 @@
 """Deletes from a SQLite store what is past its time, oldest first (O30).
 
 Rule 1: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
-Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
-Rule 3: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
-        (`Store.accept_times`): behind them there may be older ones.
+Rule 2: what a legal hold keeps stays on disk; nobody can read it meanwhile, or afterwards.
+Rule 3: a sweep ends at the first records still within their time. It passes over those that only look so because the
+        clock was ahead, once somebody has found that (`Store.accept_times`): older ones may come after them.
 """
 
 import sqlite3
@@ -22,7 +22,7 @@ PURGED_AT_ONCE: Final = 1000
 
 
 class Sweep:
-    """A purge on its way through the records of a SQLite store, oldest first."""
+    """A purge that works through the records of a SQLite store step by step, oldest first."""
 
     def __init__(self, retention: int) -> None:
         self._retention = retention
@@ -32,7 +32,7 @@ class Sweep:
     def step(self, connection: sqlite3.Connection, place: str, wrong: int) -> Purged:
         """Delete what is past its time among the next records, in one transaction.
 
-        The times of records up to the number *wrong* say nothing of those after them.
+        The times of records up to the number *wrong* say nothing about the records after them.
         """
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -50,7 +50,7 @@ class Sweep:
         return Purged(erased, last is not None)
 
     def _begun(self, connection: sqlite3.Connection) -> int:
-        """How far this sweep goes."""
+        """The time up to which this sweep deletes."""
         found = connection.execute(_OLDEST).fetchone()
         reach = (found[0] if found else 0) + REACH
         return min(reach, expired_until(self._retention))
@@ -65,14 +65,14 @@ _NOTHING_LEFT: Final = "router_id = ?1 AND NOT EXISTS (SELECT 1 FROM record WHER
 
 
 def _purge(connection: sqlite3.Connection, after: int, until: int, wrong: int) -> tuple[int, int | None]:
-    """How many were deleted, and the last one looked at; None at the end, where the records are young."""
+    """How many were deleted, and the last record looked at; None if the sweep is finished."""
     rows = connection.execute(_NEXT, (after,)).fetchall()
     old = [row for row in rows if row[2] <= until]
     gone = [(record_id,) for record_id, _, _, free in old if free]
     connection.executemany("DELETE FROM record WHERE id = ?", gone)
     for router_id in {router_id for _, router_id, _, free in old if free}:
         connection.execute(f"DELETE FROM memory WHERE {_NOTHING_LEFT}", (router_id,))  # noqa: S608 - words of ours
-        # One that has joined stays findable: what it sends next is found under the same entries.
+        # A router that has joined stays findable: what it sends next is found by the same names.
         left = "AND NOT EXISTS (SELECT 1 FROM router WHERE id = ?1 AND state = 'joined')"
         connection.execute(f"DELETE FROM lookup WHERE {_NOTHING_LEFT} {left}", (router_id,))  # noqa: S608
     more = len(rows) == PURGED_AT_ONCE and (old or rows[-1][0] <= wrong)

@@ -18,7 +18,7 @@ from collector.stores.sqlite_many import write
 from collector.stores.staying import MOVE, check_staying
 
 VARIABLES: Final = 500
-"""How many values one statement names."""
+"""Most values that one statement names."""
 APPEND: Final = "INSERT INTO ledger VALUES {}"
 _INSERT_ROUTERS: Final = f"INSERT OR ROLLBACK INTO router ({ROUTER_COLUMNS}, id) VALUES {{}}"  # noqa: S608 - columns are ours
 _UPDATE_ROUTERS: Final = f"""
@@ -32,9 +32,9 @@ _INSERT_RECORDS: Final = """
     INSERT OR ROLLBACK INTO record (policy_version, source_adapter, record_id, router_id, event_time, received_at,
         consent_seq, body, stripped, floating) VALUES {} ON CONFLICT DO NOTHING"""
 _RECORD: Final = "(?,?,?,?,?,?,?,?,nullif(?,0),nullif(?,0))"
-"""What is empty is bound as 0, for the reason that `sqlite_many` has."""
+"""Empty values are bound as 0, for the reason given in `sqlite_many`."""
 _ALIKE: Final = "(?1,?2,?,?,?,?,?,?,nullif(?,0),nullif(?,0))"
-"""The same where all rows have these two texts in common: to bind a text takes five times as long as a number."""
+"""As `_RECORD`, if all rows share their first two texts: binding a text takes five times as long as a number."""
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(seq), 0) FROM ledger WHERE ledger.device_ref = router.device_ref
         AND json_extract(entry, '$.state') IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
@@ -47,8 +47,8 @@ RECORDS: Final = f"""
         AND r.consent_seq > (SELECT {_LEFT_AT} FROM router WHERE device_ref = ?1)
         AND r.event_time >= ?2 AND r.received_at > ?3
     ORDER BY r.event_time DESC, r.id DESC LIMIT ?4"""  # noqa: S608 - words of ours
-"""What is asked of the router is in subqueries and not in a join: so the index gives the newest first, and the few that
-are wanted are all that is read."""
+"""The router is looked up in subqueries, not in a join: so the index gives the newest first, and only the few that are
+wanted are read."""
 ON_CELL: Final = f"""
     SELECT r.record_id, router.device_ref, router.key_id, r.event_time, r.received_at,
         json_extract(l.entry, '$.consent_id'), r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
@@ -57,7 +57,7 @@ ON_CELL: Final = f"""
         AND r.body GLOB ?3 AND r.event_time >= ?2 AND r.received_at > ?4 AND router.state = 'joined'
         AND r.consent_seq > {_LEFT_AT}
     ORDER BY r.event_time DESC"""  # noqa: S608 - words of ours
-"""Read in place, by a pattern: that is four times as fast as `instr` over the newest set apart."""
+"""A pattern over the records in place: that is four times as fast as `instr` over a subquery of the newest."""
 NEWEST: Final = """
     SELECT * FROM (SELECT json_extract(entry, '$.received_at') FROM ledger WHERE seq > ?1 ORDER BY seq DESC LIMIT 1)
     UNION ALL SELECT * FROM (SELECT received_at FROM record WHERE id > ?2 ORDER BY id DESC LIMIT 1)"""
@@ -74,7 +74,7 @@ def check_staying_here(connection: sqlite3.Connection, place: str) -> None:
 def among(
     connection: sqlite3.Connection, table: str, ids: list[bytes], column: str = "record_id", where: str = ""
 ) -> set[bytes]:
-    """Those of *ids* that stand in *column* of *table*, in rows of which *where*, a condition and "AND", is true."""
+    """Those of *ids* that are in *column* of *table*, in rows for which *where* is true: a condition and "AND"."""
     found: set[bytes] = set()
     for start in range(0, len(ids), VARIABLES):
         some = ids[start : start + VARIABLES]
@@ -92,7 +92,7 @@ _LOOK: Final = """
 
 
 class Look(NamedTuple):
-    """What a commit has to know first; in one statement, for the reason that `sqlite_many` has."""
+    """What a commit has to know first, read in one statement for the reason given in `sqlite_many`."""
 
     version: int
     """Changes when another connection commits."""
@@ -106,13 +106,13 @@ class Look(NamedTuple):
 
 
 def look(connection: sqlite3.Connection) -> Look:
-    """What the store is like in this transaction."""
+    """What a commit has to know of the store, as of this transaction."""
     version, seq, digest, tombstones, floating, last = connection.execute(_LOOK).fetchone()
     return Look(version, Head(seq=seq, hash=digest) if seq else Head(), bool(tombstones), bool(floating), last or 0)
 
 
 def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: int) -> list[Insert]:
-    """Those of *inserts* that were no duplicates; of a duplicate nothing else is written either (D7)."""
+    """Those of *inserts* that were not duplicates; nothing else of a duplicate is written either (D7)."""
     sql = "SELECT json_group_array(hex(record_id)) FROM record WHERE id > ?"
     written = set(map(bytes.fromhex, orjson.loads(connection.execute(sql, (after,)).fetchone()[0])))
     first: dict[bytes, Insert] = {}
@@ -122,9 +122,10 @@ def inserted(connection: sqlite3.Connection, inserts: list[Insert], *, after: in
 
 
 def erase_router(connection: sqlite3.Connection, router_id: int, until: int, now: int) -> int:
-    """Erase a router's records received up to a time, keeping what they are known by when they come again.
+    """Erase a router's records received up to *until*, keeping what shows that one of them has come again.
 
-    What finds it goes with its last record; what its next sample would be compared with goes at once.
+    The names that the router is found by go with its last record; what its next sample would be compared with goes at
+    once.
     """
     which = "router_id = ? AND received_at <= ?"
     ids = connection.execute(f"SELECT record_id FROM record WHERE {which}", (router_id, until)).fetchall()  # noqa: S608
@@ -143,7 +144,7 @@ def forget(connection: sqlite3.Connection, router_ids: Iterable[int]) -> None:
 
 
 def bury(connection: sqlite3.Connection, record_ids: Iterable[bytes], now: int) -> None:
-    """Keep what these ids are known by when they come again."""
+    """Keep what shows that a record with one of these ids has come again."""
     write(connection, "INSERT OR IGNORE INTO tombstone VALUES {}", [(tombstone(ref), now) for ref in record_ids])
 
 
@@ -160,7 +161,7 @@ def newest_of(connection: sqlite3.Connection, after: int) -> int:
 
 
 def numbers_of(connection: sqlite3.Connection, refs: Sequence[bytes]) -> dict[bytes, int]:
-    """The numbers of routers, of those that have a row."""
+    """The numbers of these routers, as far as they have a row."""
     found: dict[bytes, int] = {}
     for start in range(0, len(refs), VARIABLES):
         some = refs[start : start + VARIABLES]
@@ -173,9 +174,10 @@ def numbers_of(connection: sqlite3.Connection, refs: Sequence[bytes]) -> dict[by
 def write_standings(
     connection: sqlite3.Connection, standings: Sequence[Standing], ids: Mapping[bytes, int]
 ) -> dict[bytes, int]:
-    """Write what the ledger says of routers; the numbers of those that are new.
+    """Write what the ledger says of routers; returns the numbers of those that are new.
 
-    *ids* are the numbers of those that have a row already. One that has, and is not among them, fails the transaction.
+    *ids* are the numbers of those that have a row already. One that has a row and is not among them fails the
+    transaction.
     """
     last = connection.execute("SELECT coalesce(max(id), 0) FROM router").fetchone()[0]
     new = [standing for standing in standings if standing.device_ref not in ids]
@@ -186,10 +188,10 @@ def write_standings(
 
 
 def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], ids: Mapping[bytes, int]) -> int:
-    """Insert records, each unless it is stored already; how many were not. *ids* are the numbers of the routers.
+    """Insert the records that are not stored yet; returns how many those were. *ids* are the numbers of the routers.
 
-    All in their order, by one statement: readers go by the numbers, the clock is judged by the last one (K38), and of
-    two with one id the first is kept.
+    All in their order, by one statement: readers go by the numbers, the clock is judged by the last record (K38), and
+    the first of two with the same id is kept.
     """
     if common := _in_common(inserts):
         return write(connection, _INSERT_RECORDS, inserts, partial(_own_values, ids), _ALIKE, common)
@@ -197,7 +199,7 @@ def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], id
 
 
 def _in_common(inserts: Sequence[Insert]) -> tuple[str, str] | None:
-    """The version of the notice and the source of all of them, if they are alike, as most often."""
+    """The version of the notice and the source, if all of them have the same, as is most often so."""
     if not inserts:
         return None
     policy, source = inserts[0].standing.policy_version, inserts[0].record.source_adapter
@@ -210,7 +212,7 @@ def _all_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
 
 
 def _own_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
-    """What no two records have in common."""
+    """The values that each record has for itself."""
     record, standing = insert.record, insert.standing
     return (
         bytearray(record.record_id),
@@ -225,7 +227,7 @@ def _own_values(ids: Mapping[bytes, int], insert: Insert) -> tuple[Any, ...]:
 
 
 def find_routers(connection: sqlite3.Connection, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
-    """The routers known by any of these pseudonyms (kind, ref); what was received up to *expired* counts no more."""
+    """The routers known by any of these pseudonyms (kind, ref); records received up to *expired* no longer count."""
     found: dict[int, None] = {}
     for kind, ref in refs:
         sql = BY_REF if kind == "router" else BY_LOOKUP

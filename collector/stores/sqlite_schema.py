@@ -1,6 +1,6 @@
 """How a SQLite store is opened: made, brought up to the newest schema, and checked.
 
-Rule 1: a store of a newer schema is refused, not guessed at.
+Rule 1: a store with a newer schema is refused: nothing is guessed.
 """
 
 import os
@@ -23,14 +23,14 @@ from collector.stores.sqlite_rows import check_staying_here
 _BUSY_SECONDS: Final = 5
 OVERWRITING: Final = "PRAGMA secure_delete = ON"
 IN_MEMORY: Final = "PRAGMA temp_store = MEMORY"
-"""Where a statement keeps what it may have to undo, and what it sorts."""
+"""Where a statement keeps what it may have to undo and what it sorts."""
 IN_FILES: Final = "PRAGMA temp_store = FILE"
 APPLICATION_ID: Final = 0x55454950  # "UEIP", so that no other SQLite file is taken for a store
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 _NOT_REWRITTEN: Final = """
     UPDATE meta SET value = rtrim(value, '0123456789') || (SELECT schema_version FROM pragma_schema_version)
     WHERE name = ? AND value LIKE ?"""
-"""A migration raises SQLite's count as a VACUUM does, by which erasures are known to be out of the file (`Remains`)."""
+"""A migration raises SQLite's schema version, as a VACUUM does; it must not be taken for one (`Remains`)."""
 KNOWN: Final = "SELECT DISTINCT key_id, iif(state = 'joined', policy_version, NULL) FROM router"
 
 
@@ -38,11 +38,11 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
     """Create or migrate the store behind *connection*.
 
     Raises:
-        StoreUnusable: the file is no store, another region's, or of a newer schema.
+        StoreUnusable: the file is not a store, is another region's, or has a newer schema.
     """
     if _is_ready(connection, region):
         return
-    connection.execute(OVERWRITING)  # a migration that makes a table anew leaves no copy of its rows
+    connection.execute(OVERWRITING)  # so that a migration that rebuilds a table leaves no copy of its rows
     connection.execute("BEGIN IMMEDIATE")
     try:
         count = connection.execute("PRAGMA schema_version").fetchone()[0]
@@ -64,7 +64,7 @@ def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
 
 
 def _is_ready(connection: sqlite3.Connection, region: Region) -> bool:
-    """Whether there is nothing to prepare; asked first, so that a reader need not wait for a writer."""
+    """Whether there is nothing to prepare; checked first, so that a reader need not wait for a writer."""
     if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
         return False
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
@@ -75,7 +75,7 @@ def _is_ready(connection: sqlite3.Connection, region: Region) -> bool:
 
 
 def _statements(script: str) -> list[str]:
-    """One statement each: `executescript` would commit the transaction that keeps a migration whole."""
+    """The statements of a script, one by one: `executescript` would commit the transaction around a migration."""
     found, rest = [], ""
     for line in script.splitlines():
         rest += line + "\n"
@@ -101,7 +101,7 @@ def check_kind(connection: sqlite3.Connection, path: str) -> bool:
 
 
 def check_schema(connection: sqlite3.Connection, path: str) -> int:
-    """The schema version, asked now and then too: a newer collector may bring the store up to its own meanwhile.
+    """The schema version. It is checked in an open store too, as a newer collector may migrate the store meanwhile.
 
     Raises:
         StoreUnusable: it is newer than this collector.
@@ -120,7 +120,7 @@ def check_region(connection: sqlite3.Connection, region: Region, path: str) -> N
     """Refuse the store of another region.
 
     Raises:
-        StoreUnusable: naming both.
+        StoreUnusable: it names both.
     """
     found = connection.execute("SELECT value FROM meta WHERE name = 'region'").fetchone()[0]
     if found != region:
@@ -131,14 +131,14 @@ def check_region(connection: sqlite3.Connection, region: Region, path: str) -> N
 
 
 def configure(connection: sqlite3.Connection) -> None:
-    """Durable at every commit, readable meanwhile, and what is deleted is overwritten."""
+    """Make commits durable and the store readable during them, and have what is deleted overwritten."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(OVERWRITING)
     connection.execute("PRAGMA cache_size = -8192")
-    # Records stay in the store: nothing of them goes by way of the system's temporary folder.
+    # Records stay in the store: nothing of them goes through the system's temporary folder.
     connection.execute(IN_MEMORY)
-    # Four times as long a log as usual: pages that change with every commit are copied to the file a quarter as often.
+    # A log four times as long as usual: pages that change with every commit are copied to the file a quarter as often.
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
 
 
@@ -147,17 +147,17 @@ def connect(
 ) -> sqlite3.Connection:
     """A connection to the store at *path*, made with mode 0600 if absent, prepared and checked.
 
-    It is not made where *witness* tells that there was one.
+    It is not made if *witness* tells that there was one.
 
     Raises:
         StoreUnavailable: it cannot be opened now.
-        StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
+        StoreUnusable: it is not a store of this region, these keys and these versions of the notice, or is damaged.
     """
     check_there(path, witness)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A file that is there is left alone: closing any descriptor of it would drop this process's own locks
-        # on it (POSIX), and the next reader to close would take the log away from under us.
+        # An existing file is not opened here: closing any descriptor of it would drop this process's own locks on it
+        # (POSIX), and the next reader to close would take the log away from under us.
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
@@ -189,7 +189,7 @@ def connect_read_only(path: Path, region: Region) -> sqlite3.Connection:
 
     Raises:
         StoreUnavailable: it cannot be read now.
-        StoreUnusable: it is no store of this region, damaged, or of a newer schema.
+        StoreUnusable: it is not a store of this region, is damaged, or has a newer schema.
     """
     connection = None
     try:
@@ -214,11 +214,11 @@ def _check_all(connection: sqlite3.Connection, region: Region, path: str) -> Non
 
 
 def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Collection[str] = ()) -> None:
-    """Look at a store without touching it, as `ueip check-config` does.
+    """Check a store without changing it, as `ueip check-config` does.
 
     Raises:
         StoreUnavailable: it cannot be read now.
-        StoreUnusable: it is no store of this region, these keys and these versions of the notice, or damaged.
+        StoreUnusable: it is not a store of this region, these keys and these versions of the notice, or is damaged.
     """
     with closing(connect_read_only(path, region)) as connection:
         try:

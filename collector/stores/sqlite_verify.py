@@ -1,6 +1,6 @@
 """Verifies a store against its own ledger: the chain, the standings made from it, and the records they allow.
 
-Rule 1: the store is read, never written, in short looks of some thousand rows: commits go on meanwhile.
+Rule 1: the store is read, never written, some thousand rows at a time: commits go on meanwhile.
 Rule 2: a finding names numbers of entries and counts; never a pseudonym.
 """
 
@@ -22,21 +22,21 @@ from collector.stores.sqlite_schema import connect_read_only
 from collector.stores.verified import STRAYS, TWICE, Expected, Following, Span, Verified, standing_fault
 
 LOOK: Final = 2000
-"""Rows of one look."""
+"""Rows read at a time."""
 TAIL: Final = 256
-"""Entries looked at whenever a store is opened: some ten milliseconds."""
+"""Entries checked whenever a store is opened: that takes some ten milliseconds."""
 _ROWS: Final = "SELECT seq, device_ref, event_ref, hash, CAST(entry AS BLOB) FROM ledger"
 _RECORDS: Final = f"""
     SELECT r.consent_seq, count(*), min(r.received_at), max(r.received_at),
         {", ".join(f"w.{name}" for name in ROUTER_COLUMNS.split(", "))}
     FROM record r JOIN router w ON w.id = r.router_id
     WHERE r.router_id BETWEEN ? AND ? GROUP BY w.id, r.consent_seq"""  # noqa: S608 - columns are ours
-# What the index of a router's records keeps unique; in a store of before that is not brought up yet too. One id at
+# The index of a router's records keeps these unique; an older store, not yet migrated, has no such index. One id at
 # several times is several messages of a faulty router (K39).
 _TWICE: Final = """
     SELECT coalesce(sum(number - 1), 0) FROM (SELECT count(*) AS number FROM record WHERE router_id BETWEEN ? AND ?
         GROUP BY router_id, event_time, record_id HAVING count(*) > 1)"""
-# An index that lost a row would hide its record from who reads it, and from the exit that is to erase it.
+# An index that lost a row would hide its record from readers, and from the exit that should erase it.
 _HIDDEN: Final = """
     SELECT count(*) FROM record r NOT INDEXED WHERE r.id BETWEEN ? AND ? AND NOT EXISTS (
         SELECT 1 FROM record i INDEXED BY record_by_router WHERE i.router_id = r.router_id
@@ -46,11 +46,11 @@ _ACTS: Final = "SELECT entry FROM ledger WHERE device_ref = ? AND seq >= ? ORDER
 
 
 def verify(path: Path, region: Region, expected: Expected) -> Verified:
-    """Verify the store at *path*, all of it. That SQLite cannot make out the file is a finding too.
+    """Verify the whole store at *path*. If SQLite cannot make sense of the file, that is a finding too.
 
     Raises:
         StoreUnavailable: it cannot be read now.
-        StoreUnusable: it is no store of this region, or of a newer schema.
+        StoreUnusable: it is not a store of this region, or has a newer schema.
     """
     found = Verified(region)
     try:
@@ -73,7 +73,7 @@ def read_head(path: Path, region: Region) -> Head:
     """The end of the ledger of the store at *path*.
 
     Raises:
-        StoreUnavailable, StoreUnusable: as `verify`.
+        StoreUnavailable, StoreUnusable: as for `verify`.
     """
     try:
         with closing(connect_read_only(path, region)) as connection:
@@ -90,7 +90,7 @@ def _chain(connection: sqlite3.Connection, found: Verified, expected: Expected) 
 
 
 def _indexes(connection: sqlite3.Connection, found: Verified, _: Expected) -> None:
-    """An index that lost a row would hide an exit from the gate."""
+    """No index of the ledger or the standings has lost a row: that would hide an exit from the gate."""
     for table in ("ledger", "router"):
         for (line,) in connection.execute(f"PRAGMA integrity_check({table})").fetchall():
             if line != "ok":
@@ -122,7 +122,7 @@ def _records(connection: sqlite3.Connection, found: Verified, expected: Expected
 
 
 def _hidden(connection: sqlite3.Connection, found: Verified, _: Expected) -> None:
-    """Every record is found by its router. Without an index all of them are."""
+    """Every record is found through the index by router. A store without that index hides none."""
     number, index = 0, "SELECT 1 FROM sqlite_schema WHERE name = 'record_by_router'"
     if not connection.execute(index).fetchone():
         return
@@ -144,7 +144,7 @@ def _twice(connection: sqlite3.Connection, found: Verified, _: Expected) -> None
 
 
 def _leftovers(connection: sqlite3.Connection, found: Verified, expected: Expected) -> None:
-    """What finds a router, and what the next sample would be compared with, go with its records."""
+    """No names and no memory are left of routers whose records were erased."""
     left = [state for state in LEFT if expected.erase_on_exit or state not in EXITS]
     marks = ",".join("?" * len(left))
     for table in ("lookup", "memory"):
@@ -156,7 +156,7 @@ def _leftovers(connection: sqlite3.Connection, found: Verified, expected: Expect
 
 @contextmanager
 def _look(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is read inside is of one moment."""
+    """Everything read inside is of the same moment."""
     connection.execute("BEGIN")
     try:
         yield
@@ -166,7 +166,7 @@ def _look(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _looks(connection: sqlite3.Connection, sql: str) -> Iterator[Any]:
-    """The rows of *sql*, which takes the last key and gives the next rows by key."""
+    """The rows of *sql*, which takes the last key seen and gives the next rows in the order of keys."""
     last = -1
     while True:
         with _look(connection):
@@ -178,7 +178,7 @@ def _looks(connection: sqlite3.Connection, sql: str) -> Iterator[Any]:
 
 
 def check_tail(connection: sqlite3.Connection, path: Path) -> None:
-    """Look at the newest entries and at the standings made from them, as is done whenever a store is opened.
+    """Check the newest entries and the standings made from them, as is done whenever a store is opened.
 
     Raises:
         StoreUnusable: they are not as the collector left them.
