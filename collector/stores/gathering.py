@@ -1,4 +1,4 @@
-"""Records that make sense only beside others, inside a commit: derivation, and parts of one sample. Pure.
+"""Records that make sense only together with others, inside a commit: derivation, and parts of one sample. Pure.
 
 The stores read what is remembered of the routers concerned and the bodies of samples already begun, ask here, and write
 what comes out, all in the transaction of the commit: two collectors on one store derive nothing twice.
@@ -110,7 +110,7 @@ class _Gathering:
         self._bodies: dict[bytes, dict[str, Any]] = {}
         self._place: dict[bytes, Insert] = {}
         self._made: list[Insert | bytes] = []
-        """What is to be inserted, in order; a sample in parts stands there by its record id."""
+        """What is to be inserted, in order; for a sample in parts, its record id."""
         self._joined: list[Insert] = []
 
     def add(self, insert: Insert) -> None:

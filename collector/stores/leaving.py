@@ -3,7 +3,7 @@
 Rule 1: an exit that cannot be carried out is seen while it waits, not only once it is done.
 Rule 2: an act is measured once, by the process whose commit recorded it, not by others that hear of it or read it in
         the ledger. What a command wrote there is measured by one worker of a machine (`ExitMetrics.of_commands`).
-Rule 3: seconds are those of a clock that never steps; for what waited before this process began, those since receipt.
+Rule 3: seconds are those of a clock that never steps; what waited before this process began counts from its receipt.
 """
 
 import time

@@ -72,7 +72,7 @@ class News:
                     self._spool.purge([standing.device_ref], standing.state.refusal)
 
     def wrote(self, appended: range) -> None:
-        """Our own commit wrote these entries: if they follow directly on what is known, they need not be read."""
+        """Our own commit wrote these entries: if they directly follow the last one known, they need not be read."""
         if appended and appended.start == self._seq + 1:
             self._seq = appended.stop - 1
 

@@ -49,7 +49,7 @@ class Outage:
     ) -> None:
         """*joins_by_flag* says that a router may join by a report (D3, mode flag).
 
-        Of at most *known_routers* is it remembered that they have joined.
+        At most *known_routers* are remembered as joined.
         """
         self.closed = closed
         self._joins_by_flag = joins_by_flag
@@ -85,7 +85,7 @@ class Outage:
         return Way.SPOOL if self.joined.knows(identity) else Way.LEAVE
 
     def has_to_follow(self, identity: Identity) -> bool:
-        """Whether a router's messages must not overtake what was left of it: it may join by what was left."""
+        """Whether a router's messages must not overtake what was left of it: that may be what the router joins by."""
         return self._something_is_left(identity) and not self.joined.knows(identity)
 
     def way_of_act(self, act: ConsentEvent) -> Way:

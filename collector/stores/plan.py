@@ -55,7 +55,7 @@ class Plan(msgspec.Struct):
     decided: list[Result] = msgspec.field(default_factory=list)
     """What became of the acts among the entries, in their order."""
     unchanged: list[Standing] = msgspec.field(default_factory=list)
-    """The standings, as they were, of routers whose acts change nothing."""
+    """The standings of routers whose acts change nothing."""
     head: Head = msgspec.field(default_factory=Head)
 
     @property

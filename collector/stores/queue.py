@@ -142,7 +142,7 @@ class Queue:
             self._counted += 1
 
     def _forget(self, items: Sequence[Item]) -> None:
-        """Uncount these, which are no longer in the queue."""
+        """Take these out of the count: they were counted, and are no longer in the queue."""
         waiting = self._waiting
         self._counted -= len(items)
         for item in items:

@@ -14,7 +14,7 @@ UNLIMITED: Final = 1 << 62
 SWEEP_SECONDS: Final = 86_400.0
 """Seconds between two sweeps for what is past its time; reads leave it out without waiting for a sweep."""
 SHARE: Final = 0.2
-"""Seconds of each second that a sweep may take; commits have the rest."""
+"""The part of each second that a sweep may take; commits have the rest."""
 FIRST_SECONDS: Final = 60.0
 """Seconds from the start to the first sweep: a collector that restarts again and again does not sweep each time."""
 

@@ -199,7 +199,7 @@ def insert_records(connection: sqlite3.Connection, inserts: Sequence[Insert], id
 
 
 def _in_common(inserts: Sequence[Insert]) -> tuple[str, str] | None:
-    """The version of the notice and the source, if all of them have the same, as is most often so."""
+    """The version of the notice and the source, if all of them share these, as they mostly do."""
     if not inserts:
         return None
     policy, source = inserts[0].standing.policy_version, inserts[0].record.source_adapter

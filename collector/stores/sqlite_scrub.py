@@ -67,7 +67,7 @@ class Scrubber:
         self._rewritten = float("-inf")
 
     def opened(self) -> None:
-        """The store was opened: a process that died between an exit and its scrubbing left erased rows in the log."""
+        """The store was opened: a process that died between an exit and its scrubbing leaves erased rows in the log."""
         self._scrub_due = True
         self._scrubbed = ""
 

@@ -105,7 +105,7 @@ class Watch:
         self._outcomes.acts_wait(self._outage.acts)
 
     async def look_after_spool(self) -> None:
-        """Try a spool that failed again, if it is time to."""
+        """If a spool has failed, try it again when it is time to."""
         if self._spool.cause is None or not self._spool.may_try():
             return
         if self._spool.is_open:
@@ -130,7 +130,7 @@ class Watch:
         self._work.set()
 
     def came_back(self) -> None:
-        """The store has taken a commit again. What the shelter has in hand goes behind what is held: it ends first."""
+        """The store has taken a commit again. A shelter at work ends first: what it has in hand goes behind `held`."""
         if not self.turn.locked():
             self._back()
 
