@@ -1,9 +1,9 @@
 """The two ends of a move: what each engine offers, so that the content of its stores can go to any other (0024).
 
-Rule 1: rows have no numbers of their store's own in them: a router is its `device_ref`, a consent the number of its
-        entry. What one engine reads, every other can write.
-Rule 2: a page and how far the copying has come are written together, or such that writing them again changes nothing:
-        whenever it is interrupted, going on from what is noted gives the same.
+Rule 1: rows contain no numbers of their own store: a router is its `device_ref`, a consent the number of its entry.
+        What one engine reads, every other can write.
+Rule 2: a page and how far the copying has come are written together, or so that writing them again changes nothing:
+        wherever copying was interrupted, going on from what is noted gives the same.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Page(NamedTuple):
 
 
 class Known(NamedTuple):
-    """By what a record is known in every store: its id alone may be that of another one too (K39)."""
+    """What tells a record from all others in every store: another one may have the same id (K39)."""
 
     device_ref: bytes
     event_time: int
@@ -72,24 +72,24 @@ class Known(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Number and digest of rows: the sum of the SHA-256 of each, so that it is the same in whatever order."""
+    """Number and digest of rows: the sum of the SHA-256 of each, so that it is the same in any order."""
 
     number: int = 0
     digest: int = 0
 
     def with_(self, rows: Sequence[Row]) -> "Sums":
-        """The sums with some rows more."""
+        """The sums with these rows added."""
         found = sum(int.from_bytes(sha256(msgspec.msgpack.encode(row)).digest()) for row in rows)
         return Sums(self.number + len(rows), (self.digest + found) % _MODULUS)
 
 
 class Progress(NamedTuple):
-    """How far a table has been copied: up to which key of the source, and what was."""
+    """How far a table has been copied: up to which key of the source, and what was copied."""
 
     after: Row = ()
     sums: Sums = Sums()
     left: int = 0
-    """How many rows were left behind, for which the target has no room (`End.fitting`)."""
+    """How many rows were left behind because the target has no room for them (`End.fitting`)."""
 
     @property
     def rows(self) -> int:
@@ -106,11 +106,11 @@ class Progress(NamedTuple):
         return cls(after, Sums(int(count), int(digest, 16)), *map(int, left))
 
     def on(self, page: Page, fitting: Sequence[Row]) -> "Progress":
-        """What it comes to once the rows of *page* that are *fitting* are written."""
+        """The progress once the rows of *page* that are *fitting* are written."""
         return Progress(page.last, self.sums.with_(fitting), self.left + len(page.rows) - len(fitting))
 
     def text(self) -> str:
-        """As it is noted; where nothing was left behind, as by a collector that did not count it."""
+        """As it is noted; if nothing was left behind, in the form of collectors that did not count that."""
         text = f"{msgspec.msgpack.encode(self.after).hex()} {self.sums.number} {self.sums.digest:x}"
         return f"{text} {self.left}" if self.left else text
 
@@ -138,7 +138,7 @@ class End(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many rows it is best written at a time, at least; pages are put together until there are as many."""
+        """The fewest rows that are best written at a time; pages are put together until there are as many."""
         ...
 
     async def open(self) -> None:
@@ -162,7 +162,7 @@ class End(Protocol):
         ...
 
     async def note(self, name: str, value: str | None, *, instead_of: str | None) -> None:
-        """Write a note, or remove it, in place of what stands there. Alone: commits under way have ended before.
+        """Write a note, or remove it with None, where *instead_of* stands. Alone: commits under way have ended before.
 
         Raises:
             StoreUnavailable: something else stands there; nothing was written.
@@ -182,7 +182,7 @@ class End(Protocol):
         ...
 
     async def append(self, texts: Sequence[str]) -> Head:
-        """Append entries that follow from the ledger's end, and what they say of their routers; the new end.
+        """Append entries that follow the ledger's end, and write what they say about their routers; the new end.
 
         Raises:
             StoreUnavailable: nothing was written; cause `corrupt` when they do not follow.
@@ -190,25 +190,25 @@ class End(Protocol):
         ...
 
     async def number(self, table: Table, kept: Kept | None) -> int:
-        """How many rows go over, or there are in all with None."""
+        """How many rows go over; with None, how many there are in all."""
         ...
 
     async def read(self, table: Table, after: Row, kept: Kept | None) -> Page | None:
-        """The next rows behind a key, of which those that do not go over are left out; None at the end."""
+        """The next rows after a key, without those that do not go over; None at the end."""
         ...
 
     async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:
-        """Those of the next rows behind *before* that go in, the same ones however often it is asked.
+        """Those of the next rows after *before* that the store has room for; the same ones however often this is asked.
 
-        An engine that keeps one record of an id leaves the others behind: a faulty router has used that id again.
+        An engine that keeps one record per id leaves the others behind: a faulty router has used that id again.
         """
         ...
 
     async def write(self, table: Table, rows: Sequence[Row], before: Progress, now: Progress) -> None:
-        """Write rows that fit, of routers that the ledger knows, and note that it went from *before* to *now*.
+        """Write rows that fit, of routers that the ledger knows, and note *now* as the progress in place of *before*.
 
         Raises:
-            StoreUnavailable: nothing was written, another move is at work on the store for one.
+            StoreUnavailable: nothing was written, for instance because another move is at work on the store.
         """
         ...
 
@@ -219,10 +219,10 @@ class End(Protocol):
     async def number_of(self, known: Known) -> int:
         """The number of a record, as this store counts them; 0 if it is not there.
 
-        Where it was left behind, that of the one that has its id.
+        If it was left behind, the number of the one that has its id.
         """
         ...
 
     async def settle(self) -> None:
-        """Do what an engine does once all is there."""
+        """Do what the engine needs done once everything is there."""
         ...

@@ -1,7 +1,7 @@
-"""A store whose ledger is held against its witness when it is opened, and that brings the witness up (`witnessing`).
+"""A store whose ledger is checked against its witness on opening, and that keeps the witness up to date (`witnessing`).
 
-Rule 1: a ledger that is behind its witness, or another one, keeps the store closed: nothing is written and nothing read
-        (K17, K31). So does a witness that is missing where there was one.
+Rule 1: a ledger that is behind its witness, or is another one, keeps the store closed: nothing is written and nothing
+        read (K17, K31). So does a witness that is missing where there was one.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _CLOSING_SECONDS: Final = 5.0
 
 
 class GuardedStore:
-    """As `Store`; *make* gives the store itself, anew for each time it is opened."""
+    """As `Store`; *make* makes the store itself, a new one each time it is opened."""
 
     def __init__(self, make: Callable[[], Store], region: Region, witness: Witness, keep_days: int) -> None:
         self.region = region
@@ -42,7 +42,7 @@ class GuardedStore:
         """As `Store.open`.
 
         Raises:
-            StoreUnusable: the ledger is not the one its witness knows, or the witness cannot be asked.
+            StoreUnusable: the ledger is not the one its witness knows, or the witness cannot be read.
         """
         await self._let_go()
         store = self._make()
@@ -69,7 +69,7 @@ class GuardedStore:
         return committed
 
     async def changes(self, after: int) -> list[Change]:
-        """As `Store.changes`; also brings the witness up."""
+        """As `Store.changes`; also brings the witness up to date."""
         store = self._open
         if self._witnessing.is_doubtful:
             await self._check(store)
@@ -145,14 +145,15 @@ class GuardedStore:
         store, self._store = self._store, None
         self._witnessing.let_go()
         if store is not None:
-            # One whose disk hangs is left behind, so that a disk that answers again can be opened anew.
+            # A store whose disk hangs is left behind, so that it can be opened anew once the disk answers again.
             await asyncio.wait([asyncio.ensure_future(store.close())], timeout=_CLOSING_SECONDS)
 
     async def _check(self, store: Store) -> None:
-        """Hold the ledger against the witness.
+        """Check the ledger against the witness.
 
         Raises:
-            StoreUnusable: it is behind or another one; there is no witness where there was one; it cannot be read.
+            StoreUnusable: the ledger is behind or another one; the witness is missing where there was one, or cannot be
+                read.
         """
         kept, head = await self._witnessing.read(), await store.head()
         if kept is None:

@@ -1,4 +1,4 @@
-"""Entries of a ledger as links of its chain: by their texts alone, whole or cut off, as a witness has them."""
+"""Entries of a ledger as links of its chain, from their texts alone, whole or cut off, as a witness has them."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ class Link(Sealed, frozen=True):
 
     @classmethod
     def of(cls, text: str) -> "Link":
-        """The link that an entry is."""
+        """The link in the text of an entry."""
         return _decode(text)
 
     @property
@@ -41,7 +41,7 @@ def end_of(entry: str) -> Head:
 
 
 def read_link(line: bytes) -> Link | None:
-    """The entry of a line, unless it was not wholly written: its hash says so."""
+    """The entry of a line; None if it was not written whole, which its hash shows."""
     if not line.endswith(b"\n"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A store that is not where it was: told, and never made anew in silence (K17).
+"""A store that is not where it was: reported, and never silently made anew (K17).
 
 A region that has been served has a witness, which is kept apart from the store. If that is there and the store is not,
 its disk is not mounted or its files are lost. A new store in its place would be hidden by the disk when that is back.

@@ -1,8 +1,8 @@
 """Moves what a region's store holds into another store of the same region, whatever their engines (decision 0024).
 
 Rule 1: nothing is copied before both are marked; the source is retired before the target is released (`move_marks`).
-Rule 2: the ledger goes first, word for word and by its chain; of routers that have left by it nothing follows.
-Rule 3: the target is no store to anybody before all of it is there, is counted, and has the digest of what was read.
+Rule 2: the ledger goes first, word for word and by its chain; of routers that have left according to it, nothing else.
+Rule 3: nobody takes the target for a store before all of it is there, counted, and has the digest of what was read.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _RECEIVED_AT: Final = Table.RECORDS.columns.index("received_at")
 _AS_THEY_ARE: Final = (NOTE, "registry")
 """Notes that mean the same in every store: that it has a witness, and the version of its registry."""
 Report = Callable[[str, int], None]
-"""Told of each step: of what, and how many there are over there by now."""
+"""Told of each step: which table, and how many of its rows have been dealt with by now."""
 
 
 class Move:
@@ -39,13 +39,13 @@ class Move:
         self._kept = Kept(0, left)
 
     async def newest(self) -> int:
-        """When the last thing was received that the source knows of, a record or an act; 0 for nothing."""
+        """When the source last received anything, a record or an act; 0 if it never did."""
         async with at_end("source"):
             last = await self.source.entries((await self.source.head()).seq - 1, 1)
             return max(await self.source.newest(), *(decode_entry(text).received_at for text in last), 0)
 
     async def oldest(self) -> int | None:
-        """When the first of the records was received, as the source has them; None where there are none."""
+        """When the first records in the source's order were received, at the earliest; None if there are none."""
         after: Row = ()
         while True:
             async with at_end("source"):
@@ -57,7 +57,7 @@ class Move:
             after = page.last
 
     async def begin(self, until: int) -> bool:
-        """Mark both stores, or find the marks of a move that broke off; *until* as in `Kept`, if it begins.
+        """Mark both stores, or find the marks of a move that broke off; *until*, as in `Kept`, counts for a new one.
 
         Returns:
             Whether anything is left to be copied.
@@ -95,7 +95,7 @@ class Move:
             self._report("ledger", head.seq)
 
     async def _check_same_ledger(self, head: Head) -> None:
-        """Whether what the target has begun to hold is this source's."""
+        """Refuse a target that has begun to hold another ledger than the source's."""
         if not head.seq:
             return
         async with at_end("source"):
@@ -135,7 +135,7 @@ class Move:
             return Progress.noted(await self.target.noted(progress_note(table)))
 
     async def settle(self) -> None:
-        """Carry over what the store notes about itself, and have the target do what its engine asks for."""
+        """Carry over the store's notes about itself, and have the target do what its engine requires."""
         for name in (*_AS_THEY_ARE, _TIMES):
             async with at_end("source"):
                 value = await self.source.noted(name)
@@ -151,7 +151,7 @@ class Move:
                 await self.target.note(name, value, instead_of=there)
 
     async def _times(self, value: str) -> str:
-        """Up to which entry and record times were found wrong; records are counted anew over there."""
+        """The note of up to which entry and record times were found wrong; the target numbers its records anew."""
         seq, _, number = value.partition(":")
         async with at_end("source"):
             last = await self.source.number_before(int(number), self._kept)
@@ -161,10 +161,10 @@ class Move:
     async def verify(self) -> None:
         """Read the whole target, and count the source: number and digest of each table must be those that were copied.
 
-        What the target had no room for is in the source's number alone.
+        Rows that the target had no room for count in the source alone.
 
         Raises:
-            StoreUnusable: they are not; says of what.
+            StoreUnusable: they are not; says for which table.
         """
         async with at_end("source"):
             end = await self.source.head()

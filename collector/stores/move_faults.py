@@ -1,4 +1,4 @@
-"""What a move says when it does not go on: of which table, at which end, and why.
+"""What a move says when it cannot go on: with which table, at which end, and why.
 
 Rule 1: a sentence names the store, what was found there, what was expected, and what to do.
 """
@@ -23,7 +23,7 @@ def other_move(source: End, mark: Mark) -> tuple[str, Cause]:
 
 
 def not_the_same(target: End, table: Table, copied: Progress, number: int, found: Sums) -> StoreUnusable:
-    """Of a table *copied* was read, *number* rows are in the source, and *found* is what is read back."""
+    """Of a table, *copied* is what was read, *number* how many rows the source has, *found* what was read back."""
     left = f" and {copied.left} of them left behind" if copied.left else ""
     return StoreUnusable(
         f"{target.place}: of the {table} {copied.rows} were read{left}, {number} are in the source and "
@@ -35,7 +35,7 @@ def not_the_same(target: End, table: Table, copied: Progress, number: int, found
 
 @asynccontextmanager
 async def at_end(which: str) -> AsyncIterator[None]:
-    """Say at which end a trouble was."""
+    """Say at which end something went wrong."""
     try:
         yield
     except StoreUnavailable as error:

@@ -1,6 +1,6 @@
-"""The marks that a move leaves in its two stores: which of them takes anything, if either does.
+"""The marks that a move leaves in its two stores: they say which of the two takes anything, if either does.
 
-Rule 1: the source is marked before anything is copied. From then on it takes nothing, no act of consent either, until
+Rule 1: the source is marked before anything is copied. From then on it takes nothing, not even acts of consent, until
         the move has ended or was given up: no router can leave behind the move's back.
 Rule 2: the source is retired before the target is released: at no moment do two stores take acts of one region.
 """
@@ -21,7 +21,7 @@ class Marks:
         self._target = target
 
     async def begin(self, until: int) -> Mark:
-        """Mark both stores, or find the marks of a move that broke off; that of the source. *until* as in `Mark`.
+        """Mark both stores, or find the marks of a move that broke off; the source's mark. *until* as in `Mark`.
 
         Raises:
             StoreUnusable: the target holds something else, or one of them takes part in another move; says which.
@@ -57,7 +57,7 @@ class Marks:
         return made
 
     async def _check_two(self, mark: Mark) -> None:
-        """Whether the mark of the target is in no other store: two names of a server may be of one."""
+        """Refuse a target that is the source itself: two names may be of the same server."""
         async with at_end("source"):
             found = await self._source.noted(MOVE)
         if found != mark.text():
@@ -70,7 +70,7 @@ class Marks:
             )
 
     async def retire(self) -> Mark | None:
-        """Have the source take nothing ever again; the mark of the target, None if it was released before.
+        """Have the source never take anything again; the target's mark, None if it was released before.
 
         Raises:
             StoreUnusable: the move was given up meanwhile, by somebody else.
@@ -86,14 +86,14 @@ class Marks:
         return target
 
     async def release(self, mark: Mark | None) -> None:
-        """Let the target, which has this *mark*, be a store."""
+        """Let the target be a store from here on: take its *mark* away."""
         if mark is not None:
             async with at_end("target"):
                 await self._target.note(MOVE, None, instead_of=mark.text())
 
 
 async def give_up(source: End) -> None:
-    """Let the source take acts and records again; what was moved into the target stays no store to anybody.
+    """Let the source take acts and records again; the target still counts as no store.
 
     Raises:
         StoreUnusable: no move out of it is under way.

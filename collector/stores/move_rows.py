@@ -1,6 +1,6 @@
-"""What goes over in a move, as statements of an engine that speaks SQL: `{t}` stands before each table's name.
+"""What goes over in a move, as statements for the engines that speak SQL.
 
-Rule 1: a statement looks at so many rows and no more, whatever of them goes over: a page costs the same anywhere.
+Rule 1: a statement looks at a fixed number of rows, however many of them go over: a page costs the same anywhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ from collector.stores.ends import Kept, Page, Row, Table
 from collector.stores.rows import Damaged
 
 PAGE: Final = 2000
-"""Rows looked at at a time; also in one transaction."""
+"""Rows that one statement looks at; a transaction writes as many."""
 
 
 class _Lies(NamedTuple):
-    """How a table lies in a store: its name, its key, and by which column it names its router, if it does."""
+    """How a table is stored: its name, its key, and the column that names its router, if there is one."""
 
     name: str
     key: tuple[str, ...]
@@ -31,13 +31,13 @@ _LIES: Final = {
 
 
 class Dialect(NamedTuple):
-    """What the engines write differently: what stands before a table's name, and a value's mark by its number."""
+    """What the engines write differently: the prefix of a table's name, and the placeholder of a value's number."""
 
     schema: str
     mark: Callable[[int], str]
 
     def read(self, table: Table, after: Row, kept: Kept | None) -> str:
-        """The statement that gives the next rows behind a key: the key, whether it goes over, the columns."""
+        """The statement that gives the next rows after a key: the key, whether the row goes over, the columns."""
         name, key, router = _LIES[table]
         marks = ", ".join(self.mark(number) for number in range(1, len(key) + 1))
         behind = f"WHERE ({', '.join(key)}) > ({marks})" if after else ""
@@ -61,7 +61,7 @@ class Dialect(NamedTuple):
             WHERE {self._goes_over(table, kept)}"""  # noqa: S608 - ours
 
     def number_before(self, kept: Kept) -> str:
-        """The statement that gives the last record up to a number that goes over, as `Known`."""
+        """The statement that gives, as `Known`, the last record up to a number that goes over."""
         return f"""
             SELECT w.device_ref, p.event_time, p.record_id
             FROM {self.schema}record p JOIN {self.schema}router w ON w.id = p.router_id
@@ -95,7 +95,7 @@ class Dialect(NamedTuple):
         stays = f"w.state NOT IN ({left})"
         if table is Table.RECORDS:
             stays += f" AND p.received_at > {kept.until} AND p.received_at > w.erased_until"
-        # Of a router that is not there this is NULL: neither.
+        # NULL for a router that is not there, which `page_of` refuses.
         return f"(w.holds <> '' OR ({stays}))"
 
 
@@ -115,10 +115,10 @@ def page_of(table: Table, found: Sequence[Any]) -> Page | None:
 
 
 def check_written(table: Table, written: int, rows: Sequence[Row]) -> None:
-    """Refuse to go on when not every row found its router.
+    """Check that every row found its router.
 
     Raises:
-        Damaged: so it is.
+        Damaged: one did not.
     """
     if written != len(rows):
         raise Damaged(f"{len(rows) - written} rows of the {table} are of no router that the ledger knows")

@@ -18,11 +18,11 @@ class WrittenNames:
         self._written: dict[int, tuple[Names, ...]] = {}
 
     def clear(self) -> None:
-        """Forget all; what is written again is there already."""
+        """Forget all; to write a name that is there already does no harm."""
         self._written.clear()
 
     def forget(self, inserts: Iterable[Insert], erased: Iterable[Erasure]) -> None:
-        """What is *erased* in the commit of these took names with it, of consents that have let in some of them too."""
+        """Forget the names under the consents of these inserts where the same commit has *erased* their router."""
         if refs := {device_ref for device_ref, _ in erased}:
             for insert in inserts:
                 if insert.standing.device_ref in refs:
@@ -31,11 +31,11 @@ class WrittenNames:
     def lacking(self, inserts: Iterable[Insert]) -> list[Insert]:
         """Those whose router may not have all its names yet."""
         written = self._written
-        # The same object, most often: the names of a router are made once and remembered.
+        # Most often the same object, and quickly compared: the names of a router are made once and remembered.
         return [i for i in inserts if i.record.lookup not in written.get(i.standing.seq, ())]
 
     def add(self, inserts: Iterable[Insert]) -> None:
-        """The names of these are written, durably."""
+        """Remember that the names of these are durably written."""
         if len(self._written) > self._most:
             self._written.clear()
         for insert in self.lacking(inserts):

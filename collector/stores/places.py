@@ -1,4 +1,4 @@
-"""Where the store of a region is, whatever its engine, and what is asked of it there by commands."""
+"""Where the store of a region is, whatever its engine, and what commands ask of it there."""
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
@@ -24,11 +24,11 @@ class RegistryStore(Protocol):
         ...
 
     def version(self) -> int:
-        """A number that is another one after every change."""
+        """A number that is a different one after every change."""
         ...
 
     def entries(self) -> tuple[int, dict[bytes, Entry]]:
-        """All routers by pseudonym, and the version that is."""
+        """All routers by pseudonym, and the version that this is."""
         ...
 
     def of(self, refs: Sequence[bytes]) -> Entry | None:
@@ -36,7 +36,7 @@ class RegistryStore(Protocol):
         ...
 
     def put(self, routers: Iterable[tuple[Identity, Entry]]) -> int:
-        """Enter these routers, each in place of what stood there; how many were new or other than before."""
+        """Enter these routers, each in place of what stood there; how many were new or different from before."""
         ...
 
     def remove(self, refs: Sequence[bytes]) -> bool:
@@ -45,7 +45,7 @@ class RegistryStore(Protocol):
 
 
 class Place(Protocol):
-    """The place of one region's store. Made for commands: each method waits, and may take as long as it takes.
+    """The place of one region's store. Made for commands: each method blocks for as long as it takes.
 
     All but `store` and `registry` raise StoreUnavailable when it cannot be read now, and StoreUnusable when it is no
     store of this region, or of a newer schema.
@@ -66,7 +66,7 @@ class Place(Protocol):
         ...
 
     def check_there(self) -> None:
-        """Refuse what was there and is gone."""
+        """Refuse a store that was there and is gone."""
         ...
 
     def store(self, rules: ConsentRules, *, anew: bool) -> Store:
@@ -78,11 +78,11 @@ class Place(Protocol):
         ...
 
     def inspect(self, versions: Collection[str]) -> None:
-        """Look without touching; *versions* are those of the notice."""
+        """Check without changing anything that it can be opened; *versions* are those of the notice."""
         ...
 
     def verify(self, expected: Expected) -> Verified:
-        """Verify all of it. That it cannot be made out is a finding too."""
+        """Verify all of it. That it is too damaged to be read is a finding too."""
         ...
 
     def head(self) -> Head:

@@ -1,9 +1,9 @@
 """A region's store in a PostgreSQL database: the writing half, over `postgres_reading`.
 
 Rule 1: a commit that only adds records of routers that have joined runs beside others of its kind, in this process or
-        another; one that appends to the ledger, erases, puts samples together or has a record that no index knows
-        again (`postgres_once`) is alone in its region. So an exit waits for the commits under way and erases what they
-        wrote, and whoever comes after it reads that it was (K03).
+        another. One that appends to the ledger, erases, puts samples together or has a record that no index would
+        recognise (`postgres_once`) runs alone in its region. So an exit waits for the commits under way and erases what
+        they wrote, and every commit after it sees the exit (K03).
 """
 
 import time
@@ -31,16 +31,16 @@ from collector.stores.rows import Damaged, decode_entry, of_a_note
 from collector.stores.staying import MOVE, check_staying
 
 LOOK_BACK: Final = 8 * 86_400_000
-"""A day longer than a broker keeps a session and than a message may be old, as they are set by default."""
+"""A day more than both defaults: how long a broker keeps a session, and how old a message may be."""
 TOMBSTONE_LIFE: Final = 90 * 86_400_000
-"""At least; a message may be delivered again for longer, if the settings say so."""
-# By the server's clock too, and by no more than a day at a time: a clock that is far ahead must not let what was erased
-# come again (K09).
+"""At least this long; longer if the settings allow a message to be delivered again later than that."""
+# By the server's clock too, and at most a day's worth at a time: a clock that is far ahead must not let erased records
+# come back (K09).
 _FORGET: Final = f"""
     DELETE FROM ueip.tombstone
     WHERE erased_at < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2::bigint
         AND erased_at < (SELECT min(erased_at) FROM ueip.tombstone) + {DAY}"""  # noqa: S608 - numbers of ours
-"""Lets go of the oldest tombstones, as of a time, if they are older than a life."""
+"""Deletes the oldest tombstones that have outlived their time."""
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
     SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
@@ -78,7 +78,7 @@ class PostgresStore(PostgresReader):
         """As `Store.commit`."""
         session = self._open
         async with session.turn():
-            # New routers come in crowds: whoever had to be alone last time is so again, rather than to begin twice.
+            # New routers come in crowds: if the last commit had to be alone, so is this one, rather than begin twice.
             alone = self._was_alone or bool([e for e in entries if not isinstance(e, Record) or e.floating])
             committed = await self._commit(session, entries, alone=alone)
             return committed or await self._alone(session, entries)
@@ -89,7 +89,7 @@ class PostgresStore(PostgresReader):
         return committed
 
     async def _commit(self, session: Session, entries: Sequence[Entry], *, alone: bool) -> Committed | None:
-        """Commit *entries*; None, and nothing was written, if that has to be done alone."""
+        """Commit *entries*; None, with nothing written, if that has to be done alone."""
         await session.run(BEGIN_ALONE if alone else BEGIN_BESIDE)
         begun = await self._begin(session, refs_of(entries))
         work = Transaction(session, self._terms, self._known, begun, now=now_ms())
@@ -123,7 +123,7 @@ class PostgresStore(PostgresReader):
         return found
 
     async def changes(self, after: int) -> list[Change]:
-        """As `Store.changes`; also shows, as this is asked about once a second, whether the store is what it was."""
+        """As `Store.changes`; also checks that the store is still what it was, as this is asked once a second or so."""
         session = self._open
         async with session.turn():
             await check_kind(session, self.region)
@@ -144,7 +144,7 @@ class PostgresStore(PostgresReader):
             raise StoreUnusable(f"the database of {self.region}: found one that takes no writes", Cause.READ_ONLY)
 
     async def _keep_house(self, session: Session) -> None:
-        """Make partitions ahead, and let go of tombstones that nothing can ask for any more."""
+        """Make partitions ahead, and delete tombstones that nothing can ask for any more."""
         now = now_ms()
         async with session.turn():
             await session.run(BEGIN_ALONE)
@@ -153,7 +153,7 @@ class PostgresStore(PostgresReader):
             await session.run("COMMIT")
 
     async def _forget(self, session: Session, now: int) -> None:
-        """Let go of tombstones that nothing can ask for any more."""
+        """Delete tombstones that nothing can ask for any more."""
         await session.do(_FORGET, now, max(TOMBSTONE_LIFE, self._terms.look_back))
 
     async def purge(self) -> Purged:

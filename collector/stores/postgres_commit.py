@@ -25,7 +25,7 @@ _LAST: Final = "SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq DESC L
 
 
 class Terms(NamedTuple):
-    """What a store decides and looks by."""
+    """What a store's decisions and look-ups depend on."""
 
     region: Region
     consent: ConsentRules
@@ -54,7 +54,7 @@ class Transaction:
 
     def __init__(self, session: Session, terms: Terms, known: KnownRouters, begun: Begun, *, now: int) -> None:
         self.erased: set[int] = set()
-        """The numbers of the routers of which records were erased."""
+        """The numbers of the routers whose records were erased."""
         self.rows: dict[bytes, tuple[int, bool]] = {}
         """The rows of routers whose standing was written: number, and whether records were erased before."""
         self._session = session
@@ -65,7 +65,7 @@ class Transaction:
         self._ids = {ref: row.id for ref, row in begun.rows.items()}
 
     async def plan(self, entries: Sequence[Entry]) -> Plan:
-        """What is to be done with *entries*, by what the store says here (K15)."""
+        """What is to be done with *entries*, by what the store says inside this transaction (K15)."""
         begun, rules = self._begun, self._terms.consent
         acts = [entry for entry in entries if not isinstance(entry, Record)]
         records = [entry for entry in entries if isinstance(entry, Record)]
@@ -83,7 +83,7 @@ class Transaction:
         )
 
     def has_to_be_alone(self, plan: Plan) -> bool:
-        """Whether others must not be at work meanwhile: see `PostgresStore`, `postgres_partitions`, `postgres_once`."""
+        """Whether no other commit may run meanwhile: see `PostgresStore`, `postgres_partitions`, `postgres_once`."""
         if plan.appends or plan.erase or plan.bury or needs_gathering(plan.inserts):
             return True
         span = span_of([insert.record.received_at for insert in plan.inserts])
@@ -93,7 +93,7 @@ class Transaction:
         return any(record.floating for record in some) or self._newly_floating(some) is not None
 
     def _newly_floating(self, records: Sequence[Record]) -> int | None:
-        """What is to be noted when these, which float, are written; None if that is noted. By months, to be rare."""
+        """What to note when these floating records are written; None if it is noted. By whole months, to be rare."""
         span = span_of([record.received_at for record in records])
         until = Month.of(span.last).end if span else 0
         return until if until > self._begun.floating else None
@@ -135,7 +135,7 @@ class Transaction:
         return number
 
     async def _insert(self, inserts: list[Insert]) -> list[Insert]:
-        """Write records; those of them that were no duplicates. Of a duplicate nothing else is written either (D7)."""
+        """Write records; those that were not duplicates. Nothing else of a duplicate is written either (D7)."""
         first = await self._first_of(inserts)
         span = span_of([one.record.received_at for one in first])
         if span is None:
@@ -156,7 +156,7 @@ class Transaction:
         return [one for place, one in enumerate(first) if number + place in mine]
 
     async def _first_of(self, inserts: list[Insert]) -> list[Insert]:
-        """The inserts without those that come twice, or are stored under another time that is known of them."""
+        """The inserts without those that come twice, or are stored already under another of their known times."""
         first: dict[bytes, Insert] = {}
         for one in inserts:
             first.setdefault(one.record.record_id, one)
@@ -170,7 +170,7 @@ class Transaction:
         return Elsewhere(months, since if since < self._begun.floating else None)
 
     async def _stored(self, records: Sequence[Record], *, older: bool = False) -> set[bytes]:
-        """Ids of the records that are stored, or of those under *older* keys."""
+        """Ids of the records that are stored; with *older*, the ids under which they are stored with older keys."""
         found = await stored(self._session, records, self._ids, older=older)
         if self._begun.floating:
             found |= await floating(self._session, record_ids(records, older=older))

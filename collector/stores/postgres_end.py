@@ -27,9 +27,9 @@ _STAGING: Final = """
         place bigint, record_id bytea, device_ref bytea, event_time bigint, received_at bigint, consent_seq bigint,
         policy_version text, source_adapter text, stripped text, body text, since bigint, until bigint
     ) ON COMMIT DELETE ROWS"""
-# Whether a record floats does not go over, so each is taken for one that does: whatever comes again is found by its id.
-# Of several with one id (K39) the first of a month does that for all: not of all months, for one that comes again is
-# looked for only as far back as it can come from. Scalar subqueries, as in `postgres_once`.
+# A move does not carry over whether a record floats, so each is taken to float: a redelivery is then found by its id.
+# Of several with one id (K39), the first of each month stands for all: one for all months would not do, as a redelivery
+# is looked for only as far back as it can come from. Scalar subqueries, as in `postgres_once`.
 _RECORDS: Final = """
     INSERT INTO ueip.record
     SELECT nextval.number + m.place, m.record_id, w.id, m.event_time, m.received_at, m.consent_seq, m.policy_version,
@@ -64,7 +64,7 @@ class PostgresEnd:
     def __init__(
         self, settings: PostgresSettings, region: Region, key_ids: Collection[str], rules: ConsentRules, admin: str
     ) -> None:
-        """*admin* is who signs in: owner of the tables or superuser; the writer may not write the registry."""
+        """*admin* is the user to sign in as, owner or superuser: the writer may not write the registry."""
         self.region = region
         self.at_once = 1
         self.place = f"the database of {region}"
@@ -75,7 +75,7 @@ class PostgresEnd:
         self._session: Session | None = None
 
     async def open(self) -> None:
-        """As `End.open`; what has to be made or migrated is `ueip store init`'s."""
+        """As `End.open`; making or migrating a store is left to `ueip store init`."""
         session = await Session.connect(self._settings, self.region, user=self._admin, patient=True)
         self._session = session
         async with session.turn():
@@ -158,7 +158,7 @@ class PostgresEnd:
             await session.run("COMMIT")
 
     async def _write(self, session: Session, table: Table, rows: Sequence[Row], before: Progress) -> int:  # noqa: ARG002
-        """Write rows in the transaction that notes it, *before* as in `write`; how many found their router."""
+        """Write rows in the transaction that notes them, *before* as in `write`; how many found their router."""
         if table is not Table.RECORDS:
             return await session.do(_WRITE[table], *(list(column) for column in zip(*rows, strict=True)))
         months = [Month.of(row[_RECEIVED_AT]) for row in rows]
@@ -178,10 +178,10 @@ class PostgresEnd:
         return await self._one(_SQL.number_of(), *known) or 0
 
     async def settle(self) -> None:
-        """As `End.settle`: name the month that commits go on with, and look at the tables for the planner.
+        """As `End.settle`: note the month that commits go on with, and renew the planner's statistics.
 
-        Whether what was moved floats is not known, so it is looked for among what does (`_RECORDS`).
-        What the entries erased had not been written yet: no byte of it is in the files.
+        Whether a moved record floats is not known, so it is looked for among those that do (`_RECORDS`).
+        What the entries erased had not been written here yet: no byte of it is in the files.
         """
         newest = await self._one("SELECT max(received_at) FROM ueip.record")
         session = self._open

@@ -1,6 +1,6 @@
 """What PostgreSQL's troubles mean: each has one cause, in the words that operators read.
 
-Rule 1: nothing of the server's own words is passed on: they may name hosts, users and values.
+Rule 1: none of the server's own words are passed on: they may name hosts, users and values.
 """
 
 import os
@@ -30,7 +30,7 @@ _BY_STATE: Final = {
 """By SQLSTATE (PostgreSQL 15, appendix A)."""
 _BY_CLASS: Final = {
     "28": Cause.NO_ACCESS,
-    "42": Cause.CORRUPT,  # of statements that are ours: a table or a column is missing
+    "42": Cause.CORRUPT,  # our statements are right, so a table or a column is missing
     "22": Cause.CORRUPT,
     "23": Cause.CORRUPT,
 }
@@ -50,7 +50,7 @@ def refused(error: BaseException, region: Region) -> StoreUnavailable:
 
 
 def _told(error: BaseException) -> str:
-    """What can be said of it without saying where, to whom, or of what."""
+    """What can be said of an error without naming hosts, users or values."""
     if isinstance(error, Damaged):
         return str(error)
     if isinstance(error, ssl.SSLCertVerificationError):

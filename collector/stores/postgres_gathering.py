@@ -9,7 +9,7 @@ from collector.stores.plan import Insert
 from collector.stores.postgres_session import Session
 
 MEMORIES: Final = "SELECT router_id, state FROM ueip.memory WHERE router_id = ANY($1::bigint[])"
-# Parts float, all of them.
+# All parts float.
 _BEGUN: Final = "SELECT record_id, body, consent_seq FROM ueip.record WHERE floating AND record_id = ANY($1::bytea[])"
 _UPDATE: Final = """
     UPDATE ueip.record r SET body = new.body FROM unnest($1::bytea[], $2::text[]) AS new(record_id, body)
@@ -22,11 +22,11 @@ REMEMBER: Final = """
 async def gathered(
     session: Session, inserts: list[Insert], ids: Mapping[bytes, int], acts: Mapping[bytes, Sequence[int]]
 ) -> Gathered:
-    """The inserts as they are to be written, derived and put together; what began earlier is updated here.
+    """The inserts as they are to be written, derived and put together; records begun earlier are updated here.
 
     *acts* are as for `gather`.
 
-    Inside a transaction alone in its region, after its erasures: what is forgotten with a router derives nothing.
+    To be run in a transaction alone in its region, after its erasures: nothing is derived from what they forgot.
     """
     refs = {ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None}
     parts = [i.record.record_id for i in inserts if i.record.interval is not None]

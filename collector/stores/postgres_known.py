@@ -44,7 +44,7 @@ class KnownRouters:
         self._named = WrittenNames(_REMEMBERED)
 
     def forget(self) -> None:
-        """What is remembered is no longer what is there."""
+        """Forget all: what is remembered may no longer be what is stored."""
         self._rows.clear()
         self._named.clear()
 
@@ -54,7 +54,7 @@ class KnownRouters:
             standing = entry.standing()
             before = self._rows.get(standing.device_ref)
             if before is not None:
-                # Whether an act erased something its entry does not say: all but a join may have.
+                # An entry does not say whether its act erased anything: any but a join may have.
                 buried = before.buried or entry.action is not Action.JOIN
                 self._rows[standing.device_ref] = Known(before.id, standing, buried, None)
 
@@ -65,7 +65,7 @@ class KnownRouters:
             self._rows[standing.device_ref] = Known(router_id, standing, buried or router_id in erased, None)
 
     async def read(self, session: Session, refs: set[bytes]) -> dict[bytes, Known]:
-        """The rows of these routers, as of this transaction; those that there are."""
+        """The rows of these routers as of this transaction, where there are any."""
         if len(self._rows) > _REMEMBERED:
             self._rows.clear()
         if missing := [ref for ref in refs if ref not in self._rows]:
@@ -76,7 +76,7 @@ class KnownRouters:
     async def make_findable(
         self, session: Session, inserts: Sequence[Insert], ids: dict[bytes, int], erased: Sequence[Erasure]
     ) -> bool:
-        """Write the other names of routers that they do not have yet, or not any more; whether there were any."""
+        """Write the routers' names that are not stored yet, or no longer; whether there were any."""
         missing = dict[tuple[bytes, Names], bytes]()
         self._named.forget(inserts, erased)
         nameless = {device_ref for device_ref, _ in erased}
@@ -91,10 +91,10 @@ class KnownRouters:
         return await index(session, rows, {ids[of]: digest for (of, _), digest in missing.items()})
 
     def found(self, inserts: Iterable[Insert]) -> None:
-        """These were written, durably, and can be found."""
+        """Remember that these are durably written and can be found."""
         self._named.add(inserts)
 
 
 def digest_of(lookup: Names) -> bytes:
-    """What tells one set of names from another."""
+    """A hash that tells one set of names from another."""
     return blake2b(b"".join(ref + kind.encode() for kind, ref in lookup), digest_size=8).digest()

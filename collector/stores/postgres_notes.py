@@ -1,6 +1,6 @@
 """The notes of a PostgreSQL store about itself; one tells what was erased and may still be in its files.
 
-Rule 1: whoever changes that one has it alone until the transaction ends, whoever else erases meanwhile.
+Rule 1: a transaction that changes that note has it alone until it ends, even while others erase.
 """
 
 from typing import Final, NamedTuple
@@ -10,12 +10,12 @@ from collector.stores.rows import ERASED, of_a_note
 
 _LOCK: Final = 0x55454951  # the number after that of the region (`postgres_rows`)
 _NOTING: Final = f"SELECT pg_advisory_xact_lock({_LOCK})"
-"""Until its transaction ends nobody else changes the note of what was erased."""
+"""Until the transaction ends, no other one can change the note of what was erased."""
 _NOTE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 class Erased(NamedTuple):
-    """The note of erasures whose bytes may still be in files: the oldest's and the newest's time, and the tables."""
+    """The note of erasures whose bytes may still be in files: times of the oldest and the newest, and the tables."""
 
     oldest: int = 0
     newest: int = 0
@@ -45,13 +45,13 @@ async def note(session: Session, name: str, value: str) -> None:
 
 
 async def noted_erased(session: Session) -> Erased | None:
-    """The note of what was erased; it stays as it is for the rest of the transaction, but for who asked."""
+    """The note of what was erased; for the rest of the transaction only the caller can change it."""
     await session.rows(_NOTING)
     text = await noted(session, ERASED)
     return None if text is None else Erased.noted(text)
 
 
 async def note_erased(session: Session, tables: set[str], now: int) -> None:
-    """Note that rows of these tables were erased, whose bytes are still in the files."""
+    """Note that rows of these tables were erased and their bytes are still in the files."""
     before = await noted_erased(session) or Erased()
     await note(session, ERASED, Erased(before.oldest or now, now, before.tables | tables).text())

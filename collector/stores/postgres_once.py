@@ -1,12 +1,12 @@
 """Which records a PostgreSQL store has already, so that each is stored once (D7).
 
 Rule 1: as in `sqlite_once`: a record is known by its router, its time and its id, and one that floats by its id alone.
-        Each month has an index for either, and they decide between commits beside each other.
-Rule 2: no index decides between a delivery that floats and one that does not. So whatever may come as the other kind
-        too is written alone in the region, and a note says up to when records that float were received: whoever is
-        written after them, also beside others, looks for its records among them.
-Rule 3: every commit writes its records in the order of their ids: two that have the same ones, as after a redelivery,
-        would wait for each other for ever if they came to them in two orders.
+        Each month has an index for either kind, and these decide between commits beside each other.
+Rule 2: no index decides between a delivery that floats and one that does not. So whatever may also come as the other
+        kind is written alone in the region, and a note says up to when records that float were received: every later
+        commit, also one beside others, looks for its records among them.
+Rule 3: every commit writes its records in the order of their ids: otherwise two commits of the same records, as after a
+        redelivery, could wait for each other for ever.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,16 +43,16 @@ _KEY: Final = (2, 3, _RECORD_ID)
 """Where a row of the staging table has its router, time and id."""
 _MINE: Final = "SELECT id FROM ueip.record WHERE id >= $1 AND id < $2 AND received_at >= $3"
 _WARY: Final = 64
-"""So many commits after the last duplicate one is expected again: what comes again seldom comes alone."""
+"""For so many commits after a duplicate another one is expected: redeliveries seldom come alone."""
 
 
 class Elsewhere(NamedTuple):
-    """Where records have to be looked for when they are inserted, beside the index that keeps them unique."""
+    """Where records have to be looked for when they are inserted, besides the index that keeps them unique."""
 
     months: tuple[int, int] | None
     """Between which times of receipt other partitions may hold them; None if none can."""
     floating: int | None
-    """Since which time of receipt there may be others of them that float; None if there are none."""
+    """Since which time of receipt they may be stored as records that float; None if they cannot be."""
 
 
 class Wariness:
@@ -62,18 +62,18 @@ class Wariness:
         self._left = 0
 
     def __bool__(self) -> bool:
-        """It is."""
+        """Whether a duplicate is likely."""
         return self._left > 0
 
     def saw(self, *, duplicates: bool) -> None:
-        """A commit had some, or none."""
+        """Learn whether a commit had duplicates."""
         self._left = _WARY if duplicates else max(0, self._left - 1)
 
 
 async def stored(
     session: Session, records: Iterable[Record], ids: Mapping[bytes, int], *, older: bool = False
 ) -> set[bytes]:
-    """Ids of the records that are stored at any time that is known of them; *ids* and *older* as in `keys_of`."""
+    """Ids of the records that are stored under any of their known times; *ids* and *older* as in `keys_of`."""
     keys = list(keys_of(records, ids, older=older))
     if not keys:
         return set()
@@ -86,7 +86,7 @@ async def floating(session: Session, record_ids: Sequence[bytes]) -> set[bytes]:
 
 
 async def insert(session: Session, rows: Sequence[tuple[Any, ...]], elsewhere: Elsewhere, wary: Wariness) -> int:
-    """Insert records, each unless it is stored already; how many were not."""
+    """Insert those records that are not stored yet; how many they were."""
     there = await _found(session, rows, elsewhere)
     new = [row for row in rows if row[_RECORD_ID] not in there] if there else rows
     some = sorted(new, key=itemgetter(_RECORD_ID))

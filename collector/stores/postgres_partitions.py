@@ -1,8 +1,8 @@
 """The months of a PostgreSQL store: one partition each, by time of receipt.
 
 Rule 1: commits beside each other write into one partition, the current one, whose index keeps record ids unique. What
-        belongs into another month, and what begins a new one, is written alone in the region, where it can be seen
-        whether an earlier month has it: so a record is stored once, also over midnight of the last of a month.
+        belongs to another month, and what begins a new one, is written alone in the region, where it can be seen
+        whether an earlier month has it: so a record is stored once, even across the end of a month.
 Rule 2: the current partition is a note in the store, read inside the transaction.
 """
 
@@ -38,7 +38,7 @@ class Current(NamedTuple):
 
     month: Month
     latest: int
-    """The end of the last month that ever was the current one: a receipt of before may turn back to an earlier one."""
+    """The end of the latest month that was ever current: a record received before may turn back to an earlier one."""
 
     @classmethod
     def noted(cls, text: str) -> "Current":
@@ -59,7 +59,7 @@ class Span(NamedTuple):
     last: int
 
     def is_within(self, current: Current | None) -> bool:
-        """Whether all of them belong into the current month."""
+        """Whether all of them belong to the current month."""
         return current is not None and current.month.start <= self.first and self.last < current.month.end
 
     def elsewhere(self, current: Current | None, look_back: int) -> tuple[int, int] | None:
@@ -70,7 +70,7 @@ class Span(NamedTuple):
         return (since, current.month.start) if since < current.month.start else None
 
     def since(self, look_back: int) -> int:
-        """Since when records may be stored that are delivered again among these: all of the first month, at least."""
+        """How far back duplicates of these may be stored: over all of the first month, at least."""
         return min(self.first - look_back, Month.of(self.first).start)
 
 

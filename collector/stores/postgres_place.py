@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class PostgresPlace:
-    """As `Place`; no loop may run in the thread that asks."""
+    """As `Place`; no event loop may run in the calling thread."""
 
     def __init__(self, settings: PostgresSettings, region: Region, key_ids: Collection[str], look_back: int) -> None:
         """*look_back* is how long after it was stored a record may be delivered again, in milliseconds."""
@@ -39,7 +39,7 @@ class PostgresPlace:
         return True
 
     def check_there(self) -> None:
-        """As `Place.check_there`: a database that is gone, or empty, is told when it is opened, against its witness."""
+        """As `Place.check_there`; a database that is gone or empty is noticed on opening, against its witness."""
 
     def store(self, rules: ConsentRules, *, anew: bool) -> Store:  # noqa: ARG002 - none is ever made here
         """As `Place.store`."""

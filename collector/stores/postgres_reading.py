@@ -1,4 +1,4 @@
-"""One region's PostgreSQL database: opened and checked, and what can be read of it."""
+"""One region's PostgreSQL database: how it is opened and checked, and what can be read from it."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -29,7 +29,7 @@ from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
 TIMES: Final = "times"
-"""The note of up to which entry and record times were found wrong."""
+"""The note that says up to which entry and record times were found wrong."""
 KNOWN: Final = "SELECT DISTINCT key_id, CASE WHEN state = 'joined' THEN policy_version END FROM ueip.router"
 
 
@@ -44,7 +44,7 @@ class PostgresReader:
         versions: Collection[str] = (),
         retention: int = UNLIMITED,
     ) -> None:
-        """*key_ids* name the region's live keys, *versions* those of the notice; a store of others is refused.
+        """*key_ids* name the region's live keys, *versions* those of the notice; a store with others is refused.
 
         Records are read for *retention* milliseconds after their receipt.
         """
@@ -59,10 +59,10 @@ class PostgresReader:
         self._wrong_times = 0
         """The times of entries up to this number were found wrong."""
         self._wrong_records = 0
-        """And those of records up to this one."""
+        """The times of records up to this number were found wrong."""
 
     async def open(self) -> None:
-        """As `Store.open`; what has to be made or migrated is `ueip store init`'s."""
+        """As `Store.open`; making or migrating a store is left to `ueip store init`."""
         await self.close()
         session = await Session.connect(self._settings, self.region)
         try:
@@ -159,13 +159,13 @@ class PostgresReader:
         return self._session
 
     async def _each(self, make: Callable[[Any], T], sql: str, *values: Any) -> list[T]:
-        """What *make* makes of each row; a row that it finds damaged is the store's trouble."""
+        """What *make* makes of each row; a row that it finds damaged is a fault of the store."""
         session = self._open
         async with session.turn():
             return [make(row) for row in await session.rows(sql, *values)]
 
     async def _check(self, session: Session) -> None:
-        """Refuse what is no store, or none of this region, these keys and these versions of the notice.
+        """Refuse what is no store, or not one of this region, these keys and these versions of the notice.
 
         Raises:
             StoreUnusable: says which.
@@ -187,7 +187,7 @@ class PostgresReader:
         return max((row[0] for row in await session.rows(NEWEST, seq, record_id) if row[0] is not None), default=0)
 
     async def _look(self, session: Session) -> list[LedgerEntry]:
-        """The entries since the last look. The ledger never comes nearer while the store is open.
+        """The entries since the last look. The ledger never gets shorter while the store is open.
 
         Raises:
             StoreUnusable: it ends earlier than it did, or has another entry where it ended.
@@ -196,7 +196,7 @@ class PostgresReader:
         return self._learn(await session.rows(sql, self._head.seq))
 
     def _learn(self, rows: Sequence[Any]) -> list[LedgerEntry]:
-        """Go on to the last of *rows*, which begin with the entry that was the last."""
+        """Learn the entries in *rows*, the first of which is the last entry known so far."""
         if self._head.seq:
             if not rows or (rows[0][0], rows[0][1]) != (self._head.seq, self._head.hash):
                 raise StoreUnusable(

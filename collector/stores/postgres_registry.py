@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class PostgresRegistry:
-    """As `RegistryStore`. Any thread may ask, one at a time; no loop may run in it."""
+    """As `RegistryStore`. Any thread may ask, one at a time; no event loop may run in it."""
 
     exists: Final = True
 
@@ -92,9 +92,9 @@ class PostgresRegistry:
 
 
 async def _changed(session: Session, work: Callable[[Session], Awaitable[int]]) -> int:
-    """How many rows *work* changed, all or none; a change makes a new version.
+    """Do *work* in one transaction; how many rows it changed. A change makes a new version.
 
-    Alone in the region: a commit that asks who is listed is before or after it, whole (K22).
+    Alone in the region: a commit that asks who is listed comes wholly before or wholly after it (K22).
     """
     await session.run(BEGIN_ALONE)
     check_staying(await noted(session, MOVE), "the database of the region")
@@ -111,8 +111,8 @@ async def _version(session: Session) -> int:
 
 
 async def _entries(session: Session) -> tuple[int, dict[bytes, Entry]]:
-    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries: one object for all of one
-    version = await _version(session)  # first: what changes meanwhile is another version
+    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries: all routers of one share an object
+    version = await _version(session)  # read first: a change meanwhile has a newer version
     rows = await session.rows("SELECT device_ref, country, generation FROM ueip.registry")
     return version, {ref: known.setdefault((country, n), Entry(country, n)) for ref, country, n in rows}
 

@@ -1,10 +1,10 @@
-"""Deletes from a PostgreSQL store what is past its time: whole months, and of the oldest one record by record (O30).
+"""Deletes from a PostgreSQL store what is past its time: whole months, then the oldest one record by record (O30).
 
 Rule 1: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards.
-Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
+Rule 2: a sweep never goes further than a few days beyond the oldest record: a clock far ahead cannot cost more.
 Rule 3: the current month is emptied and not dropped: commits beside a sweep write into it.
-Rule 4: it ends where the records are young, but for those of a clock that was ahead, once somebody has found that
-        (`Store.accept_times`): behind them there may be older ones.
+Rule 4: a sweep ends where the records are young. Those of a clock that was ahead, once somebody has found that out
+        (`Store.accept_times`), do not end it: older ones may come after them.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,7 +25,7 @@ _OLDEST: Final = """
     SELECT r.received_at FROM ueip.record r JOIN ueip.router w ON w.id = r.router_id
     WHERE w.holds = '' ORDER BY r.id LIMIT 1"""
 _DROP: Final = "SELECT ueip.drop_partition($1)"
-# By number and not by time: where the records are young, none has to be looked at any more.
+# By number and not by time: once the records are young, no more have to be looked at.
 _NEXT: Final = f"""
     SELECT r.id, r.router_id, r.received_at, w.holds = '' FROM ueip.record r JOIN ueip.router w ON w.id = r.router_id
     WHERE r.id > $1 ORDER BY r.id LIMIT {PURGED_AT_ONCE}"""  # noqa: S608 - a number of ours
@@ -35,7 +35,7 @@ _DELETE: Final = """
 _LEFTOVERS: Final = (
     """DELETE FROM ueip.memory m WHERE m.router_id = ANY($1::bigint[])
         AND NOT EXISTS (SELECT FROM ueip.record r WHERE r.router_id = m.router_id)""",
-    # One that has joined stays findable: what it sends next is found under the same entries.
+    # A router that has joined stays findable: what it sends next is found by the same names.
     """WITH gone AS (
             DELETE FROM ueip.lookup l USING ueip.router w
             WHERE l.router_id = ANY($1::bigint[]) AND w.id = l.router_id AND w.state <> 'joined'
@@ -56,8 +56,8 @@ class Sweep:
     async def step(self, session: Session, now: int, check: Callable[[Session], Awaitable[None]], wrong: int) -> Purged:
         """Delete what is past its time among the next records, in one transaction.
 
-        What a reader is in the way of, a month to be dropped, is done with the next sweep. *check* refuses a store that
-        nothing may be written to. The times of records up to the number *wrong* say nothing of those after them.
+        A month that cannot be dropped because of a reader is left to the next sweep. *check* refuses a store that
+        nothing may be written to. The times of records up to the number *wrong* say nothing about those after them.
         """
         try:
             async with session.turn():

@@ -20,8 +20,8 @@ from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS, ledger_row, router_row, standing_of
 
 _LOCK: Final = 0x55454950  # "UEIP"
-# Every statement sees what was committed when it began, whatever the server's default is: what is read after the lock
-# was waited for must be as of then.
+# Every statement sees what was committed when it began, whatever the server's default is: what is read after waiting
+# for the lock must be as of then.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_BESIDE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
 """A transaction beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
@@ -31,7 +31,7 @@ BEGIN_ALONE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
 _LEFT_AT: Final = f"""
     (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
         AND l.entry::json->>'state' IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
-"""The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
+"""The number of the entry by which a router last left: a join gives no access to what was kept from before (K40)."""
 RECORDS: Final = f"""
     SELECT r.record_id, $1::bytea, (SELECT key_id FROM ueip.router WHERE device_ref = $1), r.event_time, r.received_at,
         l.entry::json->>'consent_id', r.consent_seq, r.policy_version, r.source_adapter, r.stripped, r.body
@@ -40,8 +40,8 @@ RECORDS: Final = f"""
         AND r.consent_seq > (SELECT {_LEFT_AT} FROM ueip.router WHERE device_ref = $1)
         AND r.event_time >= $2 AND r.received_at > $3
     ORDER BY r.event_time DESC, r.id DESC LIMIT $4"""  # noqa: S608 - words of ours
-"""What is asked of the router is in subqueries and not in a join: so the index gives the newest first, and the few that
-are wanted are all that is read."""
+"""Conditions on the router are in subqueries and not in a join: so the index gives the newest first, and only the few
+that are wanted are read."""
 ON_CELL: Final = f"""
     WITH newest AS (SELECT * FROM ueip.record ORDER BY id DESC LIMIT $1)
     SELECT r.record_id, router.device_ref, router.key_id, r.event_time, r.received_at,
@@ -99,8 +99,8 @@ _BURY: Final = "INSERT INTO ueip.tombstone SELECT unnest($1::bytea[]), $2 ON CON
 _LOOKUP: Final = """
     INSERT INTO ueip.lookup SELECT * FROM unnest($1::bytea[], $2::text[], $3::bigint[]) ON CONFLICT DO NOTHING
     RETURNING router_id"""
-# Only with a name that is new, or where none is noted: one that is told with every other report must not change the row
-# each time.
+# Only for a new name, or where none is noted: a name that comes with every other report must not change the row each
+# time.
 _NAMED: Final = """
     UPDATE ueip.router w SET names = n.names FROM unnest($1::bigint[], $2::bytea[], $3::boolean[]) AS n(id, names, new)
     WHERE w.id = n.id AND (n.new OR w.names IS NULL)"""
@@ -113,7 +113,7 @@ async def head_of(session: Session) -> Head:
 
 
 async def find_routers(session: Session, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
-    """The routers known by any of these pseudonyms (kind, ref); what was received up to *expired* counts no more."""
+    """The routers known by any of these pseudonyms (kind, ref); records received up to *expired* do not count."""
     own = [ref for kind, ref in refs if kind == "router"]
     named = [(ref, kind) for kind, ref in refs if kind != "router"]
     rows = await session.rows(_FIND, own, [ref for ref, _ in named], [kind for _, kind in named], expired)
@@ -124,7 +124,7 @@ async def find_routers(session: Session, refs: Sequence[tuple[str, bytes]], expi
 
 
 async def append(session: Session, entries: Sequence[LedgerEntry], texts: Sequence[str] | None = None) -> None:
-    """Append to the ledger; *texts* as they were written before, if they were."""
+    """Append to the ledger; *texts* are the entries as they were written before, if they were."""
     rows = map(ledger_row, entries, texts) if texts else map(ledger_row, entries)
     await session.do(_APPEND, *_columns([*rows]))
 
@@ -140,10 +140,10 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
 
 
 async def erase(session: Session, routers: Sequence[tuple[int, int]], now: int) -> int:
-    """Erase routers' records received up to a time each, keeping what they are known by when they come again.
+    """Erase routers' records received up to a time each; tombstones stay, to know the records by if they come again.
 
     What finds a router goes with its last record; what its next sample would be compared with goes at once. A note says
-    which tables' files have bytes of them left; `ueip store tidy` goes by it.
+    which tables' files still have bytes of them; `ueip store tidy` goes by it.
     """
     ids = [router_id for router_id, _ in routers]
     row = await session.row(_ERASE, ids, [until for _, until in routers], now)
@@ -160,7 +160,7 @@ async def forget(session: Session, router_ids: Sequence[int]) -> None:
 
 
 async def bury(session: Session, hashes: Sequence[bytes], now: int) -> None:
-    """Keep what ids are known by when they come again; in one order, as in `index`."""
+    """Write tombstones, by which records that come again are known; in one order, as in `index`."""
     if hashes:
         await session.do(_BURY, sorted(hashes), now)
 
@@ -168,7 +168,7 @@ async def bury(session: Session, hashes: Sequence[bytes], now: int) -> None:
 async def append_again(
     session: Session, found: Sequence[LedgerEntry], texts: Sequence[str], rules: ConsentRules, now: int
 ) -> int:
-    """Append entries of this very ledger that were written elsewhere, and do again what they did.
+    """Append entries of this very ledger that were written elsewhere, and repeat what they did.
 
     Returns:
         How many records were erased by them.
@@ -181,9 +181,9 @@ async def append_again(
 
 
 async def index(session: Session, rows: Sequence[tuple[bytes, str, int]], names: Mapping[int, bytes]) -> bool:
-    """Make routers findable by other names; *names* are what is noted of the names of each. Whether any was new.
+    """Make routers findable by other names; *names* holds a hash of the names of each. Whether any was new.
 
-    In one order, whoever writes: as with records (`postgres_once`), two would wait for each other.
+    Always in one order: otherwise two writers could wait for each other, as with records (`postgres_once`).
     """
     new = {row[0] for row in await session.rows(_LOOKUP, *_columns(sorted(rows)))}
     noted = [(router_id, named, router_id in new) for router_id, named in sorted(names.items())]

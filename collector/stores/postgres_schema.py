@@ -1,4 +1,4 @@
-"""What a PostgreSQL store says of itself: of which region it is, and by which version of the schema it was made.
+"""What a PostgreSQL store says about itself: its region, and the version of its schema.
 
 Rule 1: a store of a newer schema is refused, not guessed at.
 """
@@ -31,10 +31,10 @@ async def check_kind(session: Session, region: Region) -> None:
 
 
 def check_version(version: int) -> None:
-    """Refuse a store of another schema; asked now and then too, for another may bring it up to its own meanwhile.
+    """Refuse a store of another schema; also checked now and then, as a newer collector may migrate it meanwhile.
 
     Raises:
-        StoreUnusable: it is newer than this collector, or has to be brought up.
+        StoreUnusable: it is newer than this collector, or has to be migrated.
     """
     if version > SCHEMA_VERSION:
         raise StoreUnusable(

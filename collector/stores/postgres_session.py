@@ -1,7 +1,7 @@
-"""One connection to a region's database. The only module that imports the driver, beside `postgres_faults`.
+"""One connection to a region's database. Only this module and `postgres_faults` import the driver.
 
 Rule 1: one caller at a time; the others wait, in their order.
-Rule 2: a connection on which anything went wrong in a way that leaves its state in doubt is ended, not mended.
+Rule 2: a connection whose state is in doubt, after anything went wrong on it, is ended and not mended.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ _CLOSE_SECONDS: Final = 2.0
 SETTINGS: Final = {
     "application_name": "ueip",
     "timezone": "UTC",
-    # Every name of ours says its schema; nobody else's table is taken for one of them.
+    # Our statements name the schema each time, so that nobody else's table is taken for one of ours.
     "search_path": "pg_catalog",
     # A server may be set to answer before a commit is on its disk; what we acknowledge must be (D20).
     "synchronous_commit": "on",
     # A lock that a dead machine holds keeps its region waiting for no longer than these.
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "20s",
-    # How long a statement may take is ours to say: writing a month anew takes as long as it takes. So it is how long a
-    # connection may wait.
+    # How long a statement may take, and how long a connection may be idle, is for us to say: writing a month anew takes
+    # as long as it takes.
     "statement_timeout": "0",
     "idle_session_timeout": "0",
     "tcp_keepalives_idle": "10",
@@ -68,10 +68,10 @@ class Session:
     async def connect(
         cls, settings: PostgresSettings, region: Region, *, user: str | None = None, patient: bool = False
     ) -> "Session":
-        """A new connection; *user* is another role than that of the settings, *patient* one that may take its time.
+        """A new connection; *user* replaces that of the settings, and a *patient* one lets statements take their time.
 
         Raises:
-            StoreUnavailable: there is none to be had.
+            StoreUnavailable: it could not be made.
         """
         try:
             context = tls_context(settings)
@@ -91,7 +91,7 @@ class Session:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """The connection is the caller's inside. Troubles come out as ours, and leave no transaction open.
+        """Give the connection to the caller alone. Troubles come out as ours, and leave no transaction open.
 
         Raises:
             StoreUnavailable: what was asked was not done, or nobody can tell.
@@ -101,7 +101,7 @@ class Session:
                 async with asyncio.timeout(self._patience):
                     yield
             except TROUBLES as error:
-                # What was given up is still being asked of the server: whether it has begun a transaction shows later.
+                # The server may still be at what was given up: whether that has begun a transaction shows later.
                 await self._leave(in_doubt=isinstance(error, TimeoutError))
                 raise refused(error, self._region) from error
             except asyncio.CancelledError:
@@ -112,14 +112,14 @@ class Session:
                 raise
 
     async def _leave(self, *, in_doubt: bool = False) -> None:
-        """Leave the transaction that is open, if there is one, or may be; end the connection if that does not work."""
+        """Roll back the transaction that is or may be open, if any; end the connection if that does not work."""
         connection = self._connection
         if connection.is_closed() or not (in_doubt or connection.is_in_transaction()):
             return
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await connection.execute("ROLLBACK")
-        except BaseException:  # noqa: BLE001 - the first trouble is the one to tell
+        except BaseException:  # noqa: BLE001 - the first trouble is the one to report
             connection.terminate()
 
     async def run(self, sql: str) -> None:
@@ -144,7 +144,7 @@ class Session:
         await self._connection.copy_records_to_table(table, records=rows)
 
     async def try_copy(self, table: str, rows: Iterable[tuple[Any, ...]]) -> bool:
-        """As `copy`, into a table of the store; False, and nothing is written, if that would make a row not unique."""
+        """As `copy`, into a table of the store; False, with nothing written, if a row would not be unique."""
         await self.run("SAVEPOINT before_copy")
         try:
             await self._connection.copy_records_to_table(table, records=rows, schema_name="ueip")

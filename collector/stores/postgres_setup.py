@@ -1,6 +1,6 @@
 """Makes a database ready for a region's store, as its administrator: roles, schema, grants. See `ueip store init`.
 
-Rule 1: what is there is left as it is; run again, it brings an older schema up and repeats the grants.
+Rule 1: what is there is left as it is; run again, it migrates an older schema and repeats the grants.
 """
 
 from collections.abc import Iterator
@@ -46,10 +46,10 @@ async def prepare(settings: PostgresSettings, region: Region, admin: str) -> int
     """Make the database of *settings* ready, signed in as *admin*; the schema version it had, 0 for none.
 
     Raises:
-        StoreUnavailable: the server did not answer, or *admin* may not.
+        StoreUnavailable: the server did not answer, or does not let *admin* do this.
         StoreUnusable: it is another region's store, or one of a newer schema.
     """
-    # Patient: an older store has indexes to be made, which takes as long as there are records.
+    # Patient: an older store needs indexes, which take the longer to make the more records there are.
     session = await Session.connect(settings, region, user=admin, patient=True)
     try:
         async with session.turn():

@@ -1,10 +1,10 @@
-"""Takes the bytes of erased rows out of a database's files too (O28): the tables they lay in are written anew.
+"""Removes the bytes of erased rows from a database's files too (O28): the tables they were in are written anew.
 
 PostgreSQL only marks a deleted row; its bytes stay in the file, also after a plain VACUUM, and in the write-ahead log
-until that is cut off. What the server's operator keeps of that log, archives and standbys, is beyond this.
+until that is cut off. Copies of that log, in archives and standbys, are up to the server's operator.
 
 Rule 1: what is erased while this is under way is done the next time: it is noted apart from what is done now.
-Rule 2: the note of what is done now is let go of at the end, so that whoever breaks off does it again.
+Rule 2: the note of what is done now is removed only at the end, so that what breaks off is done again.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,16 +27,16 @@ _REMOVE: Final = "DELETE FROM ueip.note WHERE name = $1"
 TIDYING: Final = "tidying"
 """The note of the tables that are being written anew."""
 Beside = Callable[[Session, frozenset[str]], Awaitable[list[str]]]
-"""Writes anew what of these tables is no table of this database; which those were."""
+"""Writes anew those of these tables that are not in this database; which those were."""
 
 
 async def tidy(settings: PostgresSettings, region: Region, admin: str, beside: Beside | None = None) -> list[str]:
-    """Write anew what erasures have left bytes in, signed in as *admin*; which tables that were.
+    """Write anew the tables that erasures have left bytes in, signed in as *admin*; which those were.
 
-    Commits into such a table wait meanwhile, and their messages in the spool. *beside* has its turn first.
+    Commits to such a table wait meanwhile, their messages in the spool. *beside* has its turn first.
 
     Raises:
-        StoreUnavailable: the server did not answer, or *admin* may not.
+        StoreUnavailable: the server did not answer, or does not let *admin* do this.
         StoreUnusable: it is no store of the region.
     """
     session = await Session.connect(settings, region, user=admin, patient=True)
@@ -78,7 +78,7 @@ async def _write_anew(session: Session, erased_from: frozenset[str]) -> list[str
 
 
 async def _end(session: Session, begun: Erased) -> None:
-    """Let go of what was done; what was erased meanwhile is younger than all of that."""
+    """Remove the note of what was done; what was erased meanwhile is younger than all of that."""
     await session.run(BEGIN)
     erased = await noted_erased(session)
     await session.do(_REMOVE, TIDYING)
@@ -90,7 +90,7 @@ async def _end(session: Session, begun: Erased) -> None:
 
 
 async def _cut_log(session: Session) -> None:
-    """Let go of the write-ahead log, as far as this role may; a checkpoint comes by itself soon enough."""
+    """Cut off the write-ahead log, as far as this role may; a checkpoint comes by itself soon enough."""
     with suppress(StoreUnavailable):
         async with session.turn():
             await session.rows("SELECT pg_switch_wal()")

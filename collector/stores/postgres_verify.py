@@ -17,7 +17,7 @@ from collector.stores.verified import STRAYS, TWICE, Expected, Following, Span, 
 
 _PAGE: Final = 2000
 TAIL: Final = 256
-"""Entries looked at whenever a store is opened: some ten milliseconds."""
+"""Entries checked whenever a store is opened, which takes some ten milliseconds."""
 _ENTRIES: Final = """
     SELECT seq, device_ref, event_ref, hash, convert_to(entry, 'UTF8') FROM ueip.ledger WHERE seq > $1
     ORDER BY seq LIMIT 2000"""
@@ -41,7 +41,7 @@ SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 """Begins a look as of one moment."""
 # What the indexes of a month keep unique: an id at one time, here over all months, and the id of those that float.
 # One id at several times is several messages of a faulty router (K39). Their bodies do not tell them from one message
-# that is there twice: who gives every message the same id may say the same each time.
+# stored twice: a router that gives every message the same id may say the same each time.
 _TWICE: Final = """
     SELECT coalesce(sum(greatest(number - times, floating - months)), 0) FROM
         (SELECT count(*) AS number, count(DISTINCT event_time) AS times,
@@ -77,7 +77,7 @@ async def verify_ledger(session: Session, found: Verified, expected: Expected) -
 
 
 async def _pages(session: Session, sql: str, last: int) -> AsyncIterator[Any]:
-    """The rows of *sql*, which takes the last key and gives the next rows by key; the key is the first or last."""
+    """The rows of *sql*, which takes the last key and gives the next rows by key, their first or last column."""
     while rows := await session.rows(sql, last):
         for row in rows:
             yield row
@@ -85,7 +85,7 @@ async def _pages(session: Session, sql: str, last: int) -> AsyncIterator[Any]:
 
 
 async def _records(session: Session, found: Verified, expected: Expected) -> None:
-    """Every record was admitted by a consent that stands, or may be kept after it."""
+    """Check that every record was admitted by a consent that stands, or may be kept after it."""
     last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
     for first in range(0, last + 1, _PAGE):
         for row in await session.rows(_RECORDS, first, first + _PAGE):
@@ -94,7 +94,7 @@ async def _records(session: Session, found: Verified, expected: Expected) -> Non
 
 
 async def _leftovers(session: Session, found: Verified, expected: Expected) -> None:
-    """What finds a router, and what the next sample would be compared with, go with its records."""
+    """Check that what finds a router, and what its next sample is compared with, went with its records."""
     left = [state for state in LEFT if expected.erase_on_exit or state not in EXITS]
     for table in ("lookup", "memory"):
         sql = f"""SELECT count(*) FROM ueip.{table} t LEFT JOIN ueip.router w ON w.id = t.router_id
@@ -104,7 +104,7 @@ async def _leftovers(session: Session, found: Verified, expected: Expected) -> N
 
 
 async def check_tail(session: Session, region: Region) -> None:
-    """Look at the newest entries and at the standings made from them, as is done whenever a store is opened.
+    """Check the newest entries and the standings made from them; done whenever a store is opened.
 
     Raises:
         StoreUnusable: they are not as the collector left them.

@@ -2,7 +2,7 @@
 
 Rule 1: repairing is exact: the same entries under the same numbers and hashes, up to the very head that was kept.
 Rule 2: accepting is a loss that somebody answers for with a reason. It never opens the gate for a router that is known
-        to have left: whatever of that the witness still tells goes into the ledger first.
+        to have left: whatever the witness still tells of that goes into the ledger first.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from collector.stores.witnessing import NOTE
 
 _AT_A_TIME: Final = 1000
 _ACTION: Final = {State.VOID: Action.VOID, State.CLOSED: Action.CANCEL}
-"""The act that leads to a state again; to all others an exit does."""
+"""The act that leads back to a state; for all others it is an exit."""
 
 
 class Repaired(Sealed, frozen=True):
@@ -47,7 +47,7 @@ def witness_faults(witness: Witness) -> tuple[list[str], tuple[Head, ...]]:
 
 
 async def repair(store: Store, witness: Witness) -> Repaired:
-    """Put back what *store*, open and without its guard, has lost against *witness*.
+    """Put back what *store*, open and without its guard, has lost compared with *witness*.
 
     Raises:
         StoreUnusable: the witness does not reach back to the store's end, or tells of another ledger; says which.
@@ -76,7 +76,7 @@ def _kept(witness: Witness) -> Kept:
 
 
 async def _check_older(store: Store, kept: Kept, witness: Witness) -> None:
-    """Whether the store's ledger is an earlier state of the one that the witness tells of."""
+    """Refuse a store whose ledger is not an earlier state of the one that the witness tells of."""
     head = await store.head()
     if head.seq < kept.after.seq:
         raise StoreUnusable(
@@ -99,8 +99,8 @@ async def _check_older(store: Store, kept: Kept, witness: Witness) -> None:
 async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Repaired:
     """Take the ledger of *store*, open and without its guard, for the right one from here on.
 
-    The witness is begun anew from it; the old one is kept beside it under another name, as evidence. Times that a clock
-    which was ahead has left in the store are not held against the clock any more.
+    The witness is begun anew from it; the old one is kept beside it under another name, as evidence. Times left in the
+    store by a clock that was ahead no longer count against the clock.
     """
     acts = [act for lost in await _lost(store, witness) for act in await _again(store, lost, now)]
     erased = 0
@@ -116,14 +116,14 @@ async def accept(store: Store, witness: Witness, *, reason: str, now: int) -> Re
 
 
 class _Lost(NamedTuple):
-    """What the ledger has not of one router: the last entry, and whether the router has left by one of them."""
+    """What the ledger lacks of one router: the last such entry, and whether the router left by any of them."""
 
     last: LedgerEntry
     has_left: bool
 
 
 async def _lost(store: Store, witness: Witness) -> list[_Lost]:
-    """Of each router that the witness has entries of which the ledger has not."""
+    """What is lost of each router that the witness has entries of that the ledger lacks."""
     found: dict[str, _Lost] = {}
     for texts in _by_thousands(_readable(witness)):
         first = end_of(texts[0]).seq
@@ -138,7 +138,7 @@ async def _lost(store: Store, witness: Witness) -> list[_Lost]:
 
 
 def _readable(witness: Witness) -> Iterator[str]:
-    """What can still be read of it; when it is lost, nothing."""
+    """What can still be read of it; nothing if it is lost."""
     try:
         yield from witness.entries()
     except OSError:
@@ -146,10 +146,10 @@ def _readable(witness: Witness) -> Iterator[str]:
 
 
 async def _again(store: Store, lost: _Lost, now: int) -> list[ConsentEvent]:
-    """The acts that bring a router to where what was lost left it: holds first, for they keep what others would erase.
+    """The acts that bring a router back to where the lost entries left it: holds first, as they keep what others erase.
 
-    A join is not done again: it has to come from its owner. Who has left and joined again since is where they were
-    before both, without the records of then.
+    A join is not repeated: it has to come from the owner. A router that has left and joined again since is where it was
+    before both, without the records from before.
     """
     entry, has_left = lost
     identity = Identity(bytes.fromhex(entry.device_ref), entry.key_id)
@@ -162,7 +162,7 @@ async def _again(store: Store, lost: _Lost, now: int) -> list[ConsentEvent]:
     if erases and known:
         again.append(msgspec.structs.replace(event, action=Action.ERASE))
     if own is State.EXITED_RESTRICTED or (own is State.RESTRICTED and not known):
-        # One that is unknown has nothing to restrict yet, and must not join by its flag.
+        # A router that is unknown has nothing to restrict yet, and must not join by its flag.
         again += [event, restrict]
     elif own is State.RESTRICTED:
         again.append(restrict)

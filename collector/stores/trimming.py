@@ -10,7 +10,7 @@ from collector.model import Record
 
 
 def without_events_before(record: Record, effective_at: int) -> Record:
-    """The record without the events that happened before the join (D8); a message may list older ones than itself."""
+    """The record without the events that happened before the join (D8); a message may list events older than itself."""
     body: dict[str, Any] = orjson.loads(record.body)
     kept = [event for event in body.get("events", ()) if _milliseconds(event["time"]) >= effective_at // 1000 * 1000]
     body.pop("events", None)

@@ -1,4 +1,4 @@
-"""What is found when a store is held against its own ledger, whatever its engine.
+"""What is found when a store is checked against its own ledger, whatever its engine.
 
 Rule 1: a finding names numbers of entries and counts; never a pseudonym.
 """
@@ -21,7 +21,7 @@ TWICE: Final = "{} records are stored twice"
 
 
 class Expected(NamedTuple):
-    """What a ledger is held against: heads that were kept elsewhere, and whether an exit erases."""
+    """What a ledger is checked against: heads that were kept elsewhere, and whether an exit erases."""
 
     heads: tuple[Head, ...] = ()
     erase_on_exit: bool = True
@@ -67,7 +67,7 @@ class Verified(msgspec.Struct):
         """Look at records under one consent of the router in *row*; *acts* hold its entries from that consent on."""
         self.records += span.number
         standing = _standing(row)
-        # One that cannot be read was told already.
+        # A standing that cannot be read was reported already.
         fault = standing and _record_fault(standing, consent_seq, span, acts, expected)
         if standing and fault:
             self.fault(f"{span.number} records of the router of entry {standing.seq} {fault}")
@@ -91,7 +91,7 @@ class Following:
         self._found.entries += 1
 
     def end(self) -> None:
-        """There are no more."""
+        """Take it that there are no more entries."""
         self._found.head = head = self._chain.head
         for seq in sorted(self._wanted):
             told = f"entry {seq} is missing, which was the head kept elsewhere; the ledger ends at {head.seq}"
@@ -106,7 +106,7 @@ def _standing(row: Sequence[Any] | None) -> Standing | None:
 
 
 def standing_fault(row: Sequence[Any] | None, last: Sequence[Any] | None) -> str | None:
-    """Whether a router stands as the ledger's last entry about it says."""
+    """How a router's standing differs from the ledger's last entry about it; None if it does not."""
     if last is None:
         return "a router has a standing and no entry in the ledger"
     try:
@@ -127,7 +127,7 @@ def _record_fault(
     try:
         acts = [decode_entry(row[0]) for row in rows]
     except Damaged:
-        return None  # told already, with the chain
+        return None  # reported already, with the chain
     if not acts or acts[0].seq != consent_seq or acts[0].state is not State.JOINED:
         return f"name entry {consent_seq} as their consent, which is none of that router"
     for act in acts[1:]:

@@ -24,7 +24,7 @@ from collector.model import Region, Sealed
 from collector.stores.links import Link, last_link, read_link
 
 _WINDOW: Final = 1 << 16
-"""Bytes of the end that are looked at first; entries are below two thousand."""
+"""Bytes at the end that are looked at first; an entry has fewer than two thousand."""
 
 
 class WitnessFault(Exception):
@@ -90,10 +90,10 @@ class Witness:
         """Add those of *entries*, given in order, that it does not hold; they are on the disk on return.
 
         Returns:
-            The head it has then, which may be beyond these.
+            Its head afterwards, which may be beyond these.
 
         Raises:
-            WitnessFault: they are not of the chain that it holds.
+            WitnessFault: they do not belong to the chain that it holds.
             OSError: they could not be written; a later call puts that right.
         """
         with self._locked() as file:
@@ -128,7 +128,7 @@ class Witness:
                     yield line.decode().rstrip("\n")
 
     def breaks_off(self) -> int | None:
-        """Number of the last entry before the first that does not follow, in the midst of the file; None if whole.
+        """Number of the last entry before the first that does not follow, in mid-file; None if the file is whole.
 
         Raises:
             WitnessFault, OSError: as `read`.
@@ -146,7 +146,7 @@ class Witness:
         return None
 
     def forget(self, before: int) -> None:
-        """Leave out the entries received before that time, in milliseconds, at the beginning of the file."""
+        """Remove entries received before that time, in milliseconds, from the beginning of the file."""
         with self._locked() as file:
             start = self._start(file)
             line = file.readline()
@@ -191,7 +191,7 @@ class Witness:
 
     @contextmanager
     def _locked(self) -> Iterator[IO[bytes]]:
-        """The file, ours alone; also when somebody has just put a new one in its place."""
+        """The file, locked for us alone, even if somebody has just put a new one in its place."""
         while True:
             with self.path.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""Brings the witness of a ledger up to it.
+"""Keeps the witness of a ledger up to date.
 
 Rule 1: what a commit appended is copied to the witness within a second or so, apart from commits: a witness whose disk
-        fails or hangs is told and keeps nothing waiting.
+        fails or hangs is reported and keeps nothing waiting.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Witnessing:
         self.path = witness.path
         self.state = WitnessState()
         self.is_doubtful = False
-        """Whether what is in the file turned out not to be what was copied there: hold the ledger against it."""
+        """Whether the file turned out not to hold what was copied to it: the ledger must be checked against it."""
         self._witness = witness
         self._region = region
         self._keep = keep_days * _DAY_SECONDS
@@ -79,7 +79,7 @@ class Witnessing:
             raise StoreUnusable(f"{self.path}: cannot be read: {error}", Cause.BAD_WITNESS) from error
 
     async def begin(self, store: Store) -> None:
-        """There is no witness: make one for a store that never had one.
+        """Make a witness, as there is none, for a store that never had one.
 
         Raises:
             StoreUnusable: it had one.
@@ -99,7 +99,7 @@ class Witnessing:
             await self._note(store)
 
     def checked(self, ledger: int, kept: int) -> None:
-        """The ledger goes on from the witness; the numbers of the last entry of either."""
+        """Take it that the ledger continues the witness; the numbers are those of their last entries."""
         self.state.ledger, self.state.kept = ledger, kept
         self.is_doubtful = False
 
@@ -109,17 +109,17 @@ class Witnessing:
         self.know(standings)
 
     def know(self, standings: Iterable[Standing]) -> None:
-        """The ledger has come as far as these."""
+        """Take it that the ledger reaches as far as these."""
         self.state.ledger = max([self.state.ledger, *(standing.seq for standing in standings)])
 
     def go_on(self, store: Store) -> None:
-        """Copy what is missing, if anything is, unless that is being done."""
+        """Copy what is missing, if anything is, unless that is under way."""
         behind = self.state.kept < self.state.ledger or self.state.failed is not None
         if behind and (self._copying is None or self._copying.done()):
             self._copying = asyncio.create_task(self._copy(store), name=f"witness-{self._region}")
 
     def let_go(self) -> None:
-        """The store is closed: what the copying under way would ask it for, nobody answers any more."""
+        """Stop the copying under way: the store is closed and answers no more questions."""
         if self._copying is not None:
             self._copying.cancel()
 
@@ -131,7 +131,7 @@ class Witnessing:
             await asyncio.wait([asyncio.create_task(self._copy(store))], timeout=_CLOSING_SECONDS)
 
     def stop(self) -> None:
-        """Nothing is asked of the witness any more."""
+        """End the thread; nothing is asked of the witness any more."""
         self._worker.stop()
 
     async def _note(self, store: Store) -> None:
@@ -153,9 +153,9 @@ class Witnessing:
         except OSError as error:
             self._failed(error)
         except WitnessFault:
-            self.is_doubtful = True  # the next look holds the ledger against what is there
+            self.is_doubtful = True  # the next look checks the ledger against what is there
         except StoreUnavailable:
-            pass  # told by whoever asks it next
+            pass  # reported by whoever asks the store next
         finally:
             self.state.since = None
 
@@ -168,7 +168,7 @@ class Witnessing:
             return Head()
 
     def _prune(self) -> None:
-        """Forget what is older than the oldest backup, a tenth later than could be: it means writing the file anew."""
+        """Forget what is older than the oldest backup; a tenth late, so as to write the file anew less often."""
         if time.monotonic() - self._pruned < _DAY_SECONDS:
             return
         self._pruned = time.monotonic()
