@@ -1,11 +1,11 @@
-"""A region's store for large fleets: its records in ClickHouse, its ledger and all that decides in PostgreSQL.
+"""A region's store for large fleets: records in ClickHouse, the ledger and all that decisions depend on in PostgreSQL.
 
 ClickHouse has no transaction that could hold an entry of the ledger and a record together. So:
 
-Rule 1: an act is durable in the ledger first, and from then on nobody is told what it ended; what is stored of it is
-        erased after that, and again, until nothing is left (`clickhouse_purge`).
-Rule 2: records are written while a transaction of the ledger's database is open that let them in and that keeps exits
-        waiting (K03). Where that transaction is lost meanwhile, and exits no longer wait, the commit has failed: it is
+Rule 1: an act is durable in the ledger first, and from then on nobody can read what it ended; the records concerned are
+        erased after that, again and again until none is left (`clickhouse_purge`).
+Rule 2: records are written while the transaction of the ledger's database that let them in is open and keeps exits
+        waiting (K03). If that transaction is lost meanwhile, and exits no longer wait, the commit has failed: it is
         made again, and what it may have written is found by the exit that overtook it, which looks twice.
 """
 
@@ -38,7 +38,7 @@ from collector.stores.retention import Purged, expired_until
 from collector.stores.rows import PURGING, decode_entry
 
 _ROUNDS: Final = 8
-"""Two are needed, four where commits beside each other get in each other's way."""
+"""Two are needed, or four if commits beside each other get in each other's way."""
 
 
 class ClickHouseStore(PostgresStore):
@@ -146,7 +146,7 @@ class ClickHouseStore(PostgresStore):
         return Table(self._records)
 
     async def _rounds(self, session: Session, entries: Sequence[Entry]) -> Committed:
-        """Round by round: what the ledger has to say, and once that is durable what it lets in."""
+        """Commit in rounds: first what goes into the ledger, and once that is durable the records that it lets in."""
         total, left = Committed(0, Counter(), Counter(), 0, [], Counter()), Left(entries)
         alone = self._was_alone or any(isinstance(entry, ConsentEvent) for entry in entries)
         self._was_alone = False
@@ -162,11 +162,11 @@ class ClickHouseStore(PostgresStore):
         else:
             raise StoreUnavailable(f"the store of {self.region}: the ledger changed again and again", Cause.LOCKED)
         if not any(isinstance(entry, Record) for entry in entries):
-            await self._table.ping()  # a store is back with the first commit it takes: also one of nothing but acts
+            await self._table.ping()  # a store that takes a commit counts as back, even if the commit has only acts
         return total
 
     async def _round(self, session: Session, left: Left, *, alone: bool) -> "_Round | None":
-        """One transaction; None, and nothing was written, if it has to be done alone."""
+        """One transaction; None, with nothing written, if it has to be done alone."""
         await session.run(BEGIN_ALONE if alone else BEGIN_BESIDE)
         begun = await self._begin(session, refs_of(left.entries))
         work = Step(session, self._table, self._terms, self._known, begun, now=now_ms())
@@ -231,7 +231,7 @@ class ClickHouseStore(PostgresStore):
         return await self._receipts.newest(session, self._table, wrong)
 
     async def _keep_house(self, session: Session) -> None:
-        """Let go of tombstones that nothing can ask for any more."""
+        """Delete tombstones that nothing can ask for any more."""
         async with session.turn():
             await self._forget(session, now_ms())
 

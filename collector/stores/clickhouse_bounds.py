@@ -1,4 +1,4 @@
-"""What acts erase or hide of the records in ClickHouse, as conditions of a statement."""
+"""Which records in ClickHouse acts erase or hide, as conditions of a statement."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -7,11 +7,11 @@ from collector.consent.acts import EVERYTHING
 from collector.stores.clickhouse_text import listed, octets
 
 BOUNDS: Final = 200
-"""What so many acts erase is in one statement."""
+"""How many acts one statement covers."""
 
 
 class Bound(NamedTuple):
-    """What of one router an act erases or hides: records admitted before an entry, received up to a time."""
+    """The records of one router that an act erases or hides: admitted before an entry, received up to a time."""
 
     device_ref: bytes
     before: int
@@ -30,5 +30,5 @@ def any_of(bounds: Iterable[Bound]) -> str:
 
 
 def all_but(bounds: Sequence[Bound]) -> str:
-    """What is kept of the routers of these, as a condition."""
+    """What these leave of their routers' records, as a condition."""
     return f"device_ref IN {listed(bound.device_ref for bound in bounds)} AND NOT ({any_of(bounds)})"

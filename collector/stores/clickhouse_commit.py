@@ -1,5 +1,5 @@
-"""One step of a commit to a store whose records are in ClickHouse: what is asked and written in one transaction of the
-ledger's database, and beside it.
+"""One step of a commit to a store whose records are in ClickHouse: what is read and written in one transaction of the
+ledger's database, and in ClickHouse meanwhile.
 
 Rule 1: a transaction either writes the ledger or lets records in, not both: records are written while the transaction
         that let them in is open and the consent behind them is durable.
@@ -39,24 +39,24 @@ class Kept(NamedTuple):
 
     new: list[Insert]
     joined: list[Insert]
-    """Parts that found their record."""
+    """Parts that found their record and make none of their own."""
 
 
 class Early(NamedTuple):
-    """A record that an act of its own commit has followed."""
+    """A record that was followed by an act of its router in the same commit."""
 
     insert: Insert
     """As it was let in: under the standing before the act, which is not the last one."""
     seq: int
-    """The number of the entry that was the last of its router once the commit had written the ledger."""
+    """The number of its router's last entry once the commit had written to the ledger."""
 
 
 class Left(NamedTuple):
-    """What of a commit is still to be done, in this order; those let in early are among the entries."""
+    """What is still to be done of a commit, in this order; records let in early are among the entries."""
 
     entries: Sequence[Entry]
     early: Mapping[int, Early] = MappingProxyType({})
-    """By the place among the entries."""
+    """By their place among the entries."""
     appends: Sequence[LedgerEntry] = ()
     """What the commit has written to the ledger."""
 
@@ -69,15 +69,15 @@ class Step(Transaction):
     ) -> None:
         super().__init__(session, terms, known, begun, now=now)
         self.trouble: StoreUnavailable | None = None
-        """Why the records could not be asked what an act erases; told once the ledger has the act."""
+        """Why ClickHouse could not be asked what an act erases; raised once the ledger has the act."""
         self.named: list[Insert] = []
-        """Those whose names were written, as far as they were not known."""
+        """New records; the names of their routers were written where they were lacking."""
         self._table = table
         self._there: set[bytes] = set()
         self._appended: Sequence[LedgerEntry] = ()
 
     async def plan_of(self, left: Left) -> Plan:
-        """As `Transaction.plan`; what was let in early stays let in as it was, unless its router's acts go on."""
+        """As `Transaction.plan`; what was let in early stays let in, unless its router has had further acts."""
         records = [entry for entry in left.entries if isinstance(entry, Record)]
         self._appended = left.appends
         if records:
@@ -89,7 +89,7 @@ class Step(Transaction):
         still = await self._still_let_in(left.early)
         plan = await self.plan([entry for place, entry in enumerate(left.entries) if place not in still])
         places = {record.record_id: place for place, record in reversed([*enumerate(records)])}
-        # Of one that came twice the first counts, and what was let in early came before the act.
+        # Of a record that came twice the first counts, and what was let in early came before the act.
         plan.inserts = sorted([*still.values(), *plan.inserts], key=lambda one: places[one.record.record_id])
         return plan
 
@@ -106,7 +106,7 @@ class Step(Transaction):
         return {place: one for place, one in mine.items() if not listed.isdisjoint(_refs(one.record))}
 
     def left_of(self, plan: Plan) -> Left | None:
-        """What is to be done of *plan* once the ledger has its part."""
+        """What is left to do of *plan* once the ledger has its part; None if nothing is."""
         last = {ref: row.standing.seq for ref, row in self._begun.rows.items()}
         last.update((after.device_ref, after.seq) for after in (entry.standing() for entry in plan.appends))
         early = {
@@ -118,11 +118,11 @@ class Step(Transaction):
         return Left([one.record for one in plan.inserts], early, appends) if plan.inserts else None
 
     def has_to_be_alone(self, plan: Plan) -> bool:
-        """Whether others must not be at work meanwhile: as in PostgreSQL alone, but for months."""
+        """Whether no other commit may run meanwhile: as in PostgreSQL alone, except that months do not matter."""
         return bool(plan.appends or plan.erase or plan.bury) or needs_gathering(plan.inserts)
 
     async def write_ledger(self, plan: Plan) -> Committed | None:
-        """Write what the plan says of consents, and the new names of routers; None if there is nothing of it."""
+        """Write what the plan says about consents, and the new names of routers; None if there is neither."""
         changed = await self._append(plan)
         erased = await self._bury(plan)
         self.named = [one for one in once(plan.inserts) if one.record.record_id not in self._there]
@@ -133,10 +133,10 @@ class Step(Transaction):
         return Committed(0, plan.dropped, plan.results, erased, told, Counter(), plan.decided, plan.numbers)
 
     async def _bury(self, plan: Plan) -> int:
-        """Bury what is going to be deleted once the ledger has it; how many records that are."""
+        """Bury the records that will be deleted once the ledger has the acts; how many they are."""
         await forget(self._session, [self._ids[ref] for ref in parted(plan.appends)])
         number = await self._bury_stored(plan)
-        # After those that are counted: one that was delivered again may be taken back here, and stored as well.
+        # After the counted ones, as a record that was delivered again may be both taken back here and stored.
         await bury(self._session, [tombstone(record_id) for record_id in plan.bury], self._now)
         return number
 
@@ -149,13 +149,13 @@ class Step(Transaction):
         try:
             return await bury_doomed(self._session, self._table, bounds, self._ids, self._now)
         except StoreUnavailable as error:
-            # Of ClickHouse: the owner's act does not wait for it. What is there is found and buried by the purge.
+            # ClickHouse is in trouble: the owner's act does not wait. The purge finds and buries what is there.
             self.trouble = error
             await unname(self._session, bounds, self._ids, set())
             return 0
 
     async def keep(self, plan: Plan) -> Kept:
-        """Write the plan's records; of a duplicate nothing is written (D7)."""
+        """Write the plan's records; nothing is written of a duplicate (D7)."""
         inserts, joined, rows = plan.inserts, list[Insert](), list[Sequence[object]]()
         if needs_gathering(inserts):
             begun = await self._begun_samples(inserts)
@@ -177,9 +177,9 @@ class Step(Transaction):
         return await self._table.rows_of([(ref, record_id) for record_id, ref in parts.items()])
 
     async def _gathered(self, inserts: list[Insert], begun: dict[bytes, Stored]) -> Gathered:
-        """As `postgres_gathering.gathered`, of bodies that are in ClickHouse.
+        """As `postgres_gathering.gathered`, with the bodies in ClickHouse.
 
-        What is remembered is written when the records are: made again, it comes to the same.
+        What is remembered becomes durable after the records are written: a commit that is made again gives the same.
         """
         refs = {
             self._ids[i.standing.device_ref]: i.standing.device_ref for i in inserts if i.record.counters is not None
@@ -198,9 +198,9 @@ class Step(Transaction):
 async def bury_doomed(
     session: Session, table: Table, bounds: Sequence[Bound], ids: Mapping[bytes, int], now: int
 ) -> int:
-    """Bury the records that acts erase, and let go of what finds a router with the last of them; how many there were.
+    """Bury the records that acts erase, and forget what finds a router if none is left of it; how many were buried.
 
-    Those that an earlier act has buried, and that wait to be deleted, are not told again.
+    Those that an earlier act has buried, and that wait to be deleted, are not counted again.
     """
     number, kept = 0, set[bytes]()
     for part in some(bounds, BOUNDS):
@@ -214,7 +214,7 @@ async def bury_doomed(
 
 
 async def unname(session: Session, bounds: Sequence[Bound], ids: Mapping[bytes, int], kept: AbstractSet[bytes]) -> None:
-    """Let go of what finds routers, but for those of which records are *kept*, and of what is remembered of all."""
+    """Forget what finds the routers, except those with records *kept*, and what is remembered of all of them."""
     routers = [ids[bound.device_ref] for bound in bounds]
     await forget(session, routers)
     await session.do(_BURIED, routers)

@@ -1,9 +1,9 @@
 """A store with records in ClickHouse as one end of a move: the records here, all else in the ledger's database.
 
-Rule 1: a source is read once no write can arrive any more that was let in before the store was marked, and once what
-        the ledger has ended is erased: what a late write or a restored backup brought back goes nowhere.
-Rule 2: of a page that was written, and not noted because the process died, each row takes its own place when it is
-        written again: number and version of a row follow from how many went before it.
+Rule 1: a source is read only when no write let in before the store was marked can arrive any more, and when what the
+        ledger has ended is erased: what a late write or a restored backup brought back is not moved.
+Rule 2: if a page was written but not noted, because the process died, each row replaces itself when it is written
+        again: number and version of a row follow from how many went before it.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from collector.stores.rows import ROUTER_COLUMNS, Damaged, standing_of
 from collector.stores.staying import MOVE
 
 _PAGES: Final = 10
-"""Pages that are read at a time: each reading looks at the numbers of all records."""
+"""Pages that are read at a time, as each reading looks at the numbers of all records."""
 _AT_ONCE: Final = 20_000
-"""Rows of one insert: each makes a part of the table."""
+"""Rows of one insert; each insert makes a part of the table."""
 _CONDITIONS: Final = 100
 _HERE: Final = {name: place for place, name in enumerate(COLUMNS)}
 _OVER: Final = {name: place for place, name in enumerate(Table.RECORDS.columns)}
@@ -46,7 +46,7 @@ _NUMBERS: Final = "SELECT setval('ueip.record_numbers', greatest(last_value, $1)
 
 
 class ClickHouseEnd(PostgresEnd):
-    """As `End`. Signs in to ClickHouse as the collector does: that may write, read and delete, and need no more."""
+    """As `End`. Signs in to ClickHouse as the collector does, whose rights to write, read and delete are enough."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class ClickHouseEnd(PostgresEnd):
         admin: str,
         dialled: Dial = dial,
     ) -> None:
-        """*admin* is who signs in to the ledger's database, as in `PostgresEnd`."""
+        """*admin* is the user to sign in to the ledger's database as; see `PostgresEnd`."""
         super().__init__(ledger, region, key_ids, rules, admin)
         self.place = f"the databases of {region}"
         self.at_once = _AT_ONCE
@@ -68,7 +68,7 @@ class ClickHouseEnd(PostgresEnd):
         self._marked = time.monotonic()
         self._is_carried_out = False
         self._ahead: list[Sequence[Any]] = []
-        """Rows that were read already, and behind which key."""
+        """Rows that were read ahead."""
         self._ahead_of: Row = ()
 
     async def open(self) -> None:
@@ -123,10 +123,10 @@ class ClickHouseEnd(PostgresEnd):
         return Page([to_move(row) for row in going], _key(rows[-1]))
 
     async def fitting(self, table: Table, rows: Sequence[Row], before: Progress) -> Sequence[Row]:
-        """As `End.fitting`: of an id the first one.
+        """As `End.fitting`: the first row of each id.
 
-        What a page wrote before the process died is not among those there: it is numbered above *before*, and
-        written again.
+        Rows that a page wrote before the process died do not count as there: they are numbered above *before*, and
+        are written again.
         """
         if table is not Table.RECORDS:
             return rows
@@ -161,7 +161,7 @@ class ClickHouseEnd(PostgresEnd):
         return await self._table.number_of(known.device_ref, known.record_id)
 
     async def settle(self) -> None:
-        """As `End.settle`: commits go on counting from here, and nothing that the ledger has ended came over."""
+        """As `End.settle`: commits count on from here; note that nothing the ledger has ended came over."""
         await super().settle()
         (last, _), head = await self._table.last(0), await self.head()
         session = self._open
@@ -178,7 +178,7 @@ class ClickHouseEnd(PostgresEnd):
             self._is_carried_out = True
 
     async def _next(self, after: Row) -> Sequence[Sequence[Any]]:
-        """The next page of rows behind a key, from what was read ahead if that goes on there."""
+        """The next page of rows after a key, from what was read ahead if that begins there."""
         if self._ahead_of != after or not self._ahead:
             number, record_id = after or (0, b"")
             self._ahead = [*await self._table.stored_after(number, record_id, move_rows.PAGE * _PAGES)]
@@ -187,10 +187,10 @@ class ClickHouseEnd(PostgresEnd):
         return page
 
     async def _routers(self, refs: Iterable[bytes]) -> dict[bytes, Standing]:
-        """What the ledger says of routers.
+        """What the ledger says about routers.
 
         Raises:
-            Damaged: it knows one of them not.
+            Damaged: it does not know one of them.
         """
         wanted = set(refs)
         found = {row[0]: standing_of(row) for row in await self._rows(_ROUTERS, list(wanted))}
@@ -200,14 +200,14 @@ class ClickHouseEnd(PostgresEnd):
 
 
 def goes_over(router: Standing, received_at: int, kept: Kept | None) -> bool:
-    """Whether a record of a router goes over; in `move_rows` it is a statement."""
+    """Whether a record of a router goes over; `move_rows` says the same in SQL."""
     if kept is None or router.holds:
         return True
     return router.state.value not in kept.left and received_at > max(kept.until, router.erased_until)
 
 
 def _conditions(routers: Iterable[Standing], kept: Kept) -> Iterator[str]:
-    """As `goes_over`: what goes over of these routers, as conditions no two of which cover the same record."""
+    """What goes over of these routers, as `goes_over` says: conditions no two of which cover the same record."""
     held, rest = [], list[Standing]()
     for router in routers:
         if router.holds:
@@ -233,7 +233,7 @@ def to_move(row: Sequence[Any]) -> Row:
 
 
 def moved(number: int, row: Row) -> tuple[Any, ...]:
-    """What came over as a row of `COLUMNS`."""
+    """A row that came over, as one of `COLUMNS`."""
     of = dict(zip(_OVER, row, strict=True))
     more = {"version": -of["received_at"], "number": number, "stripped": of["stripped"] or ""}
     return tuple({**of, **more}[name] for name in COLUMNS)

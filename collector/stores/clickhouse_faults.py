@@ -1,6 +1,6 @@
 """What ClickHouse's troubles mean: each has one cause, in the words that operators read.
 
-Rule 1: nothing of the server's own words is passed on: they may name hosts, users and values.
+Rule 1: none of the server's own words are passed on: they may name hosts, users and values.
 """
 
 from typing import Final
@@ -44,7 +44,7 @@ def refused(error: BaseException, region: Region) -> StoreUnavailable:
 
 
 def _told(error: BaseException) -> str:
-    """What can be said of it without saying where, to whom, or of what."""
+    """What can be said of an error without naming hosts, users or values."""
     if isinstance(error, Damaged):
         return str(error)
     if (code := _code(error)) is not None:

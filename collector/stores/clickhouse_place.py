@@ -19,7 +19,7 @@ from collector.stores.verified import Expected, Verified
 
 
 class ClickHousePlace(PostgresPlace):
-    """As `Place`; no loop may run in the thread that asks."""
+    """As `Place`; no event loop may run in the calling thread."""
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 """Erases from ClickHouse what the ledger has ended: the entries of the ledger are the list of what is to be done.
 
-Rule 1: what an entry erases is looked for at once, deleted, and counted until nothing is found. It is looked for again
-        once any write that was let in before the entry has ended, and only then is it done.
-Rule 2: how far the ledger was carried out is a note in the ledger's database: another process, or a later one, goes on
-        from there.
+Rule 1: what an entry erases is looked for at once, and deleted until nothing is found. It is looked for again once
+        every write that was let in before the entry has ended; only then is the entry carried out.
+Rule 2: a note in the ledger's database says how far the ledger was carried out: another process, or a later one, goes
+        on from there.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -21,13 +21,13 @@ from collector.stores.postgres_session import Session
 from collector.stores.rows import decode_entry, of_a_note, tombstone
 
 LONGEST_WRITE: Final = 45.0
-"""Seconds after which a write that was let in has ended: three times what one may take, here and on the server."""
+"""Seconds after which any write that was let in has ended: three times what one may take, here and on the server."""
 MONTH: Final = "records_"
-"""Before a month (yyyymm) in the ledger's note of what was erased from."""
+"""Stands before a month (yyyymm) in the ledger database's note of what was erased from."""
 PURGED: Final = "purged"
 """The note of the last entry of the ledger up to which everything was erased from the records."""
 _WORTH_A_NOTE: Final = 10_000
-"""Entries that erase nothing: whoever opens the store reads no more of them than these."""
+"""So many entries that erase nothing are worth a note: opening a store reads no more of them than these."""
 _SINCE: Final = """
     SELECT entry FROM ueip.ledger WHERE seq > coalesce((SELECT value::bigint FROM ueip.note WHERE name = $1), 0)
         AND entry::json->>'action' <> 'join' ORDER BY seq"""
@@ -61,12 +61,12 @@ class Purges:
 
     @property
     def oldest(self) -> int | None:
-        """When the oldest act was received that is not carried out."""
+        """When the oldest act that is not carried out yet was received."""
         return min((one.received_at for one in self._pending.values()), default=None)
 
     @property
     def done(self) -> int | None:
-        """The last entry up to which all is done, if that is worth a note."""
+        """The entry up to which all is done, if that is worth a note."""
         last = min(self._pending, default=self._head + 1) - 1
         return last if last >= self._noted + (1 if self._carried_out else _WORTH_A_NOTE) else None
 
@@ -81,11 +81,11 @@ class Purges:
             self._head = max(self._head, entry.seq)
 
     def noted(self, seq: int) -> None:
-        """It was noted that all is done up to an entry."""
+        """Learn that all was noted as done up to an entry."""
         self._noted, self._head, self._carried_out = seq, max(self._head, seq), False
 
     def due(self, now: float) -> list[int]:
-        """The numbers of the entries that are to be looked at now, not more than one statement takes."""
+        """The numbers of the entries that are to be looked at now, at most as many as one statement covers."""
         return [seq for seq, one in self._pending.items() if one.due <= now][:BOUNDS]
 
     def bounds(self, numbers: Iterable[int]) -> list[Bound]:
@@ -93,7 +93,7 @@ class Purges:
         return [self._pending[seq].bound for seq in numbers]
 
     def nothing_found(self, numbers: Iterable[int], now: float) -> None:
-        """Nothing was found of what these entries erase."""
+        """Learn that nothing was found of what these entries erase."""
         for seq in numbers:
             one = self._pending[seq]
             if now - one.since >= LONGEST_WRITE:
@@ -104,7 +104,7 @@ class Purges:
 
 
 def write_may_arrive(since: float, now: float) -> float:
-    """For how many seconds more a write may arrive that was let in before a time."""
+    """For how many more seconds a write that was let in before a time may still arrive."""
     return max(0.0, since + LONGEST_WRITE - now)
 
 
@@ -122,7 +122,7 @@ async def note_done(session: Session, seq: int) -> None:
 
 
 async def erase(session: Session, table: Table, bounds: Sequence[Bound], now: int) -> int:
-    """Delete what *bounds* cover, and bury its ids first; how many records were found, 0 once nothing is left.
+    """Bury the ids of what *bounds* cover, then delete it; how many records were found, 0 once nothing is left.
 
     Raises:
         StoreUnavailable: nobody can tell whether it was done; do it again.
@@ -142,10 +142,10 @@ async def erase(session: Session, table: Table, bounds: Sequence[Bound], now: in
 
 @asynccontextmanager
 async def noting(session: Session, months: Iterable[int], now: int) -> AsyncIterator[None]:
-    """Note that the files of these months still have the bytes of what is deleted inside.
+    """Note that the files of these months still have the bytes of what is deleted within the block.
 
-    Before, so that whoever dies meanwhile leaves none that nobody knows of; and after, for what was tidied meanwhile
-    had them still.
+    Noted before, so that a process that dies meanwhile leaves no bytes unknown; and after, because files that were
+    tidied meanwhile may still have them.
     """
     names = {f"{MONTH}{month}" for month in months}
     await _note(session, names, now)

@@ -1,7 +1,7 @@
-"""What can be read of a region whose records are in ClickHouse: the ledger has the first word and the last.
+"""What can be read from a region whose records are in ClickHouse: the ledger has the first word and the last.
 
-Rule 1: which records may be told is asked of the ledger before they are read, and again afterwards: what an exit
-        overtook meanwhile, and what a copy in ClickHouse still holds of it, is told to nobody (catalogue 4.5).
+Rule 1: the ledger is asked which records may be shown before they are read, and again afterwards: nobody sees what an
+        exit has ended meanwhile, even while ClickHouse still holds it (catalogue 4.5).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from collector.stores.rows import ROUTER_COLUMNS, on_cell_text, standing_of, sto
 LEFT_AT: Final = f"""
     (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
         AND l.entry::json->>'state' IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
-"""The number of the entry by which a router last left: a join gives nothing away that was kept from before it (K40)."""
+"""The number of the entry by which a router last left: a join gives no access to what was kept from before (K40)."""
 _BY_REF: Final = f"SELECT {ROUTER_COLUMNS}, id, {LEFT_AT} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
 _BY_NAME: Final = f"""
     SELECT {ROUTER_COLUMNS}, id, {LEFT_AT} FROM ueip.router
@@ -32,30 +32,30 @@ _CONSENTS: Final = """
 
 
 class Tellable(NamedTuple):
-    """What the ledger lets be told of a router."""
+    """What the ledger allows to be shown of a router."""
 
     standing: Standing
     left_at: int
 
     @property
     def erased_until(self) -> int:
-        """What was received up to then was erased on request; not while a hold keeps it (K36)."""
+        """What was received up to then was erased on request; 0 while a hold keeps it (K36)."""
         return 0 if self.standing.holds else self.standing.erased_until
 
     def has(self, row: Sequence[Any]) -> bool:
-        """Whether a row of `COLUMNS` is among it."""
+        """Whether a row of `COLUMNS` may be shown."""
         joined = self.standing.state is State.JOINED
         return joined and row[6] > self.left_at and row[5] > self.erased_until
 
 
 async def tellable(session: Session, refs: Iterable[bytes]) -> dict[bytes, Tellable]:
-    """What may be told of these routers now."""
+    """What may be shown of these routers now."""
     rows = await session.rows(_BY_REF, list(refs))
     return {row[0]: Tellable(standing_of(row), row[-1]) for row in rows}
 
 
 async def find_routers(session: Session, table: Table, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
-    """The routers known by any of these pseudonyms (kind, ref); what was received up to *expired* counts no more."""
+    """The routers known by any of these pseudonyms (kind, ref); records received up to *expired* do not count."""
     own = [ref for kind, ref in refs if kind == "router"]
     named = [(ref, kind) for kind, ref in refs if kind != "router"]
     async with session.turn():
@@ -85,7 +85,7 @@ def _router(one: Tellable, groups: Sequence[Any]) -> Router:
 async def records_of(
     session: Session, table: Table, device_ref: bytes, since: int, expired: int, most: int
 ) -> list[StoredRecord]:
-    """The newest records of a router that may be told, newest first."""
+    """The newest records of a router that may be shown, newest first."""
     async with session.turn():
         before = (await tellable(session, [device_ref])).get(device_ref)
     if before is None or before.standing.state is not State.JOINED:
@@ -97,14 +97,12 @@ async def records_of(
 async def on_cell(
     session: Session, table: Table, cell_ref: str, since: int, expired: int, newest: int
 ) -> list[StoredRecord]:
-    """The records measured since a time with an event on a cell, among the newest of the store, as far as they may be
-    told.
-    """
+    """The records measured since a time with an event on a cell, among the store's newest, if they may be shown."""
     return await _told(session, await table.holding(on_cell_text(cell_ref), since, expired, newest))
 
 
 async def _told(session: Session, rows: Sequence[Any]) -> list[StoredRecord]:
-    """The records in *rows* that the ledger lets be told now, each under a consent that it has of that router."""
+    """The records in *rows* that the ledger allows to be shown now, each under a consent that it has of that router."""
     if not rows:
         return []
     async with session.turn():

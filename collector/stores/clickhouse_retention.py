@@ -1,12 +1,12 @@
 """Deletes from ClickHouse what is past its time, and what the ledger says should not be there (O30, catalogue 4.5).
 
-Rule 1: a month that is past its time as a whole is dropped, files and all; of the others rows are deleted.
+Rule 1: a month that is wholly past its time is dropped, files and all; from other months rows are deleted.
 Rule 2: what a legal hold keeps is kept on the disk; nobody can read it meanwhile, or afterwards. A hold waits while a
-        deletion is ordered, which asks for holds first; how long the deletion takes then, nobody waits for. What could
-        not be ordered for a while is given up: nobody can tell whether a hold still waits.
-Rule 3: a sweep never goes further than a few days beyond the oldest record: a clock that is far ahead costs no more.
-Rule 4: with each sweep, all routers that ever left are looked up: a backup of ClickHouse that was restored, or a write
-        that waited for longer than any should, brings nothing back for good.
+        deletion looks for holds and is ordered; nobody waits for the deletion itself. An order that takes too long is
+        given up, as nobody can tell then whether a hold still waits.
+Rule 3: a sweep never goes further than a few days beyond the oldest record: a clock far ahead cannot cost more.
+Rule 4: each sweep looks up all routers that ever left: a restored backup of ClickHouse, or a write that waited for
+        longer than any should, brings nothing back for good.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _ONCE: Final = 100
 _NAMED: Final = 10_000
 """Routers under a hold that one statement names."""
 _ORDER_SECONDS: Final = 10.0
-"""How long an order may take: half of what the ledger's database leaves a transaction open that says nothing."""
+"""How long an order may take: half the time that the ledger's database keeps an idle transaction open."""
 _HELD: Final = "SELECT device_ref FROM ueip.router WHERE holds <> '' ORDER BY device_ref"
 _LEAVERS: Final = f"""
     SELECT {ROUTER_COLUMNS}, id, (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l
@@ -47,7 +47,7 @@ _REMAINS: Final = f"""
     ORDER BY w.id LIMIT {_PAGE}"""  # noqa: S608 - a number of ours
 _LEFTOVERS: Final = (
     "DELETE FROM ueip.memory WHERE router_id = ANY($1::bigint[])",
-    # One that has joined stays findable: what it sends next is found under the same entries.
+    # A router that has joined stays findable: what it sends next is found by the same names.
     """WITH gone AS (
             DELETE FROM ueip.lookup l USING ueip.router w
             WHERE l.router_id = ANY($1::bigint[]) AND w.id = l.router_id AND w.state <> 'joined' RETURNING l.router_id)
@@ -87,7 +87,7 @@ class Sweep:
         return sum(found.values())
 
     async def _leftovers(self, session: Session, table: Table) -> None:
-        """What found a router that left goes with its last record, and what its next sample would be compared with."""
+        """Of routers without records, delete what finds those that left, and what next samples are compared with."""
         last = -1
         while rows := await _page(session, _REMAINS, last):
             last = rows[-1][1]
@@ -100,7 +100,7 @@ class Sweep:
                 await session.run("COMMIT")
 
     async def overtaken(self, session: Session, table: Table, now: int) -> None:
-        """Erase what is there of routers that left, or of before an erasure."""
+        """Erase what is still there of routers that left, or from before an erasure."""
         last = -1
         while rows := await _page(session, _LEAVERS, last, self._ending):
             last = rows[-1][-2]
@@ -111,7 +111,7 @@ class Sweep:
 
 
 async def _drop(session: Session, table: Table, month: int) -> bool:
-    """Drop a month, unless a hold keeps something of it."""
+    """Drop a month, unless a hold keeps something in it; whether it was dropped."""
     async with session.turn():
         held = await _held(session)
     if month in await _by_month(table, [f"device_ref IN {listed(part)}" for part in some(held, _NAMED)]):
@@ -135,11 +135,11 @@ async def _delete(session: Session, table: Table, until: int) -> None:
                 await table.delete(condition, wait=False)
         await session.run("COMMIT")
     for condition in conditions:
-        await table.delete(condition)  # in its turn, so that the first one was made then
+        await table.delete(condition)  # deletions are made in turn: the one that was ordered is done when this returns
 
 
 async def _by_month(table: Table, conditions: Iterable[str]) -> Counter[int]:
-    """The months with rows that conditions name, no two of them the same, and how many."""
+    """The months with rows that any of the conditions names, and how many; no two may name the same row."""
     found = Counter[int]()
     for condition in conditions:
         found.update(dict(await table.by_month(condition)))
@@ -147,7 +147,7 @@ async def _by_month(table: Table, conditions: Iterable[str]) -> Counter[int]:
 
 
 async def _held(session: Session) -> list[bytes]:
-    """The routers that a legal hold keeps, in their order."""
+    """The routers under a legal hold, in their order."""
     return [row[0] for row in await session.rows(_HELD)]
 
 
@@ -163,7 +163,7 @@ def _free(held: Sequence[bytes]) -> list[str]:
 
 
 def _bounds(row: Any) -> list[Bound]:
-    """What must not be there of a router: from before it left, and from before it was erased on request."""
+    """What must not be there of a router: what is from before it left, or from before an erasure on request."""
     standing, left_at = standing_of(row), row[-1]
     found = [Bound(standing.device_ref, left_at)] if left_at else []
     if standing.erased_until:

@@ -1,4 +1,4 @@
-"""How a record lies in a row of ClickHouse."""
+"""How a record is laid out in a row of ClickHouse."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -31,7 +31,7 @@ def record_row(number: int, insert: Insert) -> tuple[Any, ...]:
 
 
 def with_body(row: Sequence[Any], version: int, body: bytes) -> tuple[Any, ...]:
-    """A row that takes the place of one of the same id."""
+    """A row with another body, which replaces the one of the same id."""
     made = list(row)
     made[_VERSION], made[_BODY] = version, body.decode()
     return tuple(made)

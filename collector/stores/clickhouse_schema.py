@@ -1,6 +1,6 @@
 """The tables of a region's records in ClickHouse, and who may do what in them.
 
-Rule 1: a table says in its comment of which store it is: region, schema and the mark of the ledger that it belongs to.
+Rule 1: a table's comment says which store it belongs to: region, schema and the mark of its ledger.
 Rule 2: one router's records lie together, on one shard, in the order of their ids: a record that is written twice is
         one, and a router is read, looked up and purged without looking at others.
 """
@@ -33,7 +33,7 @@ _CODECS: Final = {
     **dict.fromkeys(("number", "event_time", "received_at"), " CODEC(Delta, ZSTD(1))"),
     **dict.fromkeys(("stripped", "body"), " CODEC(ZSTD(3))"),
 }
-# Small granules: a commit asks for as many ids as it has records, and reads a granule for each router of theirs.
+# Small granules: a commit asks for as many ids as it has records, and reads a granule for each of their routers.
 _RECORD: Final = """CREATE TABLE IF NOT EXISTS {local}{on_cluster} (
     {columns},
     INDEX numbers number TYPE minmax GRANULARITY 1,
@@ -57,14 +57,14 @@ _GRANTS: Final = (
     "GRANT{on_cluster} SELECT ON `{database}`.* TO {reader}",
     "GRANT{on_cluster} SELECT, ALTER DELETE ON `{database}`.* TO {rights}",
 )
-# What is deleted is deleted on every shard.
+# Deletions go to every shard.
 _CLUSTER_GRANT: Final = "GRANT{on_cluster} CLUSTER ON *.* TO {writer}, {rights}"
 MARK: Final = "clickhouse"
 """The note in the ledger's database of which records belong to it."""
 
 
 class About(NamedTuple):
-    """Of which store a table is."""
+    """Which store a table belongs to."""
 
     region: str
     schema: int
@@ -76,7 +76,7 @@ class About(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "About | None":
-        """What a comment says; None of somebody else's."""
+        """What a comment says; None if it is somebody else's."""
         found = re.fullmatch(r"ueip: records of (\w+), schema (\d+), ledger ([0-9a-f]{32})", text)
         return cls(found[1], int(found[2]), found[3]) if found else None
 
@@ -114,7 +114,7 @@ def role(region: Region, name: str) -> str:
 
 
 def check_about(comment: str | None, region: Region, mark: str | None) -> About:
-    """What the table of records says of itself, if it is this region's, of this schema and of this ledger.
+    """What the table of records says about itself, if it is of this region, this schema and this ledger.
 
     Raises:
         StoreUnusable: it is not.

@@ -1,8 +1,8 @@
-"""Connections to the ClickHouse database of a region's records. Beside `clickhouse_faults`, the driver's only importer.
+"""Connections to the ClickHouse database of a region's records. Only this and `clickhouse_faults` import the driver.
 
 Rule 1: what is asked of a session is done in order, on a thread of its own; the collector's loop waits for none of it.
-Rule 2: nothing takes longer than the settings allow, here and on the server: what was asked for is over by then. What
-        was given up before its turn is not asked at all.
+Rule 2: nothing takes longer than the settings allow, here and on the server: by then a statement is over. One that was
+        given up before its turn is not sent at all.
 """
 
 import asyncio
@@ -26,34 +26,34 @@ from collector.stores.worker import Worker
 
 T = TypeVar("T")
 Dial = Callable[[ClickHouseSettings], Client]
-"""Makes a connection; `dial` does, to a server."""
+"""Makes a connection, as `dial` does to a server."""
 _CONNECT_SECONDS: Final = 5
 _CLOSE_SECONDS: Final = 2.0
 _PATIENT: Final = 3600.0
 _MOST_WAYS: Final = 16
-"""More than there are regions, so that only those of certificates of before are let go of."""
+"""More than there are regions, so that only those with outdated certificates are dropped."""
 _LARGEST_STATEMENT: Final = 4 << 20
-"""Bytes; a thousand pseudonyms and a thousand record ids are 130,000."""
+"""In bytes; a thousand pseudonyms and a thousand record ids take 130,000."""
 
 FRESH: Final = {
     "max_replica_delay_for_distributed_queries": 20,
     "fallback_to_stale_replicas_for_distributed_queries": 0,
 }
-"""A replica that lags by so many seconds is asked nothing: an exit's second look must not miss what it lacks."""
+"""A replica that lags by so many seconds is not asked: an exit's second look must not miss what such a one lacks."""
 
 
 def dial(settings: ClickHouseSettings) -> Client:
     """A connection to the server of *settings*.
 
     Raises:
-        ClickHouseError, OSError, UnicodeDecodeError: there is none to be had.
+        ClickHouseError, OSError, UnicodeDecodeError: it could not be made.
     """
     files = (settings.ca_file, settings.cert_file, settings.key_file)
     password = password_of(settings)
     return clickhouse_connect.get_client(
         interface="https" if settings.tls else "http", host=settings.host, port=settings.port,
         username=settings.user, password=password,
-        # The driver names the certificate to it; with a password as well, the server asks for both.
+        # "mutual" signs in by the certificate alone, "strict" by the password on a connection with the certificate.
         client_cert=settings.cert_file and str(settings.cert_file), tls_mode="strict" if password else "mutual",
         connect_timeout=_CONNECT_SECONDS, send_receive_timeout=int(settings.patience_seconds) + 1, query_retries=0,
         autogenerate_session_id=False, client_name="ueip", settings=limits(settings),
@@ -72,8 +72,8 @@ def ways(*files: Path | None) -> PoolManager:
 
 @functools.lru_cache(_MOST_WAYS)
 def _ways(files: tuple[tuple[str, int] | None, ...]) -> PoolManager:
-    """Ours, and not the driver's: that goes by `http_proxy` and the like, and would give records and password to a
-    proxy. Kept, so that a server that is away for hours piles nothing up; made anew with a certificate that is new.
+    """Ours, and not the driver's: that follows `http_proxy` and the like, and would give records and password to a
+    proxy. Kept, so that nothing piles up while a server is away for hours; made anew when a certificate is new.
     """
     authority, certificate, key = (file and file[0] for file in files)
     made = get_pool_manager(ca_cert=authority, client_cert=certificate, client_cert_key=key)
@@ -82,7 +82,7 @@ def _ways(files: tuple[tuple[str, int] | None, ...]) -> PoolManager:
 
 
 def limits(settings: ClickHouseSettings) -> dict[str, Any]:
-    """What a connection asks of the server for whatever is asked on it."""
+    """The server's settings for all statements of a connection."""
     fresh = FRESH if settings.cluster else {}
     return {
         "max_execution_time": int(settings.patience_seconds),
@@ -93,7 +93,7 @@ def limits(settings: ClickHouseSettings) -> dict[str, Any]:
 
 
 def password_of(settings: ClickHouseSettings) -> str:
-    """The first line of the password's file; that of the environment without one.
+    """The first line of the password's file; without a file, CLICKHOUSE_PASSWORD of the environment.
 
     Raises:
         OSError, UnicodeDecodeError: the file cannot be read.
@@ -104,7 +104,7 @@ def password_of(settings: ClickHouseSettings) -> str:
 
 
 class Records:
-    """A connection, made with the first question."""
+    """A connection, made when it is first used."""
 
     def __init__(
         self, settings: ClickHouseSettings, region: Region, dialled: Dial = dial, *, patient: bool = False
@@ -143,13 +143,13 @@ class Records:
         await self._do(insert)
 
     async def close(self) -> None:
-        """Hang up, once what is being asked is done; a question that takes long is left behind."""
+        """Hang up once the statement under way is done; one that takes long is left behind."""
         hung_up = self._worker.call(self._hang_up)
         self._worker.stop()
         await asyncio.wait([hung_up], timeout=_CLOSE_SECONDS)
 
     async def _do(self, work: Callable[[Client], T]) -> T:
-        """Let *work* ask; troubles come out as ours.
+        """Let *work* use the connection; troubles come out as ours.
 
         Raises:
             StoreUnavailable: what was asked was not done, or nobody can tell.
@@ -168,7 +168,7 @@ class Records:
             if self._client is None:
                 self._client = self._dial(self.settings)
             return work(self._client)
-        except Exception as error:  # noqa: BLE001 - an answer that is none has the driver raise whatever it comes to
+        except Exception as error:  # noqa: BLE001 - on an answer that it cannot read the driver may raise anything
             trouble = refused(error, self._region)
         self._hang_up()
         raise trouble from None

@@ -1,4 +1,4 @@
-"""Makes a ClickHouse database ready for a region's records, and lets the ledger know of it. See `ueip store init`.
+"""Makes a ClickHouse database ready for a region's records, and notes it in the ledger's. See `ueip store init`.
 
 Rule 1: what is there is left as it is; run again, it repeats the grants.
 """
@@ -20,7 +20,7 @@ _MAKE: Final = "INSERT INTO ueip.note VALUES ($1, $2) ON CONFLICT DO NOTHING"
 
 
 def new_mark() -> str:
-    """What ties records and ledger together, so that neither is taken for those of another."""
+    """A mark that ties records and ledger together, so that neither is used with another's."""
     return secrets.token_hex(16)
 
 
@@ -36,8 +36,8 @@ async def prepare(
     """Make the tables of *records*, signed in to the ledger's database as *admin*; whether they were there.
 
     Raises:
-        StoreUnavailable: a server did not answer, or who signed in may not.
-        StoreUnusable: they are another region's, or of another ledger.
+        StoreUnavailable: a server did not answer, or does not let the user do this.
+        StoreUnusable: the tables are another region's, or of another ledger.
     """
     session, connection = (
         await Session.connect(ledger, region, user=admin),
@@ -49,7 +49,7 @@ async def prepare(
             async with session.turn():
                 check_about(there, region, await noted(session, MARK))
         async with session.turn():
-            # First: tables that no ledger knows of would be taken for another's. Whoever is at it too may have made it.
+            # First, as tables that no ledger knows would be taken for another's. Somebody else may just have made it.
             await session.do(_MAKE, MARK, new_mark())
             made = await noted(session, MARK)
         assert made is not None
@@ -62,7 +62,7 @@ async def prepare(
 
 
 def both(records: ClickHouseSettings, region: Region) -> Iterator[str]:
-    """What makes an empty database ready, for somebody else to run: on PostgreSQL, and on ClickHouse."""
+    """The statements that make empty databases ready, for somebody else to run: on PostgreSQL, and on ClickHouse."""
     mark = new_mark()
     yield "-- And in the same database of PostgreSQL:"
     yield f"INSERT INTO ueip.note VALUES ('{MARK}', '{mark}') ON CONFLICT DO NOTHING;"  # noqa: S608 - words of ours

@@ -1,6 +1,6 @@
-"""The table of a region's records in ClickHouse, and all that is asked of it.
+"""The table of a region's records in ClickHouse, and all statements on it.
 
-Rule 1: what tells what is stored is read FINAL: rows of one id are one record, merged on the disk or not.
+Rule 1: records are read and counted with FINAL: rows of one id are one record, merged on the disk or not.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -17,16 +17,16 @@ Wanted = tuple[Iterable[bytes], Iterable[bytes]]
 AT_ONCE: Final = 1000
 """Pseudonyms that one statement names."""
 IDS: Final = 10_000
-"""Ids that are held at a time: of what one statement names there may be millions."""
+"""Ids that are held at a time: a condition may cover millions."""
 _MONTH: Final = "toYYYYMM(fromUnixTimestamp64Milli(received_at, 'UTC'))"
 _AHEAD: Final = 86_400_000
-"""How far a router's clock may be ahead of the receipt, at the most that can be set (`limits.max_ahead_seconds`)."""
+"""How far a router's clock may be ahead of the receipt: the most that `limits.max_ahead_seconds` can be set to."""
 DURABLE: Final = {"async_insert": 0, "distributed_foreground_insert": 1}
-"""An insert is answered once it is on a disk, of each shard concerned."""
+"""An insert is answered once it is on a disk of each shard concerned."""
 QUORUM: Final = {"insert_quorum": "auto", "insert_quorum_timeout": 8000}
-"""And on most replicas of its shard."""
+"""An insert is answered once it is on most replicas of its shard too."""
 ORDERED: Final = {"lightweight_deletes_sync": 0, "alter_sync": 0, "distributed_ddl_task_timeout": 0}
-"""A deletion is answered once it is certain to be made, on a cluster too, and not waited for."""
+"""A deletion is answered once it is certain to be made, on a cluster too, without waiting until it is."""
 
 
 class Group(NamedTuple):
@@ -56,13 +56,13 @@ class Table:
         await self._records.rows(f"SELECT 1 FROM {self.names.record} LIMIT 0")  # noqa: S608
 
     async def comment(self) -> str | None:
-        """What the table says of itself; None if there is no table."""
+        """What the table says about itself; None if there is no table."""
         sql = f"SELECT comment FROM system.tables WHERE database = '{self.names.database}' AND name = 'record'"  # noqa: S608
         row = await self._records.row(sql)
         return row[0] if row else None
 
     async def present(self, wanted: Sequence[Wanted], condition: str) -> set[bytes]:
-        """The ids among *wanted* that are stored, of those that a condition names."""
+        """The ids among *wanted* under which records that a condition names are stored."""
         found: set[bytes] = set()
         for part in some(wanted):
             sql = f"""SELECT record_id FROM {self.names.record}
@@ -89,7 +89,7 @@ class Table:
         return found
 
     async def newest_of(self, bound: Bound, since: int, expired: int, most: int) -> Sequence[Any]:
-        """A router's newest rows that are admitted after an entry and received after a time, newest first."""
+        """A router's newest rows that were admitted after an entry and received after a time, newest first."""
         sql = f"""SELECT {", ".join(COLUMNS)} FROM {self.names.record} FINAL
             WHERE device_ref = {octets(bound.device_ref)} AND consent_seq > {bound.before}
                 AND received_at > {max(bound.until, expired)} AND event_time >= {since}
@@ -127,7 +127,7 @@ class Table:
         return await self.counted(f"device_ref IN {listed(refs)}") if refs else []
 
     async def stored_after(self, number: int, record_id: bytes, most: int) -> Sequence[Any]:
-        """The rows behind a number, and of that number behind an id, in the order of both; `COLUMNS` wide."""
+        """The rows after a number, or of that number after an id, in the order of both, with all of `COLUMNS`."""
         sql = f"""SELECT {", ".join(COLUMNS)} FROM {self.names.record} FINAL
             WHERE number >= {number} AND (number > {number} OR record_id > {octets(record_id)})
             ORDER BY number, record_id LIMIT {most}"""  # noqa: S608
@@ -156,7 +156,7 @@ class Table:
         return int((await self._records.row(sql))[0])
 
     async def last(self, after: int) -> tuple[int, int]:
-        """The number and the time of receipt of the last record numbered above *after*; zeros for none."""
+        """Number and time of receipt of the last record, if it is numbered above *after*; zeros if there is none."""
         sql = f"""SELECT number, received_at FROM {self.names.record} WHERE number > {after}
             ORDER BY number DESC LIMIT 1"""  # noqa: S608
         row = await self._records.row(sql)

@@ -13,7 +13,7 @@ _OCTET = re.compile("..")
 
 
 class Tables(NamedTuple):
-    """The tables of a region's records: what is written and read, and where the rows of this shard are."""
+    """The tables of a region's records: the one that is written and read, and the one with the rows of this shard."""
 
     database: str
     cluster: str | None
@@ -25,17 +25,17 @@ class Tables(NamedTuple):
 
     @property
     def record(self) -> str:
-        """What is written to and read from."""
+        """The table that is written to and read from."""
         return f"`{self.database}`.record"
 
     @property
     def local(self) -> str:
-        """Where the rows are: what deletes names this, on every shard."""
+        """The table with the rows: statements that delete name this one, on every shard."""
         return f"`{self.database}`.record_local" if self.cluster else self.record
 
     @property
     def on_cluster(self) -> str:
-        """What makes a statement one for every server."""
+        """What makes a statement go to every server."""
         return f" ON CLUSTER `{self.cluster}`" if self.cluster else ""
 
 

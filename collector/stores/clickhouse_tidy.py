@@ -1,7 +1,7 @@
-"""Takes the bytes of erased rows out of ClickHouse's files (O28): the months that were erased from are written anew.
+"""Removes the bytes of erased rows from ClickHouse's files (O28): the months that were erased from are written anew.
 
-A deletion marks rows, which nobody is told any more; their bytes go when the part they lie in is written anew. Parts
-that were replaced are removed by the server some minutes later (`old_parts_lifetime`); backups are the operator's.
+A deletion marks rows, which nobody can read any more; their bytes go when the part they are in is written anew. The
+server removes replaced parts some minutes later (`old_parts_lifetime`); backups are up to its operator.
 """
 
 from collector.config_clickhouse import ClickHouseSettings
@@ -16,10 +16,10 @@ from collector.stores.postgres_tidy import Beside
 
 
 def months_of(records: ClickHouseSettings, region: Region, dialled: Dial = dial) -> Beside:
-    """What writes anew the months in *records* that erasures have left bytes in; beside `postgres_tidy.tidy`.
+    """A function for `postgres_tidy.tidy` that writes anew the months in *records* that erasures left bytes in.
 
     Raises:
-        StoreUnavailable: the server did not answer, or who signed in may not.
+        StoreUnavailable: the server did not answer, or does not let the user do this.
         StoreUnusable: they are no records of the region, or another ledger's.
     """
 

@@ -1,6 +1,6 @@
 """When something was last received by a store whose records are in ClickHouse, for the collector's clock (K38).
 
-Rule 1: of the records only those numbered above the last one that is known are looked at.
+Rule 1: only records numbered above the last known one are looked at.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ class Times:
 
     def __init__(self) -> None:
         self._last = (0, 0)
-        """Number and time of receipt of the last record, as far as was asked."""
+        """Number and time of receipt of the last record, as of the last look."""
 
     async def accept(self, session: Session, table: Table) -> None:
         """As `Store.accept_times`."""

@@ -1,7 +1,7 @@
 """What is done beside the commits of a store whose records are in ClickHouse: erasing, and the daily sweep.
 
-Rule 1: on a connection of its own: a deletion takes as long as it takes, and no commit waits for it.
-Rule 2: what fails is tried again with the next look at the store; nothing of it is kept in memory alone.
+Rule 1: it has a connection of its own: a deletion takes as long as it takes, and no commit waits for it.
+Rule 2: what fails is tried again with the next look at the store; none of it is kept in memory alone.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _CLOSING_SECONDS: Final = 5.0
 
 
 class Upkeep:
-    """Of one region's store, while it is open."""
+    """The upkeep of one region's store while it is open."""
 
     def __init__(self, records: Records, rules: ConsentRules, sweep_waits: float) -> None:
-        """A sweep is waited for so many seconds; then it goes on beside commits."""
+        """A sweep is waited for *sweep_waits* seconds at a time; then it goes on beside commits."""
         self.purges = Purges(rules)
         self._records = records
         self._table = Table(records)
@@ -48,13 +48,13 @@ class Upkeep:
         self.purges.learn(entries, time.monotonic())
 
     def go_on(self, session: Session) -> None:
-        """Erase what is due, unless that is being done."""
+        """Erase what is due, unless that is under way."""
         is_at_it = self._erasing is not None and not self._erasing.done()
         if not is_at_it and (self.purges.due(time.monotonic()) or self.purges.done is not None):
             self._erasing = asyncio.create_task(self._erase(session))
 
     async def _erase(self, session: Session) -> None:
-        """Until nothing is due."""
+        """Erase until nothing is due, and note how far that is."""
         with suppress(StoreUnavailable):
             while numbers := self.purges.due(time.monotonic()):
                 if not await erase(session, self._table, self.purges.bounds(numbers), int(time.time() * 1000)):
@@ -75,7 +75,7 @@ class Upkeep:
         return Purged(done.result(), more=False)
 
     async def close(self) -> None:
-        """End; what is being erased is waited for, not for long: the ledger says what is left to do."""
+        """End; wait for what is being erased, but not for long: the ledger says what is left to do."""
         tasks = [task for task in (self._erasing, self._sweeping) if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_CLOSING_SECONDS)

@@ -1,7 +1,7 @@
 """Verifies records in ClickHouse against the ledger in PostgreSQL, after the ledger itself.
 
-Rule 1: both are read, never written, and by pages: commits go on meanwhile. What came after the moment that the ledger
-        is read of, and what is just being erased, is not told of.
+Rule 1: both are read, never written, and by pages: commits go on meanwhile. What came after the moment as of which the
+        ledger is read, and what is just being erased, is not reported.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,13 +21,13 @@ from collector.stores.verified import STRAYS, TWICE, Expected, Span, Verified
 
 _ROUTERS: Final = f"SELECT {ROUTER_COLUMNS} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
 _PATIENT: Final = f"{SNAPSHOT}; SET LOCAL idle_in_transaction_session_timeout = 0"
-"""Records are counted while the ledger's server has nothing to do; this transaction keeps no commit waiting."""
+"""This transaction is idle while records are counted, and must not be ended for it; it keeps no commit waiting."""
 _ACTS: Final = """
     SELECT device_ref, seq, entry FROM ueip.ledger WHERE device_ref = ANY($1::bytea[]) AND seq >= $2 ORDER BY seq"""
 
 
 async def verify(session: Session, table: Table, region: Region, expected: Expected) -> Verified:
-    """Verify the records in *table* and the ledger that *session* is connected to, all of both."""
+    """Verify all of the records in *table* and of the ledger that *session* is connected to."""
     found = Verified(region)
     await session.run(_PATIENT)
     await verify_ledger(session, found, expected)
@@ -60,7 +60,7 @@ def _is_erasing(group: Group, erasing: Mapping[bytes, Bound]) -> bool:
 
 
 async def _look(session: Session, groups: Sequence[Group], found: Verified, expected: Expected) -> None:
-    """Every record was admitted by a consent that stands, or may be kept after it."""
+    """Check that every record was admitted by a consent that stands, or may be kept after it."""
     if not groups:
         return
     refs = list({group.device_ref for group in groups})
