@@ -178,7 +178,7 @@ async def _check_witness(pair: Pair, source: End) -> None:
     except (OSError, WitnessFault) as error:
         raise StoreUnusable(f"{witness.path}: cannot be read: {error}", Cause.BAD_WITNESS) from error
     if kept is None:
-        fault, cause = "found no witness, and the store says that it has one", Cause.NO_WITNESS
+        fault, cause = "found no witness, but the store says that it has one", Cause.NO_WITNESS
         if await source.noted(NOTE) is None:
             return
     else:

@@ -195,7 +195,7 @@ class ClickHouseEnd(PostgresEnd):
         wanted = set(refs)
         found = {row[0]: standing_of(row) for row in await self._rows(_ROUTERS, list(wanted))}
         if wanted - found.keys():
-            raise Damaged("rows of the records are of no router that the store knows")
+            raise Damaged("rows of the records belong to no router that the store knows")
         return found
 
 

@@ -1,7 +1,7 @@
 """Erases from ClickHouse what the ledger has ended: the entries of the ledger are the list of what is to be done.
 
-Rule 1: what an entry erases is looked for at once, and deleted until nothing is found. It is looked for again once
-        every write that was let in before the entry has ended; only then is the entry carried out.
+Rule 1: what an entry erases is looked for at once, deleted, and counted again until nothing is found. It is looked for
+        once more when every write that was let in before the entry has ended; only then is the entry carried out.
 Rule 2: a note in the ledger's database says how far the ledger was carried out: another process, or a later one, goes
         on from there.
 """

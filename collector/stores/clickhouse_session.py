@@ -163,7 +163,7 @@ class Records:
 
     def _ask(self, work: Callable[[Client], T], given_up: threading.Event) -> T:
         if given_up.is_set():
-            raise StoreUnavailable(f"nobody waits for what was asked of the records of {self._region}")
+            raise StoreUnavailable(f"nobody waits any more for what was asked of the records of {self._region}")
         try:
             if self._client is None:
                 self._client = self._dial(self.settings)

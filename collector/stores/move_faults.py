@@ -28,7 +28,7 @@ def not_the_same(target: End, table: Table, copied: Progress, number: int, found
     return StoreUnusable(
         f"{target.place}: of the {table} {copied.rows} were read{left}, {number} are in the source and "
         f"{found.number} here, with {'the same' if found.digest == copied.sums.digest else 'another'} digest. "
-        f"Make the target anew, give the move up, and begin again",
+        f"Give the move up, make the target anew, and begin again",
         Cause.CORRUPT,
     )
 

@@ -103,13 +103,13 @@ def page_of(table: Table, found: Sequence[Any]) -> Page | None:
     """The page in the rows of `Dialect.read`.
 
     Raises:
-        Damaged: a row is of no router that the store knows.
+        Damaged: a row belongs to no router that the store knows.
     """
     if not found:
         return None
     width = len(_LIES[table].key)
     if any(row[width] is None for row in found):
-        raise Damaged(f"rows of the {table} are of no router that the store knows")
+        raise Damaged(f"rows of the {table} belong to no router that the store knows")
     rows = [tuple(row)[width + 1 :] for row in found if row[width]]
     return Page(rows, tuple(found[-1])[:width])
 
@@ -121,4 +121,4 @@ def check_written(table: Table, written: int, rows: Sequence[Row]) -> None:
         Damaged: one did not.
     """
     if written != len(rows):
-        raise Damaged(f"{len(rows) - written} rows of the {table} are of no router that the ledger knows")
+        raise Damaged(f"{len(rows) - written} rows of the {table} belong to no router that the ledger knows")

@@ -141,7 +141,7 @@ class PostgresStore(PostgresReader):
         """Notice a server that became a standby, or read-only, before a message has to wait for it."""
         sql = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
         if (await session.row(sql))[0]:
-            raise StoreUnusable(f"the database of {self.region}: found one that takes no writes", Cause.READ_ONLY)
+            raise StoreUnusable(f"the database of {self.region}: found a server that takes no writes", Cause.READ_ONLY)
 
     async def _keep_house(self, session: Session) -> None:
         """Make partitions ahead, and delete tombstones that nothing can ask for any more."""

@@ -25,7 +25,7 @@ async def check_kind(session: Session, region: Region) -> None:
         raise StoreUnusable("found a database without a store. Make one with: ueip store init", Cause.OLDER_SCHEMA)
     row = await session.row("SELECT region, schema FROM ueip.about")
     if row is None:
-        raise Damaged("the store does not say of which region it is")
+        raise Damaged("the store does not say which region it is of")
     check_region(row[0], region)
     check_version(row[1])
 

@@ -16,7 +16,7 @@ from collector.model import Region
 from collector.stores.rows import Damaged, decode_entry, standing_of
 
 _MOST_TOLD: Final = 20
-STRAYS: Final = "{} records are of no router that the store knows"
+STRAYS: Final = "{} records belong to no router that the store knows"
 TWICE: Final = "{} records are stored twice"
 
 
@@ -94,7 +94,7 @@ class Following:
         """Take it that there are no more entries."""
         self._found.head = head = self._chain.head
         for seq in sorted(self._wanted):
-            told = f"entry {seq} is missing, which was the head kept elsewhere; the ledger ends at {head.seq}"
+            told = f"entry {seq} is missing, the head that was kept elsewhere; the ledger ends at {head.seq}"
             self._found.fault(told)
 
 
@@ -108,7 +108,7 @@ def _standing(row: Sequence[Any] | None) -> Standing | None:
 def standing_fault(row: Sequence[Any] | None, last: Sequence[Any] | None) -> str | None:
     """How a router's standing differs from the ledger's last entry about it; None if it does not."""
     if last is None:
-        return "a router has a standing and no entry in the ledger"
+        return "a router has a standing but no entry in the ledger"
     try:
         entry = decode_entry(last[0])
     except Damaged:
@@ -129,7 +129,7 @@ def _record_fault(
     except Damaged:
         return None  # reported already, with the chain
     if not acts or acts[0].seq != consent_seq or acts[0].state is not State.JOINED:
-        return f"name entry {consent_seq} as their consent, which is none of that router"
+        return f"name entry {consent_seq} as their consent, which is no consent of that router"
     for act in acts[1:]:
         until = erases_until(act.action, act.standing(), erase_on_exit=expected.erase_on_exit)
         if until is not None and span.first <= until:

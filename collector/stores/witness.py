@@ -102,7 +102,7 @@ class Witness:
             for text in entries:
                 link = Link.of(text)
                 if link.seq == head.seq and link.hash != head.hash:
-                    raise WitnessFault(f"{self.path}: entry {link.seq} is another one than its last")
+                    raise WitnessFault(f"{self.path}: entry {link.seq} differs from its last")
                 if link.seq <= head.seq:
                     continue
                 if not link.follows(head):

@@ -87,7 +87,7 @@ class Witnessing:
         self._noted = await store.noted(NOTE) is not None
         if self._noted:
             raise StoreUnusable(
-                f"{self.path}: found no witness, and the store says that it has one. Without it nobody can "
+                f"{self.path}: found no witness, but the store says that it has one. Without it nobody can "
                 f"tell whether the store is an old one.",
                 Cause.NO_WITNESS,
             )

@@ -131,7 +131,7 @@ def test_the_head_that_was_printed_is_the_head_that_is_asked_for(site: Path) -> 
 
     assert 0 == fine.code
     assert 1 == cut.code
-    assert "entry 4 is missing, which was the head kept elsewhere; the ledger ends at 1" in cut.out
+    assert "entry 4 is missing, the head that was kept elsewhere; the ledger ends at 1" in cut.out
 
 
 @pytest.mark.parametrize(

@@ -737,7 +737,7 @@ async def test_what_no_collector_wrote_is_found(path: Path, store: "Settling", m
     write(path, "z", 9)
     faults = verified(path).faults
 
-    assert ["1 records are of no router that the store knows"] == [f for f in faults if "no router" in f]
+    assert ["1 records belong to no router that the store knows"] == [f for f in faults if "no router" in f]
     assert 1 == sum("were not erased by entry 3" in fault for fault in faults)
     assert 1 == sum("name entry 1 as their consent" in fault for fault in faults)
 

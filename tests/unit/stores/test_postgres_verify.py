@@ -69,7 +69,7 @@ DAMAGE = {
     "DELETE FROM ueip.router WHERE seq = 3": "the ledger knows 1 routers that the standings do not",
     "UPDATE ueip.record SET consent_seq = 4 WHERE consent_seq = 5": "name entry 4 as their consent",
     "UPDATE ueip.record SET consent_seq = 1, received_at = received_at - 7200000 WHERE consent_seq = 5": "not erased",
-    "UPDATE ueip.record SET router_id = 0 WHERE consent_seq = 5": "1 records are of no router that the store knows",
+    "UPDATE ueip.record SET router_id = 0 WHERE consent_seq = 5": "1 records belong to no router that the store knows",
     "INSERT INTO ueip.lookup VALUES ('a', 'serial', 0)": "1 rows of the table lookup are of routers that left",
     "INSERT INTO ueip.memory VALUES (0, 'a')": "1 rows of the table memory are of routers that left",
     TWICE: "1 records are stored twice",

@@ -139,7 +139,7 @@ def test_a_ledger_cut_short_is_found_by_a_head_kept_elsewhere(path: Path, length
         other.execute("DELETE FROM lookup")
 
     assert [] == found(path)
-    assert [f"entry 10 is missing, which was the head kept elsewhere; the ledger ends at {length}"] == found(path, head)
+    assert [f"entry 10 is missing, the head that was kept elsewhere; the ledger ends at {length}"] == found(path, head)
 
 
 @settings(max_examples=60, deadline=None)
@@ -280,8 +280,8 @@ def _record_of(other: sqlite3.Connection, name: str, *, consent_seq: int, receiv
     [
         ("e", 8, LATER, "1 records of the router of entry 9 were not erased by entry 9"),
         ("b", 2, START, "1 records of the router of entry 7 were not erased by entry 5"),
-        ("never", 10, LATER, "name entry 10 as their consent, which is none"),
-        ("a", 2, START, "name entry 2 as their consent, which is none of that router"),
+        ("never", 10, LATER, "name entry 10 as their consent, which is no consent of"),
+        ("a", 2, START, "name entry 2 as their consent, which is no consent of that router"),
         ("a", 99, START, "name entry 99 as their consent"),
         ("c", 3, LATER + 1, "were received after it closed the gate"),
     ],
@@ -302,7 +302,7 @@ def test_a_record_of_nobody_is_found(path: Path) -> None:
     with tampering(path) as other:
         other.execute("UPDATE record SET router_id = 999 WHERE id = 1")
 
-    assert ["1 records are of no router that the store knows"] == found(path)
+    assert ["1 records belong to no router that the store knows"] == found(path)
 
 
 TWICE = """INSERT INTO record SELECT NULL, record_id, router_id, event_time, received_at + 1, consent_seq,
