@@ -38,7 +38,7 @@ from collector.stores.retention import Purged, expired_until
 from collector.stores.rows import PURGING, decode_entry
 
 _ROUNDS: Final = 8
-"""Two are needed, or four if commits beside each other get in each other's way."""
+"""Two are needed, or four if concurrent commits get in each other's way."""
 
 
 class ClickHouseStore(PostgresStore):

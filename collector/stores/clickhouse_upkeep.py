@@ -1,4 +1,4 @@
-"""What is done beside the commits of a store whose records are in ClickHouse: erasing, and the daily sweep.
+"""What is done alongside the commits of a store whose records are in ClickHouse: erasing, and the daily sweep.
 
 Rule 1: it has a connection of its own: a deletion takes as long as it takes, and no commit waits for it.
 Rule 2: what fails is tried again with the next look at the store; none of it is kept in memory alone.

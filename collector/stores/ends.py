@@ -21,7 +21,7 @@ _MODULUS: Final = 1 << 256
 
 
 class Table(StrEnum):
-    """What a store holds beside its ledger, in the order it is moved; the ledger goes first (see `move`)."""
+    """What a store holds besides its ledger, in the order it is moved; the ledger goes first (see `move`)."""
 
     RECORDS = "records"
     NAMES = "names"

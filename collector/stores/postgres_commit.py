@@ -117,7 +117,7 @@ class Transaction:
         return done, new
 
     async def _append(self, plan: Plan) -> list[Standing]:
-        """Write the plan's ledger entries and what they say of their routers."""
+        """Write the plan's ledger entries and what they say about their routers."""
         if not plan.appends:
             return []
         await append(self._session, plan.appends)

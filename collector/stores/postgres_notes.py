@@ -1,4 +1,4 @@
-"""The notes of a PostgreSQL store about itself; one tells what was erased and may still be in its files.
+"""The notes of a PostgreSQL store about itself; one says what was erased and may still be in its files.
 
 Rule 1: a transaction that changes that note has it alone until it ends, even while others erase.
 """

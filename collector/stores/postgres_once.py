@@ -1,10 +1,10 @@
 """Which records a PostgreSQL store has already, so that each is stored once (D7).
 
 Rule 1: as in `sqlite_once`: a record is known by its router, its time and its id, and one that floats by its id alone.
-        Each month has an index for either kind, and these decide between commits beside each other.
+        Each month has an index for either kind, and these decide between concurrent commits.
 Rule 2: no index decides between a delivery that floats and one that does not. So whatever may also come as the other
         kind is written alone in the region, and a note says up to when records that float were received: every later
-        commit, also one beside others, looks for its records among them.
+        commit, even one that runs beside others, looks for its records among them.
 Rule 3: every commit writes its records in the order of their ids: otherwise two commits of the same records, as after a
         redelivery, could wait for each other for ever.
 """

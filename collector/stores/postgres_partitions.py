@@ -1,8 +1,8 @@
 """The months of a PostgreSQL store: one partition each, by time of receipt.
 
-Rule 1: commits beside each other write into one partition, the current one, whose index keeps record ids unique. What
-        belongs to another month, and what begins a new one, is written alone in the region, where it can be seen
-        whether an earlier month has it: so a record is stored once, even across the end of a month.
+Rule 1: concurrent commits write into one partition, the current one, whose index keeps record ids unique. What belongs
+        to another month, and what begins a new one, is written alone in the region, where it can be seen whether an
+        earlier month has it: so a record is stored once, even across the end of a month.
 Rule 2: the current partition is a note in the store, read inside the transaction.
 """
 
@@ -34,7 +34,7 @@ class Month(NamedTuple):
 
 
 class Current(NamedTuple):
-    """The month that commits beside each other write into."""
+    """The month that concurrent commits write into."""
 
     month: Month
     latest: int

@@ -24,7 +24,7 @@ _LOCK: Final = 0x55454950  # "UEIP"
 # for the lock must be as of then.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_BESIDE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock_shared({_LOCK})"
-"""A transaction beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
+"""A transaction that runs beside others of its kind: nobody appends to the ledger before they have ended (K03)."""
 BEGIN_ALONE: Final = f"{BEGIN}; SELECT pg_advisory_xact_lock({_LOCK})"
 """A transaction alone in its region."""
 

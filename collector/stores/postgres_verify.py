@@ -64,7 +64,7 @@ async def verify(session: Session, region: Region, expected: Expected) -> Verifi
 
 
 async def verify_ledger(session: Session, found: Verified, expected: Expected) -> None:
-    """Verify the chain, the standings made from it, and what is kept beside records."""
+    """Verify the chain, the standings made from it, and what is kept besides records."""
     following = Following(found, expected)
     async for row in _pages(session, _ENTRIES, 0):
         following.entry(Row(*row))
