@@ -64,7 +64,7 @@ class PostgresEnd:
     def __init__(
         self, settings: PostgresSettings, region: Region, key_ids: Collection[str], rules: ConsentRules, admin: str
     ) -> None:
-        """*admin* is the user to sign in as, owner or superuser: the writer may not write the registry."""
+        """*admin* is the user to sign in as, the tables' owner or superuser: the writer may not write the registry."""
         self.region = region
         self.at_once = 1
         self.place = f"the database of {region}"
