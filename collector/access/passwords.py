@@ -10,6 +10,7 @@ Rule 1: neither an answer nor the time it takes tells whether an account exists:
 import asyncio
 import secrets
 import unicodedata
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -22,6 +23,7 @@ AT_ONCE: Final = 2
 MOST_WAITING: Final = 20
 _SAME: Final = 5
 """Least number of different characters in a password."""
+_HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 
 
 class TooBusy(Exception):
@@ -32,8 +34,8 @@ class Passwords:
     """Makes and checks hashes."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._hasher = hasher or _HASHER
+        self._nobody = _of_nobody(self._hasher)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
@@ -80,6 +82,12 @@ def faults_of(password: str, name: str, least: int) -> str | None:
     if any(word in plain and len(word) * 2 > len(plain) for word in (name.casefold(), "ueip", "password")):
         return "found little more than the account's name or a word that is tried first"
     return None
+
+
+@cache
+def _of_nobody(hasher: PasswordHasher) -> str:
+    """A hash that nothing fits; made once, since it takes as long as a sign-in."""
+    return hasher.hash(secrets.token_urlsafe())
 
 
 def _normal(password: str) -> str:
