@@ -1,5 +1,7 @@
 """What tests of the ledger are made of: how a router stands in it, and the entry that an act makes."""
 
+from collections.abc import Collection
+
 from notices import later, notice
 from records import HOUR, START, router
 
@@ -31,3 +33,13 @@ def standing(state: State = State.JOINED, *, at: int = START) -> Standing:
 def entry(event: ConsentEvent, before: Standing | None = None, head: Head | None = None) -> LedgerEntry:
     """The entry an act makes in Germany's ledger."""
     return entry_of(event, before, head or Head(), region=Region.GERMANY, policies=NOTICE)
+
+
+def first_fault(entries: Collection[LedgerEntry], before: Head | None = None) -> int | None:
+    """The number of the first entry that does not follow from the one before it, or None if the chain holds."""
+    head = before or Head()
+    for entry in entries:
+        if entry.seq != head.seq + 1 or entry.prev_hash != head.hash or entry.hash != entry.computed_hash():
+            return entry.seq
+        head = Head(seq=entry.seq, hash=entry.hash)
+    return None

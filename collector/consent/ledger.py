@@ -164,13 +164,3 @@ def _is_stale(join: ConsentEvent, standing: Standing) -> bool:
     # Nobody knows when a replayed join reached the broker, and its clock may be ahead by as much as is allowed.
     doubt = CLOCK_DOUBT if join.replayed else 0
     return min(join.received_at, said - doubt) < standing.effective_at + TIE
-
-
-def first_fault(entries: Collection[LedgerEntry], before: Head | None = None) -> int | None:
-    """The number of the first entry that does not follow from the one before it, or None if the chain holds."""
-    head = before or Head()
-    for entry in entries:
-        if entry.seq != head.seq + 1 or entry.prev_hash != head.hash or entry.hash != entry.computed_hash():
-            return entry.seq
-        head = Head(seq=entry.seq, hash=entry.hash)
-    return None

@@ -14,6 +14,7 @@ import pytest
 from engines import ENGINES, HERE_NOW, let_go, make, opened, place
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ledgers import first_fault
 from records import (
     HOUR,
     MINUTE,
@@ -33,7 +34,7 @@ from records import (
 
 from collector.consent.acts import ERASING
 from collector.consent.joining import Mode
-from collector.consent.ledger import Head, LedgerEntry, Result, first_fault
+from collector.consent.ledger import Head, LedgerEntry, Result
 from collector.consent.standing import State
 from collector.model import Action, Channel, ConsentEvent, DropReason, Entry, Record, Region, Removal
 from collector.stores import Committed, Store, StoredRecord

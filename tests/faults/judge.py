@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from integration.harness import REGIONS, files_below, traces
+from ledgers import first_fault
 
-from collector.consent.ledger import LedgerEntry, first_fault
+from collector.consent.ledger import LedgerEntry
 from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
+from ledgers import first_fault
 from msgspec.structs import replace
 
-from collector.consent.ledger import Head, first_fault
+from collector.consent.ledger import Head
 from collector.consent.policies import Policies
 from collector.consent.policy_file import shipped_policies
 from collector.consent.standing import Standing, State

@@ -7,11 +7,11 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledgers import LATER, LEFT, entry, standing
+from ledgers import LATER, LEFT, entry, first_fault, standing
 from records import HOUR, SECOND, START, act, join, leave, ref
 
 from collector.consent.acts import STATE_AFTER, state_after
-from collector.consent.ledger import GENESIS, Head, LedgerEntry, Result, first_fault, result_of
+from collector.consent.ledger import GENESIS, Head, LedgerEntry, Result, result_of
 from collector.consent.standing import Standing, State
 from collector.model import Action
 

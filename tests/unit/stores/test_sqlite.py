@@ -18,11 +18,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from ledgers import first_fault
 from notices import later, notice
 from records import FIRST, HOUR, MINUTE, SECOND, START, join, leave, numbers, readable, record, ref, router, until
 
 from collector.config import WriterSettings
-from collector.consent.ledger import Result, first_fault
+from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
