@@ -130,8 +130,8 @@ def judge(report: Report, message: Message, rules: Rules) -> Accepted | Dropped:
     if isinstance(region, DropReason):
         return Dropped(region)
     identity = rules.pseudonyms[region].identity(report.router)
-    standing = rules.closed[region].get(identity.device_ref)
-    consented = consent(report, message, region, identity, standing, rules.gate)
+    closed = rules.closed[region].get(identity.device_ref)
+    consented = consent(report, message, region, identity, closed, rules.gate)
     return Dropped(consented) if isinstance(consented, DropReason) else Accepted(build_record(consented, rules))
 
 

@@ -57,11 +57,12 @@ def flag_refusal(report: Report) -> DropReason | None:
 
 
 def consent(
-    report: Report, message: Message, region: Region, identity: Identity, standing: Standing | None, rules: GateRules
+    report: Report, message: Message, region: Region, identity: Identity, closed: State | None, rules: GateRules
 ) -> Consented | DropReason:
     """Let a flagged and routed report through, or say why not.
 
-    *standing* is what is remembered of the region's ledger; None is "nothing known", which the commit will settle.
+    *closed* is the state of a router that the region's ledger keeps out; None is "nothing known", which the commit will
+    settle.
     """
     if report.flag is not Flag.YES and (report.flag is not Flag.NONE or not rules.by_ledger):
         return _FLAG_REFUSALS[report.flag]
@@ -71,8 +72,8 @@ def consent(
     when = event_time(report, message.received_at, rules)
     if isinstance(when, DropReason):
         return when
-    if standing is not None and (reason := refusal(standing, region, when)):
-        return reason
+    if closed is not None:
+        return closed.refusal
     return Consented(
         report=report,
         region=region,

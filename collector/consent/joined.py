@@ -5,10 +5,10 @@ Rule 2: it never opens the gate for the store. It says whose records may wait in
         again (docs/decisions/0009-spool.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from collector.consent.standing import Standing, State
+from collector.consent.standing import State
 from collector.model import Identity
 
 _REF_BYTES: Final = 16
@@ -37,13 +37,13 @@ class JoinedRouters:
         """Whether the router has joined, by its present pseudonym or an older one."""
         return identity.device_ref in self or any(ref in self for ref in identity.older)
 
-    def learn(self, standings: Iterable[Standing]) -> None:
+    def learn(self, states: Mapping[bytes, State]) -> None:
         """Take what the ledger says."""
-        for standing in standings:
-            if standing.state is State.JOINED:
-                self.add([standing.device_ref])
+        for device_ref, state in states.items():
+            if state is State.JOINED:
+                self.add([device_ref])
             else:
-                self._discard(standing.device_ref)
+                self._discard(device_ref)
 
     @property
     def is_full(self) -> bool:

@@ -1,8 +1,9 @@
 """What the ledger of a region says about one router now."""
 
-from collections import Counter, OrderedDict
-from collections.abc import Container, Iterable
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 from collector.model import DropReason, Sealed
@@ -66,19 +67,28 @@ class Standing(Sealed, frozen=True):
         return self.beneath or self.state
 
 
+def states_of(standings: Iterable[Standing]) -> dict[bytes, State]:
+    """The latest state of each router, by its pseudonym."""
+    return {standing.device_ref: standing.state for standing in standings}
+
+
+MOST_CLOSED: Final = 65_536
+"""Closed routers remembered a region, some 120 bytes each: those that were closed last."""
+
+
 class ClosedRouters:
     """The routers of one region known to be closed, so that their messages are dropped before any work is done.
 
     It only ever speeds up drops (K15): a router it does not know is settled by the ledger at the commit.
     """
 
-    def __init__(self, most: int = 200_000) -> None:
+    def __init__(self, most: int = MOST_CLOSED) -> None:
         self._most = most
-        self._closed: OrderedDict[bytes, Standing] = OrderedDict()
+        self._closed: dict[bytes, State] = {}
         self._joining: Counter[bytes] = Counter()
 
-    def get(self, device_ref: bytes) -> Standing | None:
-        """The standing of a closed router, None for any other, and for one whose join waits to be committed."""
+    def get(self, device_ref: bytes) -> State | None:
+        """The state of a closed router, None for any other, and for one whose join waits to be committed."""
         return None if device_ref in self._joining else self._closed.get(device_ref)
 
     @property
@@ -100,11 +110,14 @@ class ClosedRouters:
         """Leave a router to the ledger again."""
         self._closed.pop(device_ref, None)
 
-    def learn(self, standings: Iterable[Standing]) -> None:
-        """Take what a commit changed, or what other processes wrote to the ledger."""
-        for standing in standings:
-            self._closed.pop(standing.device_ref, None)
-            if standing.state is not State.JOINED:
-                self._closed[standing.device_ref] = standing
-        while len(self._closed) > self._most:
-            self._closed.popitem(last=False)
+    def learn(self, states: Mapping[bytes, State]) -> None:
+        """Take what a commit changed, or what others wrote to the ledger; what is told last is kept longest."""
+        for device_ref, state in states.items():
+            self._closed.pop(device_ref, None)
+            if state is not State.JOINED:
+                self._closed[device_ref] = state
+        if len(self._closed) > self._most:
+            # Some more than there have to be, for the first entries of a dict are the more expensive to find the more
+            # were deleted before them.
+            for device_ref in [*islice(self._closed, len(self._closed) - self._most + self._most // 8)]:
+                del self._closed[device_ref]

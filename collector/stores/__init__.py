@@ -7,16 +7,19 @@ Rule 3: a store never learns a raw identifier.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from collector.consent.acts import OPENING
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing
+from collector.consent.standing import Standing, State
 from collector.model import OPERATOR, Entry, Region, Sealed
 from collector.stores.plan import Committed
 from collector.stores.retention import Purged
 
-__all__ = ["Change", "Committed", "Purged", "Router", "Store", "StoredRecord"]
+__all__ = ["CHANGES_AT_ONCE", "Change", "Committed", "Purged", "Router", "Store", "StoredRecord"]
+
+CHANGES_AT_ONCE: Final = 10_000
+"""So many entries of a ledger are read at once, however many others wrote: they take some 8 MiB."""
 
 
 class Router(Sealed, frozen=True):
@@ -89,8 +92,8 @@ class Store(Protocol):
         """
         ...
 
-    async def changes(self, after: int) -> list[Change]:
-        """What the ledger entries numbered above *after* did, oldest first; called about once a second.
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
+        """What the first *most* ledger entries numbered above *after* did, oldest first; called about once a second.
 
         Raises:
             StoreUnavailable: the ledger cannot be read; the gate is closed (D6).
@@ -101,8 +104,8 @@ class Store(Protocol):
         """The end of the ledger."""
         ...
 
-    async def closed(self) -> list[Standing]:
-        """The standings of all routers that are not joined."""
+    async def closed(self, most: int) -> dict[bytes, State]:
+        """The states of the *most* routers that were closed last, by pseudonym, the latest being the last."""
         ...
 
     async def joined(self, after: bytes, most: int) -> list[bytes]:

@@ -18,7 +18,7 @@ from collector.config_postgres import PostgresSettings
 from collector.consent.ledger import LedgerEntry
 from collector.errors import Cause, StoreUnavailable
 from collector.model import ConsentEvent, Entry, Record, Region
-from collector.stores import Change, Router, StoredRecord
+from collector.stores import CHANGES_AT_ONCE, Change, Router, StoredRecord
 from collector.stores.clickhouse_bounds import Bound
 from collector.stores.clickhouse_commit import Left, Step, bury_doomed
 from collector.stores.clickhouse_reading import find_routers, on_cell, records_of
@@ -90,9 +90,9 @@ class ClickHouseStore(PostgresStore):
             finally:
                 self._keep_up(session)
 
-    async def changes(self, after: int) -> list[Change]:
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
         """As `PostgresStore.changes`."""
-        found = await super().changes(after)
+        found = await super().changes(after, most)
         self._keep_up(self._open)
         return found
 

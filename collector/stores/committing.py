@@ -14,6 +14,7 @@ import msgspec
 from collector.acks import NO_TOKEN
 from collector.consent.acts import reaches_until
 from collector.consent.ledger import Result
+from collector.consent.standing import states_of
 from collector.errors import SpoolUnavailable, StoreUnavailable, where
 from collector.log import LOG
 from collector.model import ConsentEvent, DropReason, Record
@@ -82,11 +83,10 @@ class Committing:
         self._health.asks()
         try:
             await self._store.open()
-            standings = await self._news.of_opened()
+            await self._news.opened()
         except Exception as error:  # whatever it is, the other regions go on
             raise self._health.refuses(error) from error
         self._health.opened()
-        self._news.learn(standings)
         self._health.reads(idle=not self._queue)
 
     @property
@@ -161,7 +161,7 @@ class Committing:
         self._health.answers()
         if committed.decided:
             self._decided(batch, committed.decided)
-        self._news.learn(committed.standings)
+        self._news.learn(states_of(committed.standings))
         if batch.items:
             self._outcomes.committed(batch.items, committed, seconds)
         if batch.sheltered and (spooled := [item for item in batch.items if item.row > 0]):

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing
+from collector.consent.standing import State
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Entry, Region
-from collector.stores import Change, Router, Store, StoredRecord
+from collector.stores import CHANGES_AT_ONCE, Change, Router, Store, StoredRecord
 from collector.stores.links import end_of
 from collector.stores.plan import Committed
 from collector.stores.retention import Purged
@@ -68,12 +68,12 @@ class GuardedStore:
             self._witnessing.appended(committed.standings)
         return committed
 
-    async def changes(self, after: int) -> list[Change]:
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
         """As `Store.changes`; also brings the witness up to date."""
         store = self._open
         if self._witnessing.is_doubtful:
             await self._check(store)
-        changed = await store.changes(after)
+        changed = await store.changes(after, most)
         self.newest_seen = await store.newest()
         self._witnessing.know(change.standing for change in changed)
         self._witnessing.go_on(store)
@@ -83,9 +83,9 @@ class GuardedStore:
         """As `Store.head`."""
         return await self._open.head()
 
-    async def closed(self) -> list[Standing]:
+    async def closed(self, most: int) -> dict[bytes, State]:
         """As `Store.closed`."""
-        return await self._open.closed()
+        return await self._open.closed(most)
 
     async def joined(self, after: bytes, most: int) -> list[bytes]:
         """As `Store.joined`."""

@@ -1,6 +1,7 @@
 """A store in memory, for tests and for `ueip explain`: the same promises, except that nothing outlives the process."""
 
 from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
 
 import msgspec
 import orjson
@@ -8,11 +9,11 @@ import orjson
 from collector.consent.acts import LEFT
 from collector.consent.chain import followed
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing, State
+from collector.consent.standing import Standing, State, states_of
 from collector.derive import Memory
 from collector.errors import Cause, StoreUnavailable
 from collector.model import DropReason, Entry, Record, Region, Removal
-from collector.stores import Change, Router, StoredRecord
+from collector.stores import CHANGES_AT_ONCE, Change, Router, StoredRecord
 from collector.stores.deciding import make_plan
 from collector.stores.gathering import Stored, gather, parted
 from collector.stores.plan import Committed, ConsentRules, Insert, erased_by, removed_from
@@ -116,17 +117,18 @@ class MemoryStore:
         self._memories.pop(device_ref, None)
         return len(mine)
 
-    async def changes(self, after: int) -> list[Change]:
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
         """As `Store.changes`."""
-        return [Change.by(entry) for entry in self._entries if entry.seq > after]
+        return [Change.by(entry) for entry in self._entries if entry.seq > after][:most]
 
     async def head(self) -> Head:
         """As `Store.head`."""
         return self._head
 
-    async def closed(self) -> list[Standing]:
+    async def closed(self, most: int) -> dict[bytes, State]:
         """As `Store.closed`."""
-        return [standing for standing in self._standings.values() if standing.state is not State.JOINED]
+        closed = [standing for standing in self._standings.values() if standing.state is not State.JOINED]
+        return states_of(sorted(closed, key=attrgetter("seq"))[-most:])
 
     async def joined(self, after: bytes, most: int) -> list[bytes]:
         """As `Store.joined`."""

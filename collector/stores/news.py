@@ -5,11 +5,11 @@ Rule 2: who has joined is read page by page, between commits; until the last pag
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Final
 
-from collector.consent.standing import Standing, State
-from collector.stores import Store
+from collector.consent.standing import MOST_CLOSED, State, states_of
+from collector.stores import CHANGES_AT_ONCE, Store
 from collector.stores.health import Health
 from collector.stores.outage import Outage
 from collector.stores.outcomes import Outcomes
@@ -37,39 +37,34 @@ class News:
         self._queue = queue
         self._seq = 0
         """Number of the last entry known."""
+        self._is_behind = False
+        """Whether there may be more entries than were read at the last look."""
         self._refreshed = float("-inf")
         self._purging = Purging()
         self._page: bytes | None = b""
         """The router after which the next page of those who have joined begins; None when all are known."""
 
-    async def of_opened(self) -> list[Standing]:
-        """What the ledger of a store just opened says of routers that have not joined; the caller passes it to `learn`.
+    async def opened(self) -> None:
+        """Learn what the ledger of a store just opened says: what is new, or all if it may not be the one known before.
 
-        Those who have joined are known at once if they were known before, else page by page.
+        Who has joined is then read page by page.
         """
-        # The head first: then what another process writes in between is learnt with the next refresh.
         head = await self._store.head()
-        standings = [*await self._store.closed(), *(one.standing for one in await self._store.changes(head.seq))]
-        await self._catch_up(head.seq)
-        return standings
-
-    async def _catch_up(self, seq: int) -> None:
-        """Bring up to date who has joined, or begin anew if this may not be the ledger known before."""
-        if 0 < self._seq <= seq and not self._health.is_doubted:
-            self._outage.joined.learn(one.standing for one in await self._store.changes(self._seq))
-        else:
+        if self._health.is_doubted or not 0 < self._seq <= head.seq:
             self._outage.joined.clear()
             self._page = b""
-        self._seq = seq
+            self._seq = head.seq  # asked before the closed are read: what is written in between is then read twice
+            self.learn(await self._store.closed(MOST_CLOSED))
+        while await self._more():
+            pass
 
-    def learn(self, standings: Iterable[Standing]) -> None:
-        """Learn the latest standing of each router; spooled records of routers whose gate is closed are purged."""
-        last = {standing.device_ref: standing for standing in standings}.values()
-        self._outage.learn(last)
+    def learn(self, states: Mapping[bytes, State]) -> None:
+        """Learn the latest state of each router; spooled records of routers whose gate is closed are purged."""
+        self._outage.learn(states)
         if self._spool.records:
-            for standing in last:
-                if standing.state is not State.JOINED:
-                    self._spool.purge([standing.device_ref], standing.state.refusal)
+            for device_ref, state in states.items():
+                if state is not State.JOINED:
+                    self._spool.purge([device_ref], state.refusal)
 
     def wrote(self, appended: range) -> None:
         """Our own commit wrote these entries: if they directly follow the last one known, they need not be read."""
@@ -83,7 +78,7 @@ class News:
 
     def is_due(self) -> bool:
         """Whether it is time for `refresh`."""
-        return self.has_more or time.monotonic() - self._refreshed >= REFRESH_SECONDS
+        return self.has_more or self._is_behind or time.monotonic() - self._refreshed >= REFRESH_SECONDS
 
     async def refresh(self) -> bool:
         """Learn what other processes wrote to the ledger, and see whether an idle store still answers.
@@ -95,7 +90,7 @@ class News:
         try:
             if self._page is not None:
                 await self._more_joined(self._page)
-            if now - self._refreshed >= REFRESH_SECONDS:
+            if self._is_behind or now - self._refreshed >= REFRESH_SECONDS:
                 self._refreshed = now
                 await self._look()
         except Exception as error:  # noqa: BLE001 - even a bug of ours must stay one region's trouble
@@ -105,11 +100,17 @@ class News:
         return True
 
     async def _look(self) -> None:
-        changes = await self._store.changes(self._seq)
-        self._seq = max((one.standing.seq for one in changes), default=self._seq)
-        self.learn(one.standing for one in changes)
+        self._is_behind = await self._more()
         self._outcomes.expired(await self._purging.go_on(self._store.purge))
+
+    async def _more(self) -> bool:
+        """Learn what others wrote, a page of it; whether there may be another."""
+        changes = await self._store.changes(self._seq)
+        if changes:
+            self._seq = changes[-1].standing.seq
+            self.learn(states_of(one.standing for one in changes))
         await self._outcomes.leaving.learnt(changes, self._store)
+        return len(changes) >= CHANGES_AT_ONCE
 
     async def _more_joined(self, after: bytes) -> None:
         """Read another page of those who have joined."""

@@ -9,14 +9,14 @@ Rule 3: once something of an unknown router is left with the broker, everything 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from operator import attrgetter
 from typing import Final
 
 from collector.consent.acts import hides
 from collector.consent.joined import MOST, JoinedRouters
-from collector.consent.standing import ClosedRouters, Standing, State
+from collector.consent.standing import ClosedRouters, State
 from collector.link_metrics import LINK_NAMES, LinkName
 from collector.model import Action, ConsentEvent, DropReason, Identity, Record
 from collector.stores.health import Health
@@ -67,11 +67,10 @@ class Outage:
 
     # What the ledger says
 
-    def learn(self, standings: Iterable[Standing]) -> None:
+    def learn(self, states: Mapping[bytes, State]) -> None:
         """Learn what the ledger says of these routers."""
-        standings = list(standings)
-        self.closed.learn(standings)
-        self.joined.learn(standings)
+        self.closed.learn(states)
+        self.joined.learn(states)
 
     # What may wait
 
@@ -114,9 +113,9 @@ class Outage:
 
     def reason(self, identity: Identity) -> DropReason:
         """Why a record of a router that has left is dropped."""
-        standing = self.closed.get(identity.device_ref)
-        if standing is not None:
-            return standing.state.refusal
+        state = self.closed.get(identity.device_ref)
+        if state is not None:
+            return state.refusal
         acts = [item.entry for item in self._acts if item.entry.identity.device_ref == identity.device_ref]
         erased = any(isinstance(act, ConsentEvent) and act.action is Action.ERASE for act in acts)
         return DropReason.ERASED if erased else DropReason.WITHDRAWN
@@ -143,7 +142,7 @@ class Outage:
             self._waiting_refs.add(act.event_ref)
         state = hides(act.action).state
         if state is not None and not takes_its_turn(act) and not act.replayed:
-            self.closed.learn([_provisional(act, state)])
+            self.closed.learn({act.identity.device_ref: state})
 
     def oldest_acts(self, most: int) -> list[Item]:
         """The acts to be committed next, at most *most*."""
@@ -203,18 +202,3 @@ class Outage:
         for ref in self._left_joins:
             self.closed.join_settled(ref)
         self._left_joins.clear()
-
-
-def _provisional(act: ConsentEvent, state: State) -> Standing:
-    """What a closing act will make of its router's standing, unless the ledger knows better."""
-    return Standing(
-        device_ref=act.identity.device_ref,
-        key_id=act.identity.key_id,
-        state=state,
-        seq=0,
-        consent_id="",
-        generation=0,
-        effective_at=act.received_at,
-        policy_version="",
-        storage_regions=(),
-    )

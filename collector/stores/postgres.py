@@ -15,7 +15,7 @@ from collector.consent.chain import followed
 from collector.consent.ledger import Head, LedgerEntry
 from collector.errors import Cause, StoreUnusable
 from collector.model import Entry, Record, Region
-from collector.stores import Change
+from collector.stores import CHANGES_AT_ONCE, Change
 from collector.stores.plan import Committed, ConsentRules, refs_of
 from collector.stores.postgres_commit import Begun, Terms, Transaction
 from collector.stores.postgres_known import KnownRouters
@@ -122,7 +122,7 @@ class PostgresStore(PostgresReader):
         self._known.learn(found)
         return found
 
-    async def changes(self, after: int) -> list[Change]:
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
         """As `Store.changes`; also checks that the store is still what it was, as this is asked once a second or so."""
         session = self._open
         async with session.turn():
@@ -130,7 +130,8 @@ class PostgresStore(PostgresReader):
             await self._check_staying(session)
             await self._check_writable(session)
             await self._look(session)
-            rows = await session.rows("SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq", after)
+            sql = "SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq LIMIT $2"
+            rows = await session.rows(sql, after, most)
             found = [Change.by(decode_entry(row[0])) for row in rows]
         if time.monotonic() - self._kept_house > _HOUR_SECONDS:
             self._kept_house = time.monotonic()

@@ -219,4 +219,9 @@ MIGRATIONS: Final = (
             END LOOP;
         END $$;
     """,
+    """
+    -- A collector learns which routers were closed last, not all that ever were.
+    DROP INDEX ueip.router_closed;
+    CREATE INDEX router_closed ON ueip.router (seq) WHERE state <> 'joined';
+    """,
 )

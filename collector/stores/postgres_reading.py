@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 from collector.config_postgres import PostgresSettings
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing
+from collector.consent.standing import State
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
@@ -18,11 +18,11 @@ from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail
 from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.rows import (
-    ROUTER_COLUMNS,
+    CLOSED,
+    closed_of,
     decode_entry,
     of_a_note,
     on_cell_text,
-    standing_of,
     stored_record,
 )
 from collector.stores.staying import MOVE, check_staying
@@ -88,10 +88,11 @@ class PostgresReader:
             await self._look(session)
             return self._head
 
-    async def closed(self) -> list[Standing]:
+    async def closed(self, most: int) -> dict[bytes, State]:
         """As `Store.closed`."""
-        sql = f"SELECT {ROUTER_COLUMNS} FROM ueip.router WHERE state <> 'joined'"  # noqa: S608 - words of ours
-        return await self._each(standing_of, sql)
+        session = self._open
+        async with session.turn():
+            return closed_of(await session.rows(CLOSED.format("ueip.router", "$1"), most))
 
     async def joined(self, after: bytes, most: int) -> list[bytes]:
         """As `Store.joined`."""

@@ -1,6 +1,6 @@
 """How ledger entries, standings and records lie in the rows of any store that speaks SQL."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -111,6 +111,24 @@ def standing_of(row: Any) -> Standing:
         beneath,
         row[12],
     )  # fmt: skip
+
+
+CLOSED: Final = "SELECT device_ref, state FROM {} WHERE state <> 'joined' ORDER BY seq DESC LIMIT {}"
+
+
+def closed_of(rows: Sequence[Any]) -> dict[bytes, State]:
+    """The states that rows of `CLOSED` have, the latest being the last.
+
+    Raises:
+        Damaged: no collector wrote one of them.
+    """
+    states = {}
+    for ref, word in reversed(rows):
+        state = _STATES.get(word)
+        if state is None or type(ref) is not bytes:
+            raise Damaged("what is noted of a router's standing cannot be read")
+        states[ref] = state
+    return states
 
 
 _STRIPPED: Final = msgspec.json.Decoder(dict[str, int])

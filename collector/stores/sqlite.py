@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from collector.consent.standing import Standing
 from collector.model import ConsentEvent, DropReason, Entry, Record, Region
-from collector.stores import Change
+from collector.stores import CHANGES_AT_ONCE, Change
 from collector.stores.deciding import make_plan
 from collector.stores.gathering import parted
 from collector.stores.plan import Committed, ConsentRules, Plan, refs_of, removed_from
@@ -64,9 +64,9 @@ class SQLiteStore(StoreFile):
         """As `Store.commit`."""
         return await self._do(self._commit, entries)
 
-    async def changes(self, after: int) -> list[Change]:
+    async def changes(self, after: int, most: int = CHANGES_AT_ONCE) -> list[Change]:
         """As `Store.changes`."""
-        return await self._do(self._changes, after)
+        return await self._do(self._changes, after, most)
 
     async def restore(self, entries: Sequence[str]) -> int:
         """As `Store.restore`."""
@@ -81,14 +81,14 @@ class SQLiteStore(StoreFile):
         self._known.forget()
         self._scrubber.opened()
 
-    def _changes(self, after: int) -> list[Change]:
+    def _changes(self, after: int, most: int) -> list[Change]:
         """What others wrote; as this is called about once a second, it also checks that the file is still the same."""
         check_schema(self._db, str(self.path))
         check_staying_here(self._db, str(self.path))
         self._file.check_same()
         self._file.check_writable()
         self._head()
-        rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq", after)
+        rows = self._all("SELECT entry FROM ledger WHERE seq > ? ORDER BY seq LIMIT ?", after, most)
         self._scrubber.look(self._db)
         return [Change.by(decode_entry(row[0])) for row in rows]
 

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from collector.consent.ledger import Head, LedgerEntry
-from collector.consent.standing import Standing
+from collector.consent.standing import State
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.retention import UNLIMITED, expired_until
 from collector.stores.rows import (
-    ROUTER_COLUMNS,
+    CLOSED,
     Damaged,
+    closed_of,
     decode_entry,
     of_a_note,
     on_cell_text,
-    standing_of,
     stored_record,
 )
 from collector.stores.sqlite_faults import OpenedFile, refused
@@ -86,10 +86,9 @@ class StoreFile:
         """As `Store.head`."""
         return await self._do(self._head)
 
-    async def closed(self) -> list[Standing]:
+    async def closed(self, most: int) -> dict[bytes, State]:
         """As `Store.closed`."""
-        sql = f"SELECT {ROUTER_COLUMNS} FROM router WHERE state <> 'joined'"  # noqa: S608
-        return await self._do(lambda: [standing_of(row) for row in self._all(sql)])
+        return await self._do(lambda: closed_of(self._all(CLOSED.format("router", "?"), most)))
 
     async def joined(self, after: bytes, most: int) -> list[bytes]:
         """As `Store.joined`."""

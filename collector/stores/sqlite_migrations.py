@@ -114,4 +114,9 @@ MIGRATIONS: Final = (
     CREATE TRIGGER lookup_loses_names AFTER DELETE ON lookup
         BEGIN UPDATE router SET names = NULL WHERE id = OLD.router_id; END;
     """,
+    """
+    -- A collector learns which routers were closed last, not all that ever were.
+    DROP INDEX router_closed;
+    CREATE INDEX router_closed ON router (seq) WHERE state <> 'joined';
+    """,
 )

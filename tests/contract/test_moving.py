@@ -133,7 +133,7 @@ async def everything(store: Store) -> Any:
     routers = {name: await store.find([("serial", ref("serial", name)), ("imei", ref(name))]) for name in NAMES}
     return (
         await store.entries(limit=10_000),
-        {standing.device_ref: standing for standing in await store.closed()},
+        await store.closed(100),
         await store.joined(b"", 100),
         {name: await readable(store, name) for name in NAMES},
         routers,

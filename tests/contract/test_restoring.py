@@ -51,7 +51,7 @@ async def state(store: Store) -> Any:
     return (
         await store.entries(limit=10_000),
         await store.head(),
-        {standing.device_ref: standing for standing in await store.closed()},
+        await store.closed(100),
         {name: [router.standing for router in routers] for name, routers in found.items() if routers},
     )
 

@@ -551,7 +551,7 @@ async def test_a_restriction_outlasts_an_exit(open_store: Open, *, erase_on_exit
     await store.commit([act(Action.RESTRICT, at=LATER)])
     left = await store.commit([leave(at=LATER + MINUTE)])
     joined = await store.commit([join(at=LATER + HOUR), record(number=2, at=LATER + HOUR + MINUTE)])
-    closed = {standing.state for standing in await store.closed()}
+    closed = set((await store.closed(100)).values())
     await store.commit([act(Action.UNRESTRICT, at=LATER + 2 * HOUR)])
     lifted = await store.commit([record(number=3, at=LATER + 3 * HOUR)])
     again = await store.commit([join(at=LATER + 4 * HOUR), record(number=4, at=LATER + 5 * HOUR)])
@@ -815,9 +815,11 @@ async def test_a_held_router_is_listed_among_the_closed(store: Store) -> None:
     """So that its messages are dropped before any work is done."""
     await store.commit([record(number=1)])
     await store.commit([act(Action.HOLD, at=LATER, reference="CASE-1")])
-    (held,) = await store.closed()
+    (found,) = await store.find([("serial", ref("serial", "a"))])
+    held = found.standing
 
-    assert (State.RESTRICTED, ("CASE-1",), State.JOINED) == (held.state, held.holds, held.beneath)
+    assert {held.device_ref: State.RESTRICTED} == await store.closed(100)
+    assert (("CASE-1",), State.JOINED) == (held.holds, held.beneath)
 
 
 # Keys
@@ -941,9 +943,19 @@ async def test_records_can_be_asked_for_by_time_and_number(store: Store) -> None
 async def test_the_closed_can_be_listed(store: Store) -> None:
     """All that are not joined, so that their messages need no work."""
     await store.commit([record("a"), record("b"), record("c"), leave("a", at=LATER), act(Action.RESTRICT, "b")])
-    closed = {standing.device_ref: standing.state for standing in await store.closed()}
+    closed = await store.closed(100)
 
     assert {router("a").device_ref: State.EXITED, router("b").device_ref: State.RESTRICTED} == closed
+
+
+async def test_of_the_closed_those_that_were_closed_last_are_listed_last(store: Store) -> None:
+    """A collector remembers so many and no more, however many have ever left."""
+    await store.commit([record(name) for name in "abcd"])
+    await store.commit([leave("b", at=LATER), leave("d", at=LATER), act(Action.RESTRICT, "a", at=LATER)])
+    await store.commit([leave("a", at=LATER + MINUTE)])
+
+    assert [router("d").device_ref, router("a").device_ref] == [*await store.closed(2)]
+    assert [router(name).device_ref for name in "bda"] == [*await store.closed(3)]
 
 
 async def test_changes_are_told_from_a_number_on(store: Store) -> None:
@@ -955,6 +967,14 @@ async def test_changes_are_told_from_a_number_on(store: Store) -> None:
 
     assert [(3, router("b").device_ref), (4, router("a").device_ref)] == [(s.seq, s.device_ref) for s in changed]
     assert [] == await store.changes(4)
+
+
+async def test_changes_are_told_so_many_at_once(store: Store) -> None:
+    """However many others wrote, memory stays bounded."""
+    await store.commit([record("a"), record("b"), record("c")])
+
+    assert [1, 2] == [change.standing.seq for change in await store.changes(0, 2)]
+    assert [3] == [change.standing.seq for change in await store.changes(2, 2)]
 
 
 # The ledger
@@ -1095,7 +1115,7 @@ async def content(store: Store) -> Content:
         readable={name: await readable(store, name) for name in NAMES},
         newest={name: await newest(store, name) for name in NAMES},
         found={name: sum(found.records for found in routers[name]) for name in NAMES},
-        closed={standing.device_ref: standing.state for standing in await store.closed()},
+        closed=await store.closed(100),
     )
 
 

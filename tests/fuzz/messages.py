@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from support import make_rules
 
-from collector.consent.standing import ClosedRouters, Standing, State
+from collector.consent.standing import ClosedRouters, State
 from collector.model import Message, Region
 from collector.pipeline import Rules
 
@@ -68,17 +68,8 @@ VARIANTS: Final = (
 def _closed(rules: Rules, region: Region) -> ClosedRouters:
     """What is remembered of the seeds' router: that it left, or worse, in another way in each region."""
     state = {Region.GERMANY: State.EXITED, Region.CHINA: State.VOID, Region.HONG_KONG: State.RESTRICTED}[region]
-    identity = rules.pseudonyms[region].identity(ROUTER)
     known = ClosedRouters()
-    known.learn(
-        [
-            Standing(
-                device_ref=identity.device_ref, key_id=identity.key_id, state=state, seq=2, consent_id="0" * 32,
-                generation=1, effective_at=RECEIVED_AT - 1000, policy_version="2020-03-14",
-                storage_regions=(region.value,),
-            )
-        ]
-    )  # fmt: skip
+    known.learn({rules.pseudonyms[region].identity(ROUTER).device_ref: state})
     return known
 
 

@@ -21,7 +21,7 @@ from support import NOW, POLICY, RECEIVED_AT, ROUTER, Document, encode, minimal_
 
 from collector.acks import AckRing, Token
 from collector.config import Settings, WriterSettings
-from collector.consent.standing import ClosedRouters
+from collector.consent.standing import MOST_CLOSED, ClosedRouters
 from collector.intake import Intake
 from collector.metrics import Metrics
 from collector.model import Action, Channel, ConsentEvent, DropReason, Identity, Message
@@ -87,7 +87,7 @@ class Race:
     async def open(self) -> "Race":
         """As the writer does before it takes the first message."""
         await self.store.open()
-        self.closed.learn(await self.store.closed())
+        self.closed.learn(await self.store.closed(MOST_CLOSED))
         return self
 
     # What arrives

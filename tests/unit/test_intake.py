@@ -284,7 +284,7 @@ async def test_an_explicit_false_is_acknowledged_after_all_three_ledgers_answere
     assert [1, 2, 3] == before
     assert [1, 2, 3, 4] == bench.acknowledged
     assert {DropReason.FLAG_FALSE: 1} == bench.dropped()
-    assert dict.fromkeys(Region, 1) == {region: len(await s.closed()) for region, s in bench.stores.items()}
+    assert dict.fromkeys(Region, 1) == {region: len(await s.closed(10)) for region, s in bench.stores.items()}
 
 
 async def test_an_explicit_false_drops_what_waits_in_every_region() -> None:

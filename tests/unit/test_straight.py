@@ -29,7 +29,7 @@ from support import (
     without,
 )
 
-from collector.consent.standing import Standing, State
+from collector.consent.standing import State
 from collector.model import Accepted, ConsentRefused, Dropped, DropReason, Message, Record, Region
 from collector.pipeline import Rules, process, the_long_way
 
@@ -49,15 +49,6 @@ def same_both_ways(sent: Message, rules: Rules | None = None) -> None:
         assert isinstance(outcome, Accepted)
         for name in Record.__struct_fields__:
             assert getattr(outcome.record, name) == getattr(record, name), name
-
-
-def standing(rules: Rules, state: State) -> Standing:
-    """What the ledger of Germany says of the router of messages of tests."""
-    identity = rules.pseudonyms[Region.GERMANY].identity(ROUTER)
-    return Standing(
-        device_ref=identity.device_ref, key_id=identity.key_id, state=state, seq=2, consent_id="0" * 32, generation=1,
-        effective_at=RECEIVED_AT - 1000, policy_version="2020-03-14", storage_regions=("germany",),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -150,7 +141,8 @@ def test_a_router_that_has_left_does_not_go_straight() -> None:
     rules = make_rules()
     assert straight(message(minimal_document()), rules) is not None
 
-    rules.closed[Region.GERMANY].learn([standing(rules, State.EXITED)])
+    known_as = rules.pseudonyms[Region.GERMANY].identity(ROUTER).device_ref
+    rules.closed[Region.GERMANY].learn({known_as: State.EXITED})
 
     assert straight(message(minimal_document()), rules) is None
     outcome = process(message(minimal_document()), rules)

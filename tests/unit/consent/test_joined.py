@@ -4,15 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.consent.joined import JoinedRouters
-from collector.consent.standing import Standing, State
+from collector.consent.standing import State
 from collector.model import Identity
 
 REFS = st.sampled_from([bytes([0, 0]) + bytes([n]) * 14 for n in range(6)]) | st.binary(min_size=16, max_size=16)
-
-
-def standing(ref: bytes, state: State) -> Standing:
-    """What the ledger says of a router."""
-    return Standing(ref, "k", state, 1, "c", 1, 0, "2020-03-14", ("germany",))
 
 
 @given(st.lists(st.tuples(REFS, st.sampled_from(State))))
@@ -20,7 +15,7 @@ def test_it_holds_those_whose_last_entry_is_a_join(said: list[tuple[bytes, State
     """However often they joined and left, and however alike their pseudonyms are."""
     joined, last = JoinedRouters(), dict[bytes, State]()
     for ref, state in said:
-        joined.learn([standing(ref, state)])
+        joined.learn({ref: state})
         last[ref] = state
 
     expected = {ref for ref, state in last.items() if state is State.JOINED}

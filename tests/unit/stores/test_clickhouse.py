@@ -407,7 +407,7 @@ async def test_an_exit_while_clickhouse_is_away_is_in_the_ledger_at_once(path: P
     away.asked = away.answers = 0
     with pytest.raises(StoreUnavailable):
         await store.commit([leave(at=LATER)])
-    known = [standing.state.value for standing in await other.closed()]
+    known = [state.value for state in (await other.closed(10)).values()]
     refused_there = await other.commit([record(number=2, at=LATER + MINUTE)])
     away.answers = 1 << 30
     await store.commit([leave(at=LATER)])

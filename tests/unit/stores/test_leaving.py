@@ -15,9 +15,11 @@ from collector.acks import NO_TOKEN
 from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
+from collector.errors import StoreUnavailable
 from collector.exit_metrics import WayIn
 from collector.metrics import Metrics
 from collector.model import OPERATOR, Action, Channel, ConsentEvent, Region
+from collector.stores import Change
 from collector.stores.leaving import Leaving
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
@@ -256,6 +258,50 @@ async def test_an_exit_by_another_process_is_measured_until_it_is_known_here(
         await here.learn()
 
     assert measured + 1 == exits(here.metrics)[0]
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_an_exit_by_a_command_while_the_store_is_away_here_is_measured(tmp_path: Path) -> None:
+    """Once the store is back; until then its router's messages are not dropped here."""
+
+    async def away(after: int, most: int = 1) -> list[Change]:
+        raise StoreUnavailable("away")
+
+    async with Neighbours(tmp_path) as here:
+        await here.other.commit([record("a")])
+        await here.learn()
+        ask, here.store.changes = here.store.changes, away  # type: ignore[method-assign]
+        await until(lambda: not here.metrics.store_up[HERE])
+        await here.other.commit([by_command(leave("a", at=START + HOUR))])
+        here.store.changes = ask  # type: ignore[method-assign]
+        await here.learn()
+
+    assert 1 == exits(here.metrics)[0]
+
+
+@pytest.mark.usefixtures("_at_once")
+async def test_however_many_others_wrote_all_is_learnt_page_by_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than so many entries are in memory at once, and the next page is read without a pause."""
+    monkeypatch.setattr("collector.stores.news.CHANGES_AT_ONCE", 2)
+    monkeypatch.setattr("collector.stores.news.REFRESH_SECONDS", 3600)
+    asked: list[int] = []
+    async with Neighbours(tmp_path) as here:
+        ask = here.store.changes
+
+        async def changes(after: int, most: int = 2) -> list[Change]:
+            asked.append(after)
+            return await ask(after, 2)
+
+        here.store.changes = changes  # type: ignore[method-assign]
+        await here.other.commit([leave(name, at=START) for name in "abcde"])
+        here.writer._news._refreshed = float("-inf")
+        here.writer._work.set()
+        await here.learn()
+
+    assert [0, 2, 4] == asked
+    assert all(router(name).device_ref in here.closed.refs for name in "abcde")
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -292,7 +292,7 @@ def test_a_store_of_before_is_brought_up_and_refuses_what_it_has(path: Path, old
         await made.close()
 
     async def brought_up() -> tuple[list[int], list[Committed], list[int]]:
-        with pytest.raises(StoreUnusable, match=r"expected 3\. Run: ueip store init") as refusal:
+        with pytest.raises(StoreUnusable, match=rf"expected {SCHEMA_VERSION}\. Run: ueip store init") as refusal:
             await store.open()
         assert Cause.OLDER_SCHEMA is refusal.value.cause
         done = [await prepare(impatient, HERE, ADMIN) for _ in range(2)]
