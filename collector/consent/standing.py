@@ -110,6 +110,10 @@ class ClosedRouters:
         """Leave a router to the ledger again."""
         self._closed.pop(device_ref, None)
 
+    def clear(self) -> None:
+        """Leave all routers to the ledger again; joins that wait are still waited for."""
+        self._closed.clear()
+
     def learn(self, states: Mapping[bytes, State]) -> None:
         """Take what a commit changed, or what others wrote to the ledger; what is told last is kept longest."""
         for device_ref, state in states.items():

@@ -51,7 +51,7 @@ class News:
         """
         head = await self._store.head()
         if self._health.is_doubted or not 0 < self._seq <= head.seq:
-            self._outage.joined.clear()
+            self._outage.forget_ledger()
             self._page = b""
             self._seq = head.seq  # asked before the closed are read: what is written in between is then read twice
             self.learn(await self._store.closed(MOST_CLOSED))

@@ -72,6 +72,11 @@ class Outage:
         self.closed.learn(states)
         self.joined.learn(states)
 
+    def forget_ledger(self) -> None:
+        """Forget what the ledger said: there may be another."""
+        self.closed.clear()
+        self.joined.clear()
+
     # What may wait
 
     def way_of_record(self, record: Record) -> Way:

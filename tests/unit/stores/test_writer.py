@@ -31,7 +31,7 @@ from collector.config import WriterSettings
 from collector.consent.joining import Mode
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters, State
-from collector.errors import StoreUnavailable
+from collector.errors import Cause, StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region, Removal
 from collector.stores import Change, Committed
@@ -54,6 +54,7 @@ class GatedStore(MemoryStore):
         self.commits: list[list[Entry]] = []
         self.poison: Entry | None = None
         self.away_for: Entry | None = None
+        self.away_with = Cause.NOT_ANSWERING
 
     async def commit(self, entries: Sequence[Entry]) -> Committed:
         """Wait for the gate, then commit; fails on a poisoned entry as a bug of ours would."""
@@ -63,7 +64,7 @@ class GatedStore(MemoryStore):
             raise KeyError("a bug of ours")
         if entries[0] is self.away_for:
             self.away_for = None
-            raise StoreUnavailable("away")
+            raise StoreUnavailable("away", self.away_with)
         committed = await super().commit(entries)
         self.commits.append(list(entries))
         return committed
@@ -687,14 +688,18 @@ async def test_what_others_write_while_it_starts_is_learnt() -> None:
     await running
 
 
-async def test_who_joins_elsewhere_while_the_store_is_away_is_let_in_again() -> None:
-    """A router that had left, and joined through another collector in an outage of ours, is known to have joined."""
+@pytest.mark.parametrize("cause", [Cause.NOT_ANSWERING, Cause.MISSING])
+async def test_who_joins_elsewhere_while_the_store_is_away_is_let_in_again(cause: Cause) -> None:
+    """A router that had left, and joined through another collector in an outage of ours, is known to have joined.
+
+    Also if meanwhile nobody could say whether the ledger will be the same.
+    """
     b = bench()
     await b.store.commit([record("a"), record("b"), leave("a", at=LATER)])
     running = asyncio.create_task(b.writer.run())
     await until(lambda: b.closed.get(router("a").device_ref) is not None)
-    b.store.fail_next = 1
-    b.put(record("b", 2, at=LATER))
+    b.store.away_for, b.store.away_with = record("b", 2, at=LATER), cause
+    b.put(b.store.away_for)
     await until(lambda: b.metrics.store_failures[HERE] == 1)
     await MemoryStore.commit(b.store, [join("a", at=LATER + HOUR)])
     await until(lambda: b.closed.get(router("a").device_ref) is None)
