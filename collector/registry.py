@@ -6,6 +6,7 @@ Rule 2: what the registry says wins over what a message says, and a message that
 
 from collections.abc import Mapping
 
+from collector.listing import Listing
 from collector.model import DropReason, Region, Sealed
 from collector.pseudonym import Pseudonymiser
 
@@ -17,10 +18,6 @@ class Entry(Sealed, frozen=True, gc=False):
     generation: int = 1
 
 
-Entries = Mapping[bytes, Entry]
-"""By the router's pseudonym."""
-
-
 class Registry:
     """The registries of the regions served here, in memory."""
 
@@ -28,31 +25,33 @@ class Registry:
         """*required* refuses routers that no registry lists."""
         self._pseudonyms = pseudonyms
         self._required = required
-        self._entries: dict[Region, Entries] = {}
+        self._listings: dict[Region, Listing] = {}
 
-    def learn(self, region: Region, entries: Entries) -> None:
+    def learn(self, region: Region, listing: Listing) -> None:
         """Take what a region's registry holds now."""
-        self._entries[region] = entries
+        self._listings[region] = listing
 
     @property
     def is_known(self) -> bool:
         """Whether the registry of every region was read: until then no router can be said to be on none."""
-        return self._entries.keys() == self._pseudonyms.keys()
+        return self._listings.keys() == self._pseudonyms.keys()
 
     def country(self, router: str, said: str | None) -> str | DropReason | None:
         """The country by which a message of *router* that says *said* is routed, or why there is none."""
-        listed = {entry.country for region in self._entries if (entry := self._entry(region, router))}
+        listed = {country for region in self._listings if (country := self._listed(region, router)) is not None}
         if not listed:
             return DropReason.REGION_UNKNOWN if self._required else said
         if len(listed) > 1 or (said is not None and said not in listed):
             return DropReason.REGION_CONFLICT
         return listed.pop()
 
-    def _entry(self, region: Region, router: str) -> Entry | None:
-        entries = self._entries[region]
-        if not entries:
+    def _listed(self, region: Region, router: str) -> str | None:
+        listing = self._listings[region]
+        if not listing:
             return None
         identity = self._pseudonyms[region].identity(router)
-        found = entries.get(identity.device_ref)
+        found = listing.country(identity.device_ref)
+        if found is not None or not identity.older:
+            return found
         # An entry under a key that was rotated since then counts until it is made again.
-        return found or next((entries[ref] for ref in identity.older if ref in entries), None)
+        return next((found for ref in identity.older if (found := listing.country(ref)) is not None), None)

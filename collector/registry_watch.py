@@ -8,6 +8,7 @@ from collector.errors import StoreUnavailable
 from collector.log import LOG
 from collector.model import Region
 from collector.registry import Registry
+from collector.stores.listed import Known, read
 from collector.stores.places import RegistryStore
 from collector.stores.worker import Worker
 
@@ -22,7 +23,7 @@ class RegistryWatch:
         self._registry = registry
         self._stores = stores
         self._workers = {region: Worker(f"registry-{region}") for region in stores}
-        self._versions: dict[Region, int] = {}
+        self._read: dict[Region, Known] = {}
         self._known = asyncio.Event()
 
     async def run(self) -> None:
@@ -36,7 +37,7 @@ class RegistryWatch:
     async def _watch(self, region: Region) -> None:
         while True:
             await self._learn(region)
-            if len(self._versions) == len(self._stores):
+            if len(self._read) == len(self._stores):
                 self._known.set()
             await asyncio.sleep(SECONDS)
 
@@ -48,15 +49,15 @@ class RegistryWatch:
             task.cancel()
 
     async def _learn(self, region: Region) -> None:
-        store, worker = self._stores[region], self._workers[region]
+        before = self._read.get(region)
         try:
-            if await worker.call(store.version) == self._versions.get(region):
-                return
-            self._versions[region], entries = await worker.call(store.entries)
+            now = await self._workers[region].call(read, self._stores[region], before)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is one region's; the others are learnt
             # What was learnt before stays: a registry that cannot be read is not empty.
             cause = error.cause if isinstance(error, StoreUnavailable) else type(error).__name__
             LOG.seldom("registry_unavailable", region=region, cause=cause)
-        else:
-            self._registry.learn(region, entries)
-            LOG.info("registry_learnt", region=region, routers=len(entries))
+            return
+        if now is not before:
+            self._read[region] = now
+            self._registry.learn(region, now.listing)
+            LOG.info("registry_learnt", region=region, routers=len(now.listing))

@@ -15,12 +15,15 @@ from collector.model import Region
 from collector.stores import Store
 from collector.stores.ends import End
 from collector.stores.memory import MemoryStore
+from collector.stores.places import RegistryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres import PostgresStore
 from collector.stores.postgres_end import PostgresEnd
+from collector.stores.postgres_registry import PostgresRegistry
 from collector.stores.postgres_session import Session
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_end import SQLiteEnd
+from collector.stores.sqlite_registry import SQLiteRegistry
 
 S = TypeVar("S", bound=Store)
 Engine = Literal["memory", "sqlite", "postgresql", "clickhouse"]
@@ -62,6 +65,13 @@ def make(engine: Engine, path: Path, rules: ConsentRules) -> Store:
     from clickhouse import RECORDS  # noqa: PLC0415
 
     return RECORDS.store(path, rules)
+
+
+def registry_at(engine: Engine, path: Path) -> RegistryStore:
+    """The registry in the lasting store that *path* stands for, as the rights desk has it."""
+    if engine == "sqlite":
+        return SQLiteRegistry(path, Region.GERMANY)
+    return PostgresRegistry(DATABASES.settings(path, "germany_rights"), Region.GERMANY)
 
 
 async def memories(store: Store) -> int:

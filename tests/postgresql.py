@@ -34,7 +34,7 @@ from collector.stores.postgres_setup import prepare
 T = TypeVar("T")
 PASSWORD: Final = "postgres-c4n4ry-secret"
 ADMIN: Final = "postgres"
-_TABLES: Final = ("note", "ledger", "router", "record", "tombstone", "lookup", "memory", "registry")
+_TABLES: Final = ("note", "ledger", "router", "record", "tombstone", "lookup", "memory", "registry", "registry_change")
 
 
 def binaries() -> Path | None:

@@ -16,6 +16,7 @@ from collector.config import Settings, read_keys
 from collector.consent.acts import DATED, ERASING
 from collector.consent.ledger import Result
 from collector.errors import CollectorError, NotDone, StoreUnavailable
+from collector.listing import Listing
 from collector.lookup import opened
 from collector.model import OPERATOR, Action, ConsentEvent, DropReason, Region
 from collector.pseudonym import Pseudonymiser, refs_of
@@ -86,7 +87,7 @@ def _registry(settings: Settings, document: NamedDocument, keys: Mapping[Region,
         for region, pseudonyms in keys.items():
             refs, store = pseudonyms.all_refs("router", document.router), open_registry(settings, region)
             entry = store.of(refs) if store.exists else None
-            registry.learn(region, {refs[0]: entry} if entry else {})
+            registry.learn(region, Listing().changed({refs[0]: entry.country} if entry else {}))
     return registry
 
 

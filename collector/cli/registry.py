@@ -13,11 +13,13 @@ from collector.cli.common import Country, config_option, out, say, settings_of, 
 from collector.config import Settings, read_keys
 from collector.errors import CollectorError, DataFault, StoreUnavailable
 from collector.formats.report import ROUTER
+from collector.listing import Listing
 from collector.model import DropReason, Identity, Region
 from collector.pseudonym import Pseudonymiser
 from collector.registry import Entry
 from collector.rules import region_map
 from collector.storage import open_registry
+from collector.stores.listed import read
 
 _MOST_FAULTS: Final = 20
 _COLUMNS: Final = ("router", "country")
@@ -36,7 +38,7 @@ class _Office:
     """The registries of the regions served here."""
 
     def __init__(self, settings: Settings) -> None:
-        self._read: dict[Region, dict[bytes, Entry]] | None = None
+        self._read: dict[Region, Listing] | None = None
         if settings.regions.registry == "none":
             say('regions.registry is "none": the collector does not use this list yet.', style="yellow")
         self._map = region_map(settings)
@@ -55,18 +57,20 @@ class _Office:
 
     def listed(self, router: str) -> list[tuple[Region, Entry]]:
         """The regions that list a router, by any live key."""
-        found = ((region, self._entry(region, router)) for region in self.stores)
+        known = {region: store for region, store in self.stores.items() if store.exists}
+        found = ((region, store.of(self._refs(region, router))) for region, store in known.items())
         return [(region, entry) for region, entry in found if entry is not None]
 
     def read_all(self) -> None:
         """Read every list once, for many look-ups."""
-        self._read = {region: store.entries()[1] for region, store in self.stores.items() if store.exists}
+        self._read = {region: read(store, None).listing for region, store in self.stores.items() if store.exists}
 
-    def _entry(self, region: Region, router: str) -> Entry | None:
-        store, refs = self.stores[region], self._refs(region, router)
+    def is_elsewhere(self, router: str, region: Region) -> bool:
+        """Whether another region lists a router, by any live key."""
         if self._read is None:
-            return store.of(refs) if store.exists else None
-        return next((entry for ref in refs if (entry := self._read.get(region, {}).get(ref))), None)
+            return any(other is not region for other, _ in self.listed(router))
+        others = ((other, listing) for other, listing in self._read.items() if other is not region and listing)
+        return any(listing.country(ref) for other, listing in others for ref in self._refs(other, router))
 
     def _refs(self, region: Region, router: str) -> list[bytes]:
         return self.pseudonyms[region].all_refs("router", router)
@@ -165,7 +169,7 @@ def _checked(office: _Office, router: str, country: str) -> Region:
         raise CollectorError("ROUTER: expected the name in its topics: 1 to 64 of A-Z a-z 0-9 . _ -")
     if not isinstance(region, Region):
         raise CollectorError(region)
-    if any(other is not region for other, _ in office.listed(router)):
+    if office.is_elsewhere(router, region):
         raise CollectorError("ROUTER is in another region's list. Moving it needs a new join (R23): remove it first.")
     return region
 

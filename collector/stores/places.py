@@ -1,14 +1,23 @@
 """Where the store of a region is, whatever its engine, and what commands ask of it there."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from collector.consent.ledger import Head
+from collector.listing import Group
 from collector.model import Identity, Region
 from collector.registry import Entry
 from collector.stores import Store
 from collector.stores.plan import ConsentRules
 from collector.stores.verified import Expected, Verified
+
+
+class Changes(NamedTuple):
+    """What a registry says since an earlier version."""
+
+    version: int
+    countries: Mapping[bytes, str | None]
+    """By the router's pseudonym; None for one that is listed no more."""
 
 
 class RegistryStore(Protocol):
@@ -24,11 +33,15 @@ class RegistryStore(Protocol):
         ...
 
     def version(self) -> int:
-        """A number that is a different one after every change."""
+        """A number that is a different one after every change, also of a copy of the store; 0 before the first."""
         ...
 
-    def entries(self) -> tuple[int, dict[bytes, Entry]]:
-        """All routers by pseudonym, and the version that this is."""
+    def page(self, after: bytes, most: int) -> Sequence[Group]:
+        """The routers above a pseudonym, in its order, at most so many; none at the end."""
+        ...
+
+    def changes(self, since: int) -> Changes | None:
+        """What was changed since a version; None if nobody can tell, and all of it has to be read."""
         ...
 
     def of(self, refs: Sequence[bytes]) -> Entry | None:

@@ -10,9 +10,12 @@ from typing import Final, TypeVar
 
 from collector.config_postgres import PostgresSettings
 from collector.errors import StoreUnavailable
+from collector.listing import Group
 from collector.model import Identity, Region
 from collector.registry import Entry
-from collector.stores.postgres_notes import noted
+from collector.stores.listed import MOST_CHANGES, changes_of, new_version, of_pages
+from collector.stores.places import Changes
+from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_rows import BEGIN_ALONE
 from collector.stores.postgres_session import Session
 from collector.stores.staying import MOVE, check_staying
@@ -36,9 +39,17 @@ class PostgresRegistry:
         """As `RegistryStore.version`."""
         return self._ask(_version)
 
-    def entries(self) -> tuple[int, dict[bytes, Entry]]:
-        """As `RegistryStore.entries`."""
-        return self._ask(_entries)
+    def page(self, after: bytes, most: int) -> Sequence[Group]:
+        """As `RegistryStore.page`."""
+
+        async def page(session: Session) -> Sequence[Group]:
+            return [(key, packed) for key, packed in await session.rows(_PAGE, after, most)]
+
+        return self._ask(page)
+
+    def changes(self, since: int) -> Changes | None:
+        """As `RegistryStore.changes`."""
+        return self._ask(lambda session: _changes(session, since))
 
     def of(self, refs: Sequence[bytes]) -> Entry | None:
         """As `RegistryStore.of`."""
@@ -52,20 +63,25 @@ class PostgresRegistry:
     def put(self, routers: Iterable[tuple[Identity, Entry]]) -> int:
         """As `RegistryStore.put`."""
         last = {identity.device_ref: (identity, entry) for identity, entry in routers}
-        older = [ref for identity, _ in last.values() for ref in identity.older]
-        keys = [identity.key_id for identity, _ in last.values()]
-        countries = [entry.country for _, entry in last.values()]
-        generations = [entry.generation for _, entry in last.values()]
 
-        async def put(session: Session) -> int:
-            await session.do(_REMOVE, older)
-            return await session.do(_PUT, list(last), keys, countries, generations)
+        async def put(session: Session) -> tuple[int, list[bytes]]:
+            removed, entered = list[bytes](), list[bytes]()
+            for page in of_pages(list(last.values())):
+                removed += await _remove(session, [ref for identity, _ in page for ref in identity.older])
+                rows = [(who.device_ref, who.key_id, what.country, what.generation) for who, what in page]
+                entered += [row[0] for row in await session.rows(_PUT, *zip(*rows, strict=True))]
+            return len(entered), [*removed, *entered]
 
         return self._ask(lambda session: _changed(session, put))
 
     def remove(self, refs: Sequence[bytes]) -> bool:
         """As `RegistryStore.remove`."""
-        return self._ask(lambda session: _changed(session, lambda s: s.do(_REMOVE, list(refs)))) > 0
+
+        async def remove(session: Session) -> tuple[int, list[bytes]]:
+            removed = await _remove(session, refs)
+            return len(removed), removed
+
+        return self._ask(lambda session: _changed(session, remove)) > 0
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -91,39 +107,69 @@ class PostgresRegistry:
             raise
 
 
-async def _changed(session: Session, work: Callable[[Session], Awaitable[int]]) -> int:
-    """Do *work* in one transaction; how many rows it changed. A change makes a new version.
+async def _changed(session: Session, work: Callable[[Session], Awaitable[tuple[int, list[bytes]]]]) -> int:
+    """Do *work* in one transaction; it returns a number, and whom it changed. A change makes a new version.
 
     Alone in the region: a commit that asks who is listed comes wholly before or wholly after it (K22).
     """
     await session.run(BEGIN_ALONE)
     check_staying(await noted(session, MOVE), "the database of the region")
-    changed = await work(session)
+    number, changed = await work(session)
     if changed:
-        await session.do(_NEXT_VERSION)
+        await _log(session, changed)
     await session.run("COMMIT")
-    return changed
+    return number
+
+
+async def _log(session: Session, changed: Sequence[bytes]) -> None:
+    """Make a new version and log whom it changed. A log that does not go up to the version before begins anew."""
+    before, now = await _version(session), new_version()
+    await session.do(_CUT_OFF, before)
+    await session.do(_BEGIN_LOG, before)
+    await note(session, _NOTE, str(now))
+    await session.do(_LOG, now, changed[-MOST_CHANGES:])
+    await session.do(_FORGET, MOST_CHANGES)
+
+
+async def _remove(session: Session, refs: Sequence[bytes]) -> list[bytes]:
+    return [row[0] for row in await session.rows(_REMOVE, refs)]
 
 
 async def _version(session: Session) -> int:
-    row = await session.row("SELECT value FROM ueip.note WHERE name = 'registry'")
-    return int(row[0]) if row else 0
+    return int(await noted(session, _NOTE) or 0)
 
 
-async def _entries(session: Session) -> tuple[int, dict[bytes, Entry]]:
-    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries: all routers of one share an object
-    version = await _version(session)  # read first: a change meanwhile has a newer version
-    rows = await session.rows("SELECT device_ref, country, generation FROM ueip.registry")
-    return version, {ref: known.setdefault((country, n), Entry(country, n)) for ref, country, n in rows}
+async def _changes(session: Session, since: int) -> Changes | None:
+    now = await _version(session)  # read first: what is changed meanwhile has a newer version
+    if now == since:
+        return Changes(now, {})
+    return changes_of(since, now, await session.rows(_CHANGES, since))
 
 
+_NOTE: Final = "registry"
+_PAGE: Final = """
+    SELECT substr(device_ref, 1, 2), string_agg(
+        substr(device_ref, 3) || CASE octet_length(country) WHEN 2 THEN convert_to(country, 'UTF8') ELSE '??' END, '')
+    FROM (SELECT device_ref, country FROM ueip.registry WHERE device_ref > $1 AND octet_length(device_ref) = 16
+        ORDER BY device_ref LIMIT $2) AS page
+    GROUP BY 1 ORDER BY 1"""
+"""Put together by the server: a row for each router would cost Python more than all else. What is no country is ??."""
 _OF: Final = "SELECT device_ref, country, generation FROM ueip.registry WHERE device_ref = ANY($1::bytea[])"
-_REMOVE: Final = "DELETE FROM ueip.registry WHERE device_ref = ANY($1::bytea[])"
+_REMOVE: Final = "DELETE FROM ueip.registry WHERE device_ref = ANY($1::bytea[]) RETURNING device_ref"
 _PUT: Final = """
     INSERT INTO ueip.registry AS r SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::bigint[])
     ON CONFLICT (device_ref) DO UPDATE
     SET key_id = excluded.key_id, country = excluded.country, generation = excluded.generation
-    WHERE r.country <> excluded.country OR r.generation <> excluded.generation"""
-_NEXT_VERSION: Final = """
-    INSERT INTO ueip.note AS n VALUES ('registry', '1')
-    ON CONFLICT (name) DO UPDATE SET value = (n.value::bigint + 1)::text"""
+    WHERE r.country <> excluded.country OR r.generation <> excluded.generation
+    RETURNING device_ref"""
+_CHANGES: Final = """
+    SELECT c.version, c.device_ref, r.country FROM ueip.registry_change c LEFT JOIN ueip.registry r USING (device_ref)
+    WHERE c.number >= (SELECT max(number) FROM ueip.registry_change WHERE version = $1)"""
+_CUT_OFF: Final = """
+    DELETE FROM ueip.registry_change WHERE NOT EXISTS (SELECT FROM ueip.registry_change WHERE version = $1)"""
+_BEGIN_LOG: Final = """
+    INSERT INTO ueip.registry_change (version)
+    SELECT $1::bigint WHERE NOT EXISTS (SELECT FROM ueip.registry_change)"""
+_LOG: Final = "INSERT INTO ueip.registry_change (version, device_ref) SELECT $1::bigint, unnest($2::bytea[])"
+_FORGET: Final = """
+    DELETE FROM ueip.registry_change WHERE number <= (SELECT max(number) FROM ueip.registry_change) - $1::bigint"""

@@ -34,7 +34,8 @@ _WITHIN: Final = """
 
     -- The rights desk: acts of consent and what they erase, and the registry. It writes no record.
     GRANT DELETE ON ueip.record, ueip.lookup, ueip.memory TO {rights};
-    GRANT INSERT, UPDATE, DELETE ON ueip.registry TO {rights};"""
+    GRANT INSERT, UPDATE, DELETE ON ueip.registry TO {rights};
+    GRANT INSERT, DELETE ON ueip.registry_change TO {rights};"""
 
 
 def role(region: Region, name: str) -> str:

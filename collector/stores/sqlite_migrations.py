@@ -119,4 +119,10 @@ MIGRATIONS: Final = (
     DROP INDEX router_closed;
     CREATE INDEX router_closed ON router (seq) WHERE state <> 'joined';
     """,
+    """
+    -- Which routers a version of the registry changed, so that not all of it is read after every change. A row without
+    -- a router only says that what comes after it is complete.
+    CREATE TABLE registry_change (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, device_ref BLOB);
+    CREATE INDEX registry_change_by_version ON registry_change (version);
+    """,
 )

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
 
+from collector.listing import Group
 from collector.model import Identity, Region
 from collector.registry import Entry
+from collector.stores.listed import MOST_CHANGES, changes_of, new_version
+from collector.stores.places import Changes
 from collector.stores.sqlite_faults import not_opened, refused
 from collector.stores.sqlite_rows import check_staying_here
 from collector.stores.sqlite_schema import connect
@@ -44,9 +47,14 @@ class SQLiteRegistry:
         """A number that is different after every change."""
         return self._read(_version)
 
-    def entries(self) -> tuple[int, dict[bytes, Entry]]:
-        """The version, and all routers of that version by pseudonym."""
-        return self._read(lambda db: (_version(db), _entries(db)))
+    def page(self, after: bytes, most: int) -> Sequence[Group]:
+        """As `RegistryStore.page`."""
+        rows = self._read(lambda db: db.execute(_PAGE, (after, most)).fetchall())
+        return [(key, bytes.fromhex(packed)) for key, packed in rows]
+
+    def changes(self, since: int) -> Changes | None:
+        """As `RegistryStore.changes`."""
+        return self._read(lambda db: _changes(db, since))
 
     def of(self, refs: Sequence[bytes]) -> Entry | None:
         """The entry of a router known by any of these pseudonyms."""
@@ -54,11 +62,26 @@ class SQLiteRegistry:
 
     def put(self, routers: Iterable[tuple[Identity, Entry]]) -> int:
         """Enter these routers, replacing their earlier entries; returns how many were new or have changed."""
-        return self._write(lambda db: sum(_put(db, identity, entry) for identity, entry in routers))
+
+        def put(connection: sqlite3.Connection) -> tuple[int, list[bytes]]:
+            removed, entered = list[bytes](), list[bytes]()
+            for identity, entry in routers:
+                removed += _remove(connection, identity.older)
+                row = (identity.device_ref, identity.key_id, entry.country, entry.generation)
+                if connection.execute(_PUT, row).rowcount:
+                    entered.append(identity.device_ref)
+            return len(entered), [*removed, *entered]
+
+        return self._write(put)
 
     def remove(self, refs: Sequence[bytes]) -> bool:
         """Remove a router known by any of these pseudonyms; returns whether it was there."""
-        return self._write(lambda db: _remove(db, refs)) > 0
+
+        def remove(connection: sqlite3.Connection) -> tuple[int, list[bytes]]:
+            removed = _remove(connection, refs)
+            return len(removed), removed
+
+        return self._write(remove) > 0
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Read the file without checking it: this happens once a second, and whoever opens the store checks it."""
@@ -71,22 +94,22 @@ class SQLiteRegistry:
         except sqlite3.Error as error:
             raise refused(error, self._path, self._region) from error
 
-    def _write(self, work: Callable[[sqlite3.Connection], int]) -> int:
-        """Do *work* in one transaction; returns how many rows it changed. A change makes a new version."""
+    def _write(self, work: Callable[[sqlite3.Connection], tuple[int, list[bytes]]]) -> int:
+        """Do *work* in one transaction; it returns a number, and whom it changed. A change makes a new version."""
 
         def whole(connection: sqlite3.Connection) -> int:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 check_staying_here(connection, str(self._path))
-                changed = work(connection)
+                number, changed = work(connection)
                 if changed:
-                    connection.execute(_NEXT_VERSION)
+                    _log(connection, changed)
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-            return changed
+            return number
 
         return self._with(lambda: connect(self._path, self._region, self._key_ids, witness=self._witness), whole)
 
@@ -96,10 +119,11 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _entries(connection: sqlite3.Connection) -> dict[bytes, Entry]:
-    known: dict[tuple[str, int], Entry] = {}  # a fleet has few countries, so equal entries share one object
-    rows = connection.execute("SELECT device_ref, country, generation FROM registry")
-    return {ref: known.setdefault((country, number), Entry(country, number)) for ref, country, number in rows}
+def _changes(connection: sqlite3.Connection, since: int) -> Changes | None:
+    noted = _version(connection)  # read first: what is changed meanwhile has a newer version
+    if noted == since:
+        return Changes(noted, {})
+    return changes_of(since, noted, connection.execute(_CHANGES, (since,)).fetchall())
 
 
 def _entry(connection: sqlite3.Connection, ref: bytes) -> Entry | None:
@@ -107,20 +131,40 @@ def _entry(connection: sqlite3.Connection, ref: bytes) -> Entry | None:
     return Entry(*row) if row else None
 
 
-def _put(connection: sqlite3.Connection, identity: Identity, entry: Entry) -> int:
-    _remove(connection, identity.older)
-    row = (identity.device_ref, identity.key_id, entry.country, entry.generation)
-    return connection.execute(_PUT, row).rowcount
+def _remove(connection: sqlite3.Connection, refs: Sequence[bytes]) -> list[bytes]:
+    return [ref for ref in refs if connection.execute("DELETE FROM registry WHERE device_ref = ?", (ref,)).rowcount]
 
 
-def _remove(connection: sqlite3.Connection, refs: Sequence[bytes]) -> int:
-    return sum(connection.execute("DELETE FROM registry WHERE device_ref = ?", (ref,)).rowcount for ref in refs)
+def _log(connection: sqlite3.Connection, changed: Sequence[bytes]) -> None:
+    """Make a new version and log whom it changed. A log that does not go up to the version before begins anew."""
+    before, now = _version(connection), new_version()
+    connection.execute(_CUT_OFF, (before,))
+    connection.execute(_BEGIN_LOG, (before,))
+    connection.execute(_NOTE_VERSION, (str(now),))
+    connection.executemany(_LOG, ((now, ref) for ref in changed[-MOST_CHANGES:]))
+    connection.execute(_FORGET, (MOST_CHANGES,))
 
 
+_PAGE: Final = """
+    SELECT substr(device_ref, 1, 2), group_concat(
+        hex(substr(device_ref, 3)) || iif(length(hex(country)) = 4, hex(country), '3F3F'), '')
+    FROM (SELECT device_ref, country FROM registry WHERE device_ref > ? AND length(device_ref) = 16
+        ORDER BY device_ref LIMIT ?)
+    GROUP BY 1 ORDER BY 1"""
+"""Put together by SQLite: a row for each router would take Python's lock for each. What is no country is "??"."""
 _PUT: Final = """
     INSERT INTO registry VALUES (?, ?, ?, ?) ON CONFLICT (device_ref) DO UPDATE
     SET key_id = excluded.key_id, country = excluded.country, generation = excluded.generation
     WHERE country <> excluded.country OR generation <> excluded.generation"""
-_NEXT_VERSION: Final = """
-    INSERT INTO meta VALUES ('registry', '1')
-    ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"""
+_CHANGES: Final = """
+    SELECT c.version, c.device_ref, r.country FROM registry_change c LEFT JOIN registry r USING (device_ref)
+    WHERE c.number >= (SELECT max(number) FROM registry_change WHERE version = ?)"""
+_CUT_OFF: Final = """
+    DELETE FROM registry_change WHERE NOT EXISTS (SELECT 1 FROM registry_change WHERE version = ?)"""
+_BEGIN_LOG: Final = """
+    INSERT INTO registry_change (version) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM registry_change)"""
+_NOTE_VERSION: Final = """
+    INSERT INTO meta VALUES ('registry', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
+_LOG: Final = "INSERT INTO registry_change (version, device_ref) VALUES (?, ?)"
+_FORGET: Final = """
+    DELETE FROM registry_change WHERE number <= (SELECT max(number) FROM registry_change) - ?"""

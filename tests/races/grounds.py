@@ -250,7 +250,7 @@ class InDatabase:
 
     def found(self, path: Path, traces: Sequence[bytes]) -> list[bytes]:
         """As `Ground.found`."""
-        tables = ("ledger", "router", "record", "tombstone", "lookup", "memory", "registry", "note")
+        tables = ("ledger", "router", "record", "tombstone", "lookup", "memory", "registry", "registry_change", "note")
         everything = " UNION ALL ".join(f"SELECT t::text FROM ueip.{table} t" for table in tables)
         raw = "\n".join(row[0] for row in shared().ask(DATABASES.at(path), everything)).encode()
         return [trace for trace in traces if trace in raw or trace.hex().encode() in raw]

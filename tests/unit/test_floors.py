@@ -14,7 +14,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
-    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable"),
+    ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable", "listing"),
     ("config_section", "config_document", "faults"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),
     ("config_access", "config_broker"),

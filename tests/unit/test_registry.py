@@ -16,12 +16,14 @@ from records import until
 from support import make_rules, minimal_document, reason_of, settings_of
 
 from collector.errors import StoreUnavailable
+from collector.listing import Group, Listing
 from collector.model import DropReason, Region
 from collector.pseudonym import Key, Pseudonymiser
 from collector.registry import Entry, Registry
 from collector.registry_watch import SECONDS, RegistryWatch
 from collector.rules import consent_rules
-from collector.stores.places import RegistryStore
+from collector.stores.listed import read
+from collector.stores.places import Changes, RegistryStore
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_registry import SQLiteRegistry
@@ -30,12 +32,17 @@ PSEUDONYMS = {region: Pseudonymiser([Key(bytes([number]) * 32)]) for number, reg
 GERMANY = PSEUDONYMS[Region.GERMANY]
 
 
+def listing(countries: dict[bytes, str]) -> Listing:
+    """These routers and no others."""
+    return Listing().changed(countries)
+
+
 def registry(*, required: bool = False, **lists: dict[str, str]) -> Registry:
     """A registry of these lists: region, router, country."""
     made = Registry(PSEUDONYMS, required=required)
     for name, routers in lists.items():
         refs = PSEUDONYMS[Region(name)]
-        made.learn(Region(name), {refs.identity(r).device_ref: Entry(country) for r, country in routers.items()})
+        made.learn(Region(name), listing({refs.identity(r).device_ref: country for r, country in routers.items()}))
     return made
 
 
@@ -86,12 +93,12 @@ def test_a_list_that_was_written_under_an_older_key_has_the_word_still(required:
     old, new = Key(b"o" * 32), Key(b"n" * 32)
     made = Registry({Region.GERMANY: Pseudonymiser([new, old])}, required=required)
     listed = Pseudonymiser([old]).identity("r1").device_ref
-    made.learn(Region.GERMANY, {listed: Entry("DE")})
+    made.learn(Region.GERMANY, listing({listed: "DE"}))
 
     assert made.country("r1", None) == "DE"
     assert made.country("r1", "CN") is DropReason.REGION_CONFLICT
     assert made.country("r2", "FR") == (DropReason.REGION_UNKNOWN if required else "FR")
-    made.learn(Region.GERMANY, {listed: Entry("DE"), Pseudonymiser([new]).identity("r1").device_ref: Entry("FR")})
+    made.learn(Region.GERMANY, listing({listed: "DE", Pseudonymiser([new]).identity("r1").device_ref: "FR"}))
     assert made.country("r1", None) == "FR"
 
 
@@ -119,11 +126,13 @@ async def test_what_is_entered_stands_and_every_change_is_a_new_version(tmp_path
         found.put([(one, entry)])
         versions.append(found.version())
 
-    assert [0, 1, 1, 2, 3] == versions
-    assert found.entries() == (3, {one.device_ref: Entry("FR", 2)})
+    assert 0 == versions[0]
+    assert versions[1] == versions[2]
+    assert 4 == len(set(versions))
     assert found.of([b"nobody", one.device_ref]) == Entry("FR", 2)
     assert (found.remove([one.device_ref]), found.remove([one.device_ref])) == (True, False)
-    assert found.entries() == (4, {})
+    assert found.version() not in versions
+    assert 0 == len(read(found, None).listing)
 
 
 async def test_the_file_holds_no_name(tmp_path: Path) -> None:
@@ -147,7 +156,8 @@ async def test_a_key_that_was_rotated_finds_the_router_and_moves_it(tmp_path: Pa
 
     assert found.of(now.all_refs("router", "r1")) == Entry("DE")
     found.put([(now.identity("r1"), Entry("FR"))])
-    assert found.entries()[1] == {now.identity("r1").device_ref: Entry("FR")}
+    listed = read(found, None).listing
+    assert (1, "FR") == (len(listed), listed.country(now.identity("r1").device_ref))
 
 
 async def test_a_watch_learns_before_the_first_message_and_after_every_change(tmp_path: Path) -> None:
@@ -174,7 +184,7 @@ class Listed:
     exists = True
 
     def __init__(self) -> None:
-        self.at, self.asked, self.read = 1, 0, 0
+        self.at, self.asked, self.read, self.logged = 1, 0, 0, 0
         self.away = False
 
     def version(self) -> int:
@@ -183,15 +193,24 @@ class Listed:
             raise StoreUnavailable("away")
         return self.at
 
-    def entries(self) -> tuple[int, dict[bytes, Entry]]:
+    def page(self, after: bytes, most: int) -> list[Group]:
         self.read += 1
-        return self.at, {}
+        return []
+
+    def changes(self, since: int) -> Changes | None:
+        self.asked += 1
+        if since < self.logged:
+            return None
+        return Changes(self.at, {} if since == self.at else {bytes(16): "DE"})
 
 
 async def test_what_is_listed_is_known_once_every_region_was_read_and_is_not_read_again_unchanged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Until then a router may be on the list that is missing; and a list of millions is not read each second."""
+    """Until then a router may be on the list that is missing; and a list of millions is not read each second.
+
+    Nor after a change, as long as the log has it.
+    """
     monkeypatch.setattr("collector.registry_watch.SECONDS", 0)
     lists = {region: Listed() for region in (Region.GERMANY, Region.CHINA)}
     here, away = lists.values()
@@ -201,17 +220,20 @@ async def test_what_is_listed_is_known_once_every_region_was_read_and_is_not_rea
     learning = asyncio.create_task(watch.run())
     knowing = asyncio.create_task(watch.known(or_else=asyncio.Event()))
     await until(lambda: min(here.asked, away.asked) > 5)
-    waited, read = not knowing.done(), here.read
+    waited, at_first = not knowing.done(), here.read
     away.away = False
     async with asyncio.timeout(10):
         await knowing
     here.at += 1
+    await until(lambda: len(watch._read[Region.GERMANY].listing) == 1)
+    changed = here.read
+    here.at, here.logged = 3, 3
     await until(lambda: here.read == 2)
     learning.cancel()
 
     assert waited
     assert made.is_known
-    assert (1, 1) == (read, away.read)
+    assert (1, 1, 1) == (at_first, changed, away.read)
 
 
 async def test_a_registry_that_hangs_leaves_what_is_said_of_other_regions_known(tmp_path: Path) -> None:

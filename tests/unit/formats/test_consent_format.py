@@ -23,9 +23,10 @@ from support import (
     without,
 )
 
+from collector.listing import Listing
 from collector.model import Action, Channel, ConsentChange, ConsentEvent, ConsentRefused, Outcome, Region
 from collector.pipeline import Rules, process
-from collector.registry import Entry, Registry
+from collector.registry import Registry
 
 TOPIC = f"ueip/v1/{ROUTER}/consent"
 
@@ -63,8 +64,8 @@ def listing(router: str, country: str, *, required: bool = False) -> Rules:
     rules = standard_rules()
     registry = Registry(rules.pseudonyms, required=required)
     for region, pseudonyms in rules.pseudonyms.items():
-        listed = {pseudonyms.identity(router).device_ref: Entry(country)}
-        registry.learn(region, listed if region is rules.regions.home(country) else {})
+        listed = {pseudonyms.identity(router).device_ref: country}
+        registry.learn(region, Listing().changed(listed if region is rules.regions.home(country) else {}))
     return replace(rules, registry=registry)
 
 

@@ -16,9 +16,10 @@ from collector.clock import Clock
 from collector.config import WriterSettings
 from collector.consent.ledger import Result
 from collector.consent.standing import ClosedRouters
+from collector.listing import Listing
 from collector.metrics import Metrics
 from collector.model import DropReason, Region
-from collector.registry import Entry, Registry
+from collector.registry import Registry
 from collector.rights.acts import ActRules, direct_events, most_telling
 from collector.rights.desk import Decision, Desk
 from collector.rights.document import DeskDocument
@@ -124,8 +125,8 @@ async def test_whose_ledger_a_join_goes_to_the_registry_says_once_it_is_known() 
     waits = await desk.act(join, BASE)
     left = await desk.act(document("exit", "e-2", "ZTE2", "HK"), BASE)
     for region, keys in RULES.pseudonyms.items():
-        listed = {keys.identity("ZTE1").device_ref: Entry("DE")}
-        registry.learn(region, listed if region is Region.GERMANY else {})
+        listed = {keys.identity("ZTE1").device_ref: "DE"}
+        registry.learn(region, Listing().changed(listed if region is Region.GERMANY else {}))
     after = [await desk.act(one, BASE + 1) for one in (join, document("join", "e-1", "ZTE1", "DE"))]
     for writer in writers.values():
         writer.stop()
