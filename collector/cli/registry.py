@@ -3,7 +3,8 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,12 @@ from collector.config import Settings, read_keys
 from collector.errors import CollectorError, DataFault, StoreUnavailable
 from collector.formats.report import ROUTER
 from collector.listing import Listing
-from collector.model import DropReason, Identity, Region
+from collector.model import DropReason, Region
 from collector.pseudonym import Pseudonymiser
 from collector.registry import Entry
 from collector.rules import region_map
 from collector.storage import open_registry
-from collector.stores.listed import read
+from collector.stores.listed import PAGE, read
 
 _MOST_FAULTS: Final = 20
 _COLUMNS: Final = ("router", "country")
@@ -27,11 +28,16 @@ _LONGEST_CODE: Final = 3
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
 MOST_GENERATIONS: Final = 10_000
 """Owners that a router can have had, one after the other."""
+_entry: Final = lru_cache(Entry)
+"""A fleet has few countries: routers share an entry."""
 
 
 @click.group("registry")
 def registry_group() -> None:
     """Keep the list of routers and countries (`regions.registry`). A running collector sees changes within a second."""
+
+
+Routers = Mapping[Region, Sequence[tuple[str, Entry]]]
 
 
 class _Office:
@@ -81,23 +87,31 @@ class _Office:
         removed = [store.remove(self._refs(region, router)) for region, store in known.items()]
         return any(removed)
 
-    def put(self, routers: Iterable[tuple[str, Entry, Region]]) -> Counter[Region]:
+    def put(self, routers: Routers) -> Counter[Region]:
         """Enter routers, region by region; how many were new or changed.
 
         Raises:
             StoreUnavailable: a region's list could not be written; says which, and which were written before it.
         """
-        mine: dict[Region, list[tuple[Identity, Entry]]] = {}
-        for router, entry, region in routers:
-            mine.setdefault(region, []).append((self.pseudonyms[region].identity(router), entry))
         done = Counter[Region]()
-        for region, entries in mine.items():
-            try:
-                done[region] = self.stores[region].put(entries)
-            except StoreUnavailable as error:
-                before = f"; done before it: {', '.join(done)}" if done else ""
-                raise StoreUnavailable(f"{region}: nothing was entered{before}: {error}", error.cause) from error
+        for region, unordered in routers.items():
+            identity, entered = self.pseudonyms[region].identity_anew, self._in_order(region, unordered)
+            # The region's commits wait while a page is written: millions at once would keep them from it for minutes.
+            for place in range(0, len(entered), PAGE):
+                page = [(identity(router), entry) for router, entry in entered[place : place + PAGE]]
+                try:
+                    done[region] += self.stores[region].put(page)
+                except StoreUnavailable as error:
+                    far = f"only {place} of its {len(entered)} routers were" if place else "nothing was"
+                    others = [other for other in done if other is not region]
+                    before = f"; done before it: {', '.join(others)}" if others else ""
+                    raise StoreUnavailable(f"{region}: {far} entered{before}: {error}", error.cause) from error
         return done
+
+    def _in_order(self, region: Region, routers: Sequence[tuple[str, Entry]]) -> Sequence[tuple[str, Entry]]:
+        """As the store has them: a page of them then changes one part of its table, and not all of it."""
+        ref = self.pseudonyms[region].ref
+        return sorted(routers, key=lambda one: ref("router", one[0]))
 
 
 @registry_group.command()
@@ -115,7 +129,7 @@ def add(router: str, country: str, generation: int, config: Path | None) -> None
     """Enter ROUTER (the name in its topics), or change its country within the region."""
     office = _Office(settings_of(config))
     entry, region = Entry(country, generation), _checked(office, router, country)
-    changed = office.put([(router, entry, region)])
+    changed = office.put({region: [(router, entry)]})
     say(f"{'entered' if changed.total() else 'already there'}: {country}, {region}")
 
 
@@ -149,8 +163,8 @@ def show(router: str, config: Path | None) -> None:
 def import_(file: Path, config: Path | None) -> None:
     """Enter all routers of CSV, a file whose header has router,country and perhaps generation.
 
-    If any line has a fault, none is entered. Each region's list takes all of its routers or none: if a store could
-    not be reached (exit code 3), import the same file again.
+    If any line has a fault, none is entered. Of a long file, some thousand routers are entered at a time: if a store
+    could not be reached (exit code 3), import the same file again.
     """
     office = _Office(settings_of(config))
     office.read_all()
@@ -160,7 +174,7 @@ def import_(file: Path, config: Path | None) -> None:
         more = [f"{file}: {len(faults) - _MOST_FAULTS} more faults"] if len(faults) > _MOST_FAULTS else []
         raise DataFault([*faults[:_MOST_FAULTS], *more])
     changed = office.put(routers)
-    say(f"{len(routers)} routers read, {changed.total()} entered or changed")
+    say(f"{sum(map(len, routers.values()))} routers read, {changed.total()} entered or changed")
 
 
 def _checked(office: _Office, router: str, country: str) -> Region:
@@ -174,20 +188,23 @@ def _checked(office: _Office, router: str, country: str) -> Region:
     return region
 
 
-def _read(file: Path, office: _Office, faults: list[str]) -> list[tuple[str, Entry, Region]]:
-    """The rows that are in order.
+def _read(file: Path, office: _Office, faults: list[str]) -> Routers:
+    """The rows that are in order, by region.
 
     Raises:
         DataFault: the file as a whole cannot be read; faults of single rows go to *faults*.
     """
+    found: dict[Region, list[tuple[str, Entry]]] = {}
     try:
-        return list(_rows(file, office, faults))
+        for router, entry, region in _rows(file, office, faults):
+            found.setdefault(region, []).append((router, entry))
     except UnicodeDecodeError:
         raise DataFault([f"{file}: found text that is not UTF-8, expected UTF-8. Save it as UTF-8."]) from None
     except csv.Error as error:
         raise DataFault([f"{file}: {error}. Expected lines of comma-separated values."]) from None
     except OSError as error:
         raise DataFault([f"{file}: cannot be read: {error.strerror}"]) from None
+    return found
 
 
 def _rows(file: Path, office: _Office, faults: list[str]) -> Iterator[tuple[str, Entry, Region]]:
@@ -223,4 +240,4 @@ def _entered(row: Mapping[str, str | None], office: _Office) -> tuple[str, Entry
     region = _checked(office, router, country)
     if number and not (_NUMBER.fullmatch(number.strip()) and 1 <= int(number) <= MOST_GENERATIONS):
         raise CollectorError(f"generation: expected a whole number, 1 to {MOST_GENERATIONS}")
-    return router, Entry(country, int(number or 1)), region
+    return router, _entry(country, int(number or 1)), region

@@ -6,14 +6,14 @@ Rule 2: a version is a number that never comes twice, in no copy of the store ei
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from collector.listing import Group, Listing, last_of
 from collector.stores.places import Changes, RegistryStore
 
-PAGE: Final = 50_000
-"""Routers that one statement reads or writes."""
+PAGE: Final = 20_000
+"""Routers that are read, or entered, at a time."""
 MOST_CHANGES: Final = 100_000
 """Changed routers of which the log knows; reading all of them anew would cost no more."""
 _VERSION_BITS: Final = 62
@@ -62,8 +62,3 @@ def changes_of(known: int, noted: int, log: Sequence[Sequence[Any]]) -> Changes 
     if not {known, noted} <= {version for version, _, _ in log}:
         return None
     return Changes(noted, {ref: country for _, ref, country in log if ref is not None})
-
-
-def of_pages(routers: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    """*routers*, as many at a time as a statement takes."""
-    return (routers[place : place + PAGE] for place in range(0, len(routers), PAGE))

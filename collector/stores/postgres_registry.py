@@ -13,7 +13,7 @@ from collector.errors import StoreUnavailable
 from collector.listing import Group
 from collector.model import Identity, Region
 from collector.registry import Entry
-from collector.stores.listed import MOST_CHANGES, changes_of, new_version, of_pages
+from collector.stores.listed import MOST_CHANGES, changes_of, new_version
 from collector.stores.places import Changes
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_rows import BEGIN_ALONE
@@ -64,12 +64,14 @@ class PostgresRegistry:
         """As `RegistryStore.put`."""
         last = {identity.device_ref: (identity, entry) for identity, entry in routers}
 
+        older = [ref for identity, _ in last.values() for ref in identity.older]
+        keys = [identity.key_id for identity, _ in last.values()]
+        countries = [entry.country for _, entry in last.values()]
+        generations = [entry.generation for _, entry in last.values()]
+
         async def put(session: Session) -> tuple[int, list[bytes]]:
-            removed, entered = list[bytes](), list[bytes]()
-            for page in of_pages(list(last.values())):
-                removed += await _remove(session, [ref for identity, _ in page for ref in identity.older])
-                rows = [(who.device_ref, who.key_id, what.country, what.generation) for who, what in page]
-                entered += [row[0] for row in await session.rows(_PUT, *zip(*rows, strict=True))]
+            removed = await _remove(session, older)
+            entered = [row[0] for row in await session.rows(_PUT, list(last), keys, countries, generations)]
             return len(entered), [*removed, *entered]
 
         return self._ask(lambda session: _changed(session, put))

@@ -9,7 +9,10 @@ from click.testing import CliRunner, Result
 
 from collector.cli import ueip
 from collector.cli.setup import make_installation
-from collector.errors import CollectorError, DataFault, StoreUnavailable
+from collector.errors import Cause, CollectorError, DataFault, StoreUnavailable
+from collector.model import Identity
+from collector.registry import Entry
+from collector.stores.sqlite_registry import SQLiteRegistry
 
 FINE = b"ZTEREG0001,DE,1\n"
 
@@ -102,6 +105,30 @@ def test_a_region_that_is_away_is_told_with_those_that_are_done(site: Path, monk
     assert isinstance(done.exception, StoreUnavailable)
     assert str(done.exception).startswith("china: nothing was entered; done before it: germany: ")
     assert (0, "2 routers read, 1 entered or changed\n") == (again.exit_code, again.stderr.splitlines(True)[-1])
+
+
+def test_a_long_file_is_entered_page_by_page_and_goes_on_where_it_broke_off(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits of the region go on between two pages; of millions in one transaction, a database would give up."""
+    monkeypatch.setattr("collector.cli.registry.PAGE", 2)
+    many = b"router,country\n" + b"".join(b"ZTEREG%04d,DE\n" % number for number in range(5))
+    put, pages = SQLiteRegistry.put, list[int]()
+
+    def broken(self: SQLiteRegistry, routers: list[tuple[Identity, Entry]]) -> int:
+        pages.append(len(routers))
+        if len(pages) == 2:
+            raise StoreUnavailable("away", Cause.NOT_ANSWERING)
+        return put(self, routers)
+
+    monkeypatch.setattr(SQLiteRegistry, "put", broken)
+    done, again = imported(site, many), imported(site, many)
+
+    assert isinstance(done.exception, StoreUnavailable)
+    assert str(done.exception) == "germany: only 2 of its 5 routers were entered: away"
+    assert [2, 2, 2, 2, 1] == pages
+    assert (0, "5 routers read, 3 entered or changed\n") == (again.exit_code, again.stderr.splitlines(True)[-1])
+    assert listed(site, "ZTEREG0004")
 
 
 def test_a_store_whose_name_no_system_takes_is_a_sentence(site: Path) -> None:
