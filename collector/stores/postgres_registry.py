@@ -168,7 +168,8 @@ _CHANGES: Final = """
     SELECT c.version, c.device_ref, r.country FROM ueip.registry_change c LEFT JOIN ueip.registry r USING (device_ref)
     WHERE c.number >= (SELECT max(number) FROM ueip.registry_change WHERE version = $1)"""
 _CUT_OFF: Final = """
-    DELETE FROM ueip.registry_change WHERE NOT EXISTS (SELECT FROM ueip.registry_change WHERE version = $1)"""
+    DELETE FROM ueip.registry_change
+    WHERE (SELECT version FROM ueip.registry_change ORDER BY number DESC LIMIT 1) <> $1"""
 _BEGIN_LOG: Final = """
     INSERT INTO ueip.registry_change (version)
     SELECT $1::bigint WHERE NOT EXISTS (SELECT FROM ueip.registry_change)"""

@@ -160,7 +160,7 @@ _CHANGES: Final = """
     SELECT c.version, c.device_ref, r.country FROM registry_change c LEFT JOIN registry r USING (device_ref)
     WHERE c.number >= (SELECT max(number) FROM registry_change WHERE version = ?)"""
 _CUT_OFF: Final = """
-    DELETE FROM registry_change WHERE NOT EXISTS (SELECT 1 FROM registry_change WHERE version = ?)"""
+    DELETE FROM registry_change WHERE (SELECT version FROM registry_change ORDER BY number DESC LIMIT 1) <> ?"""
 _BEGIN_LOG: Final = """
     INSERT INTO registry_change (version) SELECT ? WHERE NOT EXISTS (SELECT 1 FROM registry_change)"""
 _NOTE_VERSION: Final = """

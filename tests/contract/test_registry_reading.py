@@ -21,6 +21,7 @@ from collector.stores import listed
 from collector.stores.listed import Known, read
 from collector.stores.places import Changes, RegistryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.sqlite_migrations import MIGRATIONS
 
 NAMES = "abcdefgh"
 OLD, NEW = Pseudonymiser([Key(b"o" * 32)]), Pseudonymiser([Key(b"n" * 32), Key(b"o" * 32)])
@@ -150,6 +151,42 @@ def test_a_change_that_was_not_logged_is_read_all_the_same(engine: Engine, folde
     assert {"a": "FR", "b": "FR"} == says(unlogged)
     put(store, c="DE")
     assert {"a": "FR", "b": "FR", "c": "DE"} == says(read(store, known)) == says(read(store, unlogged))
+
+
+@pytest.mark.parametrize("engine", LASTING)
+def test_a_log_that_goes_on_beyond_what_the_store_holds_is_not_continued(engine: Engine, folder: Path) -> None:
+    """As where content of an earlier version was put into a store that keeps the log of later ones."""
+    store = stored(engine, folder)
+    put(store, a="DE", c="DE")
+    earlier = store.version()
+    put(store, a="FR")
+    put(store, c="FR")
+    known = read(store, None)
+    set_back = ("UPDATE registry SET country = 'DE'", f"UPDATE meta SET value = '{earlier}' WHERE name = 'registry'")
+    by_hand(engine, folder, *set_back)
+
+    assert {"a": "DE", "c": "DE"} == says(read(store, known))
+    put(store, b="DE")
+    assert {"a": "DE", "b": "DE", "c": "DE"} == says(read(store, known))
+
+
+def test_a_store_of_before_has_a_log_from_its_first_change_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever knows what it said before reads no page."""
+    store = stored("sqlite", folder)
+    put(store, a="DE")
+    before = (
+        "UPDATE meta SET value = '7' WHERE name = 'registry'",
+        "DROP TABLE registry_change",
+        f"PRAGMA user_version = {len(MIGRATIONS) - 1}",
+    )
+    by_hand("sqlite", folder, *before)
+    known = read(store, None)
+    begun = pages_read(store, monkeypatch)
+    put(store, b="FR")
+
+    assert {"a": "DE"} == says(known)
+    assert {"a": "DE", "b": "FR"} == says(read(store, known))
+    assert [] == begun
 
 
 def test_a_store_that_was_restored_is_read_anew_however_many_changes_it_has_seen_since(folder: Path) -> None:
