@@ -224,7 +224,7 @@ MIGRATIONS: Final = (
     DROP INDEX ueip.router_closed;
     CREATE INDEX router_closed ON ueip.router (seq) WHERE state <> 'joined';
     """,
-    r"""
+    """
     -- Which routers a version of the registry changed, so that not all of it is read after every change. A row without
     -- a router only says that what comes after it is complete.
     CREATE TABLE ueip.registry_change (
