@@ -234,4 +234,24 @@ MIGRATIONS: Final = (
     );
     CREATE INDEX registry_change_by_version ON ueip.registry_change (version);
     """,
+    r"""
+    CREATE INDEX router_held ON ueip.router (id) WHERE holds <> '';
+    -- Nobody can commit between a drop and the end of its transaction: what is left of routers is deleted afterwards.
+    CREATE OR REPLACE FUNCTION ueip.drop_partition(until bigint) RETURNS bigint
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+        DECLARE month regclass; held boolean; gone bigint;
+        BEGIN
+            FOR month IN SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'ueip.record'::regclass
+                    AND substring(pg_get_expr(c.relpartbound, c.oid) FROM $re$TO \('?(\d+)$re$)::bigint <= until + 1
+                ORDER BY c.relname LOOP
+                EXECUTE format($sql$SELECT EXISTS (SELECT FROM %s r JOIN ueip.router w ON w.id = r.router_id
+                    WHERE w.holds <> '')$sql$, month) INTO held;
+                CONTINUE WHEN held;
+                EXECUTE format('SELECT count(*) FROM %s', month) INTO gone;
+                EXECUTE format('DROP TABLE %s', month);
+                RETURN gone;
+            END LOOP;
+            RETURN NULL; END $$;
+    """,
 )

@@ -11,19 +11,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from collector.errors import Cause, StoreUnavailable
-from collector.stores.postgres_notes import note_erased, noted
+from collector.stores.postgres_notes import note, note_erased, noted
 from collector.stores.postgres_partitions import CURRENT, Current
 from collector.stores.postgres_rows import BEGIN_BESIDE
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged, expired_until
+from collector.stores.rows import of_a_note
 
 REACH: Final = 7 * DAY
 """How far beyond the oldest record one sweep may go, in milliseconds."""
 PURGED_AT_ONCE: Final = 1000
 """Records looked at in one transaction."""
+ROUTERS_AT_ONCE: Final = 1000
+"""Routers looked at in one transaction for what is left of them."""
 _OLDEST: Final = """
     SELECT r.received_at FROM ueip.record r JOIN ueip.router w ON w.id = r.router_id
     WHERE w.holds = '' ORDER BY r.id LIMIT 1"""
+LEFTOVERS: Final = "leftovers"
+"""The note of the router after which to go on deleting what is left of routers without records; empty when done."""
 _DROP: Final = "SELECT ueip.drop_partition($1)"
 # By number and not by time: once the records are young, no more have to be looked at.
 _NEXT: Final = f"""
@@ -77,16 +82,30 @@ class Sweep:
         if self._until is None:
             oldest, expired = await session.row(_OLDEST), expired_until(self._retention)
             self._until = min(oldest[0] + REACH, expired) if oldest else expired
-        dropped, current = 0, await noted(session, CURRENT)
+        current = await noted(session, CURRENT)
         until = min(self._until, Current.noted(current).month.start - 1) if current else self._until
-        while (number := (await session.row(_DROP, until))[0]) is not None:
-            dropped += number
+        if (dropped := (await session.row(_DROP, until))[0]) is not None:
+            await note(session, LEFTOVERS, "0")
+            return Purged(dropped, more=True), self._after
+        if after := await noted(session, LEFTOVERS):
+            await self._clear(session, after)
+            return Purged(0, more=True), self._after
         rows = await session.rows(_NEXT, self._after)
         old = [row for row in rows if row[2] <= self._until]
         gone = [row for row in old if row[3]]
         await self._delete(session, gone, now)
         more = len(rows) == PURGED_AT_ONCE and (bool(old) or rows[-1][0] <= wrong)
-        return Purged(dropped + len(gone), more), rows[-1][0] if more else None
+        return Purged(len(gone), more), rows[-1][0] if more else None
+
+    async def _clear(self, session: Session, noted_after: str) -> None:
+        """Delete what is left of the next routers, if they have no records any more, and note how far this has come."""
+        with of_a_note():
+            after = int(noted_after)
+        upto = after + ROUTERS_AT_ONCE
+        for sql in _LEFTOVERS:
+            await session.do(sql, list(range(after + 1, upto + 1)))
+        last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
+        await note(session, LEFTOVERS, str(upto) if upto < last else "")
 
     async def _delete(self, session: Session, gone: Sequence[Any], now: int) -> None:
         if not gone:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -554,6 +555,26 @@ async def test_what_was_erased_is_known_for_as_long_as_the_settings_let_it_come_
         left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
 
     assert [1, 0] == left
+
+
+async def test_what_is_left_of_routers_goes_after_their_month_and_little_by_little(
+    path: Path, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can commit from the drop of a month until that is durable; another collector goes on where one stopped."""
+    monkeypatch.setattr("collector.stores.postgres_retention.ROUTERS_AT_ONCE", 1)
+    store = await another(rules=keeping(20, erase_on_exit=False))
+    end = Month.of(months_ago(3)).end
+    for number, name in enumerate("abc"):
+        await store.commit([record(name, number, at=end - HOUR)])
+        await store.commit([leave(name, at=end - MINUTE)])
+    await store.commit([record("d", at=now_ms())])
+    left, more = [4], True
+    while more:
+        more = (await (await another(rules=keeping(20, erase_on_exit=False))).purge()).more
+        left.append(ask(path, "SELECT count(*) FROM ueip.lookup")[0][0])
+
+    assert [4, 1] == [left[1], left[-1]]
+    assert {0, 1} == {before - after for before, after in pairwise(left)}
 
 
 async def test_who_left_before_its_records_were_past_their_time_is_found_again_once_it_is_back(another: Open) -> None:
