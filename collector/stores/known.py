@@ -5,6 +5,27 @@ from collections.abc import Collection, Iterable
 from collector.errors import Cause, StoreUnusable
 
 
+def referred_to(table: str) -> str:
+    """The statement that gives what `check_known` takes, of the routers in *table*.
+
+    The index by key leads from each key and version to the next: as a store is opened for every command, not all its
+    routers are looked at.
+    """
+    return f"""
+        WITH RECURSIVE
+            key (named) AS (
+                SELECT min(key_id) FROM {table}
+                UNION ALL SELECT (SELECT min(key_id) FROM {table} WHERE key_id > named) FROM key
+                WHERE named IS NOT NULL),
+            consent (its_key, version) AS (
+                SELECT named, (SELECT min(policy_version) FROM {table} WHERE key_id = named AND state = 'joined')
+                FROM key WHERE named IS NOT NULL
+                UNION ALL SELECT its_key, (SELECT min(policy_version) FROM {table}
+                    WHERE key_id = its_key AND state = 'joined' AND policy_version > version)
+                FROM consent WHERE version IS NOT NULL)
+        SELECT its_key, version FROM consent"""  # noqa: S608 - a name of ours
+
+
 def check_known(
     found: Iterable[tuple[str, str | None]], key_ids: Collection[str], versions: Collection[str], place: str
 ) -> None:

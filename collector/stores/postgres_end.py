@@ -9,13 +9,13 @@ from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnavailable
 from collector.model import Region
 from collector.stores.ends import Kept, Known, Page, Progress, Row, Table, progress_note
-from collector.stores.known import check_known
+from collector.stores.known import check_known, referred_to
 from collector.stores.move_rows import Dialect, check_written, page_of
 from collector.stores.plan import ConsentRules
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_once import FLOATING
 from collector.stores.postgres_partitions import CURRENT, Current, Month
-from collector.stores.postgres_reading import KNOWN, now_ms
+from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, append_again, head_of
 from collector.stores.postgres_schema import check_kind
 from collector.stores.postgres_session import Session, not_open
@@ -80,7 +80,7 @@ class PostgresEnd:
         self._session = session
         async with session.turn():
             await check_kind(session, self.region)
-            known = [(row[0], row[1]) for row in await session.rows(KNOWN)]
+            known = [(row[0], row[1]) for row in await session.rows(referred_to("ueip.router"))]
             check_known(known, self._key_ids, self._rules.policies.ends, self.place)
 
     async def close(self) -> None:

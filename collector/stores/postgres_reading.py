@@ -10,7 +10,7 @@ from collector.consent.standing import State
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
-from collector.stores.known import check_known
+from collector.stores.known import check_known, referred_to
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of
 from collector.stores.postgres_schema import check_kind
@@ -30,7 +30,6 @@ from collector.stores.staying import MOVE, check_staying
 T = TypeVar("T")
 TIMES: Final = "times"
 """The note that says up to which entry and record times were found wrong."""
-KNOWN: Final = "SELECT DISTINCT key_id, CASE WHEN state = 'joined' THEN policy_version END FROM ueip.router"
 
 
 class PostgresReader:
@@ -174,7 +173,8 @@ class PostgresReader:
         await check_kind(session, self.region)
         await self._check_staying(session)
         place = f"the database of {self.region}"
-        check_known([(row[0], row[1]) for row in await session.rows(KNOWN)], self._key_ids, self._versions, place)
+        known = [(row[0], row[1]) for row in await session.rows(referred_to("ueip.router"))]
+        check_known(known, self._key_ids, self._versions, place)
         await check_tail(session, self.region)
 
     async def _check_staying(self, session: Session) -> None:

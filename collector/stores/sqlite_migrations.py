@@ -125,4 +125,8 @@ MIGRATIONS: Final = (
     CREATE TABLE registry_change (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, device_ref BLOB);
     CREATE INDEX registry_change_by_version ON registry_change (version);
     """,
+    """
+    -- The keys and versions that a store refers to are found from one to the next.
+    CREATE INDEX router_by_key ON router (key_id, state, policy_version);
+    """,
 )

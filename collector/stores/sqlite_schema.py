@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
-from collector.stores.known import check_known
+from collector.stores.known import check_known, referred_to
 from collector.stores.missing import check_there
 from collector.stores.rows import ERASED, Damaged
 from collector.stores.sqlite_faults import cause_of, not_opened, refused, told
@@ -31,7 +31,6 @@ _NOT_REWRITTEN: Final = """
     UPDATE meta SET value = rtrim(value, '0123456789') || (SELECT schema_version FROM pragma_schema_version)
     WHERE name = ? AND value LIKE ?"""
 """A migration raises SQLite's schema version, as a VACUUM does; it must not be taken for one (`Remains`)."""
-KNOWN: Final = "SELECT DISTINCT key_id, iif(state = 'joined', policy_version, NULL) FROM router"
 
 
 def prepare(connection: sqlite3.Connection, region: Region, path: str) -> None:
@@ -166,7 +165,7 @@ def connect(
     try:
         prepare(connection, region, str(path))
         configure(connection)
-        check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))
+        check_known(connection.execute(referred_to("router")).fetchall(), key_ids, versions, str(path))
     except BaseException as error:
         connection.close()
         _tell_if_damaged(error, path)
@@ -223,7 +222,7 @@ def inspect(path: Path, region: Region, key_ids: Collection[str], versions: Coll
     with closing(connect_read_only(path, region)) as connection:
         try:
             check_staying_here(connection, str(path))
-            check_known(connection.execute(KNOWN).fetchall(), key_ids, versions, str(path))
+            check_known(connection.execute(referred_to("router")).fetchall(), key_ids, versions, str(path))
         except (sqlite3.Error, Damaged) as error:
             _tell_if_damaged(error, path)
             raise refused(error, path, region) from error

@@ -18,6 +18,7 @@ from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
 from collector.stores import postgres_session
+from collector.stores.known import referred_to
 from collector.stores.plan import Committed, ConsentRules
 from collector.stores.postgres import LOOK_BACK, PostgresStore
 from collector.stores.postgres_faults import refused
@@ -542,6 +543,18 @@ async def test_what_is_known_of_what_was_erased_is_forgotten_in_its_time_and_not
         left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
 
     assert [4, 2, 1, 1] == left
+
+
+@pytest.mark.parametrize("sql", [referred_to("ueip.router")])
+async def test_no_whole_table_is_looked_at_while_commits_wait_or_a_store_is_opened(
+    path: Path, store: PostgresStore, sql: str
+) -> None:
+    """Indexes lead to what is old, and from one key to the next; the tables are as long as the fleet is large."""
+    del store
+    asked = sql.replace("$1", "1").replace("$2", "1")
+    plan = [row[0] for row in ask(path, "SET enable_seqscan = off", f"EXPLAIN {asked}")]
+
+    assert [] == [line for line in plan if "Seq Scan" in line]
 
 
 async def test_what_was_erased_is_known_for_as_long_as_the_settings_let_it_come_again(

@@ -30,6 +30,7 @@ from collector.metrics import Metrics
 from collector.model import Action, DropReason, Region, Removal
 from collector.stores import sqlite_schema as engine
 from collector.stores import sqlite_scrub
+from collector.stores.known import referred_to
 from collector.stores.plan import ConsentRules
 from collector.stores.rows import ERASED, ROUTER_COLUMNS
 from collector.stores.sqlite import SQLiteStore
@@ -253,6 +254,15 @@ async def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
         assert [99, *reversed(range(50))] == await numbers(store, "a")
         await store.commit([leave("a", at=LATER)])
     assert b"uptime_seconds" not in raw(path)
+
+
+async def test_opening_a_store_looks_at_a_few_of_its_routers_however_many_there_are(path: Path) -> None:
+    """Every command opens one, and the console does so every two seconds: an index leads from one key to the next."""
+    async with opened(path) as store:
+        plan = [row[3] for row in store._all(f"EXPLAIN QUERY PLAN {referred_to('router')}")]
+
+    assert [] == [line for line in plan if line.startswith("SCAN router")]
+    assert 4 == sum(line.startswith("SEARCH router USING COVERING INDEX router_by_key") for line in plan)
 
 
 async def test_a_store_from_the_future_is_refused(path: Path) -> None:
