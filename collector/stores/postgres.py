@@ -36,11 +36,16 @@ TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """At least this long; longer if the settings allow a message to be delivered again later than that."""
 # By the server's clock too, and at most a day's worth at a time: a clock that is far ahead must not let erased records
 # come back (K09).
+_OUTLIVED: Final = f"""
+    SELECT least(least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2::bigint, min(erased_at) + {DAY})
+    FROM ueip.tombstone"""  # noqa: S608 - a number of ours
+"""Gives the time before which tombstones have outlived theirs."""
+FORGOTTEN_AT_ONCE: Final = 5000
+"""Tombstones deleted by one statement."""
+# In the order in which they lie: two collectors that delete the same ones never wait for each other.
 _FORGET: Final = f"""
-    DELETE FROM ueip.tombstone
-    WHERE erased_at < least($1, (extract(epoch FROM now()) * 1000)::bigint) - $2::bigint
-        AND erased_at < (SELECT min(erased_at) FROM ueip.tombstone) + {DAY}"""  # noqa: S608 - numbers of ours
-"""Deletes the oldest tombstones that have outlived their time."""
+    DELETE FROM ueip.tombstone WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM ueip.tombstone WHERE erased_at < $1 ORDER BY erased_at LIMIT {FORGOTTEN_AT_ONCE}))"""  # noqa: S608
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
     SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
@@ -67,6 +72,8 @@ class PostgresStore(PostgresReader):
         self._sweep = Sweep(rules.retention)
         self._was_alone = False
         self._kept_house = float("-inf")
+        self._outlived: int | None = None
+        """Tombstones from before that time are being deleted; None when none are left."""
 
     async def open(self) -> None:
         """As `Store.open`."""
@@ -136,6 +143,8 @@ class PostgresStore(PostgresReader):
         if time.monotonic() - self._kept_house > _HOUR_SECONDS:
             self._kept_house = time.monotonic()
             await self._keep_house(session)
+        if self._outlived is not None:
+            await self._forget(session, self._outlived)
         return found
 
     async def _check_writable(self, session: Session) -> None:
@@ -145,17 +154,23 @@ class PostgresStore(PostgresReader):
             raise StoreUnusable(f"the database of {self.region}: found a server that takes no writes", Cause.READ_ONLY)
 
     async def _keep_house(self, session: Session) -> None:
-        """Make partitions ahead, and delete tombstones that nothing can ask for any more."""
+        """Make partitions ahead, and see which tombstones nothing can ask for any more."""
         now = now_ms()
         async with session.turn():
-            await session.run(BEGIN_ALONE)
-            await make_ahead(session, now)
-            await self._forget(session, now)
-            await session.run("COMMIT")
+            await self._make_ahead(session, now)
+            life = max(TOMBSTONE_LIFE, self._terms.look_back)
+            self._outlived = (await session.row(_OUTLIVED, now, life))[0]
 
-    async def _forget(self, session: Session, now: int) -> None:
-        """Delete tombstones that nothing can ask for any more."""
-        await session.do(_FORGET, now, max(TOMBSTONE_LIFE, self._terms.look_back))
+    async def _make_ahead(self, session: Session, now: int) -> None:
+        await session.run(BEGIN_ALONE)
+        await make_ahead(session, now)
+        await session.run("COMMIT")
+
+    async def _forget(self, session: Session, outlived: int) -> None:
+        """Delete some of the tombstones from before a time; the next look goes on."""
+        async with session.turn():
+            if await session.do(_FORGET, outlived) < FORGOTTEN_AT_ONCE:
+                self._outlived = None
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""

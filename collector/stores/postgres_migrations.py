@@ -235,7 +235,8 @@ MIGRATIONS: Final = (
     CREATE INDEX registry_change_by_version ON ueip.registry_change (version);
     """,
     r"""
-    -- The keys and versions that a store refers to are found from one to the next.
+    -- What is forgotten is found by its age; the keys and versions that a store refers to, from one to the next.
+    CREATE INDEX tombstone_by_age ON ueip.tombstone (erased_at);
     CREATE INDEX router_by_key ON ueip.router (key_id, state, policy_version);
     CREATE INDEX router_held ON ueip.router (id) WHERE holds <> '';
     -- Nobody can commit between a drop and the end of its transaction: what is left of routers is deleted afterwards.

@@ -21,10 +21,13 @@ _WAITS_MILLISECONDS: Final = 50
 """How long to wait for whoever holds the log: a reader may hold it for minutes, and until then nothing is committed."""
 _TOMBSTONE_LIFE: Final = 90 * 86_400_000
 """Milliseconds at least; longer if the settings allow a message to be delivered again later than that."""
+FORGOTTEN_AT_ONCE: Final = 5000
+"""Tombstones deleted at a time, while commits wait."""
 # No more than a day's at a time: a clock that is far ahead must not let what was erased come again (K09).
 _FORGET: Final = f"""
-    DELETE FROM tombstone
-    WHERE erased_at < ? AND erased_at < (SELECT min(erased_at) FROM tombstone) + {DAY}"""  # noqa: S608 - a number of ours
+    DELETE FROM tombstone WHERE record_id IN (SELECT record_id FROM tombstone
+        WHERE erased_at < ? AND erased_at < (SELECT min(erased_at) FROM tombstone) + {DAY}
+        ORDER BY erased_at LIMIT {FORGOTTEN_AT_ONCE})"""  # noqa: S608 - numbers of ours
 
 
 class Remains(NamedTuple):
@@ -104,7 +107,7 @@ class Scrubber:
             return
         self._rewritten = time.monotonic()
         with suppress(sqlite3.Error, OSError):  # busy, or no room: the next look, a minute later, tries again
-            # Here, not with every exit, because it looks at all tombstones.
+            # Here, not with every exit: whoever leaves should not wait for it.
             connection.execute(_FORGET, (int(time.time() * 1000) - self._tombstone_life,))
             if _schema(connection) == remains.schema:
                 if not _may_be_rewritten(connection):

@@ -20,7 +20,7 @@ from collector.model import Action, DropReason, Entry, Region
 from collector.stores import postgres_session
 from collector.stores.known import referred_to
 from collector.stores.plan import Committed, ConsentRules
-from collector.stores.postgres import LOOK_BACK, PostgresStore
+from collector.stores.postgres import _FORGET, _OUTLIVED, FORGOTTEN_AT_ONCE, LOOK_BACK, PostgresStore
 from collector.stores.postgres_faults import refused
 from collector.stores.postgres_notes import Erased, note_erased
 from collector.stores.postgres_once import Wariness
@@ -545,7 +545,20 @@ async def test_what_is_known_of_what_was_erased_is_forgotten_in_its_time_and_not
     assert [4, 2, 1, 1] == left
 
 
-@pytest.mark.parametrize("sql", [referred_to("ueip.router")])
+async def test_what_was_erased_is_forgotten_a_bounded_number_at_a_time(path: Path, store: PostgresStore) -> None:
+    """With each look until nothing is left, but no more than a day of it in an hour; a large fleet leaves millions."""
+    old, number = now_ms() - 365 * DAY, FORGOTTEN_AT_ONCE + 1
+    ages = f"SELECT int4send(n), {old} FROM generate_series(1, {number}) AS n"
+    ask(path, f"INSERT INTO ueip.tombstone {ages}", f"INSERT INTO ueip.tombstone VALUES ('', {old + DAY})", "SELECT 1")
+    left = []
+    for _ in range(3):
+        await store.changes(0)
+        left.append(ask(path, "SELECT count(*) FROM ueip.tombstone")[0][0])
+
+    assert [2, 1, 1] == left
+
+
+@pytest.mark.parametrize("sql", [_FORGET, _OUTLIVED, referred_to("ueip.router")])
 async def test_no_whole_table_is_looked_at_while_commits_wait_or_a_store_is_opened(
     path: Path, store: PostgresStore, sql: str
 ) -> None:

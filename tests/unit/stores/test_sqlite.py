@@ -265,6 +265,27 @@ async def test_opening_a_store_looks_at_a_few_of_its_routers_however_many_there_
     assert 4 == sum(line.startswith("SEARCH router USING COVERING INDEX router_by_key") for line in plan)
 
 
+async def test_what_was_erased_is_forgotten_a_bounded_number_at_a_time_and_found_by_age(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commits wait meanwhile, and a large fleet leaves tens of millions."""
+    last_year, number = round(time.time() * 1000) - 365 * 86_400_000, sqlite_scrub.FORGOTTEN_AT_ONCE + 1
+    monkeypatch.setattr(sqlite_scrub, "REWRITE_SECONDS", 0)
+    async with opened(path) as store:
+        monkeypatch.setattr(sqlite_scrub, "_may_be_rewritten", lambda _: False)
+        rows = ((place.to_bytes(16, "big"), last_year) for place in range(number))
+        store._db.executemany("INSERT INTO tombstone VALUES (?, ?)", rows)
+        left = []
+        for _ in range(2):
+            await store.note(ERASED, f"{last_year} {last_year} {pragma(store, 'schema_version')}")
+            await store.changes(0)
+            left.append(store._all("SELECT count(*) FROM tombstone")[0][0])
+        plan = [row[3] for row in store._db.execute(f"EXPLAIN QUERY PLAN {sqlite_scrub._FORGET}", [0])]
+
+    assert [1, 0] == left
+    assert [] == [line for line in plan if line.startswith("SCAN tombstone")]
+
+
 async def test_a_store_from_the_future_is_refused(path: Path) -> None:
     """A newer collector made it; guessing at its meaning could break it."""
     async with opened(path):
