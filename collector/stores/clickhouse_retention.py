@@ -11,7 +11,7 @@ Rule 4: each sweep looks up all routers that ever left: a restored backup of Cli
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,7 +28,8 @@ from collector.stores.rows import ROUTER_COLUMNS, standing_of
 
 REACH: Final = 7 * DAY
 """How far beyond the oldest record one sweep may go, in milliseconds."""
-_PAGE: Final = 1000
+_WINDOW: Final = 1000
+"""Routers that one statement looks at: few of them may have to be told of, and it has to end within patience."""
 _ONCE: Final = 100
 _NAMED: Final = 10_000
 """Routers under a hold that one statement names."""
@@ -37,14 +38,13 @@ _ORDER_SECONDS: Final = 10.0
 _HELD: Final = "SELECT device_ref FROM ueip.router WHERE holds <> '' ORDER BY device_ref"
 _LEAVERS: Final = f"""
     SELECT {ROUTER_COLUMNS}, id, (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l
-        WHERE l.device_ref = router.device_ref AND l.entry::json->>'state' = ANY($2::text[]))
-    FROM ueip.router WHERE id > $1 AND holds = '' AND (buried OR state <> 'joined' OR erased_until > 0)
-    ORDER BY id LIMIT {_PAGE}"""  # noqa: S608 - words of ours
-_REMAINS: Final = f"""
-    SELECT w.device_ref, w.id, w.state FROM ueip.router w WHERE w.id > $1 AND (
+        WHERE l.device_ref = router.device_ref AND l.entry::json->>'state' = ANY($3::text[]))
+    FROM ueip.router
+    WHERE id > $1 AND id <= $2 AND holds = '' AND (buried OR state <> 'joined' OR erased_until > 0) ORDER BY id"""  # noqa: S608 - words of ours
+_REMAINS: Final = """
+    SELECT w.device_ref, w.id FROM ueip.router w WHERE w.id > $1 AND w.id <= $2 AND (
         EXISTS (SELECT FROM ueip.memory m WHERE m.router_id = w.id)
-        OR (w.state <> 'joined' AND EXISTS (SELECT FROM ueip.lookup l WHERE l.router_id = w.id)))
-    ORDER BY w.id LIMIT {_PAGE}"""  # noqa: S608 - a number of ours
+        OR (w.state <> 'joined' AND EXISTS (SELECT FROM ueip.lookup l WHERE l.router_id = w.id)))"""
 _LEFTOVERS: Final = (
     "DELETE FROM ueip.memory WHERE router_id = ANY($1::bigint[])",
     # A router that has joined stays findable: what it sends next is found by the same names.
@@ -88,9 +88,7 @@ class Sweep:
 
     async def _leftovers(self, session: Session, table: Table) -> None:
         """Of routers without records, delete what finds those that left, and what next samples are compared with."""
-        last = -1
-        while rows := await _page(session, _REMAINS, last):
-            last = rows[-1][1]
+        async for rows in _pages(session, _REMAINS):
             there = await table.routers(f"device_ref IN {listed(row[0] for row in rows)}")
             gone = [row[1] for row in rows if row[0] not in there]
             async with session.turn():
@@ -101,9 +99,7 @@ class Sweep:
 
     async def overtaken(self, session: Session, table: Table, now: int) -> None:
         """Erase what is still there of routers that left, or from before an erasure."""
-        last = -1
-        while rows := await _page(session, _LEAVERS, last, self._ending):
-            last = rows[-1][-2]
+        async for rows in _pages(session, _LEAVERS, self._ending):
             bounds = [bound for row in rows for bound in _bounds(row)]
             for part in some(bounds, _ONCE):
                 while await erase(session, table, part, now):
@@ -171,9 +167,15 @@ def _bounds(row: Any) -> list[Bound]:
     return found
 
 
-async def _page(session: Session, sql: str, last: int, *more: Any) -> Sequence[Any]:
+async def _pages(session: Session, sql: str, *more: Any) -> AsyncIterator[Sequence[Any]]:
+    """The rows of *sql*, which takes the numbers of routers that it looks at, after one and up to another."""
     async with session.turn():
-        return await session.rows(sql, last, *more)
+        last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
+    for after in range(0, last, _WINDOW):
+        async with session.turn():
+            rows = await session.rows(sql, after, after + _WINDOW, *more)
+        if rows:
+            yield rows
 
 
 def _first_of(month: int) -> int:

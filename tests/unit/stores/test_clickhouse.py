@@ -297,6 +297,33 @@ async def test_a_write_that_waited_for_longer_than_any_should_goes_with_the_next
     assert [router("b").device_ref] == [row[0] for row in rows(path)]
 
 
+async def test_a_sweep_asks_about_few_routers_at_a_time_even_if_nothing_is_to_be_told_of_them(
+    path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that has to look at every router of a large fleet takes longer than anybody waits for it."""
+    monkeypatch.setattr(clickhouse_purge, "LONGEST_WRITE", 0.0)
+    monkeypatch.setattr(clickhouse_retention, "_WINDOW", 2)
+    await store.commit([record(name, 1) for name in "abcde"])
+    [(last,)] = shared().ask(DATABASES.at(path), "SELECT max(id) FROM ueip.router")
+    await store.commit([leave("e", at=LATER)])
+    await carried_out(store)
+    write(path, "e", number=1)
+    session, asked = store._open, list[range]()
+    work = session.rows
+
+    async def rows_(sql: str, *values: Any) -> Any:
+        if sql == clickhouse_retention._LEAVERS:
+            asked.append(range(values[0] + 1, values[1] + 1))
+        return await work(sql, *values)
+
+    monkeypatch.setattr(session, "rows", rows_)
+    await store.purge()
+
+    assert {2} == {len(window) for window in asked}
+    assert [*range(1, last + 1)] == [number for window in asked for number in window][:last]
+    assert sorted(router(name).device_ref for name in "abcd") == sorted(row[0] for row in rows(path))
+
+
 async def test_a_sweep_leaves_what_a_hold_keeps_and_what_an_exit_may_keep(path: Path, another: Open) -> None:
     """A hold over an exit, and `on_exit = "keep"`."""
     store = await another(rules=ConsentRules(erase_on_exit=False))
