@@ -84,7 +84,9 @@ class Sweep:
             self._until = min(oldest[0] + REACH, expired) if oldest else expired
         current = await noted(session, CURRENT)
         until = min(self._until, Current.noted(current).month.start - 1) if current else self._until
-        if (dropped := (await session.row(_DROP, until))[0]) is not None:
+        while (dropped := (await session.row(_DROP, until))[0]) == 0:
+            pass  # an empty month leaves nothing behind
+        if dropped is not None:
             await note(session, LEFTOVERS, "0")
             return Purged(dropped, more=True), self._after
         if after := await noted(session, LEFTOVERS):
