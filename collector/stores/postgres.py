@@ -42,7 +42,7 @@ _OUTLIVED: Final = f"""
 """Gives the time before which tombstones have outlived theirs."""
 FORGOTTEN_AT_ONCE: Final = 5000
 """Tombstones deleted by one statement."""
-# In the order in which they lie: two collectors that delete the same ones never wait for each other.
+# In the order in which they lie: two collectors that delete the same ones do not deadlock.
 _FORGET: Final = f"""
     DELETE FROM ueip.tombstone WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM ueip.tombstone WHERE erased_at < $1 ORDER BY erased_at LIMIT {FORGOTTEN_AT_ONCE}))"""  # noqa: S608
