@@ -126,9 +126,6 @@ MIGRATIONS: Final = (
     CREATE INDEX registry_change_by_version ON registry_change (version);
     """,
     """
-    -- The keys and versions that a store refers to are found from one to the next.
-    """,
-    """
     -- What is forgotten is found by its age; the keys and versions that a store refers to, from one to the next.
     CREATE INDEX tombstone_by_age ON tombstone (erased_at);
     CREATE INDEX router_by_key ON router (key_id, state, policy_version);
