@@ -83,7 +83,9 @@ class WriterSettings(Section):
     linger_milliseconds: Annotated[float, Field(ge=0, le=1000)] = Field(
         default=5.0, description="The least time that a commit waits for more records; 0 for the shortest delay."
     )
-    max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(default=4000, description="Most rows in a commit.")
+    max_batch_rows: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=4000, description="Most rows in a commit; 1024 while routers join in crowds."
+    )
 
 
 class SpoolSettings(Section):

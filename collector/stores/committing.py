@@ -29,6 +29,9 @@ from collector.stores.spool import Spool
 
 DRAINED_AT_ONCE: Final = 1000
 """Most records out of the spool in one commit: new entries wait for no more than these."""
+CROWD: Final = 1024
+"""Most rows in a commit while routers join in crowds. A join costs as much as ten records of who has joined, so a full
+commit of them would take so long, on a slow machine, that the store would seem away."""
 
 
 class Committing:
@@ -58,7 +61,8 @@ class Committing:
         self._news = news
         self._queue = queue
         self._held = held
-        self._most = most
+        self._usual = most
+        self._most = min(most, CROWD)  # what comes first, nobody knows
         self._back = back
         self._singly = 0
         self._stuck: list[Item] = []
@@ -157,6 +161,7 @@ class Committing:
     def _committed(self, batch: Batch, committed: Committed, seconds: float) -> None:
         self._end(batch)
         was_away = self._health.is_away
+        self._most = min(self._usual, CROWD) if len(committed.appended) > CROWD // 2 else self._usual
         self._news.wrote(committed.appended)
         self._health.answers()
         if committed.decided:

@@ -300,7 +300,7 @@ async def test_however_many_others_wrote_all_is_learnt_page_by_page(
         here.writer._work.set()
         await here.learn()
 
-    assert [0, 2, 4] == asked
+    assert [0, 2, 4] == [*dict.fromkeys(asked)], "perhaps once more before they wrote"
     assert all(router(name).device_ref in here.closed.refs for name in "abcde")
 
 

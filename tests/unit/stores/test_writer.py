@@ -196,6 +196,18 @@ async def test_a_batch_has_no_more_rows_than_it_may() -> None:
     assert [1] * 25 == completed(receipts)
 
 
+async def test_commits_are_smaller_while_routers_join_in_crowds() -> None:
+    """A join costs as much as ten records: with 4000 at once, a slow machine takes its store for away."""
+    b = bench()
+    names = [f"r{number}" for number in range(2048)]
+    b.put(*(record(name) for name in names))
+    b.put(*(record(name, 2) for name in names * 2))
+    while b.metrics.in_flight:
+        await b.step()
+
+    assert [1024, 1024, 1024, 3072] == [len(commit) for commit in b.store.commits]
+
+
 async def test_a_write_releases_acknowledgements_in_one_go() -> None:
     """All that a commit settles goes out in one write, in order of receipt."""
     released: list[list[int]] = []
