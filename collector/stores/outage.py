@@ -18,7 +18,7 @@ from collector.consent.acts import hides
 from collector.consent.joined import MOST, JoinedRouters
 from collector.consent.standing import ClosedRouters, State
 from collector.link_metrics import LINK_NAMES, LinkName
-from collector.model import Action, ConsentEvent, DropReason, Identity, Record
+from collector.model import Action, ConsentEvent, DropReason, Entry, Identity, Record
 from collector.stores.health import Health
 from collector.stores.queue import Item, refs_of, takes_its_turn
 
@@ -73,9 +73,11 @@ class Outage:
         self.joined.learn(states)
 
     def forget_ledger(self) -> None:
-        """Forget what the ledger said: there may be another."""
+        """Forget what the ledger said: there may be another. What acts that wait will close stays closed."""
         self.closed.clear()
         self.joined.clear()
+        for item in self._acts:
+            self.closed.learn(_provisional(item.entry))
 
     # What may wait
 
@@ -145,9 +147,7 @@ class Outage:
         self._pending.update(refs_of(act.identity))
         if act.event_ref is not None:
             self._waiting_refs.add(act.event_ref)
-        state = hides(act.action).state
-        if state is not None and not takes_its_turn(act) and not act.replayed:
-            self.closed.learn({act.identity.device_ref: state})
+        self.closed.learn(_provisional(act))
 
     def oldest_acts(self, most: int) -> list[Item]:
         """The acts to be committed next, at most *most*."""
@@ -207,3 +207,10 @@ class Outage:
         for ref in self._left_joins:
             self.closed.join_settled(ref)
         self._left_joins.clear()
+
+
+def _provisional(act: Entry) -> dict[bytes, State]:
+    """What a waiting act will make of its router's state, unless the ledger knows better; nothing if it closes none."""
+    assert isinstance(act, ConsentEvent)
+    state = hides(act.action).state
+    return {} if state is None or takes_its_turn(act) or act.replayed else {act.identity.device_ref: state}

@@ -211,7 +211,7 @@ async def test_the_file_is_written_anew_after_erasures(tmp_path: Path) -> None:
     path = tmp_path / "germany.sqlite"
     store = SQLiteStore(path, Region.GERMANY, ConsentRules())
     await store.open()
-    for number in range(400):
+    for number in range(800):
         body = b'{"router":{"software_version":"%s"}}' % (b"marker-%04d" % number * 30)
         await store.commit([record(f"r{number % 40}", number, body=body)])
     await store.commit([act(Action.EXIT, f"r{n}", at=START + MINUTE) for n in range(40)])
