@@ -63,15 +63,16 @@ class Rules(Sealed, frozen=True):
     registry: Registry | None = None
     """The deployment's list of routers and their countries, where it has one (D17)."""
     straight: StraightWay | None = None
-    """Made of the others. None where the region of a router may change while the collector runs."""
+    """Made of the others. None where region tables change with the time."""
 
     def __post_init__(self) -> None:
         """Made here, so that a copy of the rules with a part replaced gets a way of its own."""
         way = None
-        if self.registry is None and not self.regions.moves:
+        if not self.regions.moves:
             way = StraightWay(
-                self.reports, self.selector, self.regions, self.gate, self.products, self.pseudonyms, self.closed
-            )
+                self.reports, self.selector, self.regions, self.gate, self.products, self.pseudonyms, self.closed,
+                self.registry,
+            )  # fmt: skip
         force_setattr(self, "straight", way)
 
 

@@ -7,7 +7,7 @@ Rule 2: what the registry says wins over what a message says, and a message that
 from collections.abc import Mapping
 
 from collector.listing import Listing
-from collector.model import DropReason, Region, Sealed
+from collector.model import DropReason, Identity, Region, Sealed
 from collector.pseudonym import Pseudonymiser
 
 
@@ -16,6 +16,10 @@ class Entry(Sealed, frozen=True, gc=False):
 
     country: str
     generation: int = 1
+
+
+Everywhere = Mapping[Region, Identity]
+"""A router, by each region's pseudonyms."""
 
 
 class Registry:
@@ -38,20 +42,26 @@ class Registry:
 
     def country(self, router: str, said: str | None) -> str | DropReason | None:
         """The country by which a message of *router* that says *said* is routed, or why there is none."""
-        listed = {country for region in self._listings if (country := self._listed(region, router)) is not None}
+        return self.country_of({region: self._pseudonyms[region].identity(router) for region in self._listings}, said)
+
+    def identities(self, router: str) -> Everywhere:
+        """A router as every region knows it, for `country_of`; unlike `country` it remembers nothing."""
+        return {region: pseudonyms.identity_anew(router) for region, pseudonyms in self._pseudonyms.items()}
+
+    def country_of(self, router: Everywhere, said: str | None) -> str | DropReason | None:
+        """As `country`."""
+        found = (_listed(listing, router[region]) for region, listing in self._listings.items())
+        listed = {country for country in found if country is not None}
         if not listed:
             return DropReason.REGION_UNKNOWN if self._required else said
         if len(listed) > 1 or (said is not None and said not in listed):
             return DropReason.REGION_CONFLICT
         return listed.pop()
 
-    def _listed(self, region: Region, router: str) -> str | None:
-        listing = self._listings[region]
-        if not listing:
-            return None
-        identity = self._pseudonyms[region].identity(router)
-        found = listing.country(identity.device_ref)
-        if found is not None or not identity.older:
-            return found
-        # An entry under a key that was rotated since then counts until it is made again.
-        return next((found for ref in identity.older if (found := listing.country(ref)) is not None), None)
+
+def _listed(listing: Listing, identity: Identity) -> str | None:
+    found = listing.country(identity.device_ref)
+    if found is not None or not identity.older:
+        return found
+    # An entry under a key that was rotated since then counts until it is made again.
+    return next((found for ref in identity.older if (found := listing.country(ref)) is not None), None)

@@ -7,7 +7,8 @@ remembered once, whatever else its reports say.
 
 Rule 1: this way only ever keeps. Whatever is not plain goes the long way, which decides: `record` returns None.
 Rule 2: both ways make the same record of the same message; the fuzzer compares them.
-Rule 3: nothing that changes while the collector runs is remembered: who has left, and the time, are asked each time.
+Rule 3: nothing that changes while the collector runs is remembered: who has left, what the registry says, and the time,
+        are asked each time.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -34,6 +35,7 @@ from collector.formats.report import (
 from collector.model import ConsentedTree, DropReason, Identity, Message, Record, Region, Removal, Sealed
 from collector.pseudonym import Pseudonymiser, named
 from collector.regions import RegionMap
+from collector.registry import Everywhere, Registry
 
 _REMEMBERED: Final = 32_768
 """Most routers, or rather ways in which they name themselves, that are remembered; each takes a kilobyte."""
@@ -66,6 +68,8 @@ class Known(Sealed, frozen=True, gc=False):
     lookup: Names
     named: bytes
     """What is hashed for the ids of its records, up to the ids of the messages."""
+    everywhere: Everywhere | None
+    """What the registry knows it by, where there is one."""
 
 
 class StraightWay:
@@ -80,6 +84,7 @@ class StraightWay:
         products: Products,
         pseudonyms: Mapping[Region, Pseudonymiser],
         closed: Mapping[Region, ClosedRouters],
+        registry: Registry | None = None,
     ) -> None:
         """*regions* must not move with the time."""
         self._valid = reports.valid
@@ -89,6 +94,7 @@ class StraightWay:
         self._products = products
         self._pseudonyms = pseudonyms
         self._closed = closed
+        self._registry = registry
         self._place = lru_cache(_PLACES)(self._find)
         self._known = lru_cache(_REMEMBERED)(self._learn)
         self._mac = lru_cache(_MACS)(self._named_by_mac)
@@ -114,7 +120,7 @@ class StraightWay:
             known, mac = self._known(message.topic, UNSET, UNSET, place.name), UNSET
         else:
             known, mac = self._known(message.topic, router.serial, router.imei, place.name), router.mac
-        if known is None:
+        if known is None or not (known.everywhere is None or self._agrees(known.everywhere, tree.country or None)):
             return None
         ref = known.identity.device_ref
         consented = consent_at_once(tree, milliseconds(time), message.received_at, ref, place.closed, self._gate)
@@ -172,7 +178,13 @@ class StraightWay:
             return None
         router, pseudonyms = parsed[0], self._pseudonyms[Region(region)]
         lookup = pseudonyms.lookup_anew(router, serial or None, imei or None, None)
-        return Known(pseudonyms.identity_anew(router), lookup, named("record", f"{router}\0"))
+        everywhere = None if self._registry is None else self._registry.identities(router)
+        identity = pseudonyms.identity_anew(router) if everywhere is None else everywhere[Region(region)]
+        return Known(identity, lookup, named("record", f"{router}\0"), everywhere)
+
+    def _agrees(self, router: Everywhere, said: str | None) -> bool:
+        """Whether the registry has a router routed as its message says."""
+        return self._registry is None or self._registry.country_of(router, said) == said
 
     def _named_by_mac(self, mac: str, region: str) -> Names:
         """What else finds a router: the entry of its MAC address, if it is one."""

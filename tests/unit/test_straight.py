@@ -2,7 +2,8 @@
 
 import json
 import secrets
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -30,6 +31,7 @@ from support import (
 )
 
 from collector.consent.standing import State
+from collector.listing import Listing
 from collector.model import Accepted, ConsentRefused, Dropped, DropReason, Message, Record, Region
 from collector.pipeline import Rules, process, the_long_way
 
@@ -219,6 +221,49 @@ def test_two_keys_make_the_same_ids_on_both_ways() -> None:
     same_both_ways(message(minimal_document()), rules)
 
 
-def test_with_a_registry_nothing_goes_straight() -> None:
-    """Its list of countries may change while the collector runs."""
-    assert make_rules(regions={"registry": "known"}).straight is None
+def listing(rules: Rules, region: Region, country: str, *, key: int = 0) -> Listing:
+    """A list with the router alone, by the pseudonym of one of the region's keys."""
+    return Listing().changed({rules.pseudonyms[region].all_refs("router", ROUTER)[key]: country})
+
+
+def test_what_the_registry_says_is_asked_for_each_message() -> None:
+    """Its list may change while the collector runs."""
+    rules = make_rules(regions={"registry": "known"})
+    assert rules.registry is not None
+    for region in Region:
+        rules.registry.learn(region, Listing())
+    sent, found = message(minimal_document()), []
+    for country in ("DE", "FR", "DE"):
+        found.append(straight(sent, rules))
+        same_both_ways(sent, rules)
+        rules.registry.learn(Region.GERMANY, listing(rules, Region.GERMANY, country))
+    refused = process(sent, make_rules(regions={"registry": "required"}))
+
+    assert [True, True, False] == [record is not None for record in found]
+    assert straight(sent, rules) is not None
+    assert Dropped(DropReason.REGION_UNKNOWN) == refused
+
+
+_LISTS: Final = st.dictionaries(
+    st.sampled_from(Region), st.tuples(st.sampled_from(["DE", "FR", "HK", "CN", "??"]), st.integers(0, 1)), max_size=3
+)
+
+
+@given(clean_documents(), st.sampled_from(["known", "required"]), _LISTS)
+@settings(max_examples=200)
+def test_both_ways_go_by_the_registry(document: Document, kind: str, lists: dict[Region, tuple[str, int]]) -> None:
+    """Whatever it says, in whichever region, and by an older key too."""
+    rules = registered(kind)
+    assert rules.registry is not None
+    for region in Region:
+        country, key = lists.get(region, ("", 0))
+        rules.registry.learn(region, listing(rules, region, country, key=key) if country else Listing())
+
+    same_both_ways(message(encode(document)), rules)
+
+
+@cache
+def registered(kind: str) -> Rules:
+    """Rules with a registry, and two keys a region."""
+    keys = {region: [secrets.token_bytes(32), secrets.token_bytes(32)] for region in Region}
+    return make_rules(keys=keys, regions={"registry": kind})
