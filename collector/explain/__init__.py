@@ -4,6 +4,7 @@ There is no ledger and no registry here: where one of them has the last word, th
 """
 
 import os
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -28,10 +29,11 @@ from collector.model import (
     Message,
     Outcome,
     Record,
+    Region,
 )
 from collector.pipeline import Rules, process
 from collector.pseudonym import Key, Pseudonymiser
-from collector.registry import Registry
+from collector.registry import Everywhere, Registry
 from collector.rules import assemble
 
 __all__ = ["Explanation", "Finding", "Told", "explain", "rules_for_explaining"]
@@ -53,11 +55,11 @@ def rules_for_explaining(settings: Settings) -> Rules:
 class _Says(Registry):
     """A registry that lists every router under one country."""
 
-    def __init__(self, country: str | None) -> None:
-        super().__init__({}, required=False)
+    def __init__(self, country: str | None, pseudonyms: Mapping[Region, Pseudonymiser]) -> None:
+        super().__init__(pseudonyms, required=False)
         self._said = country
 
-    def country(self, router: str, said: str | None) -> str | DropReason | None:
+    def country_of(self, router: Everywhere, said: str | None) -> str | DropReason | None:
         """The country, unless the message names another."""
         del router
         return DropReason.REGION_CONFLICT if self._said and said not in {None, self._said} else self._said or said
@@ -72,7 +74,7 @@ def explain(
     """
     catalogue = catalogue or load_catalogue()
     word = "" if rules.registry is None and country is None else _REGISTRY
-    rules = replace(rules, registry=_Says(country)) if word else rules
+    rules = replace(rules, registry=_Says(country, rules.pseudonyms)) if word else rules
     source = rules.sources.of(message.topic)
     outcome = process(message, rules)
     if source is None or (isinstance(outcome, Dropped) and outcome.reason is DropReason.RETAINED):
