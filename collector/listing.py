@@ -39,7 +39,7 @@ class Listing:
     def country(self, ref: bytes) -> str | None:
         """The country of a router, None if it is not listed."""
         bucket = self._buckets[_bucket(ref)]
-        place = _place(bucket, ref[_KEY_BYTES:])
+        place = place_of(bucket, ref[_KEY_BYTES:], _WIDTH)
         return None if place < 0 else bucket[place + _REST_BYTES : place + _WIDTH].decode("latin-1")
 
     def changed(self, countries: Mapping[bytes, str | None]) -> Self:
@@ -48,7 +48,7 @@ class Listing:
         for ref, country in countries.items():
             number, rest = _bucket(ref), ref[_KEY_BYTES:]
             bucket = buckets[number]
-            if (place := _place(bucket, rest)) >= 0:
+            if (place := place_of(bucket, rest, _WIDTH)) >= 0:
                 bucket = bucket[:place] + bucket[place + _WIDTH :]
             buckets[number] = bucket if country is None else bucket + rest + _letters(country)
         return type(self)(buckets)
@@ -70,9 +70,9 @@ def _bucket(ref: bytes) -> int:
     return ref[0] << 8 | ref[1]
 
 
-def _place(bucket: bytes, rest: bytes) -> int:
-    """Where a router's entry begins, -1 if there is none; a match across two entries is none."""
-    place = bucket.find(rest)
-    while place % _WIDTH and place > 0:
-        place = bucket.find(rest, place + 1)
+def place_of(packed: bytes | bytearray, key: bytes, width: int) -> int:
+    """Where the entry that begins with *key* begins, -1 if there is none; a match across two entries is none."""
+    place = packed.find(key)
+    while place % width and place > 0:
+        place = packed.find(key, place + 1)
     return place

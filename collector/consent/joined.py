@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from collector.consent.standing import State
+from collector.listing import place_of
 from collector.model import Identity
 
 _REF_BYTES: Final = 16
@@ -31,7 +32,7 @@ class JoinedRouters:
         return self._count
 
     def __contains__(self, ref: bytes) -> bool:
-        return _place(self._bucket(ref), ref) >= 0
+        return place_of(self._bucket(ref), ref, _REF_BYTES) >= 0
 
     def knows(self, identity: Identity) -> bool:
         """Whether the router has joined, by its present pseudonym or an older one."""
@@ -60,7 +61,7 @@ class JoinedRouters:
         """Take these as joined, as far as there is room."""
         for ref in refs:
             bucket = self._bucket(ref)
-            if _place(bucket, ref) >= 0:
+            if place_of(bucket, ref, _REF_BYTES) >= 0:
                 continue
             if self.is_full:
                 self.is_complete = False
@@ -70,7 +71,7 @@ class JoinedRouters:
 
     def _discard(self, ref: bytes) -> None:
         bucket = self._bucket(ref)
-        place = _place(bucket, ref)
+        place = place_of(bucket, ref, _REF_BYTES)
         if place >= 0:
             bucket[place : place + _REF_BYTES] = bucket[-_REF_BYTES:]
             del bucket[-_REF_BYTES:]
@@ -79,11 +80,3 @@ class JoinedRouters:
     def _bucket(self, ref: bytes) -> bytearray:
         # Pseudonyms are evenly spread, being HMACs.
         return self._buckets[(ref[0] << 8 | ref[1]) % _BUCKETS]
-
-
-def _place(bucket: bytearray, ref: bytes) -> int:
-    """Where *ref* begins, -1 if it is not there; a match across two pseudonyms is none."""
-    place = bucket.find(ref)
-    while place % _REF_BYTES and place > 0:
-        place = bucket.find(ref, place + 1)
-    return place
