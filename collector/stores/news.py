@@ -73,12 +73,12 @@ class News:
 
     @property
     def has_more(self) -> bool:
-        """Whether there is another page of those who have joined."""
-        return self._page is not None
+        """Whether there is another page, of those who have joined or of what others wrote."""
+        return self._page is not None or self._is_behind
 
     def is_due(self) -> bool:
         """Whether it is time for `refresh`."""
-        return self.has_more or self._is_behind or time.monotonic() - self._refreshed >= REFRESH_SECONDS
+        return self.has_more or time.monotonic() - self._refreshed >= REFRESH_SECONDS
 
     async def refresh(self) -> bool:
         """Learn what other processes wrote to the ledger, and see whether an idle store still answers.

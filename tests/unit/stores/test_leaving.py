@@ -286,6 +286,7 @@ async def test_however_many_others_wrote_all_is_learnt_page_by_page(
     """No more than so many entries are in memory at once, and the next page is read without a pause."""
     monkeypatch.setattr("collector.stores.news.CHANGES_AT_ONCE", 2)
     monkeypatch.setattr("collector.stores.news.REFRESH_SECONDS", 3600)
+    monkeypatch.setattr("collector.stores.writer.REFRESH_SECONDS", 3600)
     asked: list[int] = []
     async with Neighbours(tmp_path) as here:
         ask = here.store.changes
