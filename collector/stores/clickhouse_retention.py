@@ -21,7 +21,7 @@ from collector.stores.clickhouse_purge import erase, noting
 from collector.stores.clickhouse_table import Table, some
 from collector.stores.clickhouse_text import listed, octets
 from collector.stores.postgres_partitions import Month
-from collector.stores.postgres_rows import BEGIN_BESIDE
+from collector.stores.postgres_rows import BEGIN_BESIDE, routers_after
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, expired_until
 from collector.stores.rows import ROUTER_COLUMNS, standing_of
@@ -169,13 +169,16 @@ def _bounds(row: Any) -> list[Bound]:
 
 async def _pages(session: Session, sql: str, *more: Any) -> AsyncIterator[Sequence[Any]]:
     """The rows of *sql*, which takes the numbers of routers that it looks at, after one and up to another."""
-    async with session.turn():
-        last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
-    for after in range(0, last, _WINDOW):
+    after = 0
+    while True:
         async with session.turn():
-            rows = await session.rows(sql, after, after + _WINDOW, *more)
+            routers = await routers_after(session, after, _WINDOW)
+            rows = await session.rows(sql, after, routers[-1], *more) if routers else ()
+        if not routers:
+            return
         if rows:
             yield rows
+        after = routers[-1]
 
 
 def _first_of(month: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from collector.errors import Cause, StoreUnavailable
 from collector.stores.postgres_notes import note, note_erased, noted
 from collector.stores.postgres_partitions import CURRENT, Current
-from collector.stores.postgres_rows import BEGIN_BESIDE
+from collector.stores.postgres_rows import BEGIN_BESIDE, routers_after
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged, expired_until
 from collector.stores.rows import of_a_note
@@ -103,11 +103,10 @@ class Sweep:
         """Delete what is left of the next routers, if they have no records any more, and note how far this has come."""
         with of_a_note():
             after = int(noted_after)
-        upto = after + ROUTERS_AT_ONCE
+        routers = await routers_after(session, after, ROUTERS_AT_ONCE)
         for sql in _LEFTOVERS:
-            await session.do(sql, list(range(after + 1, upto + 1)))
-        last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
-        await note(session, LEFTOVERS, str(upto) if upto < last else "")
+            await session.do(sql, routers)
+        await note(session, LEFTOVERS, str(routers[-1]) if len(routers) == ROUTERS_AT_ONCE else "")
 
     async def _delete(self, session: Session, gone: Sequence[Any], now: int) -> None:
         if not gone:

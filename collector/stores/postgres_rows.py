@@ -54,6 +54,7 @@ NEWEST: Final = """
     SELECT * FROM (SELECT (entry::json->>'received_at')::bigint FROM ueip.ledger WHERE seq > $1
         ORDER BY seq DESC LIMIT 1) AS last_entry
     UNION ALL SELECT * FROM (SELECT received_at FROM ueip.record WHERE id > $2 ORDER BY id DESC LIMIT 1) AS last"""
+_NEXT: Final = "SELECT id FROM ueip.router WHERE id > $1 ORDER BY id LIMIT $2"
 _FIND: Final = f"""
     SELECT {ROUTER_COLUMNS}, n.records, n.first, n.last
     FROM (SELECT *, {_LEFT_AT} AS left_at FROM ueip.router WHERE id IN (
@@ -110,6 +111,14 @@ async def head_of(session: Session) -> Head:
     """The end of the ledger."""
     row = await session.row("SELECT seq, hash FROM ueip.ledger ORDER BY seq DESC LIMIT 1")
     return Head(seq=row[0], hash=row[1]) if row else Head()
+
+
+async def routers_after(session: Session, number: int, most: int) -> list[int]:
+    """The numbers of the next routers, in their order.
+
+    To look at them little by little: every consent event uses a number up, so most numbers may be nobody's.
+    """
+    return [row[0] for row in await session.rows(_NEXT, number, most)]
 
 
 async def find_routers(session: Session, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:

@@ -11,6 +11,7 @@ from collector.consent.chain import Chain, Row
 from collector.consent.ledger import Head
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
+from collector.stores.postgres_rows import routers_after
 from collector.stores.postgres_session import Session
 from collector.stores.rows import ROUTER_COLUMNS
 from collector.stores.verified import STRAYS, TWICE, Expected, Following, Span, Verified, standing_fault
@@ -86,11 +87,12 @@ async def _pages(session: Session, sql: str, last: int) -> AsyncIterator[Any]:
 
 async def _records(session: Session, found: Verified, expected: Expected) -> None:
     """Check that every record was admitted by a consent that stands, or may be kept after it."""
-    last = (await session.row("SELECT max(id) FROM ueip.router"))[0] or 0
-    for first in range(0, last + 1, _PAGE):
-        for row in await session.rows(_RECORDS, first, first + _PAGE):
+    after = 0
+    while routers := await routers_after(session, after, _PAGE):
+        for row in await session.rows(_RECORDS, after, routers[-1]):
             consent_seq, number, first_at, last_at, acts = row[_WIDTH:]
             found.covered(row, consent_seq, Span(number, first_at, last_at), [(act,) for act in acts or ()], expected)
+        after = routers[-1]
 
 
 async def _leftovers(session: Session, found: Verified, expected: Expected) -> None:

@@ -603,6 +603,20 @@ async def test_what_is_left_of_routers_goes_after_their_month_and_little_by_litt
     assert {0, 1} == {before - after for before, after in pairwise(left)}
 
 
+async def test_numbers_that_no_router_has_cost_a_sweep_nothing(path: Path, another: Open) -> None:
+    """Each consent event of a known router uses one up: in a fleet of years most numbers are nobody's."""
+    store = await another(rules=keeping(20, erase_on_exit=False))
+    end = Month.of(months_ago(3)).end
+    await store.commit([record("a", at=end - HOUR)])
+    await store.commit([leave("a", at=end - MINUTE)])
+    ask(path, "SELECT setval(pg_get_serial_sequence('ueip.router', 'id'), 1000000000000)")
+    await store.commit([record("b", at=now_ms())])
+    purged = [await store.purge() for _ in range(3)]
+
+    assert [True, True, False] == [step.more for step in purged]
+    assert [(1,)] == ask(path, "SELECT count(*) FROM ueip.lookup")
+
+
 async def test_who_left_before_its_records_were_past_their_time_is_found_again_once_it_is_back(another: Open) -> None:
     """What found it went with its last record, kept until then; a new consent makes it findable anew."""
     store = await another(rules=keeping(20, erase_on_exit=False))

@@ -57,6 +57,14 @@ async def test_a_store_is_as_the_collector_left_it(path: Path, store: PostgresSt
     assert await store.head() == found.head
 
 
+async def test_records_are_looked_at_router_by_router_whatever_their_numbers(path: Path, store: PostgresStore) -> None:
+    """Each consent event uses a number up, whether or not its router is new."""
+    shared().ask(DATABASES.at(path), "SELECT setval(pg_get_serial_sequence('ueip.router', 'id'), 2000000000000)")
+    await store.commit([record("d", 1, at=LATER)])
+
+    assert ([], 4) == (verified(path).faults, verified(path).records)
+
+
 TWICE = """INSERT INTO ueip.record SELECT id, record_id, router_id, event_time, received_at + 1, consent_seq,
     policy_version, source_adapter, stripped, body, floating FROM ueip.record WHERE consent_seq = 5"""
 TWICE_FLOATING = TWICE.replace("router_id, event_time", "router_id, event_time + 60000").replace("floating", "true")
