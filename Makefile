@@ -14,9 +14,10 @@ help: ## list these commands
 run: $(VENV)/.run ## set up, then run broker, collector and a simulated fleet; Ctrl-C stops them all
 	@$(BIN)/ueip up --demo
 
+# Folder by folder: what waits for brokers and databases before what only computes, so that nothing long is left to the end.
 test: $(VENV)/.test ## set up, then run all tests, JOBS=n at a time
 	@$(BIN)/python -c 'from collector.broker import ensure_mosquitto; ensure_mosquitto(print)'
-	@$(BIN)/pytest --numprocesses $${JOBS:-3} --dist loadfile
+	@$(BIN)/pytest --numprocesses $${JOBS:-4} --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test ## check style and types, and that generated files are up to date
 	@$(BIN)/ruff check .
