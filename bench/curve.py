@@ -13,6 +13,7 @@ before. The report goes to bench/reports/.
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 import tempfile
@@ -142,7 +143,7 @@ def main() -> None:
                     print(title, json.dumps(asdict(point)), flush=True)
     document: dict[str, object] = {
         "when": when.isoformat(timespec="seconds"),
-        "command": " ".join(["python", "bench/curve.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "bench/curve.py", *sys.argv[1:]]),
         "machine": machine(),
         "curves": {title: [asdict(point) for point in points] for title, points in curves.items()},
     }

@@ -13,6 +13,7 @@ counted against what has to be, message by message.
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -113,7 +114,7 @@ def main() -> None:
     for one in wanted:
         print(f"running: {one.name}", file=sys.stderr, flush=True)
         found.append(fared(one, given.seconds))
-    command = " ".join(["python", "bench/peers.py", *sys.argv[1:]])
+    command = shlex.join(["python", "bench/peers.py", *sys.argv[1:]])
     document = {
         "when": when.isoformat(timespec="seconds"),
         "head": {**machine(), "load average before": before, "command": command},

@@ -1,6 +1,7 @@
 """The report of a soak: what was run and where, the figures, the curve of the memory, and what is wrong."""
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -31,7 +32,7 @@ def write_report(folder: Path, when: datetime, soak: "Soak", verdict: dict[str, 
     faults = _faults(figures)
     document = {
         "when": when.isoformat(timespec="seconds"),
-        "command": " ".join(["python", "bench/soak.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "bench/soak.py", *sys.argv[1:]]),
         "machine": machine(),
         "plan": asdict(soak.plan),
         "faults": faults,

@@ -11,6 +11,7 @@ quiet, a rate does not. The exit code is 1 if a message was lost, stored twice o
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -132,7 +133,7 @@ def main() -> None:
     found = run_all(wanted, extent.repeats, lambda words: print(f"running: {words}", file=sys.stderr, flush=True))
     document = {
         "when": when.isoformat(timespec="seconds"),
-        "command": " ".join(["python", "bench/table.py", *sys.argv[1:]]),
+        "command": shlex.join(["python", "bench/table.py", *sys.argv[1:]]),
         "machine": {**machine(), "C subscriber": made_with, "connections of the publisher": str(given.connections)},
         "load_before": load_before,
         "asked": verdicts(found),
