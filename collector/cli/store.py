@@ -86,12 +86,13 @@ def _tell_roles(region: Region, where: str, grant: str) -> None:
 
 def _sql(own: RegionSettings, region: Region, schema: int) -> Iterator[str]:
     """What `init` would run on a database of schema version *schema*."""
+    from collector.stores.postgres_rows import BEGIN_ALONE  # noqa: PLC0415 - its driver is an extra
     from collector.stores.postgres_schema import SCHEMA_VERSION, check_version  # noqa: PLC0415 - its driver is an extra
     from collector.stores.postgres_setup import script  # noqa: PLC0415 - its driver is an extra
 
     if schema > SCHEMA_VERSION:
         check_version(schema)
-    yield from ("BEGIN;", *script(region, _database(own).database, schema), "COMMIT;")
+    yield from (f"{BEGIN_ALONE};", *script(region, _database(own).database, schema), "COMMIT;")
     if own.clickhouse is not None:
         from collector.stores.clickhouse_setup import both  # noqa: PLC0415 - its driver is an extra
 

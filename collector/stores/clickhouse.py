@@ -33,6 +33,7 @@ from collector.stores.postgres import LOOK_BACK, PostgresStore
 from collector.stores.postgres_notes import noted
 from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append, forget, upsert
+from collector.stores.postgres_schema import check_taking
 from collector.stores.postgres_session import Session
 from collector.stores.retention import Purged, expired_until
 from collector.stores.rows import PURGING, decode_entry
@@ -101,7 +102,7 @@ class ClickHouseStore(PostgresStore):
         session = self._open
         assert self._upkeep is not None
         async with session.turn():
-            await self._check_staying(session)
+            await check_taking(session, self.region)
         return await self._upkeep.purge(session)
 
     async def find(self, refs: Sequence[tuple[str, bytes]]) -> list[Router]:

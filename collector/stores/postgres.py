@@ -24,7 +24,7 @@ from collector.stores.postgres_partitions import CURRENT, Current, make_ahead
 from collector.stores.postgres_reading import PostgresReader, now_ms
 from collector.stores.postgres_retention import Sweep
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE, append_again
-from collector.stores.postgres_schema import check_kind
+from collector.stores.postgres_schema import check_taking, check_version
 from collector.stores.postgres_session import Session
 from collector.stores.retention import DAY, Purged
 from collector.stores.rows import Damaged, decode_entry, of_a_note
@@ -48,8 +48,8 @@ _FORGET: Final = f"""
         SELECT ctid FROM ueip.tombstone WHERE erased_at < $1 ORDER BY erased_at LIMIT {FORGOTTEN_AT_ONCE}))"""  # noqa: S608
 _HOUR_SECONDS: Final = 3600.0
 _BEGUN: Final = f"""
-    SELECT n.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry, m.value, f.value
-    FROM (VALUES (1)) AS one LEFT JOIN ueip.note n ON n.name = '{CURRENT}' LEFT JOIN ueip.note m ON m.name = '{MOVE}'
+    SELECT a.schema, m.value, n.value, f.value, nextval('ueip.record_numbers'), l.seq, l.hash, l.entry
+    FROM ueip.about a LEFT JOIN ueip.note n ON n.name = '{CURRENT}' LEFT JOIN ueip.note m ON m.name = '{MOVE}'
         LEFT JOIN ueip.note f ON f.name = '{FLOATING}' LEFT JOIN ueip.ledger l ON l.seq >= $1
     ORDER BY l.seq"""  # noqa: S608 - names of ours
 
@@ -114,12 +114,14 @@ class PostgresStore(PostgresReader):
 
     async def _begin(self, session: Session, refs: set[bytes]) -> Begun:
         rows = await session.rows(_BEGUN, self._head.seq)
-        check_staying(rows[0][5], f"the database of {self.region}")
-        self._learn([row[2:] for row in rows if row[2] is not None])
+        schema, move, month, wary, number = rows[0][:5]
+        check_version(schema)
+        check_staying(move, f"the database of {self.region}")
+        self._learn([row[5:] for row in rows if row[5] is not None])
         with of_a_note():
-            current, floating = Current.noted(rows[0][0]) if rows[0][0] else None, int(rows[0][6] or 0)
+            current, floating = Current.noted(month) if month else None, int(wary or 0)
         known = await self._known.read(session, refs)
-        return Begun(self._head, current, rows[0][1], known, self._wrong_times, floating)
+        return Begun(self._head, current, number, known, self._wrong_times, floating)
 
     async def _finish(self, session: Session) -> None:
         await session.run("COMMIT")
@@ -133,8 +135,7 @@ class PostgresStore(PostgresReader):
         """As `Store.changes`; also checks that the store is still what it was, as this is asked once a second or so."""
         session = self._open
         async with session.turn():
-            await check_kind(session, self.region)
-            await self._check_staying(session)
+            await check_taking(session, self.region)
             await self._check_writable(session)
             await self._look(session)
             sql = "SELECT entry FROM ueip.ledger WHERE seq > $1 ORDER BY seq LIMIT $2"
@@ -174,7 +175,9 @@ class PostgresStore(PostgresReader):
 
     async def purge(self) -> Purged:
         """As `Store.purge`."""
-        return await self._sweep.step(self._open, now_ms(), self._check_staying, self._wrong_records)
+        return await self._sweep.step(
+            self._open, now_ms(), lambda session: check_taking(session, self.region), self._wrong_records
+        )
 
     async def restore(self, entries: Sequence[str]) -> int:
         """As `Store.restore`."""
@@ -182,7 +185,7 @@ class PostgresStore(PostgresReader):
         async with session.turn():
             self._known.forget()
             await session.run(BEGIN_ALONE)
-            await self._check_staying(session)
+            await check_taking(session, self.region)
             await self._look(session)
             try:
                 found = followed(self._head, entries)

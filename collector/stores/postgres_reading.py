@@ -11,9 +11,9 @@ from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores import Router, StoredRecord
 from collector.stores.known import check_known, referred_to
-from collector.stores.postgres_notes import note, noted
+from collector.stores.postgres_notes import note
 from collector.stores.postgres_rows import NEWEST, ON_CELL, RECORDS, find_routers, head_of
-from collector.stores.postgres_schema import check_kind
+from collector.stores.postgres_schema import check_taking
 from collector.stores.postgres_session import Session, not_open
 from collector.stores.postgres_verify import check_tail
 from collector.stores.retention import UNLIMITED, expired_until
@@ -25,7 +25,6 @@ from collector.stores.rows import (
     on_cell_text,
     stored_record,
 )
-from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
 TIMES: Final = "times"
@@ -170,15 +169,11 @@ class PostgresReader:
         Raises:
             StoreUnusable: says which.
         """
-        await check_kind(session, self.region)
-        await self._check_staying(session)
+        await check_taking(session, self.region)
         place = f"the database of {self.region}"
         known = [(row[0], row[1]) for row in await session.rows(referred_to("ueip.router"))]
         check_known(known, self._key_ids, self._versions, place)
         await check_tail(session, self.region)
-
-    async def _check_staying(self, session: Session) -> None:
-        check_staying(await noted(session, MOVE), f"the database of {self.region}")
 
     async def _times(self, session: Session) -> int:
         found = await session.row("SELECT value FROM ueip.note WHERE name = $1", TIMES)

@@ -17,8 +17,8 @@ from collector.stores.listed import MOST_CHANGES, changes_of, new_version
 from collector.stores.places import Changes
 from collector.stores.postgres_notes import note, noted
 from collector.stores.postgres_rows import BEGIN_ALONE
+from collector.stores.postgres_schema import check_taking
 from collector.stores.postgres_session import Session
-from collector.stores.staying import MOVE, check_staying
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class PostgresRegistry:
             entered = [row[0] for row in await session.rows(_PUT, list(last), keys, countries, generations)]
             return len(entered), [*removed, *entered]
 
-        return self._ask(lambda session: _changed(session, put))
+        return self._ask(lambda session: self._changed(session, put))
 
     def remove(self, refs: Sequence[bytes]) -> bool:
         """As `RegistryStore.remove`."""
@@ -83,7 +83,7 @@ class PostgresRegistry:
             removed = await _remove(session, refs)
             return len(removed), removed
 
-        return self._ask(lambda session: _changed(session, remove)) > 0
+        return self._ask(lambda session: self._changed(session, remove)) > 0
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -108,19 +108,18 @@ class PostgresRegistry:
             self._session = None
             raise
 
+    async def _changed(self, session: Session, work: Callable[[Session], Awaitable[tuple[int, list[bytes]]]]) -> int:
+        """Do *work* in one transaction; it returns a number, and whom it changed. A change makes a new version.
 
-async def _changed(session: Session, work: Callable[[Session], Awaitable[tuple[int, list[bytes]]]]) -> int:
-    """Do *work* in one transaction; it returns a number, and whom it changed. A change makes a new version.
-
-    Alone in the region: a commit that asks who is listed comes wholly before or wholly after it (K22).
-    """
-    await session.run(BEGIN_ALONE)
-    check_staying(await noted(session, MOVE), "the database of the region")
-    number, changed = await work(session)
-    if changed:
-        await _log(session, changed)
-    await session.run("COMMIT")
-    return number
+        Alone in the region: a commit that asks who is listed comes wholly before or wholly after it (K22).
+        """
+        await session.run(BEGIN_ALONE)
+        await check_taking(session, self._region)
+        number, changed = await work(session)
+        if changed:
+            await _log(session, changed)
+        await session.run("COMMIT")
+        return number
 
 
 async def _log(session: Session, changed: Sequence[bytes]) -> None:

@@ -8,8 +8,10 @@ from typing import Final
 from collector.errors import Cause, StoreUnusable
 from collector.model import Region
 from collector.stores.postgres_migrations import MIGRATIONS
+from collector.stores.postgres_notes import noted
 from collector.stores.postgres_session import Session
 from collector.stores.rows import Damaged
+from collector.stores.staying import MOVE, check_staying
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 """The version of a store after all migrations."""
@@ -30,8 +32,18 @@ async def check_kind(session: Session, region: Region) -> None:
     check_version(row[1])
 
 
+async def check_taking(session: Session, region: Region) -> None:
+    """Refuse what nothing may be written to: as `check_kind`, and a store that is moving.
+
+    Raises:
+        StoreUnusable: says which.
+    """
+    await check_kind(session, region)
+    check_staying(await noted(session, MOVE), f"the database of {region}")
+
+
 def check_version(version: int) -> None:
-    """Refuse a store of another schema; also checked now and then, as a newer collector may migrate it meanwhile.
+    """Refuse a store of another schema; also checked in every commit, as a newer collector may migrate it meanwhile.
 
     Raises:
         StoreUnusable: it is newer than this collector, or has to be migrated.

@@ -10,6 +10,7 @@ from collector.config_postgres import PostgresSettings
 from collector.model import Region
 from collector.stores.postgres_migrations import MIGRATIONS
 from collector.stores.postgres_roles import grants_on_database, grants_within, new_roles, role
+from collector.stores.postgres_rows import BEGIN_ALONE
 from collector.stores.postgres_schema import SCHEMA_VERSION, check_region, check_version
 from collector.stores.postgres_session import Session
 
@@ -22,7 +23,10 @@ def quoted(name: str) -> str:
 
 
 def script(region: Region, database: str, found: int = 0) -> Iterator[str]:
-    """The statements that make *database* the store of *region*, from schema version *found*; for a transaction."""
+    """The statements that make *database* the store of *region*, from *found*, its schema version.
+
+    They are for a transaction that is alone in the region: what a commit under way has read stays true until it ends.
+    """
     owner = role(region, "owner")
     yield from new_roles(region)
     yield f"GRANT {owner} TO CURRENT_USER;"
@@ -53,7 +57,7 @@ async def prepare(settings: PostgresSettings, region: Region, admin: str) -> int
     session = await Session.connect(settings, region, user=admin, patient=True)
     try:
         async with session.turn():
-            await session.run("BEGIN")
+            await session.run(BEGIN_ALONE)
             found = 0
             if (await session.row(_FOUND))[0]:
                 row = await session.row("SELECT region, schema FROM ueip.about")

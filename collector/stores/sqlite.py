@@ -26,7 +26,6 @@ from collector.stores.sqlite_rows import (
     APPEND,
     among,
     bury,
-    check_staying_here,
     erase_router,
     forget,
     insert_records,
@@ -35,7 +34,7 @@ from collector.stores.sqlite_rows import (
     newest_of,
     write_standings,
 )
-from collector.stores.sqlite_schema import check_schema
+from collector.stores.sqlite_schema import check_taking
 from collector.stores.sqlite_scrub import Scrubber, note_erasure
 
 T = TypeVar("T")
@@ -83,8 +82,7 @@ class SQLiteStore(StoreFile):
 
     def _changes(self, after: int, most: int) -> list[Change]:
         """What others wrote; as this is called about once a second, it also checks that the file is still the same."""
-        check_schema(self._db, str(self.path))
-        check_staying_here(self._db, str(self.path))
+        check_taking(self._db, str(self.path))
         self._file.check_same()
         self._file.check_writable()
         self._head()
@@ -129,7 +127,7 @@ class SQLiteStore(StoreFile):
 
     def _restore(self, entries: Sequence[str]) -> int:
         self._known.forget()
-        check_staying_here(self._db, str(self.path))
+        check_taking(self._db, str(self.path))
         erased = restore(self._db, entries, self._rules)
         self._scrubber.scrub(self._db)
         return erased
@@ -137,7 +135,7 @@ class SQLiteStore(StoreFile):
     def _standings(self, refs: set[bytes], version: int) -> tuple[dict[bytes, int], dict[bytes, Standing]]:
         """The routers' numbers, and what the ledger says of them in this transaction: the answer that decides (K15)."""
         if not self._known.is_of(version):
-            check_staying_here(self._db, str(self.path))
+            check_taking(self._db, str(self.path))
         found = self._known.read(self._db, refs)
         return {ref: row.id for ref, row in found}, {ref: row.standing for ref, row in found}
 

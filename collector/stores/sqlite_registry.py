@@ -16,8 +16,7 @@ from collector.registry import Entry
 from collector.stores.listed import MOST_CHANGES, changes_of, new_version
 from collector.stores.places import Changes
 from collector.stores.sqlite_faults import not_opened, refused
-from collector.stores.sqlite_rows import check_staying_here
-from collector.stores.sqlite_schema import connect
+from collector.stores.sqlite_schema import check_taking, connect
 
 T = TypeVar("T")
 
@@ -100,7 +99,7 @@ class SQLiteRegistry:
         def whole(connection: sqlite3.Connection) -> int:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                check_staying_here(connection, str(self._path))
+                check_taking(connection, str(self._path))
                 number, changed = work(connection)
                 if changed:
                     _log(connection, changed)

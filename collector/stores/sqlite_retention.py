@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from collector.stores.retention import DAY, Purged, expired_until
-from collector.stores.sqlite_rows import check_staying_here
+from collector.stores.sqlite_schema import check_taking
 from collector.stores.sqlite_scrub import note_erasure
 
 REACH: Final = 7 * DAY
@@ -36,7 +36,7 @@ class Sweep:
         """
         connection.execute("BEGIN IMMEDIATE")
         try:
-            check_staying_here(connection, place)
+            check_taking(connection, place)
             until = self._begun(connection) if self._until is None else self._until
             erased, last = _purge(connection, self._after, until, wrong)
             if erased:

@@ -115,6 +115,16 @@ def check_schema(connection: sqlite3.Connection, path: str) -> int:
     return version
 
 
+def check_taking(connection: sqlite3.Connection, place: str) -> None:
+    """Refuse a store that nothing may be written to: of a newer schema, or moving; in the transaction that is to write.
+
+    Raises:
+        StoreUnusable: says which.
+    """
+    check_schema(connection, place)
+    check_staying_here(connection, place)
+
+
 def check_region(connection: sqlite3.Connection, region: Region, path: str) -> None:
     """Refuse the store of another region.
 

@@ -13,10 +13,11 @@ import asyncpg
 import pytest
 from engines import Halting, needs_postgresql, opened
 from postgresql import ADMIN, DATABASES, PASSWORD, elsewhere, shared
-from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part, readable, record, ref, router
+from records import HOUR, MINUTE, SECOND, START, act, join, leave, numbers, part, readable, record, ref, router, until
 
 from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.model import Action, DropReason, Entry, Region
+from collector.registry import Entry as Listing
 from collector.stores import postgres_session
 from collector.stores.known import referred_to
 from collector.stores.plan import Committed, ConsentRules
@@ -26,6 +27,7 @@ from collector.stores.postgres_notes import Erased, note_erased
 from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
+from collector.stores.postgres_registry import PostgresRegistry
 from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE
 from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
@@ -135,6 +137,50 @@ async def test_a_store_from_the_future_closes_its_region(path: Path, store: Post
 
     assert [Cause.NEWER_SCHEMA] * 2 + [Cause.OLDER_SCHEMA] * 2 == causes
     assert [] == await store.changes(0)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+async def test_nothing_is_written_by_what_a_collector_of_another_schema_knows(
+    path: Path, store: PostgresStore, step: int
+) -> None:
+    """From the very transaction that brought the store up, not from the next look: rows may mean something else."""
+    await store.commit([record("a", 1)])
+    before = content(path)
+    ask(path, f"UPDATE ueip.about SET schema = schema + {step}", "SELECT 1")
+    registry = PostgresRegistry(DATABASES.settings(path, "germany_rights"), HERE)
+    causes = []
+    for work in (
+        lambda: store.commit([record("a", 2)]),
+        lambda: store.commit([leave("a")]),
+        store.purge,
+        lambda: store.restore([]),
+        lambda: asyncio.to_thread(registry.put, [(router("a"), Listing("DE", 1))]),
+    ):
+        with pytest.raises(StoreUnusable) as refusal:
+            await work()
+        causes.append(refusal.value.cause)
+    await asyncio.to_thread(registry.close)
+    ask(path, f"UPDATE ueip.about SET schema = {SCHEMA_VERSION}", "SELECT 1")
+
+    assert [Cause.NEWER_SCHEMA if step > 0 else Cause.OLDER_SCHEMA] * 5 == causes
+    assert before == content(path)
+    assert [(0,)] == ask(path, "SELECT count(*) FROM ueip.registry")
+
+
+async def test_a_store_is_brought_up_between_commits(path: Path) -> None:
+    """One that is under way has read what will not be so any more; those that come after it see the new schema."""
+    settings = DATABASES.settings(path, ADMIN)
+    committing = await Session.connect(settings, HERE)
+    await committing.run(BEGIN_BESIDE)
+    upgrading = asyncio.create_task(prepare(settings, HERE, ADMIN))
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    await until(lambda: bool(ask(path, waiting)) or upgrading.done())
+    waited = not upgrading.done()
+    await committing.run("COMMIT")
+    await upgrading
+    await committing.close()
+
+    assert waited
 
 
 # Who may do what

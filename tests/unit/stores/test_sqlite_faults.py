@@ -5,8 +5,9 @@ import contextlib
 import os
 import resource
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records import HOUR, START, Receipt, leave, numbers, part, readable, record, router, until
@@ -17,7 +18,7 @@ from collector.errors import Cause, StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Region
 from collector.registry import Entry
-from collector.stores import sqlite_schema, sqlite_verify
+from collector.stores import sqlite_registry, sqlite_schema, sqlite_verify
 from collector.stores.ends import Progress, Sums, Table
 from collector.stores.plan import ConsentRules
 from collector.stores.rows import ERASED, ROUTER_COLUMNS
@@ -359,6 +360,41 @@ async def test_a_newer_schema_is_noticed_while_running(path: Path, store: SQLite
         await store.changes(0)
 
     assert Cause.NEWER_SCHEMA is refused.value.cause
+
+
+@pytest.mark.parametrize(
+    "work",
+    [lambda store: store.commit([record("a", 2)]), lambda store: store.purge(), lambda store: store.restore([])],
+)
+async def test_nothing_is_written_by_what_an_older_collector_knows(
+    path: Path, store: SQLiteStore, work: Callable[[SQLiteStore], Awaitable[object]]
+) -> None:
+    """From the very transaction that brought the store up, not from the next look: rows may mean something else."""
+    elsewhere(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(StoreUnusable) as refused:
+        await work(store)
+
+    assert Cause.NEWER_SCHEMA is refused.value.cause
+    assert [1] == await numbers(store)
+
+
+def test_no_registry_is_written_by_what_an_older_command_knows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer collector brings the store up after the command has opened it."""
+    registry = SQLiteRegistry(path, HERE)
+    registry.put([(router("a"), Entry("DE", 1))])
+    before = registry.version()
+
+    def overtaken(*args: Any, **more: Any) -> sqlite3.Connection:
+        connection = connect(*args, **more)
+        elsewhere(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        return connection
+
+    monkeypatch.setattr(sqlite_registry, "connect", overtaken)
+    with pytest.raises(StoreUnusable) as refused:
+        registry.put([(router("a"), Entry("CN", 1))])
+
+    assert Cause.NEWER_SCHEMA is refused.value.cause
+    assert before == registry.version()
 
 
 async def test_a_store_that_cannot_be_used_is_tried_until_it_can(path: Path) -> None:
