@@ -164,6 +164,8 @@ class Record(Sealed, frozen=True, gc=False):
     `counters`, `parts` and `interval` are those of the report. `floating` is None if every delivery of the message
     makes the same `event_time`. Otherwise another delivery may be stored under another time, and this has the other
     times that are known. For parts of a sample it is empty: what is stored under another time is no duplicate.
+
+    A spool may hold records of an earlier version: a new member has a default that is safe to assume of them.
     """
 
     record_id: bytes
@@ -182,7 +184,7 @@ class Record(Sealed, frozen=True, gc=False):
     counters: tuple[Part, ...] | None = None
     parts: tuple[Part, ...] = ()
     interval: int | None = None
-    floating: tuple[int, ...] | None = None
+    floating: tuple[int, ...] | None = ()
 
 
 class Action(StrEnum):

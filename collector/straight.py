@@ -137,7 +137,7 @@ class StraightWay:
             place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,
             message.received_at, consented.policy_version, FORMAT, body, stripped,
             known.lookup if mac is UNSET else known.lookup + self._mac(mac, place.name),
-            () if place.older_refs_of is None else place.older_refs_of(named),
+            () if place.older_refs_of is None else place.older_refs_of(named), floating=None,
         )  # fmt: skip
 
     @property

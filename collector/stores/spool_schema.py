@@ -2,6 +2,8 @@
 
 Rule 1: one process at a time: the file is locked for as long as it is open.
 Rule 2: a file with a newer schema, of another region or of a key that is gone is refused: nothing is guessed.
+Rule 3: whatever an earlier version sealed can be read: what `Record` and `ConsentEvent` gain has a safe default. Any
+        other change of theirs makes a newer schema, or an older version would take what it reads for damage.
 """
 
 import os

@@ -79,7 +79,7 @@ def _record(choices: Choices) -> Record:
         record_id=choices.of((b"1", b"2", b"3", b"4")) * 16, identity=choices.of(_ROUTERS), region=Region.GERMANY,
         event_time=measured // 60_000 * 60_000, measured_at=measured, oldest=when, received_at=_moment(choices),
         policy_version=choices.of((None, "2020-03-14", "v2")), source_adapter="report-v1",
-        body=choices.of((b"{}", body)), older_ids=choices.of(((), (b"5" * 16,))),
+        body=choices.of((b"{}", body)), older_ids=choices.of(((), (b"5" * 16,))), floating=None,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from collector.consent.acts import EVERYTHING
 from collector.errors import Cause, SpoolUnavailable
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region
 from collector.pseudonym import Key
+from collector.stores import spool_file
 from collector.stores.sealing import Sealer
 from collector.stores.spool_file import SpoolFile
 from collector.stores.spool_rows import set_aside
@@ -378,6 +379,62 @@ def test_a_write_that_fails_changes_no_count(file: SpoolFile) -> None:
 
 
 # Whose it is
+
+
+BEFORE_RECORD = {
+    "record_id": b"i" * 16,
+    "identity": {"device_ref": b"r" * 16, "key_id": "f2e7ec13", "older": [b"o" * 16]},
+    "region": "germany",
+    "event_time": START,
+    "measured_at": START,
+    "oldest": START,
+    "received_at": START,
+    "policy_version": "2020-03-14",
+    "source_adapter": "report-v1",
+    "body": b"{}",
+    "stripped": [["unknown", 2]],
+    "lookup": [["serial", b"s" * 16]],
+    "older_ids": [b"j" * 16],
+    "counters": [["usage.rx_bytes", "a", 5, 1e15, "sum"]],
+    "parts": [["signal.rsrp_dbm", "b", -97, 0.0, "min"]],
+    "interval": START,
+}
+"""A record as the first spools sealed it."""
+BEFORE_ACT = {
+    "action": "exit",
+    "channel": "app",
+    "identity": {"device_ref": b"r" * 16, "key_id": "f2e7ec13", "older": []},
+    "received_at": START,
+    "event_ref": b"e" * 16,
+    "older_event_refs": [b"f" * 16],
+    "replayed": True,
+    "client_time": START,
+    "policy_version": "2020-03-14",
+    "policy_digest": "d",
+    "language": "de",
+    "storage_regions": ["germany"],
+    "adult_or_guardian": "adult",
+    "only_if_joined": True,
+    "actor_auth": "operator",
+    "spent": [b"i" * 16],
+    "reason": "x",
+    "reference": "y",
+}
+
+
+def test_what_an_earlier_version_spooled_is_read(
+    folder: Path, file: SpoolFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it. Whether its time was the router's own nobody noted then: a redelivery may have another."""
+    for document in (BEFORE_RECORD, BEFORE_ACT):
+        monkeypatch.setattr(spool_file, "_encode", lambda _, document=document: msgspec.msgpack.encode(document))
+        file.put([record() if document is BEFORE_RECORD else leave()])
+    [(_, kept)] = file.read(10)
+    file.close()
+    [(_, said)] = spool(folder).open()
+
+    told = [msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for one in (kept, said)]
+    assert [BEFORE_RECORD | {"floating": []}, BEFORE_ACT] == told
 
 
 def test_it_is_for_one_process_at_a_time(folder: Path, file: SpoolFile) -> None:
