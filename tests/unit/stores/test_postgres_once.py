@@ -251,13 +251,14 @@ async def test_the_newest_records_of_a_router_are_read_by_the_index_that_keeps_t
 
 
 @pytest.fixture
-def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresSettings]:
-    """A database of the first schema, without content."""
+def older(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostgresSettings]:
+    """A database of the first schema or a later one, without content."""
+    version = getattr(request, "param", 1)
     shared().ask("postgres", "CREATE DATABASE older_one", "SELECT 1")
     made = shared().settings("older_one", ADMIN)
     with monkeypatch.context() as then:
-        then.setattr(postgres_setup, "MIGRATIONS", MIGRATIONS[:1])
-        then.setattr(postgres_setup, "SCHEMA_VERSION", 1)
+        then.setattr(postgres_setup, "MIGRATIONS", MIGRATIONS[:version])
+        then.setattr(postgres_setup, "SCHEMA_VERSION", version)
         then.setattr(postgres_setup, "grants_within", lambda _: "SELECT 1")  # they name tables that come later
         asyncio.run(prepare(made, HERE, ADMIN))
     yield made
@@ -316,7 +317,9 @@ def test_a_store_of_before_is_brought_up_and_refuses_what_it_has(path: Path, old
     assert 6 == later[-1].erased
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize(
+    ("older", "by_hand"), [(1, True), *((version, False) for version in range(1, SCHEMA_VERSION))], indirect=["older"]
+)
 def test_a_store_that_was_brought_up_is_like_a_new_one(path: Path, older: PostgresSettings, *, by_hand: bool) -> None:
     """Its indexes, columns and functions, and who may do what; also where somebody else runs the SQL."""
     shared().ask("older_one", f"SELECT ueip.make_partition({SAID})")

@@ -28,13 +28,15 @@ from collector.consent.standing import ClosedRouters, State
 from collector.errors import StoreUnavailable, StoreUnusable
 from collector.metrics import Metrics
 from collector.model import Action, DropReason, Region, Removal
+from collector.registry import Entry as Listing
 from collector.stores import sqlite_schema as engine
 from collector.stores import sqlite_scrub
 from collector.stores.known import referred_to
 from collector.stores.plan import ConsentRules
-from collector.stores.rows import ERASED, ROUTER_COLUMNS
+from collector.stores.rows import ERASED
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_migrations import MIGRATIONS
+from collector.stores.sqlite_registry import SQLiteRegistry
 from collector.stores.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
 from collector.stores.writer import Writer
 
@@ -214,14 +216,6 @@ async def test_a_store_that_is_not_open_is_unavailable(path: Path) -> None:
 
 # Its schema
 
-BEFORE = {
-    "meta": "name, value",
-    "ledger": "seq, device_ref, event_ref, hash, entry",
-    "router": ROUTER_COLUMNS,
-    "record": "id, record_id, router_id, event_time, received_at, consent_seq, policy_version, source_adapter, body",
-}
-"""What a store of the second schema has, by table."""
-
 
 async def test_an_empty_file_becomes_a_store(path: Path) -> None:
     """All migrations run; the file says what it is, of which schema and which region."""
@@ -232,21 +226,29 @@ async def test_an_empty_file_becomes_a_store(path: Path) -> None:
         assert [("region", "germany")] == store._all("SELECT name, value FROM meta")
 
 
-async def test_an_older_store_is_brought_up_to_date(path: Path) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+async def test_an_older_store_is_brought_up_to_date(path: Path, version: int) -> None:
     """With all that is in it; whatever time a redelivery has, it is a duplicate of what was stored then."""
-    older = path.with_name("older.db")
-    async with opened(older) as store:
+    newer = path.with_name("newer.db")
+    async with opened(newer) as store:
         await store.commit([record("a", number) for number in range(50)])
+        await store.commit([record("b", 1), leave("b", at=LATER)])
+        store._db.execute("INSERT INTO memory SELECT id, x'00' FROM router WHERE state = 'joined'")
         ledger = await store.ledger()
+    SQLiteRegistry(newer, Region.GERMANY).put([(router("c"), Listing("DE", 1))])
+    kept = {}
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as made:
-        for number, script in enumerate(MIGRATIONS[:2], start=1):
+        for number, script in enumerate(MIGRATIONS[:version], start=1):
             made.executescript(script)
             made.execute(f"PRAGMA user_version = {number}")
         made.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        made.execute("ATTACH ? AS newer", (str(older),))
-        for table, columns in BEFORE.items():
+        made.execute("ATTACH ? AS newer", (str(newer),))
+        for (table,) in made.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall():
+            columns = ", ".join(row[1] for row in made.execute(f"PRAGMA main.table_info({table})"))
             made.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
+            kept[f"SELECT {columns} FROM {table}"] = made.execute(f"SELECT {columns} FROM {table}").fetchall()
     async with opened(path) as store:
+        assert kept == {look: store._all(look) for look in kept}
         again = await store.commit([record("a", 1), record("a", 2, at=LATER), record("a", 99, measured=LATER)])
 
         assert (1, {DropReason.DUPLICATE: 2}) == (again.stored, dict(again.dropped))
