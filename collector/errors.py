@@ -103,7 +103,7 @@ _ADVICE = {
     Cause.ROLLED_BACK: "Put back what the restored store has lost, with: ueip ledger repair.",
     Cause.NO_WITNESS: "Put the witness back; if it is lost, see docs/operating.md, Restore.",
     Cause.BAD_WITNESS: "Make the witness readable, or put it back; if it is lost, see docs/operating.md, Restore.",
-    Cause.NEWER_SCHEMA: "Run the newer collector that made the store.",
+    Cause.NEWER_SCHEMA: "Run the newer collector that made the store. If it is installed already, restart this one.",
     Cause.OLDER_SCHEMA: "Make the database ready for this collector, with: ueip store init.",
     Cause.NO_ACCESS: "Correct user and password_file, or the role's grants (docs/operating.md, PostgreSQL).",
     Cause.WRONG_STORE: "Correct the path in the settings.",
