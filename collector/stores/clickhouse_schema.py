@@ -3,6 +3,7 @@
 Rule 1: a table's comment says which store it belongs to: region, schema and the mark of its ledger.
 Rule 2: one router's records lie together, on one shard, in the order of their ids: a record that is written twice is
         one, and a router is read, looked up and purged without looking at others.
+Rule 3: a change here comes with a migration of the ledger's database, for a commit looks at that schema alone.
 """
 
 import re

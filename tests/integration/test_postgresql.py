@@ -15,6 +15,8 @@ import pytest
 from engines import needs_postgresql
 from postgresql import PASSWORD, Server, new_server
 
+from collector.stores import postgres_setup
+from collector.stores.postgres_migrations import MIGRATIONS
 from collector.stores.postgres_schema import SCHEMA_VERSION
 
 from .harness import (
@@ -31,6 +33,7 @@ from .harness import (
 )
 from .test_canary import CANARY, crowded_reports
 from .test_crashes import Load
+from .test_troubles import wait_closed
 
 pytestmark = needs_postgresql
 HERE: Final = "germany"
@@ -185,6 +188,39 @@ def test_what_store_init_would_do_can_be_run_by_somebody_else(site: DatabaseSite
     ]
     assert 0 != again[2].returncode
     assert "expected at most" in again[2].stderr
+
+
+@pytest.fixture
+def older(site: DatabaseSite, monkeypatch: pytest.MonkeyPatch) -> DatabaseSite:
+    """A site whose database is of the first schema."""
+    server = site.server
+    server.ask("postgres", f"DROP DATABASE {DATABASE} WITH (FORCE)", "SELECT 1")
+    with monkeypatch.context() as then:
+        then.setattr(postgres_setup, "MIGRATIONS", MIGRATIONS[:1])
+        then.setattr(postgres_setup, "SCHEMA_VERSION", 1)
+        grants = "GRANT USAGE ON SCHEMA ueip TO {0}; GRANT SELECT ON ALL TABLES IN SCHEMA ueip TO {0};"
+        then.setattr(postgres_setup, "grants_within", lambda _: grants.format("ueip_germany_writer"))
+        server.make(DATABASE)
+    return site
+
+
+def test_a_new_release_takes_a_region_up_once_its_database_is_made_ready(older: DatabaseSite) -> None:
+    """Without a restart. Until then the region says what to do, its messages wait, and the other regions go on."""
+    older.broker.start()
+    collector = older.collector.start()
+    wait_closed(collector, "older schema")
+    with older.publisher() as router:
+        for country in ("DE", "DE", "CN"):
+            router.report(report(SERIAL if country == "DE" else OTHER, country=country))
+        router.settle()
+        wait_until(lambda: collector.metrics().stored, what="the record of China")
+        before = collector.metrics()
+        done = older.ueip("store", "init", "--region", HERE, "-c", str(older.config))
+        after = collector.wait_ready().wait_settled(3)
+
+    assert ({"china": 1}, {"china": 1, HERE: 2}) == (before.stored, after.stored)
+    assert "upgraded from 1" in done.stderr
+    assert "Make the database ready for this collector, with: ueip store init." in collector.said()
 
 
 def test_store_init_says_how_the_collector_is_let_in_whatever_its_name_is(site: DatabaseSite) -> None:
