@@ -40,6 +40,10 @@ SETTINGS: Final = {
     "jit": "off",
 }
 """What each session asks of the server."""
+_IMPATIENT: Final = {"enable_seqscan": "off"}
+"""What one asks whose statements have to end soon: to look only where an index leads. A server that has no statistics
+of a table, as after a restore or while it is at larger ones, takes reading all of it for as good.
+"""
 
 
 def password_of(settings: PostgresSettings) -> str | None:
@@ -78,7 +82,7 @@ class Session:
             connection = await asyncpg.connect(
                 host=settings.host, port=settings.port, database=settings.database, user=user or settings.user,
                 password=password_of(settings), ssl=context or "disable", timeout=_CONNECT_SECONDS,
-                server_settings=SETTINGS,
+                server_settings=SETTINGS if patient else SETTINGS | _IMPATIENT,
             )  # fmt: skip
         except (*TROUBLES, ValueError) as error:
             raise refused(error, region) from None

@@ -28,7 +28,8 @@ from collector.stores.postgres_once import Wariness
 from collector.stores.postgres_partitions import CURRENT, Current, Month
 from collector.stores.postgres_reading import now_ms
 from collector.stores.postgres_registry import PostgresRegistry
-from collector.stores.postgres_rows import BEGIN_ALONE, BEGIN_BESIDE
+from collector.stores.postgres_retention import _DELETE, _LEFTOVERS
+from collector.stores.postgres_rows import _ERASE, BEGIN_ALONE, BEGIN_BESIDE
 from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
@@ -614,6 +615,25 @@ async def test_no_whole_table_is_looked_at_while_commits_wait_or_a_store_is_open
     plan = [row[0] for row in ask(path, "SET enable_seqscan = off", f"EXPLAIN {asked}")]
 
     assert [] == [line for line in plan if "Seq Scan" in line]
+
+
+async def test_no_month_is_looked_at_as_a_whole_even_if_nobody_knows_how_much_is_in_it(
+    path: Path, store: PostgresStore
+) -> None:
+    """As after a restore, or while the server is at something larger than the tables that are to be analysed."""
+    number = 20_000
+    made = f"""SELECT n, int4send(n), n, {START}, {START}, 1, 'v', 'a', NULL, '', false
+        FROM generate_series(1, {number}) AS n"""
+    ask(path, f"SELECT ueip.make_partition({START})", f"INSERT INTO ueip.record {made}", "SELECT 1")
+    session, ids = store._open, list(range(1, number, 20))
+    async with session.turn():
+        plans = [
+            await session.rows(f"EXPLAIN {_DELETE}", ids, START),
+            *[await session.rows(f"EXPLAIN {sql}", ids) for sql in _LEFTOVERS],
+            await session.rows(f"EXPLAIN {_ERASE}", ids, [START] * len(ids), START),
+        ]
+
+    assert [] == [row[0] for plan in plans for row in plan if "Seq Scan" in row[0]]
 
 
 async def test_what_was_erased_is_known_for_as_long_as_the_settings_let_it_come_again(
