@@ -117,4 +117,27 @@ MIGRATIONS: Final = (
             END LOOP;
             RETURN NULL; END $$;
     """,
+    r"""
+    -- Nobody waits for as long as it takes to count a month of terabytes: of one with more than a GiB the statistics
+    -- say how many records it has.
+    CREATE OR REPLACE FUNCTION ueip.drop_partition(until bigint) RETURNS bigint
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+        DECLARE month regclass; held boolean; gone bigint;
+        BEGIN
+            FOR month, gone IN SELECT c.oid, CASE WHEN c.relpages > 131072 THEN greatest(c.reltuples, 1)::bigint END
+                FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+                WHERE i.inhparent = 'ueip.record'::regclass
+                    AND substring(pg_get_expr(c.relpartbound, c.oid) FROM $re$TO \('?(\d+)$re$)::bigint <= until + 1
+                ORDER BY c.relname LOOP
+                EXECUTE format($sql$SELECT EXISTS (SELECT FROM %s r JOIN ueip.router w ON w.id = r.router_id
+                    WHERE w.holds <> '')$sql$, month) INTO held;
+                CONTINUE WHEN held;
+                IF gone IS NULL THEN
+                    EXECUTE format('SELECT count(*) FROM %s', month) INTO gone;
+                END IF;
+                EXECUTE format('DROP TABLE %s', month);
+                RETURN gone;
+            END LOOP;
+            RETURN NULL; END $$;
+    """,
 )

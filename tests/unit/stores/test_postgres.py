@@ -34,6 +34,7 @@ from collector.stores.postgres_schema import SCHEMA_VERSION
 from collector.stores.postgres_session import Session
 from collector.stores.postgres_setup import prepare
 from collector.stores.postgres_tidy import tidy
+from collector.stores.retention import Purged
 from collector.stores.rows import ERASED, Damaged
 
 pytestmark = needs_postgresql
@@ -681,6 +682,20 @@ async def test_numbers_that_no_router_has_cost_a_sweep_nothing(path: Path, anoth
 
     assert [True, True, False] == [step.more for step in purged]
     assert [(1,)] == ask(path, "SELECT count(*) FROM ueip.lookup")
+
+
+async def test_a_long_month_is_dropped_without_counting_what_was_in_it(path: Path, another: Open) -> None:
+    """To count billions takes longer than anybody waits for a statement; the statistics say how many they are."""
+    store = await another(rules=keeping(20))
+    end = Month.of(months_ago(3)).end
+    await store.commit([record("a", at=end - HOUR)])
+    await store.commit([record("b", at=now_ms())])
+    table = f"record_{datetime.fromtimestamp((end - HOUR) / 1000, UTC):%Y_%m}"
+    long = f"UPDATE pg_class SET relpages = 1 << 28, reltuples = 1::bigint << 32 WHERE relname = '{table}'"
+    ask(path, long, "SELECT 1")
+    purged = await store.purge()
+
+    assert Purged(1 << 32, more=True) == purged
 
 
 async def test_who_left_before_its_records_were_past_their_time_is_found_again_once_it_is_back(another: Open) -> None:
