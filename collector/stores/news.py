@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from collector.consent.standing import MOST_CLOSED, State, states_of
+from collector.log import LOG
 from collector.stores import CHANGES_AT_ONCE, Store
 from collector.stores.health import Health
 from collector.stores.outage import Outage
@@ -43,6 +44,7 @@ class News:
         self._purging = Purging()
         self._page: bytes | None = b""
         """The router after which the next page of those who have joined begins; None when all are known."""
+        self._said_full = False
 
     async def opened(self) -> None:
         """Learn what the ledger of a store just opened says: what is new, or all if it may not be the one known before.
@@ -101,7 +103,20 @@ class News:
 
     async def _look(self) -> None:
         self._is_behind = await self._more()
+        self._say_if_full()
         self._outcomes.expired(await self._purging.go_on(self._store.purge))
+
+    def _say_if_full(self) -> None:
+        """Say once that no more routers can be known: what they send would stay with the broker in an outage."""
+        joined = self._outage.joined
+        if joined.is_full and not self._said_full:
+            self._said_full = True
+            LOG.warning(
+                "known_routers_full",
+                region=self._store.region,
+                known=len(joined),
+                todo="Raise spool.known_routers: see docs/operating.md, The spool.",
+            )
 
     async def _more(self) -> bool:
         """Learn what others wrote, a page of it; whether there may be another."""

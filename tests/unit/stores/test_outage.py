@@ -177,6 +177,18 @@ async def test_of_more_routers_than_are_to_be_known_the_others_stay_with_the_bro
     assert {"acknowledged": 3, "left": 1} == Counter(done(receipts))
 
 
+async def test_that_more_have_joined_than_are_to_be_known_is_said_before_a_store_is_away(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They grow more over the years: few routers that are thrown away leave before. In an outage it is too late."""
+    here = await region(folder, *"abc")
+    for known in (4, 3):
+        here = await here.restarted(known_routers=known)
+        await here.writer._news.refresh()
+
+    assert ["known_routers_full"] == [said.message for said in caplog.records]
+
+
 async def test_a_process_that_has_not_read_the_ledger_spools_nothing(folder: Path) -> None:
     """Who has left since the last one read it nobody here knows: the gate is closed (K16)."""
     here = await region(folder, "a")
