@@ -22,6 +22,7 @@ from collector.model import Action, Region
 from collector.stores.plan import ConsentRules
 from collector.stores.sqlite import SQLiteStore
 from collector.stores.sqlite_rows import numbers_of, write_standings
+from collector.stores.sqlite_schema import connect_read_only
 from collector.stores.sqlite_verify import LOOK, TAIL, read_head, verify
 from collector.stores.verified import Expected, Verified
 
@@ -265,6 +266,23 @@ def test_a_record_that_its_index_has_lost_is_found(path: Path) -> None:
         other.execute("PRAGMA writable_schema = RESET")
 
     assert ["1 records are missing in the index by which they are read and erased"] == found(path)
+
+
+def test_the_numbers_of_records_that_are_gone_cost_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between what a legal hold has kept for years and the newest record lie as many as have gone since."""
+    asked: list[str] = []
+
+    def traced(*where: Any) -> sqlite3.Connection:
+        connection = connect_read_only(*where)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE record SET id = 100000000 WHERE id = (SELECT max(id) FROM record)")
+    monkeypatch.setattr("collector.stores.sqlite_verify.connect_read_only", traced)
+
+    assert [] == found(path)
+    assert 100 > len(asked)
 
 
 def _record_of(other: sqlite3.Connection, name: str, *, consent_seq: int, received_at: int) -> None:
