@@ -4,6 +4,7 @@ Rule 1: both are read, never written, and by pages: commits go on meanwhile. Wha
         ledger is read, and what is just being erased, is not reported.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -65,14 +66,15 @@ async def _look(session: Session, groups: Sequence[Group], found: Verified, expe
         return
     refs = list({group.device_ref for group in groups})
     routers = {row[0]: row for row in await session.rows(_ROUTERS, refs)}
-    acts = await session.rows(_ACTS, refs, min(group.consent_seq for group in groups))
+    acts = defaultdict[bytes, list[Any]](list)
+    for act in await session.rows(_ACTS, refs, min(group.consent_seq for group in groups)):
+        acts[act[0]].append(act)
     strays = 0
     for device_ref, of_router in groupby(groups, attrgetter("device_ref")):
         if device_ref not in routers:
             strays += sum(group.number for group in of_router)
             continue
-        mine = [act for act in acts if act[0] == device_ref]
-        _covered(found, routers[device_ref], [*of_router], mine, expected)
+        _covered(found, routers[device_ref], [*of_router], acts[device_ref], expected)
     if strays:
         found.fault(STRAYS.format(strays))
 

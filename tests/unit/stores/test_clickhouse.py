@@ -29,7 +29,7 @@ if HAS_CLICKHOUSE:
     from clickhouse import RECORDS, Settling, ask, in_process, tell
     from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-    from collector.stores import clickhouse_purge, clickhouse_retention, clickhouse_table
+    from collector.stores import clickhouse_purge, clickhouse_retention, clickhouse_table, clickhouse_verify
     from collector.stores.clickhouse import ClickHouseStore
     from collector.stores.clickhouse_faults import refused
     from collector.stores.clickhouse_place import ClickHousePlace
@@ -37,7 +37,7 @@ if HAS_CLICKHOUSE:
     from collector.stores.clickhouse_schema import MARK, About, grants, script
     from collector.stores.clickhouse_session import FRESH, Records, limits
     from collector.stores.clickhouse_setup import prepare
-    from collector.stores.clickhouse_table import ORDERED, Table
+    from collector.stores.clickhouse_table import ORDERED, Group, Table
     from collector.stores.clickhouse_tidy import months_of
     from collector.stores.verified import Expected, Verified
 
@@ -750,6 +750,29 @@ async def test_a_store_is_as_the_collector_left_it(path: Path, store: "Settling"
 
     assert [] == found.faults
     assert (5, 3, 2, 2) == (found.entries, found.routers, found.joined, found.records)
+
+
+async def test_the_entries_of_many_routers_are_told_apart_without_looking_at_all_for_each() -> None:
+    """Over the years a router has tens of entries, and a thousand routers are looked at together."""
+    compared: list[object] = []
+
+    class Ref(bytes):
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return super().__eq__(other)
+
+        __hash__ = bytes.__hash__
+
+    refs = [Ref(ref(number)) for number in range(40)]
+    acts = [(one, seq, "") for seq in range(10) for one in refs]
+    answers = iter([[(one,) for one in refs], acts])
+    session = cast("Any", SimpleNamespace(rows=lambda *_: asyncio.sleep(0, next(answers))))
+    told: list[int] = []
+    found = cast("Verified", SimpleNamespace(covered=lambda *what: told.append(len(what[3]))))
+    await clickhouse_verify._look(session, [Group(one, 5, 1, 0, 0) for one in refs], found, Expected())
+
+    assert [5] * 40 == told
+    assert 400 > len(compared)
 
 
 async def test_what_no_collector_wrote_is_found(path: Path, store: "Settling", monkeypatch: pytest.MonkeyPatch) -> None:
