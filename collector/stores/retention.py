@@ -16,7 +16,8 @@ SWEEP_SECONDS: Final = 86_400.0
 SHARE: Final = 0.2
 """The part of each second that a sweep may take; commits have the rest."""
 FIRST_SECONDS: Final = 60.0
-"""Seconds from the start to the first sweep: a collector that restarts again and again does not sweep each time."""
+"""Seconds from the start, or from a sweep that failed, to the next: a collector that restarts again and again does not
+sweep each time."""
 
 
 class Purged(NamedTuple):
@@ -42,7 +43,12 @@ class Purging:
         """Call *purge* for the steps that are due; returns how many records were deleted."""
         began, erased = self._clock(), 0
         while (now := self._clock()) >= self._next and now - began < SHARE:
-            purged = await purge()
+            try:
+                purged = await purge()
+            except Exception:
+                # It closes the region's store for a while: were it tried at once, nothing else would be done any more.
+                self._next = self._clock() + FIRST_SECONDS
+                raise
             erased += purged.erased
             if not purged.more:
                 self._next = now + SWEEP_SECONDS
