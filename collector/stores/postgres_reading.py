@@ -186,7 +186,8 @@ class PostgresReader:
         """The entries since the last look. The ledger never gets shorter while the store is open.
 
         Raises:
-            StoreUnusable: it ends earlier than it did, or has another entry where it ended.
+            StoreUnusable: it ends earlier than it did, has another entry where it ended, or a new one of a key that is
+                not live here.
         """
         sql = "SELECT seq, hash, entry FROM ueip.ledger WHERE seq >= $1 ORDER BY seq"
         return self._learn(await session.rows(sql, self._head.seq))
@@ -202,6 +203,8 @@ class PostgresReader:
                 )
             rows = rows[1:]
         found = [decode_entry(row[2]) for row in rows]
+        # Somebody else may have a newer key: to this collector his routers would all be new ones.
+        check_known(((entry.key_id, None) for entry in found), self._key_ids, (), f"the database of {self.region}")
         if found:
             self._head = Head(seq=found[-1].seq, hash=found[-1].hash)
         return found

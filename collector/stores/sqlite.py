@@ -12,6 +12,7 @@ from collector.model import ConsentEvent, DropReason, Entry, Record, Region
 from collector.stores import CHANGES_AT_ONCE, Change
 from collector.stores.deciding import make_plan
 from collector.stores.gathering import parted
+from collector.stores.known import check_known, referred_to
 from collector.stores.plan import Committed, ConsentRules, Plan, refs_of, removed_from
 from collector.stores.retention import Purged
 from collector.stores.rows import decode_entry, ledger_row
@@ -136,6 +137,8 @@ class SQLiteStore(StoreFile):
         """The routers' numbers, and what the ledger says of them in this transaction: the answer that decides (K15)."""
         if not self._known.is_of(version):
             check_taking(self._db, str(self.path))
+            # Somebody else may have a newer key: to this collector his routers would all be new ones.
+            check_known(self._db.execute(referred_to("router")).fetchall(), self._key_ids, (), str(self.path))
         found = self._known.read(self._db, refs)
         return {ref: row.id for ref, row in found}, {ref: row.standing for ref, row in found}
 
