@@ -109,7 +109,7 @@ class News:
     def _say_if_full(self) -> None:
         """Say once that no more routers can be known: what they send would stay with the broker in an outage."""
         joined = self._outage.joined
-        if joined.is_full and not self._said_full:
+        if joined.is_full and self._spool.is_open and not self._said_full:
             self._said_full = True
             LOG.warning(
                 "known_routers_full",

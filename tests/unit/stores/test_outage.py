@@ -15,6 +15,7 @@ from records import HOUR, MINUTE, SECOND, START, act, join, leave, part, record,
 from collector.errors import Cause, SpoolUnavailable
 from collector.model import Action, ConsentEvent, DropReason, Entry
 from collector.stores.plan import ConsentRules
+from collector.stores.spool import Spool
 from collector.stores.sqlite import SQLiteStore
 
 LATER = START + HOUR
@@ -187,6 +188,18 @@ async def test_that_more_have_joined_than_are_to_be_known_is_said_before_a_store
         await here.writer._news.refresh()
 
     assert ["known_routers_full"] == [said.message for said in caplog.records]
+
+
+async def test_where_there_is_no_spool_nothing_is_said_of_what_it_would_have_to_know(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The setting that is to be raised would change nothing."""
+    here = await region(folder, *"abc")
+    here.writer._outage.joined._most = 3
+    here.writer._news._spool = Spool(None, HERE)
+    await here.writer._news.refresh()
+
+    assert [] == caplog.records
 
 
 async def test_a_process_that_has_not_read_the_ledger_spools_nothing(folder: Path) -> None:
