@@ -197,7 +197,7 @@ async def test_where_there_is_no_spool_nothing_is_said_of_what_it_would_have_to_
     here = await region(folder, *"abc")
     here.writer._outage.joined._most = 3
     here.writer._news._spool = Spool(None, HERE)
-    await here.writer._news.refresh()
+    await here.writer._news._look()
 
     assert [] == caplog.records
 
