@@ -2,13 +2,14 @@
 
 Rule 1: every noun is frozen and its repr shows no field value, so that no traceback, log line or test failure can
         carry what a router sent.
-Rule 2: a `Consented` or `ConsentedTree` is built in `collector.consent.gate` only; what builds records takes nothing
+Rule 2: a `Consented` or `ConsentedPlain` is built in `collector.consent.gate` only; what builds records takes nothing
         else, so forgetting the gate is a type error.
 Rule 3: times are server times in milliseconds since 1970-01-01 UTC unless a name says otherwise.
 """
 
+from collections.abc import Sequence
 from enum import Enum, StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -142,12 +143,30 @@ class Consented(Sealed, frozen=True, gc=False):
     policy_version: str | None
 
 
-class ConsentedTree(Sealed, frozen=True, gc=False):
-    """As `Consented`, for a report that goes the straight way (`collector.straight`): its decoded content is all there
-    is to know of it. Only the gate makes one.
+class PlainReport(Protocol):
+    """A report of the wire format v1 in which each key is known and stands once, and each value is valid.
+
+    `said` is what decides on it: message id, version of the notice, country, serving network, serial, IMEI and MAC,
+    None for what it does not say. `events` are times and, where they say so, serving networks of its events.
     """
 
-    tree: Any
+    @property
+    def flagged(self) -> bool:
+        """Whether its flag is a plain yes."""
+        ...
+
+    @property
+    def time(self) -> int: ...
+    @property
+    def said(self) -> tuple[str | None, ...]: ...
+    @property
+    def events(self) -> Sequence[tuple[int, str | None]]: ...
+
+
+class ConsentedPlain(Sealed, frozen=True, gc=False):
+    """As `Consented`, for a report that goes the straight way (`collector.straight`). Only the gate makes one."""
+
+    plain: PlainReport
     event_time: int
     received_at: int
     policy_version: str | None

@@ -11,7 +11,8 @@ Rule 3: nothing that changes while the collector runs is remembered: who has lef
         are asked each time.
 """
 
-from collections.abc import Callable, Container, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,18 +22,17 @@ from collector.consent.gate import GateRules, consent_at_once
 from collector.consent.standing import ClosedRouters
 from collector.fields.select import Selector
 from collector.fields.treatments import Products, Surroundings
+from collector.formats.plain import Reading, memory_of_a_region, readings
 from collector.formats.report import (
+    FLAG,
     FORMAT,
     LONGEST_TOPIC,
-    SCHEMA_VERSION,
     ReportDecoder,
-    has_key_twice,
     milliseconds,
     names_another,
     parse_topic_anew,
-    plmns_of_events,
 )
-from collector.model import ConsentedTree, DropReason, Identity, Message, Record, Region, Removal, Sealed
+from collector.model import DropReason, Identity, Message, PlainReport, Record, Region, Removal, Sealed
 from collector.pseudonym import Pseudonymiser, named
 from collector.regions import RegionMap
 from collector.registry import Everywhere, Registry
@@ -87,8 +87,9 @@ class StraightWay:
         registry: Registry | None = None,
     ) -> None:
         """*regions* must not move with the time."""
-        self._valid = reports.valid
-        self._body = selector.body
+        self._readings = readings(reports, selector)
+        self._max_bytes = reports.max_bytes
+        self._made: dict[Region, Any] = defaultdict(memory_of_a_region)
         self._regions = regions
         self._gate = gate
         self._products = products
@@ -101,42 +102,40 @@ class StraightWay:
 
     def record(self, message: Message) -> Record | None:
         """The record of a message that is plainly to be kept; None for one that has to go the long way."""
-        tree = self._valid(message.payload)
-        if tree is None or message.retained or tree.schema_version != SCHEMA_VERSION:
+        payload = message.payload
+        if payload.find(FLAG) < 0 or message.retained or len(payload) > self._max_bytes:
             return None
-        if has_key_twice(message.payload, tree):
+        for reading in self._readings:
+            if (plain := reading.read(payload)) is not None:
+                return self._kept(message, plain, reading)
+        return None
+
+    def _kept(self, message: Message, plain: PlainReport, reading: Reading) -> Record | None:
+        message_id, declared, country, plmn, serial, imei, mac = plain.said
+        if message_id is None or len(message.topic) > LONGEST_TOPIC:
             return None
-        if not tree.message_id or (time := tree.time) is UNSET or len(message.topic) > LONGEST_TOPIC:
-            return None
-        plmn = UNSET if (network := tree.network) is UNSET else network.plmn
-        place = (
-            self._place(tree.country, plmn)
-            if (events := tree.events) is UNSET
-            else self._place(tree.country, plmn, plmns_of_events(events))
-        )
+        events = plain.events
+        place = self._place(country, plmn, tuple([network for _, network in events if network]) if events else ())
         if place is None:
             return None
-        if (router := tree.router) is UNSET:
-            known, mac = self._known(message.topic, UNSET, UNSET, place.name), UNSET
-        else:
-            known, mac = self._known(message.topic, router.serial, router.imei, place.name), router.mac
-        if known is None or not (known.everywhere is None or self._agrees(known.everywhere, tree.country or None)):
+        known = self._known(message.topic, serial, imei, place.name)
+        if known is None or not (known.everywhere is None or self._agrees(known.everywhere, country)):
             return None
         ref = known.identity.device_ref
-        consented = consent_at_once(tree, milliseconds(time), message.received_at, ref, place.closed, self._gate)
+        consented = consent_at_once(plain, declared, message.received_at, ref, place.closed, self._gate)
         if consented is None:
             return None
         when = oldest = consented.event_time
+        chosen: Sequence[int] = ()
         stripped: tuple[tuple[Removal, int], ...] = ()
-        if events is UNSET:
-            body = self._body(tree, (), place.around)
-        else:
-            body, stripped, oldest = self._with_events(consented, place)
-        named = known.named + tree.message_id.encode()  # which is ASCII, by its pattern
+        if events:
+            chosen, oldest = timely([time for time, _ in events], when, message.received_at, self._gate)
+            stripped = with_late_events((), len(events) - len(chosen))
+        named = known.named + message_id.encode()  # which is ASCII, by its pattern
         return Record(
             place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,
-            message.received_at, consented.policy_version, FORMAT, body, stripped,
-            known.lookup if mac is UNSET else known.lookup + self._mac(mac, place.name),
+            message.received_at, consented.policy_version, FORMAT, reading.body(consented.plain, chosen, place.around),
+            stripped, known.lookup if mac is None else known.lookup + self._mac(mac, place.name),
             () if place.older_refs_of is None else place.older_refs_of(named), floating=None,
         )  # fmt: skip
 
@@ -145,20 +144,12 @@ class StraightWay:
         """How many topics, each with what its router says of itself, are remembered."""
         return self._known.cache_info().currsize
 
-    def _with_events(
-        self, consented: ConsentedTree, place: Place
-    ) -> tuple[bytes, tuple[tuple[Removal, int], ...], int]:
-        """The body, what was left out (events outside the time window), and the oldest time the record speaks of."""
-        tree, when = consented.tree, consented.event_time
-        events, late, oldest = timely_events(tree.events, when, consented.received_at, self._gate)
-        return self._body(tree, events, place.around), with_late_events((), late), oldest
-
-    def _find(self, country: Any, plmn: Any, others: tuple[str, ...] = ()) -> Place | None:
+    def _find(self, country: str | None, plmn: str | None, others: tuple[str, ...]) -> Place | None:
         """What is remembered of a place; None if its routers have to go the long way.
 
         *plmn* is the serving network, *others* are those of a report's events.
         """
-        region = self._regions.route(country or None, (plmn, *others) if plmn else others)
+        region = self._regions.route(country, (plmn, *others) if plmn else others)
         if isinstance(region, DropReason) or region not in self._pseudonyms:
             return None
         pseudonyms = self._pseudonyms[region]
@@ -168,16 +159,16 @@ class StraightWay:
             ref_of=pseudonyms.ref_of,
             older_refs_of=pseudonyms.older_refs_of if pseudonyms.has_older else None,
             closed=self._closed[region].refs,
-            around=Surroundings(pseudonyms=pseudonyms, products=self._products, plmn=plmn or None),
+            around=Surroundings(pseudonyms, self._products, plmn, self._made[region]),
         )
 
-    def _learn(self, topic: str, serial: Any, imei: Any, region: str) -> Known | None:
+    def _learn(self, topic: str, serial: str | None, imei: str | None, region: str) -> Known | None:
         """What is remembered of a router that says this of itself; None if it has to go the long way."""
         parsed = parse_topic_anew(topic)
         if parsed is None or parsed[1] != "report" or names_another(parsed[0], serial, imei):
             return None
         router, pseudonyms = parsed[0], self._pseudonyms[Region(region)]
-        lookup = pseudonyms.lookup_anew(router, serial or None, imei or None, None)
+        lookup = pseudonyms.lookup_anew(router, serial, imei, None)
         everywhere = None if self._registry is None else self._registry.identities(router)
         identity = pseudonyms.identity_anew(router) if everywhere is None else everywhere[Region(region)]
         return Known(identity, lookup, named("record", f"{router}\0"), everywhere)
@@ -191,14 +182,19 @@ class StraightWay:
         return self._pseudonyms[Region(region)].lookup_of_mac(mac)
 
 
+def timely(times: Sequence[int], event_time: int, received_at: int, gate: GateRules) -> tuple[list[int], int]:
+    """The places of those events that are within the time window, and the oldest time the record speaks of."""
+    earliest, latest = received_at - gate.max_age, received_at + gate.max_ahead
+    chosen = [place for place, when in enumerate(times) if earliest <= when <= latest]
+    return chosen, min([event_time, *[times[place] for place in chosen]])
+
+
 def timely_events(events: Any, event_time: int, received_at: int, gate: GateRules) -> tuple[list[Any], int, int]:
     """The events within the time window, how many were not, and the oldest time the record speaks of."""
     if events is UNSET or not events:
         return [], 0, event_time
-    earliest, latest = received_at - gate.max_age, received_at + gate.max_ahead
-    timely = [(when, e) for e in events if earliest <= (when := milliseconds(e.time)) <= latest]
-    oldest = min([event_time, *[when for when, _ in timely]])
-    return [event for _, event in timely], len(events) - len(timely), oldest
+    chosen, oldest = timely([milliseconds(event.time) for event in events], event_time, received_at, gate)
+    return [events[place] for place in chosen], len(events) - len(chosen), oldest
 
 
 def with_late_events(removed: tuple[tuple[Removal, int], ...], late: int) -> tuple[tuple[Removal, int], ...]:

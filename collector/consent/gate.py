@@ -1,4 +1,4 @@
-"""The gate: the only place that makes a `Consented` or a `ConsentedTree`.
+"""The gate: the only place that makes a `Consented` or a `ConsentedPlain`.
 
 Rule 1: it opens for a plain yes and for nothing else (D1); whatever is unknown is a no.
 Rule 2: an exit in the ledger wins over a flag until a newer join (D2).
@@ -7,9 +7,7 @@ Rule 3: the answer given on receipt only saves work. The writer asks again insid
 """
 
 from collections.abc import Container
-from typing import Any, Final
-
-from msgspec import UNSET
+from typing import Final
 
 from collector.consent.joining import Mode, join_refusal
 from collector.consent.policies import Policies
@@ -18,13 +16,14 @@ from collector.model import (
     Action,
     ConsentChange,
     Consented,
-    ConsentedTree,
+    ConsentedPlain,
     ConsentEvent,
     ConsentRefused,
     DropReason,
     Flag,
     Identity,
     Message,
+    PlainReport,
     Region,
     Report,
     Sealed,
@@ -85,20 +84,25 @@ def consent(
 
 
 def consent_at_once(
-    tree: Any, said: int, received_at: int, device_ref: bytes, closed: Container[bytes], rules: GateRules
-) -> ConsentedTree | None:
-    """`consent` for a clean report measured at *said*, where the answer is plainly yes.
+    plain: PlainReport,
+    declared: str | None,
+    received_at: int,
+    device_ref: bytes,
+    closed: Container[bytes],
+    rules: GateRules,
+) -> ConsentedPlain | None:
+    """`consent` for a plain report that declares that version of the notice, where the answer is plainly yes.
 
     None is not a refusal: `consent` has to be asked then. *closed* are the region's routers known to be closed.
     """
-    if tree.ueip is not True or device_ref in closed:
+    if plain.flagged is not True or device_ref in closed:
         return None
-    declared = None if (policy := tree.policy_version) is UNSET else policy
     if declared is not None and received_at >= rules.policies.ends.get(declared, 0):
         return None
+    said = plain.time
     if said > received_at + rules.max_ahead or said < received_at - rules.max_age:
         return None
-    return ConsentedTree(tree, said, received_at, declared)
+    return ConsentedPlain(plain, said, received_at, declared)
 
 
 def event_time(report: Report, received_at: int, rules: GateRules) -> int | DropReason:

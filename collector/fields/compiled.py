@@ -20,7 +20,8 @@ from collector.model import POLICY_VERSION
 
 MAX_EVENTS: Final = 32
 MESSAGE_ID: Final = r"^[A-Za-z0-9._:-]{1,64}$"
-_UPTIME = Annotated[int, Meta(ge=0, le=2**32)]
+MOST_UPTIME: Final = 2**32
+_UPTIME = Annotated[int, Meta(ge=0, le=MOST_UPTIME)]
 
 ENVELOPE: Final[dict[str, Any]] = {
     "schema_version": Annotated[int, Meta(ge=0, le=2**31)],

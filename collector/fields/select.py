@@ -41,8 +41,7 @@ class Selector:
 
     def _event(self, event: Any, around: Surroundings) -> Any:
         snapshot = event.disconnect_snapshot
-        plmn = snapshot_plmn(snapshot) or around.plmn
-        local = around if plmn == around.plmn else Surroundings(around.pseudonyms, around.products, plmn)
+        local = around.in_network(snapshot_plmn(snapshot) or around.plmn)
         kept = self._event_copy(event, local)
         kept.event = event.event
         kept.time = to_the_second(event.time)

@@ -8,19 +8,17 @@ Rule 3: a raw identifier or address leaves a treatment as a pseudonym, a class o
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET
 
+from collector.fields.addresses import overlap, wan_class
 from collector.model import Sealed
 from collector.pseudonym import Pseudonymiser
 
 MIB: Final = 1 << 20
 MIN_STATIONS: Final = 3
 """Below this many stations an aggregate over them would describe a person's device (U33)."""
-_CACHED: Final = 16_384
 
 
 class Products(Sealed, frozen=True):
@@ -40,16 +38,29 @@ class Surroundings(Sealed, frozen=True, gc=False):
     products: Products
     plmn: str | None
     """The serving network, for the pseudonym of a cell."""
+    made: Any = None
+    """What the compiled writer remembers of a region (`native.bodies`), where there is one."""
+
+    def in_network(self, plmn: str | None) -> "Surroundings":
+        """The same in another serving network."""
+        return self if plmn == self.plmn else Surroundings(self.pseudonyms, self.products, plmn, self.made)
 
 
 Treat = Callable[[Any, Surroundings], Any]
 
 
 class Treatment(NamedTuple):
-    """What is done for one field, and the members of its group it needs: it is called if one of them is there."""
+    """What is done for one field, and the members of its group it *reads*: it is called if one of them is there.
+
+    Apart from these it may look at those *beside* them, and, if it is *in_network*, at the serving network; what it
+    makes follows from that alone. One that only rounds up to a multiple says of what.
+    """
 
     reads: tuple[str, ...]
     treat: Treat
+    beside: tuple[str, ...] = ()
+    in_network: bool = False
+    multiple_of: int = 0
 
 
 def _listed(name: str, values: str) -> Treat:
@@ -123,15 +134,15 @@ def _enough_stations(name: str) -> Treatment:
         count = group.wifi_station_count
         return UNSET if count is UNSET or count < MIN_STATIONS else getattr(group, name)
 
-    return Treatment((name,), treat)
+    return Treatment((name,), treat, beside=("wifi_station_count",))
 
 
-def _mebibytes(name: str) -> Treat:
+def _mebibytes(name: str) -> Treatment:
     def treat(group: Any, _: Surroundings) -> Any:
         value = getattr(group, name)
         return value + -value % MIB
 
-    return treat
+    return Treatment((name,), treat, multiple_of=MIB)
 
 
 def _minute(name: str) -> Treat:
@@ -155,7 +166,7 @@ TREATED: Final[dict[str, Treatment]] = {
     "home_mcc": Treatment(("imsi",), _home_mcc),
     "carrier_name": Treatment(("plmn",), _carrier_name),
     "wan_ip_class": Treatment(("wan_ip_class", "wan_ipv4", "wan_ipv6"), _wan_ip_class),
-    "lan_wan_subnet_overlap": Treatment(("lan_wan_subnet_overlap", "lan_ipv4"), _subnet_overlap),
+    "lan_wan_subnet_overlap": Treatment(("lan_wan_subnet_overlap", "lan_ipv4"), _subnet_overlap, beside=("wan_ipv4",)),
     "ssid_2g_ref": Treatment(("ssid_2g",), _ssid_ref("ssid_2g")),
     "ssid_5g_ref": Treatment(("ssid_5g",), _ssid_ref("ssid_5g")),
     "ssid_is_default": Treatment(("ssid_is_default", "ssid_2g", "ssid_5g"), _ssid_is_default),
@@ -163,11 +174,11 @@ TREATED: Final[dict[str, Treatment]] = {
     "wifi_station_rssi_dbm_min": _enough_stations("wifi_station_rssi_dbm_min"),
     "wifi_station_rssi_dbm_median": _enough_stations("wifi_station_rssi_dbm_median"),
     "wifi_association_failures_total": _enough_stations("wifi_association_failures_total"),
-    "wan_rx_bytes_month": Treatment(("wan_rx_bytes_month",), _mebibytes("wan_rx_bytes_month")),
-    "wan_tx_bytes_month": Treatment(("wan_tx_bytes_month",), _mebibytes("wan_tx_bytes_month")),
+    "wan_rx_bytes_month": _mebibytes("wan_rx_bytes_month"),
+    "wan_tx_bytes_month": _mebibytes("wan_tx_bytes_month"),
     "acs_session_start_time": Treatment(("acs_session_start_time",), _minute("acs_session_start_time")),
     "acs_session_end_time": Treatment(("acs_session_end_time",), _minute("acs_session_end_time")),
-    "cell_ref": Treatment(("cell_id",), _cell_ref),
+    "cell_ref": Treatment(("cell_id",), _cell_ref, in_network=True),
 }
 """The treatment of each field that is worked out or coarsened here."""
 
@@ -180,52 +191,9 @@ AS_SENT: Final = frozenset(
 """Fields that are treated before they arrive, by the router or by their type, or group by group."""
 
 
-@lru_cache(_CACHED)
-def wan_class(ipv4: str | None, ipv6: str | None) -> str | None:
-    """The class of the WAN addresses (U11), None if what was sent is no address."""
-    try:
-        four = _class_of_ipv4(IPv4Address(ipv4.partition("/")[0])) if ipv4 else None
-        six = _class_of_ipv6(IPv6Address(ipv6.partition("/")[0])) if ipv6 else None
-    except ValueError:
-        return None
-    if four and six == "gua_v6":
-        return "dual"
-    return four or six or "none"
-
-
-@lru_cache(_CACHED)
-def overlap(lan: str, wan: str) -> bool:
-    """Whether the two IPv4 networks share addresses; an address without a prefix length stands alone."""
-    (one, length), (other, other_length) = _ipv4_and_length(lan), _ipv4_and_length(wan)
-    return (one ^ other) >> (32 - min(length, other_length)) == 0
-
-
-def _ipv4_and_length(text: str) -> tuple[int, int]:
-    """An address as a number, and its prefix length; a tenth of `ipaddress`'s time, for a text known to be in form."""
-    address, _, length = text.partition("/")
-    return int.from_bytes(bytes(map(int, address.split("."))), "big"), int(length or 32)
-
-
 _CLOCKS_SET_SINCE: Final = 2015
 """Earlier years come from clocks that were never set: 1970, 0001, a build date."""
 _CLOCKS_GONE_WILD: Final = 2100
-_CGNAT: Final = IPv4Network("100.64.0.0/10")  # RFC 6598
-_ULA: Final = IPv6Network("fc00::/7")  # RFC 4193; `is_private` would take documentation and Teredo addresses too
-_GLOBAL: Final = IPv6Network("2000::/3")  # RFC 4291, 2.4: what is assigned of global unicast
-
-
-def _class_of_ipv4(address: IPv4Address) -> str | None:
-    if address.is_unspecified or address.is_loopback or address.is_link_local or address.is_multicast:
-        return None
-    if address in _CGNAT:
-        return "cgnat_v4"
-    return "private_v4" if address.is_private else "public_v4"
-
-
-def _class_of_ipv6(address: IPv6Address) -> str | None:
-    if (mapped := address.ipv4_mapped) is not None:  # as dual-stack sockets show an IPv4 address (RFC 4291, 2.5.5.2)
-        return _class_of_ipv4(mapped)
-    return "gua_v6" if address in _GLOBAL else "ula_v6" if address in _ULA else None
 
 
 def utc(when: datetime) -> datetime | None:

@@ -29,7 +29,7 @@ LONGEST_TOPIC: Final = len("ueip/v1//consent") + 64
 """A topic may have 65,535 bytes (MQTT 5, 1.5.4); this bounds the memory for topics."""
 _encode: Final = msgspec.json.Encoder().encode
 _skip: Final = msgspec.json.Decoder(msgspec.defstruct("nothing", [])).decode
-_FLAG: Final = b'"ueip"'
+FLAG: Final = b'"ueip"'
 """Without these bytes and without escapes there is no flag, and nothing more needs to be known."""
 _QUOTE: Final = ord('"')
 _BACKSLASH: Final = ord("\\")
@@ -59,7 +59,7 @@ class ReportDecoder:
     """Decodes reports of the wire format v1."""
 
     def __init__(self, compiled: Compiled, cleaner: Cleaner, *, max_bytes: int, max_depth: int) -> None:
-        self._compiled = compiled
+        self.compiled = compiled
         self._cleaner = cleaner
         self.max_bytes = max_bytes
         self.max_depth = max_depth
@@ -70,7 +70,7 @@ class ReportDecoder:
         if len(payload) > self.max_bytes:
             return DropReason.OVERSIZE
         if _BACKSLASH not in payload:
-            if payload.find(_FLAG) < 0 and _is_object(payload):
+            if payload.find(FLAG) < 0 and _is_object(payload):
                 return DropReason.FLAG_ABSENT
             if (tree := self._clean(payload)) is not None:
                 return _report(router, tree, _flag_of(tree), None)
@@ -84,18 +84,18 @@ class ReportDecoder:
 
         A key may occur twice, and its last value counts: whoever takes the tree has to check for that.
         """
-        if payload.find(_FLAG) < 0 or len(payload) > self.max_bytes or _BACKSLASH in payload:
+        if payload.find(FLAG) < 0 or len(payload) > self.max_bytes or _BACKSLASH in payload:
             return None
-        return self._compiled.decode(payload)
+        return self.compiled.decode(payload)
 
     def _clean(self, payload: bytes) -> Any:
         """The wire tree of a payload without escapes in which all is known and valid, or None."""
-        tree = self._compiled.decode(payload)
+        tree = self.compiled.decode(payload)
         return tree if tree is not None and not has_key_twice(payload, tree) else None
 
     def _nearly_clean(self, payload: bytes) -> tuple[Any, Flag, Tally] | None:
         """The same for a payload that also holds unknown keys, as defective firmware sends them, or None."""
-        tree = self._compiled.decode_open(payload)
+        tree = self.compiled.decode_open(payload)
         # With no more brackets than levels allowed, it cannot nest too deep.
         if tree is None or payload.count(b"{") + payload.count(b"[") > self.max_depth:
             return None
@@ -172,7 +172,8 @@ def _report(router: str, tree: Any, flag: Flag, tally: Tally | None) -> Report:
         age=None if tree.uptime_at_event_seconds is UNSET else _age(tree),
         plmns=_plmns(tree),
         suspect_plmn=tally is not None and tally.suspect_plmn,
-        names_another=(group := tree.router) is not UNSET and names_another(router, group.serial, group.imei),
+        names_another=(group := tree.router) is not UNSET
+        and names_another(router, group.serial or None, group.imei or None),
         content=tree,
         removed=tuple(sorted(tally.counts.items())) if tally else (),
     )
@@ -211,9 +212,9 @@ def _age(tree: Any) -> int | None:
     return int(send - event) * 1000
 
 
-def names_another(router: str, serial: Any, said: Any) -> bool:
-    """Whether a payload with this serial and the IMEI *said*, or UNSET, names a router, but not that of the topic."""
-    if router in (serial, said) or (serial is UNSET and said is UNSET):
+def names_another(router: str, serial: str | None, said: str | None) -> bool:
+    """Whether a payload with this serial and the IMEI *said* names a router, but not that of the topic."""
+    if router in (serial, said) or (serial is None and said is None):
         return False
-    imei = None if said is UNSET else normal_imei(said)
+    imei = None if said is None else normal_imei(said)
     return imei is None or imei != normal_imei(router)

@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from collector.fields.addresses import overlap, wan_class
 from collector.fields.packed import unpack
 from collector.fields.select import to_the_second
-from collector.fields.treatments import minute_text, overlap, wan_class
+from collector.fields.treatments import minute_text
 from collector.fields.types import PATTERNS, strict
 from collector.formats.strict_json import NotStrict, parse_object
 from collector.ingest.codec import PacketReader, ProtocolFault, PublishPacket, QoS

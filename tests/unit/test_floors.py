@@ -14,6 +14,7 @@ import collector
 ROOT = Path(collector.__file__).parent
 FLOORS = (
     ("reasons",),
+    ("native",),
     ("model", "errors", "data", "log", "acks", "clock", "simulator", "repeats", "process", "durable", "listing"),
     ("config_section", "config_document", "faults"),
     ("pseudonym", "documents", "source_settings", "parts", "exposition", "config_http", "config_sound", "clock_watch"),

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import Document, body_of, event, kept, make_rules, minimal_document, removals
 
-from collector.fields.treatments import AS_SENT, TREATED, overlap, wan_class
+from collector.fields.addresses import overlap, wan_class
+from collector.fields.treatments import AS_SENT, TREATED
 from collector.model import Region
 from collector.pipeline import Rules
 

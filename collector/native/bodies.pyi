@@ -1,0 +1,33 @@
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+from collector.native.one_pass import Plain
+
+class Way(IntEnum):
+    AS_IT_IS = ...
+    ROUNDED_UP = ...
+    TO_THE_SECOND = ...
+    TREATED = ...
+    TREATED_IN_NETWORK = ...
+    MEMBERS = ...
+
+class Kept:
+    def __init__(
+        self,
+        begin: bytes,
+        way: Way,
+        slots: Sequence[int],
+        *,
+        needed: int = 0,
+        step: int = 1,
+        treat: Callable[[Any, list[bytes]], bytes] | None = None,
+        inner: tuple[Kept, ...] = (),
+    ) -> None: ...
+
+class Made:
+    def __len__(self) -> int: ...
+
+class Writer:
+    def __init__(self, members: tuple[Kept, ...], of_events: tuple[Kept, ...]) -> None: ...
+    def body(self, report: Plain, chosen: Sequence[int], around: Any) -> bytes: ...

@@ -1,0 +1,59 @@
+"""Compiles what is compiled when the package is installed; for hatchling, which does not import it from the package.
+
+Rule 1: an installation never fails for it. Where there is no C compiler, or no header of Python, the collector is
+        installed without, and does everything as it would with it, only slower.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from Cython.Build import cythonize
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from setuptools import Distribution, Extension
+from setuptools.command.build_ext import build_ext
+
+_FOLDER: Final = Path("collector", "native")
+
+
+class NativeHook(BuildHookInterface[Any]):
+    """What hatchling asks before it makes a wheel."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile in place, and add what was made to the wheel."""
+        if self.target_name != "wheel":
+            return
+        try:
+            made = compiled(Path(self.root))
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - see rule 1; compilers fail in many ways
+            self.app.display_warning(f"installed without its compiled part, which makes it faster: {fault}")
+            return
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        if version != "editable":
+            build_data["force_include"] |= {str(path): str(_FOLDER / path.name) for path in made}
+
+
+def compiled(root: Path) -> list[Path]:
+    """The modules in `collector/native` under *root*, compiled where they stand, if they are newer than before."""
+    folder = root / _FOLDER
+    sources = sorted(folder.glob("*.pyx"))
+    newest = max(path.stat().st_mtime for path in folder.glob("*.p[yx][xd]"))
+    with tempfile.TemporaryDirectory() as scratch:
+        modules = [Extension(".".join([*_FOLDER.parts, path.stem]), [str(path.relative_to(root))]) for path in sources]
+        made = [folder / f"{path.stem}{build_ext(Distribution()).get_ext_filename('')}" for path in sources]
+        if all(path.exists() and path.stat().st_mtime >= newest for path in made):
+            return made
+        extensions = cythonize(modules, build_dir=scratch, quiet=True)
+        command = build_ext(Distribution({"ext_modules": extensions}))
+        command.build_temp, command.inplace = scratch, True
+        command.ensure_finalized()
+        command.run()
+    return made
+
+
+if __name__ == "__main__":
+    print(*compiled(Path(sys.argv[1])), sep="\n")  # noqa: T201

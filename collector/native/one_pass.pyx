@@ -1,0 +1,207 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Reads a plain report in one pass over its bytes: where each value stands, and that it is one that may stand there.
+
+Rule 1: what a report may hold is said by shapes, which are made from the catalogue. Nothing here knows a field.
+Rule 2: a report is plain if each key is in its shape and stands once, and each value is within its bounds and written in
+        its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.unicode cimport PyUnicode_DecodeASCII
+
+from collector.native.scan cimport (
+    Place, behind_blanks, behind_number, behind_time, behind_whole, behind_word, closing_quote,
+)
+from collector.native.shape cimport BOOLEAN, CHARACTERS, LIST, NUMBER, OBJECT, TIME, TRUE, WHOLE, Kind, Member, Shape
+
+cdef enum:
+    MOST_REMEMBERED = 16_384
+    LONGEST_REMEMBERED = 256
+
+
+cdef class Plain:
+    """An object with what is in it: a report, or one of its events."""
+
+    def __cinit__(self, Reader reader not None, bytes payload not None):
+        self.spans = <Span*> PyMem_Calloc(reader.slots, sizeof(Span))
+        if self.spans == NULL:
+            raise MemoryError
+        self.reader, self.payload, self.happened = reader, payload, []
+
+    def __dealloc__(self):
+        PyMem_Free(self.spans)
+
+    cdef str text(self, int slot):
+        if not has(self, slot):
+            return None
+        return PyUnicode_DecodeASCII(<const char*> place_of(self, slot) + 1, self.spans[slot].length - 2, NULL)
+
+    @property
+    def said(self):
+        """The texts in the slots that the reader was told of, without quotes; None for one that is not there."""
+        return tuple([self.text(slot) for slot in self.reader.told])
+
+    @property
+    def events(self):
+        """Of each event, when it was and in which network, None if it does not say."""
+        return [(event.time, (<Plain> event).text(self.reader.network)) for event in self.happened]
+
+
+cdef class Reader:
+    """Reads reports of one shape, whose slots are below *slots*.
+
+    *told* are those of texts that decide on a report, *network* is that of the serving network.
+    """
+
+    def __init__(self, Shape shape not None, int slots, told, int network):
+        self.shape, self.slots, self.told, self.network = shape, slots, tuple(told), network
+        if not 0 <= max(shape.highest, network, *self.told) < slots:
+            raise ValueError("found a slot behind the last, expected more slots")
+
+    def read(self, bytes payload not None):
+        """The report that *payload* plainly is, or None."""
+        cdef Plain report = Plain(self, payload)
+        cdef Place begin = <Place> PyBytes_AS_STRING(payload)
+        cdef Place at = members(behind_blanks(begin), self.shape, report)
+        return report if at != NULL and behind_blanks(at) - begin == PyBytes_GET_SIZE(payload) else None
+
+
+cdef Place members(Place at, Shape shape, Plain part) except? NULL:
+    """Behind an object of this shape, or NULL."""
+    cdef Place name
+    cdef Member member
+    cdef Py_ssize_t expected = 0
+    if at[0] != c"{":
+        return NULL
+    at = behind_blanks(at + 1)
+    if at[0] == c"}":
+        return complete(at + 1, shape, part)
+    while at[0] == c'"':
+        name = at + 1
+        at = closing_quote(name)
+        if at == NULL:
+            return NULL
+        member = shape.find(name, at - name, &expected)
+        at = behind_blanks(at + 1)
+        if member is None or at[0] != c":":
+            return NULL
+        at = one_member(behind_blanks(at + 1), member, part)
+        if at == NULL:
+            return NULL
+        at = behind_blanks(at)
+        if at[0] == c"}":
+            return complete(at + 1, shape, part)
+        if at[0] != c",":
+            return NULL
+        at = behind_blanks(at + 1)
+    return NULL
+
+
+cdef Place one_member(Place at, Member member, Plain part) except? NULL:
+    """Behind the value of a member that was not there yet, or NULL."""
+    cdef Span* span = part.spans + member.slot
+    if span.length:
+        return NULL
+    span.start = <int> (at - <Place> PyBytes_AS_STRING(part.payload))
+    cdef Place end
+    if member.kind == OBJECT:
+        end = members(at, member.inner, part)
+    elif member.kind == LIST:
+        end = events_of(at, member, part)
+    else:
+        end = value(at, member, part)
+    span.length = <int> (end - at) if end != NULL else 0
+    return end
+
+
+cdef Place events_of(Place at, Member member, Plain report) except? NULL:
+    """Behind a list of at most as many events as its bounds say, each of which tells its time, or NULL."""
+    cdef Plain event
+    if at[0] != c"[":
+        return NULL
+    at = behind_blanks(at + 1)
+    if at[0] == c"]":
+        return at + 1
+    while len(report.happened) < member.high:
+        event = Plain(report.reader, report.payload)
+        at = members(at, member.inner, event)
+        if at == NULL:
+            return NULL
+        report.happened.append(event)
+        at = behind_blanks(at)
+        if at[0] == c"]":
+            return at + 1
+        if at[0] != c",":
+            return NULL
+        at = behind_blanks(at + 1)
+    return NULL
+
+
+cdef Place complete(Place at, Shape shape, Plain part) except? NULL:
+    """*at*, or NULL if something is not there that has to be."""
+    cdef int slot
+    for slot in shape.required:
+        if not has(part, slot):
+            return NULL
+    return at
+
+
+cdef Place value(Place at, Member member, Plain part) except? NULL:
+    """Behind a value that its member allows, or NULL."""
+    cdef Kind kind = member.kind
+    cdef long long whole
+    cdef double number
+    cdef Place end
+    if kind == WHOLE:
+        end = behind_whole(at, &whole)
+        return end if end != NULL and member.low <= whole <= member.high else NULL
+    if kind == NUMBER:
+        end = behind_number(at, &number)
+        return end if end != NULL and member.low <= number <= member.high else NULL
+    if kind == TRUE:
+        end = behind_word(at, b"true")
+        part.flagged = end != NULL
+        return end
+    if kind == BOOLEAN:
+        end = behind_word(at, b"true")
+        return end if end != NULL else behind_word(at, b"false")
+    if kind == TIME:
+        return behind_time(at, &part.time)
+    if kind == CHARACTERS:
+        return characters(at, member)
+    return remembered(at, member)
+
+
+cdef Place characters(Place at, Member member) noexcept:
+    """Behind a text of allowed characters, or NULL."""
+    cdef Place end = at + 1
+    cdef const char* allowed = PyBytes_AS_STRING(member.allowed)
+    if at[0] != c'"':
+        return NULL
+    while allowed[end[0]]:
+        end += 1
+    return end + 1 if end[0] == c'"' and member.low <= end - at - 1 <= member.high else NULL
+
+
+cdef Place remembered(Place at, Member member) except? NULL:
+    """Behind a text or a whole number that is valid, or NULL."""
+    cdef Place end
+    cdef long long whole
+    cdef bytes said
+    if at[0] == c'"':
+        end = closing_quote(at + 1)
+        if end != NULL:
+            end += 1
+    else:
+        end = behind_whole(at, &whole)
+    if end == NULL or end - at > LONGEST_REMEMBERED:
+        return NULL
+    said = PyBytes_FromStringAndSize(<const char*> at, end - at)
+    if said not in member.remembered:
+        if not member.valid(said):
+            return NULL
+        if len(member.remembered) >= MOST_REMEMBERED:
+            member.remembered.clear()
+        member.remembered.add(said)
+    return end

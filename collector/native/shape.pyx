@@ -1,0 +1,52 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""What an object of a report may hold: names, and what their values have to be."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memcmp
+
+from collector.native.scan cimport Place
+
+
+cdef class Member:
+    """A name that an object may have, and what its value must be.
+
+    *slot* is where the value's place is kept. Bounds are those of the number, or of the length of a text, quotes not
+    counted. *allowed* has a byte for each character, 1 for those a text may consist of. *valid* says of a value, as it
+    is written, whether it is allowed; if it is, that is remembered. *inner* are the members of an object or of each
+    object of a list.
+    """
+
+    def __init__(self, bytes name not None, Kind kind, int slot, double low=0, double high=0, *,
+                 bytes allowed not None=b"", valid=None, Shape inner=None):
+        if slot < 0 or (kind == CHARACTERS and len(allowed) != 256):
+            raise ValueError("found no slot or no table, expected a slot and a byte for each character")
+        self.name, self.kind, self.slot, self.low, self.high = name, kind, slot, low, high
+        self.allowed, self.valid, self.inner = allowed, valid, inner
+        self.remembered = set()
+
+
+cdef class Shape:
+    """The names that an object may have. Those in the slots *required* have to be there."""
+
+    def __init__(self, members, required=()):
+        cdef Member member
+        self.members, self.required = list(members), tuple(required)
+        self.highest = max(self.required, default=0)
+        for member in self.members:
+            self.highest = max(self.highest, member.slot, 0 if member.inner is None else member.inner.highest)
+        self.places = {(<Member> member).name: place for place, member in enumerate(self.members)}
+
+    cdef Member find(self, Place name, Py_ssize_t length, Py_ssize_t* expected):
+        """The member of this name, or None. It is looked for at *expected* first, which becomes the place after it."""
+        cdef Member member
+        cdef Py_ssize_t place = expected[0]
+        if place < len(self.members):
+            member = <Member> self.members[place]
+            if PyBytes_GET_SIZE(member.name) == length and not memcmp(PyBytes_AS_STRING(member.name), name, length):
+                expected[0] = place + 1
+                return member
+        found = self.places.get(name[:length])
+        if found is None:
+            return None
+        expected[0] = <Py_ssize_t> found + 1
+        return <Member> self.members[<Py_ssize_t> found]
