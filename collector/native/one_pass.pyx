@@ -69,22 +69,19 @@ cdef class Reader:
 
 cdef Place members(Place at, Shape shape, Plain part) except? NULL:
     """Behind an object of this shape, or NULL."""
-    cdef Place name
     cdef Member member
-    cdef Py_ssize_t expected = 0
+    cdef Py_ssize_t length = 0, expected = 0
     if at[0] != c"{":
         return NULL
     at = behind_blanks(at + 1)
     if at[0] == c"}":
         return complete(at + 1, shape, part)
     while at[0] == c'"':
-        name = at + 1
-        at = closing_quote(name)
-        if at == NULL:
+        member = shape.find(at + 1, &length, &expected)
+        if member is None:
             return NULL
-        member = shape.find(name, at - name, &expected)
-        at = behind_blanks(at + 1)
-        if member is None or at[0] != c":":
+        at = behind_blanks(at + length + 2)
+        if at[0] != c":":
             return NULL
         at = one_member(behind_blanks(at + 1), member, part)
         if at == NULL:

@@ -23,4 +23,4 @@ cdef class Shape:
     cdef tuple required
     cdef int highest
 
-    cdef Member find(self, Place name, Py_ssize_t length, Py_ssize_t* expected)
+    cdef Member find(self, Place name, Py_ssize_t* length, Py_ssize_t* expected)

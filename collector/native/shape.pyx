@@ -2,9 +2,9 @@
 """What an object of a report may hold: names, and what their values have to be."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memcmp
+from libc.string cimport strncmp
 
-from collector.native.scan cimport Place
+from collector.native.scan cimport Place, closing_quote
 
 
 cdef class Member:
@@ -18,8 +18,8 @@ cdef class Member:
 
     def __init__(self, bytes name not None, Kind kind, int slot, double low=0, double high=0, *,
                  bytes allowed not None=b"", valid=None, Shape inner=None):
-        if slot < 0 or (kind == CHARACTERS and len(allowed) != 256):
-            raise ValueError("found no slot or no table, expected a slot and a byte for each character")
+        if slot < 0 or (kind == CHARACTERS and (len(allowed) != 256 or allowed[0] or allowed[ord('"')])):
+            raise ValueError("found no slot or no table, expected a slot and a byte for each character that may stand")
         self.name, self.kind, self.slot, self.low, self.high = name, kind, slot, low, high
         self.allowed, self.valid, self.inner = allowed, valid, inner
         self.remembered = set()
@@ -36,16 +36,25 @@ cdef class Shape:
             self.highest = max(self.highest, member.slot, 0 if member.inner is None else member.inner.highest)
         self.places = {(<Member> member).name: place for place, member in enumerate(self.members)}
 
-    cdef Member find(self, Place name, Py_ssize_t length, Py_ssize_t* expected):
-        """The member of this name, or None. It is looked for at *expected* first, which becomes the place after it."""
+    cdef Member find(self, Place name, Py_ssize_t* length, Py_ssize_t* expected):
+        """The member of the name that begins at *name*, and its length; None if there is no such member.
+
+        It is looked for at *expected* first, which becomes the place after it: routers keep to an order.
+        """
         cdef Member member
+        cdef Place end
         cdef Py_ssize_t place = expected[0]
         if place < len(self.members):
             member = <Member> self.members[place]
-            if PyBytes_GET_SIZE(member.name) == length and not memcmp(PyBytes_AS_STRING(member.name), name, length):
+            length[0] = PyBytes_GET_SIZE(member.name)
+            if not strncmp(PyBytes_AS_STRING(member.name), <const char*> name, length[0]) and name[length[0]] == c'"':
                 expected[0] = place + 1
                 return member
-        found = self.places.get(name[:length])
+        end = closing_quote(name)
+        if end == NULL:
+            return None
+        length[0] = end - name
+        found = self.places.get(name[:length[0]])
         if found is None:
             return None
         expected[0] = <Py_ssize_t> found + 1
