@@ -3,6 +3,7 @@
 import json
 import secrets
 from functools import cache
+from random import Random
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ from support import (
 )
 
 from collector.consent.standing import State
+from collector.formats import plain
 from collector.listing import Listing
 from collector.model import Accepted, ConsentRefused, Dropped, DropReason, Message, Record, Region
 from collector.pipeline import Rules, process, the_long_way
@@ -41,6 +43,14 @@ def straight(sent: Message, rules: Rules | None = None) -> Record | None:
     way = (rules or standard_rules()).straight
     assert way is not None
     return way.record(sent)
+
+
+@cache
+def rules_by_structs() -> Rules:
+    """The standard rules, without the compiled reading."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "IS_COMPILED", False)
+        return msgspec.structs.replace(standard_rules())
 
 
 def same_both_ways(sent: Message, rules: Rules | None = None) -> None:
@@ -93,6 +103,42 @@ def test_both_ways_make_the_same_record(spaces: int | None, document: Document) 
 def test_nothing_goes_straight_that_would_become_something_else(document: Any) -> None:
     """Of documents with anything anywhere."""
     same_both_ways(message(encode(document)))
+
+
+@pytest.mark.parametrize("spaces", [None, 2], ids=["compact", "indented"])
+@given(clean_documents(), st.randoms(use_true_random=False))
+@settings(max_examples=200)
+def test_both_readings_make_the_same_record(spaces: int | None, document: Document, random: Random) -> None:
+    """Of every clean document, in any order."""
+    names = list(document)
+    random.shuffle(names)
+    sent = message(json.dumps({name: document[name] for name in names}, indent=spaces))
+
+    assert straight(sent) == straight(sent, rules_by_structs())
+
+
+@given(spoiled_documents())
+@settings(max_examples=300)
+def test_what_is_compiled_takes_nothing_that_would_not_go_straight_without_it(document: Any) -> None:
+    """Of documents with anything anywhere."""
+    assert straight(message(encode(document))) == straight(message(encode(document)), rules_by_structs())
+
+
+@pytest.mark.skipif(not plain.IS_COMPILED, reason="the compiled part is not here")
+@pytest.mark.parametrize("spaces", [None, 2], ids=["compact", "indented"])
+@pytest.mark.parametrize("document", [minimal_document(), complete_document()], ids=["minimal", "complete"])
+def test_what_a_router_sends_by_the_million_is_read_in_one_pass(spaces: int | None, document: Document) -> None:
+    """Else the compiled reading would be no use."""
+    way = standard_rules().straight
+    assert way is not None
+    in_one_pass, by_structs = way._readings
+    payload = json.dumps(document, indent=spaces).encode()
+    found, expected = in_one_pass.read(payload), by_structs.read(payload)
+
+    assert found is not None
+    assert expected is not None
+    assert found.said == expected.said
+    assert (found.flagged, found.time, [*found.events]) == (expected.flagged, expected.time, [*expected.events])
 
 
 @given(clean_documents(), st.data())

@@ -8,12 +8,13 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support import Document, body_of, event, kept, make_rules, minimal_document, removals
+from msgspec import UNSET
+from support import Document, body_of, clean_documents, event, kept, make_rules, minimal_document, removals
 
 from collector.fields.addresses import overlap, wan_class
-from collector.fields.treatments import AS_SENT, TREATED
+from collector.fields.treatments import AS_SENT, TREATED, Surroundings
 from collector.model import Region
 from collector.pipeline import Rules
 
@@ -485,3 +486,46 @@ def test_identifiers_of_the_router_go_to_the_lookup_index_and_not_into_the_body(
 def test_no_treatment_is_named_twice() -> None:
     """A field is treated here or was treated before it arrived."""
     assert set() == TREATED.keys() & AS_SENT
+
+
+# ------------------------------------------------------------------------------------------------ what they look at
+
+
+class Watched:
+    """A group, or what is around it, that notes what is looked at."""
+
+    def __init__(self, inside: Any) -> None:
+        self.inside, self.seen = inside, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.seen.add(name)
+        return getattr(self.inside, name)
+
+
+@given(clean_documents())
+@settings(max_examples=200)
+def test_a_treatment_looks_at_nothing_but_what_it_says(document: Document) -> None:
+    """What it makes is remembered by that (0041): what it did not say would be somebody else's."""
+    tree = RULES.reports.valid(json.dumps(document, ensure_ascii=False).encode())
+    assume(tree is not None)  # it is None with escapes
+    for name, treatment in TREATED.items():
+        place = RULES.reports.compiled.catalogue.fields[name].group
+        groups = (tree.events or []) if place == "event" else filter(None, [getattr(tree, place)])
+        for group in groups:
+            if all(getattr(group, read) is UNSET for read in treatment.reads):
+                continue
+            watched = Watched(group)
+            around = Watched(Surroundings(RULES.pseudonyms[Region.GERMANY], RULES.products, "26201"))
+            treatment.treat(watched, around)  # type: ignore[arg-type]
+
+            assert watched.seen <= {*treatment.reads, *treatment.beside}, name
+            assert ("plmn" in around.seen) <= treatment.in_network, name
+
+
+@pytest.mark.parametrize("name", [name for name, treatment in TREATED.items() if treatment.multiple_of])
+@pytest.mark.parametrize("value", [0, 1, MIB - 1, MIB, MIB + 1, 10**12])
+def test_what_is_rounded_up_is_a_multiple(name: str, value: int) -> None:
+    """Of what the treatment says."""
+    step = TREATED[name].multiple_of
+
+    assert -(-value // step) * step == group_of("usage", {name: value})[name]
