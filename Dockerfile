@@ -5,6 +5,8 @@ COPY pyproject.toml README.md constraints.txt ./
 COPY collector ./collector
 COPY schemas ./schemas
 COPY config ./config
+# For what is compiled; the final image has no compiler.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 # The environment has no pip: the final image needs none.
 RUN python3 -m venv --without-pip /opt/ueip \
  && python3 -m pip --python /opt/ueip/bin/python install --no-cache-dir --constraint constraints.txt '.[postgres,clickhouse,console]'

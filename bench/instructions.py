@@ -8,7 +8,7 @@ processor of its own making, so they are the same on another machine too, with t
 
 Rule 1: a step is counted with n messages and with 2n; the difference is what n messages cost, without what surrounds.
 Rule 2: it is warm: the interpreter has specialised its code and the caches are filled before anything is counted.
-Rule 3: counts of another Python or of other packages are shown and never judged.
+Rule 3: counts of another Python or of other packages, or without what is compiled, are shown and never judged.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from parts import Part, commits, steps, whole
 from rich.console import Console
 from rich.table import Table
 
+from collector.formats.plain import IS_COMPILED
 from collector.pipeline import the_long_way
 
 KEPT: Final = Path(__file__).with_name("instructions.json")
@@ -106,7 +107,8 @@ def _number(dump: Path) -> int:
 
 def made_with() -> dict[str, str]:
     """What counts depend on beside the code."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    made = {"python": platform.python_version(), "compiled": "yes" if IS_COMPILED else "no"}
+    return made | {name: version(name) for name in _PACKAGES}
 
 
 def slower(before: dict[str, int], now: dict[str, int]) -> list[str]:

@@ -12,6 +12,7 @@ import postgres
 
 from collector import __version__
 from collector.broker import find_mosquitto
+from collector.formats.plain import IS_COMPILED
 
 _PACKAGES: Final = ("msgspec", "orjson", "mqtt5", "asyncpg")
 """What the message path is made of."""
@@ -38,7 +39,7 @@ def machine() -> dict[str, str]:
         "postgresql": postgres.version(),
         "broker": broker.splitlines()[0] if broker else "unknown",
         "packages": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
-        "collector": f"{__version__} ({commit or 'no repository'})",
+        "collector": f"{__version__} ({commit or 'no repository'}), {'compiled' if IS_COMPILED else 'not compiled'}",
     }
 
 

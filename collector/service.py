@@ -10,6 +10,7 @@ from collector.clock import Clock
 from collector.clock_watch import ClockWatch
 from collector.config import Settings
 from collector.config_files import read_tokens, server_context
+from collector.formats.plain import IS_COMPILED
 from collector.http import READY, HttpServer, Listener, MakePages
 from collector.ingest.client import Client
 from collector.ingest.packets import Membership
@@ -172,7 +173,7 @@ class Service:
                 tasks.create_task(self._take_in(tasks), name="client")
                 desk = [tasks.create_task(self.api.run(), name="api")] if self.api else []
                 calm_garbage_collector()
-                LOG.info("collector_started", regions=len(self._writers))
+                LOG.info("collector_started", regions=len(self._writers), compiled=IS_COMPILED)
                 await self._connected_or_stopped()
                 if self._client.connected.is_set():
                     started()

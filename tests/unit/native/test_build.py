@@ -1,0 +1,77 @@
+"""What an installation is made of: with what is compiled where there is a compiler, else without."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from support import ROOT
+
+pytest.importorskip("Cython", reason="what compiles is not here: pip install '.[test]'")
+
+NATIVE = ("bodies", "one_pass", "shape")
+"""What is compiled."""
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """The sources of the package, with nothing compiled among them."""
+    copy = tmp_path / "sources"
+    for folder in ("collector", "schemas", "config"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.so")
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / file, copy)
+    return copy
+
+
+def wheel(sources: Path, **environment: str) -> zipfile.ZipFile:
+    """The wheel that pip makes of the sources."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    made = sources.parent / "wheels"
+    done = subprocess.run(
+        [*command, "--wheel-dir", made, sources],
+        env={**os.environ, **environment}, cwd=sources.parent, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (found,) = made.glob("*.whl")
+    return zipfile.ZipFile(found)
+
+
+def compiled_in(found: zipfile.ZipFile) -> set[str]:
+    """The names of the compiled modules of a wheel."""
+    return {Path(name).name.partition(".")[0] for name in found.namelist() if name.endswith((".so", ".pyd"))}
+
+
+def says_of_itself(installed: Path) -> list[str]:
+    """Whether a collector that is installed there is compiled, and where it is."""
+    asked = "import collector, pathlib; from collector.formats.plain import IS_COMPILED as it; "
+    asked += "print(it, pathlib.Path(collector.__file__).parent.parent)"
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, env=environment, cwd=installed, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler is here")
+def test_a_wheel_has_what_is_compiled_and_works(sources: Path, tmp_path: Path) -> None:
+    """For one Python on one platform, as its name says."""
+    with wheel(sources) as found:
+        assert compiled_in(found) == set(NATIVE)
+        assert "py3-none-any" not in Path(found.filename or "").name
+        found.extractall(tmp_path / "installed")
+
+    assert says_of_itself(tmp_path / "installed") == ["True", str(tmp_path / "installed")]
+
+
+def test_without_a_compiler_a_wheel_is_made_all_the_same(sources: Path, tmp_path: Path) -> None:
+    """Nothing of the collector depends on what is compiled but its speed."""
+    with wheel(sources, CC="/bin/false") as found:
+        assert compiled_in(found) == set()
+        assert "py3-none-any" in Path(found.filename or "").name
+        found.extractall(tmp_path / "installed")
+
+    assert says_of_itself(tmp_path / "installed") == ["False", str(tmp_path / "installed")]
