@@ -33,8 +33,7 @@ PART_OF: Final = {"reports": "broker", "consent": "consent_topic"}
 """The names on /readyz of the connections to the broker."""
 SHUTDOWN_SECONDS: Final = 5.0
 """How long the commits under way are waited for at the end."""
-LEAVING_SECONDS: Final = 0.1
-"""How often a collector that leaves checks whether all is delivered."""
+LEAVING_SECONDS: Final = 0.1  # between two looks of a collector that leaves, whether all is delivered
 
 
 class Service:
