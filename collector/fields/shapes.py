@@ -16,7 +16,10 @@ from collector.native.bodies import Kept, Way, Writer
 from collector.native.one_pass import Reader
 from collector.native.shape import Kind, Member, Shape
 
-TOLD: Final = ("message_id", "policy_version", "country", "plmn", "serial", "imei", "mac")
+TOLD: Final[tuple[tuple[str, Group | None], ...]] = (
+    ("message_id", None), ("policy_version", None), ("country", None),
+    ("plmn", "network"), ("serial", "router"), ("imei", "router"), ("mac", "router"),
+)  # fmt: skip
 """The texts that decide on a report, in the order in which a reader tells them."""
 _LONGEST_COUNTRY: Final = 64
 _SO_MANY: Final = re.compile(r"\^(\[[^]]+\])\{(\d+)(?:,(\d+))?\}(?:\$|\\Z)")
@@ -27,13 +30,13 @@ Valid = Callable[[bytes], bool]
 
 
 class Shapes:
-    """Makes the reader and the writer of one catalogue. Values are kept in slots by name, those of an event apart: it
-    has members that its snapshot has, too.
+    """Makes the reader and the writer of one catalogue. Values are kept in slots by name and group: an event has
+    members that its snapshot has, too, and a field may be called as something that is in no group.
     """
 
     def __init__(self, compiled: Compiled, schema_version: int) -> None:
         self._compiled = compiled
-        self._slots: dict[tuple[str, str], int] = {}
+        self._slots: dict[tuple[str, Group | None], int] = {}
         groups = {group: self._object(group, Shape(self._members(group))) for group in GROUPS}
         snapshot = self._object("disconnect_snapshot", Shape(groups[group] for group in SNAPSHOT_GROUPS))
         event = Shape([*self._members("event"), *self._of_each_event(), snapshot], self._required("event", "time"))
@@ -41,10 +44,11 @@ class Shapes:
         top = [*self._envelope(schema_version), *groups.values(), events]
         shape = Shape(top, self._required("ueip", "schema_version", "message_id", "time"))
         self.writer = Writer(tuple(map(self._group, GROUPS)), tuple(self._kept_of_an_event()))
-        self.reader = Reader(shape, len(self._slots), [self._slot(name) for name in TOLD], self._slot("plmn"))
+        told = [self._slot(name, group) for name, group in TOLD]
+        self.reader = Reader(shape, len(self._slots), told, self._slot("plmn", "network"))
 
-    def _slot(self, name: str, group: str = "") -> int:
-        return self._slots.setdefault(("event" if group == "event" else "", name), len(self._slots))
+    def _slot(self, name: str, group: Group | None = None) -> int:
+        return self._slots.setdefault((name, group), len(self._slots))
 
     def _required(self, *names: str) -> list[int]:
         return [self._slot(name) for name in names]
