@@ -34,13 +34,16 @@ cdef class Kept:
     cdef object treat
     cdef tuple inner
 
-    def __init__(self, bytes begin, Way way, slots, *, int needed=0, long long step=1, treat=None,
-                 tuple inner=()):
-        self.begin, self.way, self.slots, self.first = begin, way, tuple(slots), slots[0]
+    def __init__(self, bytes begin not None, Way way, slots, *, int needed=0, long long step=1, treat=None,
+                 tuple inner not None=()):
+        self.slots = tuple(slots)
+        if min(self.slots, default=-1) < 0 or needed > len(self.slots) or step < 1:
+            raise ValueError("found no slots or a step below 1, expected slots, at least as many as are needed")
+        if (treat is None) == (way == TREATED or way == TREATED_IN_NETWORK):
+            raise ValueError("found no treatment or one of what is not treated, expected one of what is treated")
+        self.begin, self.way, self.first = begin, way, self.slots[0]
         self.needed, self.step, self.treat, self.inner = needed, step, treat, inner
         self.highest = highest_of(inner, max(self.slots))
-        if min(self.slots) < 0 or needed > len(self.slots) or step < 1:
-            raise ValueError("found no slots or a step below 1, expected slots, at least as many as are needed")
 
 
 def highest_of(tuple members, int highest=0):

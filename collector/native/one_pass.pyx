@@ -56,8 +56,8 @@ cdef class Reader:
 
     def __init__(self, Shape shape not None, int slots, told, int network):
         self.shape, self.slots, self.told, self.network = shape, slots, tuple(told), network
-        if not 0 <= max(shape.highest, network, *self.told) < slots:
-            raise ValueError("found a slot behind the last, expected more slots")
+        if min(network, *self.told) < 0 or max(shape.highest, network, *self.told) >= slots:
+            raise ValueError("found a slot that is not there, expected slots from 0 on and more of them")
 
     def read(self, bytes payload not None):
         """The report that *payload* plainly is, or None."""

@@ -18,8 +18,11 @@ cdef class Member:
 
     def __init__(self, bytes name not None, Kind kind, int slot, double low=0, double high=0, *,
                  bytes allowed not None=b"", valid=None, Shape inner=None):
-        if slot < 0 or (kind == CHARACTERS and (len(allowed) != 256 or allowed[0] or allowed[ord('"')])):
-            raise ValueError("found no slot or no table, expected a slot and a byte for each character that may stand")
+        if slot < 0 or (inner is None) == (kind == OBJECT or kind == LIST) or (valid is None) == (kind == REMEMBERED):
+            raise ValueError("found no slot or not what its kind takes, expected a slot, and members or a check")
+        # A quote ends a text, and the zero byte a payload: whatever allowed them would read on.
+        if kind == CHARACTERS and (len(allowed) != 256 or allowed[0] or allowed[ord('"')]):
+            raise ValueError("found no table, or one that goes on behind the end, expected a byte for each character")
         self.name, self.kind, self.slot, self.low, self.high = name, kind, slot, low, high
         self.allowed, self.valid, self.inner = allowed, valid, inner
         self.remembered = set()
@@ -31,6 +34,8 @@ cdef class Shape:
     def __init__(self, members, required=()):
         cdef Member member
         self.members, self.required = list(members), tuple(required)
+        if min(self.required, default=0) < 0:
+            raise ValueError("found a slot below 0, expected slots")
         self.highest = max(self.required, default=0)
         for member in self.members:
             self.highest = max(self.highest, member.slot, 0 if member.inner is None else member.inner.highest)
