@@ -55,7 +55,7 @@ screenshots: $(VENV)/.test ## take the pictures of the console in docs/images wi
 	@$(BIN)/python tests/browser/screenshots.py
 
 clean: ## delete the set-up and the demo's data
-	rm -rf $(VENV) .ueip .bench dist build collector/native/*.so
+	rm -rf $(VENV) .ueip .bench dist build collector/native/*.so collector/native/*.sha256
 
 # The target is pip, which comes last, not the interpreter, so that a set-up that was killed starts again.
 $(VENV)/bin/pip:

@@ -13,15 +13,16 @@ from collector.fields.select import Selector, snapshot_plmn
 from collector.fields.treatments import Surroundings
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, has_key_twice, milliseconds
 from collector.model import PlainReport
+from collector.native import is_current
 
-try:
-    from collector.fields import shapes
-    from collector.native.bodies import Made
-except ImportError:
-    IS_COMPILED = False
-    """Whether the compiled reading is there."""
-else:
-    IS_COMPILED = True
+IS_COMPILED = is_current()
+"""Whether the compiled reading is there."""
+if IS_COMPILED:
+    try:
+        from collector.fields import shapes
+        from collector.native.bodies import Made
+    except ImportError:  # files that were copied from another machine, or not all of them
+        IS_COMPILED = False
 
 
 class Reading(NamedTuple):

@@ -4,9 +4,11 @@ Rule 1: an installation never fails for it. Where there is no C compiler, or no 
         installed without, and does everything as it would with it, only slower.
 """
 
+import contextlib
 import sys
 import tempfile
 from pathlib import Path
+from runpy import run_path
 from typing import Any, Final
 
 from Cython.Build import cythonize
@@ -38,21 +40,26 @@ class NativeHook(BuildHookInterface[Any]):
 
 
 def compiled(root: Path) -> list[Path]:
-    """The modules in `collector/native` under *root*, compiled where they stand, if they are newer than before."""
+    """The modules in `collector/native` under *root*, compiled where they stand, and the note of their sources."""
     folder = root / _FOLDER
+    native = run_path(str(folder / "__init__.py"))
+    note, suffix = native["note_in"](folder), build_ext(Distribution()).get_ext_filename("")
     sources = sorted(folder.glob("*.pyx"))
-    newest = max(path.stat().st_mtime for path in folder.glob("*.p[yx][xd]"))
-    with tempfile.TemporaryDirectory() as scratch:
-        modules = [Extension(".".join([*_FOLDER.parts, path.stem]), [str(path.relative_to(root))]) for path in sources]
-        made = [folder / f"{path.stem}{build_ext(Distribution()).get_ext_filename('')}" for path in sources]
-        if all(path.exists() and path.stat().st_mtime >= newest for path in made):
-            return made
-        extensions = cythonize(modules, build_dir=scratch, quiet=True)
-        command = build_ext(Distribution({"ext_modules": extensions}))
+    made = [folder / f"{path.stem}{suffix}" for path in sources]
+    if not (native["is_current"](folder) and all(path.exists() for path in made)):
+        note.unlink(missing_ok=True)
+        _compile(root, sources)
+        note.write_text(native["sources_of"](folder))
+    return [*made, note]
+
+
+def _compile(root: Path, sources: list[Path]) -> None:
+    modules = [Extension(".".join([*_FOLDER.parts, path.stem]), [str(path.relative_to(root))]) for path in sources]
+    with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(root):
+        command = build_ext(Distribution({"ext_modules": cythonize(modules, build_dir=scratch, quiet=True)}))
         command.build_temp, command.inplace = scratch, True
         command.ensure_finalized()
         command.run()
-    return made
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
+from collector.native import is_current, note_in, sources_of
+
 pytest.importorskip("Cython", reason="what compiles is not here: pip install '.[test]'")
 
 NATIVE = ("bodies", "one_pass", "shape")
@@ -75,3 +77,43 @@ def test_without_a_compiler_a_wheel_is_made_all_the_same(sources: Path, tmp_path
         found.extractall(tmp_path / "installed")
 
     assert says_of_itself(tmp_path / "installed") == ["False", str(tmp_path / "installed")]
+
+
+def native_of(installed: Path) -> Path:
+    """The folder of what is compiled."""
+    return installed / "collector" / "native"
+
+
+@pytest.mark.parametrize("spoil", ["source", "note", "module"])
+@pytest.mark.skipif(not is_current(), reason="the compiled part is not here")
+def test_what_was_compiled_from_other_sources_or_is_broken_is_not_used(spoil: str, tmp_path: Path) -> None:
+    """A fault that was mended in the sources may still be in it."""
+    shutil.copytree(ROOT / "collector", native_of(tmp_path).parent, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("schemas", "config"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    assert says_of_itself(tmp_path) == ["True", str(tmp_path)]
+    match spoil:
+        case "source":
+            with (native_of(tmp_path) / "scan.pxd").open("a") as source:
+                source.write("# mended")
+        case "note":
+            note_in(native_of(tmp_path)).unlink()
+        case "module":
+            for module in native_of(tmp_path).glob("bodies.*.so"):
+                module.write_bytes(b"no module")
+
+    assert says_of_itself(tmp_path) == ["False", str(tmp_path)]
+
+
+def test_the_note_is_of_every_source(tmp_path: Path) -> None:
+    """A change in any makes another one."""
+    for source in native_of(ROOT).glob("*.p[yx][xd]"):
+        shutil.copy(source, tmp_path)
+    before = sources_of(tmp_path)
+    for source in tmp_path.iterdir():
+        text = source.read_text()
+        source.write_text(text + " ")
+        assert sources_of(tmp_path) != before, source.name
+        source.write_text(text)
+
+    assert sources_of(tmp_path) == before
