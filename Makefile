@@ -64,7 +64,7 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ rm -rf $(VENV); echo "Python's venv module is missing. On Debian: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.run: $(VENV)/bin/pip pyproject.toml constraints.txt $(wildcard collector/native/*.p[yx][xd])
+$(VENV)/.run: $(VENV)/bin/pip pyproject.toml constraints.txt $(wildcard collector/native/*.p[yx]*)
 	@echo "setting up $(VENV) ..."
 	@$(PIP) --editable . || { echo "The packages could not be installed. Check the network, or set a package index for pip."; exit 1; }
 	@touch $@

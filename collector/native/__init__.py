@@ -5,25 +5,25 @@ Rule 2: nothing depends on its being there: `formats.plain` goes without it, onl
 Rule 3: what was compiled from other sources than these is not used: a fault that was mended in them may still be in it.
 """
 
-import sys
 from hashlib import sha256
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 
 def sources_of(folder: Path) -> str:
     """A digest of the sources in *folder*."""
-    digests = [sha256(path.read_bytes()).digest() for path in sorted(folder.glob("*.p[yx][xd]"))]
+    digests = [sha256(path.read_bytes()).digest() for path in sorted([*folder.glob("*.pyx"), *folder.glob("*.pxd")])]
     return sha256(b"".join(digests)).hexdigest()
 
 
 def note_in(folder: Path) -> Path:
-    """The file that says from which sources the modules in *folder* were compiled, for this interpreter."""
-    return folder / f"compiled.{sys.implementation.cache_tag}.sha256"
+    """The file that says from which sources the modules in *folder* were compiled, for this interpreter here."""
+    return folder / f"compiled{EXTENSION_SUFFIXES[0]}.sha256"
 
 
 def is_current(folder: Path = Path(__file__).parent) -> bool:
     """Whether the modules in *folder* were compiled from the sources there."""
     try:
-        return note_in(folder).read_text() == sources_of(folder)
+        return note_in(folder).read_bytes() == sources_of(folder).encode()
     except OSError:
         return False

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import ROOT
 
+from collector import native
 from collector.native import is_current, note_in, sources_of
 
 pytest.importorskip("Cython", reason="what compiles is not here: pip install '.[test]'")
@@ -103,6 +104,32 @@ def test_what_was_compiled_from_other_sources_or_is_broken_is_not_used(spoil: st
                 module.write_bytes(b"no module")
 
     assert says_of_itself(tmp_path) == ["False", str(tmp_path)]
+
+
+def test_a_note_is_of_the_modules_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two interpreters of one version share a clone, from a Mac and from a container: each compiles its own modules."""
+    note_in(tmp_path).write_text(sources_of(tmp_path))
+    assert is_current(tmp_path)
+    for suffix in (".cpython-311-darwin.so", ".cpython-313t-x86_64-linux-gnu.so"):
+        monkeypatch.setattr(native, "EXTENSION_SUFFIXES", [suffix])
+        assert not is_current(tmp_path), suffix
+
+
+@pytest.mark.parametrize("note", [b"", b"\0" * 64, b"\xff" * 64])
+def test_a_spoiled_note_is_none(note: bytes, tmp_path: Path) -> None:
+    """A machine that lost its power may leave anything in a file; the collector starts without what is compiled."""
+    note_in(tmp_path).write_bytes(note)
+
+    assert not is_current(tmp_path)
+
+
+def test_what_is_compiled_is_no_source(tmp_path: Path) -> None:
+    """Nor on Windows, where it is called `.pyd`."""
+    before = sources_of(tmp_path)
+    for name in ("shape.cp311-win_amd64.pyd", "shape.cpython-311-x86_64-linux-gnu.so", "shape.pyi", "build.py"):
+        (tmp_path / name).write_bytes(b"module")
+
+    assert sources_of(tmp_path) == before
 
 
 def test_the_note_is_of_every_source(tmp_path: Path) -> None:
