@@ -57,7 +57,8 @@ def _compile(root: Path, sources: list[Path]) -> None:
     modules = [Extension(".".join([*_FOLDER.parts, path.stem]), [str(path.relative_to(root))]) for path in sources]
     with tempfile.TemporaryDirectory() as scratch, contextlib.chdir(root):
         command = build_ext(Distribution({"ext_modules": cythonize(modules, build_dir=scratch, quiet=True)}))
-        command.build_temp, command.inplace = scratch, True
+        command.build_temp = command.build_lib = scratch
+        command.inplace = True
         command.ensure_finalized()
         command.run()
 

@@ -64,6 +64,7 @@ def test_a_wheel_has_what_is_compiled_and_works(sources: Path, tmp_path: Path) -
     """For one Python on one platform, as its name says."""
     with wheel(sources) as found:
         assert compiled_in(found) == set(NATIVE)
+        assert not (sources / "build").exists(), "found what was made on the way, expected nothing beside the sources"
         assert "py3-none-any" not in Path(found.filename or "").name
         found.extractall(tmp_path / "installed")
 
@@ -71,13 +72,23 @@ def test_a_wheel_has_what_is_compiled_and_works(sources: Path, tmp_path: Path) -
 
 
 def test_without_a_compiler_a_wheel_is_made_all_the_same(sources: Path, tmp_path: Path) -> None:
-    """Nothing of the collector depends on what is compiled but its speed."""
+    """Nothing of the collector depends on what is compiled but its speed. What others left there is not taken along."""
+    for name in ("shape.cpython-313-darwin.so", "compiled.cpython-313-darwin.so.sha256"):
+        (native_of(sources) / name).write_bytes(b"module")
     with wheel(sources, CC="/bin/false") as found:
+        assert not any(name.endswith(".sha256") for name in found.namelist())
         assert compiled_in(found) == set()
         assert "py3-none-any" in Path(found.filename or "").name
         found.extractall(tmp_path / "installed")
 
     assert says_of_itself(tmp_path / "installed") == ["False", str(tmp_path / "installed")]
+
+
+def test_an_image_compiles_its_own() -> None:
+    """What was compiled on another system may need a newer C library than the image has."""
+    ignored = (ROOT / ".dockerignore").read_text().split()
+
+    assert {"**/*.so", "**/*.sha256", "build"} <= set(ignored)
 
 
 def native_of(installed: Path) -> Path:
