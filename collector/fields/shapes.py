@@ -144,15 +144,15 @@ def _begin(name: str) -> bytes:
 
 
 def _validity(value: type[msgspec.Struct]) -> Valid:
-    """Whether a value, as it is written, is one of the type of *value*."""
+    """Whether a value is of the type of *value*, and written as a record would have it: a time has several texts."""
     decode = msgspec.json.Decoder(value).decode
 
     def valid(written: bytes) -> bool:
+        document = b'{"value":%b}' % written
         try:
-            decode(b'{"value":%b}' % written)
+            return _encode(decode(document)) == document
         except msgspec.DecodeError:
             return False
-        return True
 
     return valid
 

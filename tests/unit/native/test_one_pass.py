@@ -211,6 +211,12 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(asked) == 16_386
 
 
+@pytest.mark.parametrize("length", [254, 255])
+def test_a_text_that_would_be_remembered_is_bounded(length: int) -> None:
+    """To 256 bytes with its quotes, whoever is asked: what is remembered has to fit."""
+    assert takes(Kind.REMEMBERED, f'"{"a" * length}"') is (length <= 254)
+
+
 def test_an_error_of_who_is_asked_is_not_swallowed() -> None:
     """It is a bug of ours."""
 

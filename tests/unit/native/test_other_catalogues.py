@@ -1,4 +1,4 @@
-"""What the compiled reading makes of a catalogue whose fields have names that a report has for something else."""
+"""What the compiled reading makes of catalogues that are not the shipped one: it is told them and knows no field."""
 
 import msgspec
 import pytest
@@ -14,10 +14,10 @@ from collector.model import Accepted
 from collector.pipeline import Rules, the_long_way
 
 
-def renamed(old: str, new: str) -> Catalogue:
-    """The shipped catalogue with another name for one of its fields."""
+def changed(old: str, **update: str) -> Catalogue:
+    """The shipped catalogue with one of its fields changed."""
     whole = catalogue()
-    fields = [entry.model_copy(update={"name": new}) if entry.name == old else entry for entry in whole.field]
+    fields = [entry.model_copy(update=update) if entry.name == old else entry for entry in whole.field]
     return whole.model_copy(update={"field": tuple(fields)})
 
 
@@ -46,9 +46,24 @@ def rules_of(book: Catalogue) -> Rules:
 )
 def test_a_field_is_not_taken_for_what_a_report_calls_the_same(old: str, new: str, document: Document) -> None:
     """Else a country in a group would choose the region, and what stands behind a number would be stored as a time."""
-    rules, sent = rules_of(renamed(old, new)), message(document)
+    rules, sent = rules_of(changed(old, name=new)), message(document)
     assert rules.straight is not None
 
     record, outcome = rules.straight.record(sent), the_long_way(sent, rules)
 
     assert record is None or Accepted(record) == outcome
+
+
+@pytest.mark.parametrize(
+    "written", ["08:00:00Z", "08:00:00.5Z", "08:00:00.250000Z", "08:00:00+00:00", "10:00:00+02:00"]
+)
+def test_a_time_that_is_kept_is_written_as_a_record_has_it(written: str) -> None:
+    """No field of the shipped catalogue is one; the two there are become minutes."""
+    rules = rules_of(changed("acs_session_end_time", name="ended", treatment="keep"))
+    sent = message(minimal_document(session={"ended": f"2026-11-21T{written}"}))
+    assert rules.straight is not None
+
+    record = rules.straight.record(sent)
+
+    assert record is not None
+    assert Accepted(record) == the_long_way(sent, rules)
