@@ -23,6 +23,8 @@ _WITH_ZERO = bytes([1] * 256)
         lambda: Member(b"x", Kind.CHARACTERS, 0, 0, 3, allowed=_WITH_ZERO),
         lambda: Member(b"x", Kind.REMEMBERED, 0),
         lambda: Member(b"x", Kind.BOOLEAN, -1),
+        lambda: Reader(Shape([Member(b"x", Kind.OBJECT, 0, inner=Shape([Member(b"y", Kind.BOOLEAN, 1)]))]), 1, [0], 0),
+        lambda: Reader(Shape([Member(b"x", Kind.OBJECT, 0, inner=Shape([], [1]))]), 1, [0], 0),
         lambda: Reader(Shape([]), 1, [-1, 0], 0),
         lambda: Reader(Shape([]), 1, [0], -1),
         lambda: Reader(Shape([]), 1, [0, 1], 0),
