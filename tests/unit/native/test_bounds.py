@@ -1,4 +1,4 @@
-"""Both readings of a plain report at every bound that the catalogue has, and one step beyond it."""
+"""Both readings of a plain report at every bound of the catalogue, one step beyond it, and without what is needed."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from support import Document, catalogue, event, minimal_document, standard_rules
+from support import Document, catalogue, event, minimal_document, standard_rules, without
 
 from collector.fields.catalogue import GROUPS, FieldEntry, InputEntry
 from collector.fields.compiled import MAX_EVENTS, MOST_UPTIME, entries_of
@@ -61,7 +61,15 @@ def of_the_envelope() -> Iterator[tuple[str, Document]]:
         yield "events", minimal_document(events=[event()] * int(number))
 
 
-DOCUMENTS: Final = [*of_the_envelope(), *of_the_groups()]
+def without_something() -> Iterator[tuple[str, Document]]:
+    """A report for each thing without which it is none, or its event is none."""
+    for name in minimal_document():
+        yield f"no_{name}", without(minimal_document(), name)
+    for name in event():
+        yield f"no_{name}_of_an_event", minimal_document(events=[without(event(), name)])
+
+
+DOCUMENTS: Final = [*of_the_envelope(), *of_the_groups(), *without_something()]
 
 
 @pytest.mark.parametrize("document", [document for _, document in DOCUMENTS], ids=[name for name, _ in DOCUMENTS])
