@@ -1,7 +1,7 @@
 """Compiles what is compiled when the package is installed; for hatchling, which does not import it from the package.
 
-Rule 1: an installation never fails for it. Where there is no C compiler, or no header of Python, the collector is
-        installed without, and does everything as it would with it, only slower.
+Rule 1: an installation never fails for it. Where there is no C compiler, or no header of Python, or where the
+        sources may not be written to, the collector is installed without, and does everything as with it, only slower.
 """
 
 import contextlib
