@@ -6,6 +6,8 @@ COPY collector ./collector
 COPY schemas ./schemas
 COPY config ./config
 # For what is compiled; the final image has no compiler.
+# Its versions are pinned, too: the option of a command does not reach the environment that pip makes for it.
+ENV PIP_CONSTRAINT=/src/constraints.txt PIP_BUILD_CONSTRAINT=/src/constraints.txt
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 # The environment has no pip: the final image needs none.
 RUN python3 -m venv --without-pip /opt/ueip \

@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Many container images set it; each of the hundreds of commands that the tests start would then compile all the code again.
 export PYTHONDONTWRITEBYTECODE :=
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What compiles runs in an environment that pip makes for it, to which the option of a command does not reach.
+PINNED := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt
+PIP := $(PINNED) $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run test lint docs bench peers instructions faults fuzz fuzz-formats console screenshots clean help
 
