@@ -63,7 +63,7 @@ def of_the_envelope() -> Iterator[tuple[str, Document]]:
 
 def without_something() -> Iterator[tuple[str, Document]]:
     """A report for each thing without which it is none, or its event is none."""
-    for name in minimal_document():
+    for name in sorted(minimal_document().keys() - {"message_id"}):  # which the straight way looks for by itself
         yield f"no_{name}", without(minimal_document(), name)
     for name in event():
         yield f"no_{name}_of_an_event", minimal_document(events=[without(event(), name)])
