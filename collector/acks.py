@@ -144,6 +144,7 @@ class AckRing:
         """The connection is gone, and with it the right to acknowledge on it."""
         self._closed = True
         self._waiting.clear()
+        self._release = _nowhere  # it belongs to the connection, which holds this ring
 
     @property
     def open_count(self) -> int:
@@ -158,6 +159,10 @@ class AckRing:
     def oldest_seconds(self) -> float:
         """Age of the oldest message not acknowledged, 0 for none."""
         return self._clock() - self._waiting[0].received if self._waiting else 0.0
+
+
+def _nowhere(packet_ids: list[int]) -> None:
+    """Where acknowledgements go that belong to no connection any more."""
 
 
 def complete_all(tokens: Iterable[Settling]) -> None:

@@ -92,6 +92,10 @@ class Connection(asyncio.BufferedProtocol):
         self.acks.close()
         why = type(exc).__name__ if exc else "closed_by_peer"
         self._handshake.lost(ConnectionLost(why))
+        # Whoever listens holds this connection: there must be no circle that only the garbage collector ends.
+        self.receive = _unheard
+        self._published.clear()
+        self._transport = None
         if not self.closed.done():
             self.closed.set_result(why)
 
@@ -226,6 +230,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
             self.last_sent = time.monotonic()
+
+
+def _unheard(message: Message, token: Token) -> None:
+    """Nothing is received once the connection is lost."""
 
 
 def _only_value(properties: Sequence[tuple[str, str]] | None, name: str) -> str | None:

@@ -51,6 +51,7 @@ class Handshake:
             if not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # somebody may have stopped waiting; that is no error
+        self._send = _nowhere  # it belongs to the connection, which holds this handshake
 
     async def connected(self) -> ConnAckPacket:
         """Wait for the answer to CONNECT.
@@ -92,6 +93,10 @@ class Handshake:
         codes = (await self._unsubscribed).reason_codes
         if refused := [code for code in codes if int(code) >= 0x80]:  # noqa: PLR2004 - MQTT 5, 3.11.3: refusals
             raise BrokerRefused(f"the broker did not end a subscription: {_words(refused[0])}")
+
+
+def _nowhere(data: bytes) -> None:
+    """Where packets go once there is no connection."""
 
 
 def _words(code: Any) -> str:

@@ -88,6 +88,9 @@ class Committing:
         try:
             await self._store.open()
             await self._news.opened()
+        except StoreUnavailable as error:
+            self._health.refuses(error)
+            raise
         except Exception as error:  # whatever it is, the other regions go on
             raise self._health.refuses(error) from error
         self._health.opened()

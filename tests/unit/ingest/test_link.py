@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 from fake_broker import FakeBroker, fake_broker
+from garbage import leftovers
 from records import until
 
 from collector.acks import Token
@@ -119,6 +120,25 @@ async def test_it_comes_back_after_a_loss_and_old_tokens_are_void(broker: FakeBr
     assert [] == held_back
     assert [[], [3, 7]] == [broker.acknowledged(0), broker.acknowledged(1)]
     assert all(isinstance(packets[1], SubscribePacket) for packets in broker.sessions)
+
+
+@pytest.mark.parametrize("echoes", [True, False], ids=["at work", "still waiting for its own message"])
+async def test_a_connection_that_is_over_leaves_nothing_for_the_garbage_collector(
+    broker: FakeBroker, start: Start, echoes: bool
+) -> None:
+    """It held what it had read: with a broker that is lost again and again, that piled up."""
+    broker.echoes = echoes
+    running = start()
+    await running.connected()
+    with leftovers() as found:
+        for times in range(2, 6):
+            broker.publish(1, 2)
+            await until(lambda: len(running.received) == 2)
+            running.received.clear()
+            broker.drop() if times % 2 else broker.say_goodbye(DisconnectReasonCode.SERVER_SHUTTING_DOWN)
+            await running.connected(times=times)
+
+    assert {} == found
 
 
 async def test_the_age_of_the_oldest_message_is_that_of_this_connection(broker: FakeBroker, start: Start) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from garbage import leftovers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -35,8 +37,11 @@ from collector.errors import Cause, StoreUnavailable
 from collector.metrics import Metrics
 from collector.model import Action, ConsentEvent, DropReason, Entry, Record, Region, Removal
 from collector.stores import Change, Committed
+from collector.stores.guard import GuardedStore
 from collector.stores.memory import MemoryStore
 from collector.stores.plan import ConsentRules
+from collector.stores.sqlite import SQLiteStore
+from collector.stores.witness import Witness
 from collector.stores.writer import Writer
 
 HERE = Region.GERMANY
@@ -720,6 +725,30 @@ async def test_who_joins_elsewhere_while_the_store_is_away_is_let_in_again(cause
     written = [entry for entries in b.store.commits for entry in entries]
 
     assert [1, 1, 2] == [number_of(entry) for entry in written if isinstance(entry, Record)]
+
+
+async def test_a_store_that_is_opened_again_leaves_nothing_for_the_garbage_collector(tmp_path: Path) -> None:
+    """Each error held the objects of an attempt, and the first those of a store that had worked for long."""
+    place, witness = tmp_path / "data", Witness(tmp_path / "germany.witness", HERE)
+    store = GuardedStore(lambda: SQLiteStore(place / "store.sqlite", HERE, ConsentRules()), HERE, witness, 1)
+    metrics = Metrics()
+    writer = Writer(store, WriterSettings(), metrics, ClosedRouters())
+    await writer._committing.open()
+    with leftovers() as found:
+        for _ in range(3):
+            place.rename(tmp_path / "away")
+            place.touch()
+            await writer._news.refresh()
+            for _ in range(3):
+                with pytest.raises(StoreUnavailable):
+                    await writer._committing.open()
+            place.unlink()
+            (tmp_path / "away").rename(place)
+            await writer._committing.open()
+    await store.close()
+
+    assert metrics.store_failures[HERE] >= 9
+    assert {} == found
 
 
 async def test_a_ledger_that_cannot_be_read_shows() -> None:
