@@ -1,10 +1,12 @@
 """Compiles what is compiled when the package is installed; for hatchling, which does not import it from the package.
 
-Rule 1: an installation never fails for it. Where there is no C compiler, or no header of Python, or where the
-        sources may not be written to, the collector is installed without, and does everything as with it, only slower.
+Rule 1: an installation never fails for it. Where there is no C compiler, or no header of Python, the collector is
+        installed without, and does everything as with it, only slower.
+Rule 2: a wheel leaves nothing among the sources, which may be read-only; an editable installation runs from there.
 """
 
 import contextlib
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -24,12 +26,14 @@ class NativeHook(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "custom"
 
+    _scratch: "tempfile.TemporaryDirectory[str] | None" = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile in place, and add what was made to the wheel."""
+        """Compile, and add what was made to the wheel."""
         if self.target_name != "wheel":
             return
         try:
-            made = compiled(Path(self.root))
+            made = compiled(Path(self.root) if version == "editable" else self._copy())
         except (Exception, SystemExit) as fault:  # noqa: BLE001 - see rule 1; compilers fail in many ways
             self.app.display_warning(f"installed without its compiled part, which makes it faster: {fault}")
             return
@@ -37,6 +41,25 @@ class NativeHook(BuildHookInterface[Any]):
         build_data["infer_tag"] = True
         if version != "editable":
             build_data["force_include"] |= {str(path): str(_FOLDER / path.name) for path in made}
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
+        """Remove what was only needed until the wheel was made."""
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _copy(self) -> Path:
+        """A copy of the sources, as a root that may be written to."""
+        self._scratch = tempfile.TemporaryDirectory()
+        root = Path(self._scratch.name)
+        shutil.copytree(
+            Path(self.root, _FOLDER),
+            root / _FOLDER,
+            ignore=shutil.ignore_patterns("__pycache__"),
+            copy_function=shutil.copyfile,
+        )
+        (root / _FOLDER.parent / "__init__.py").touch()
+        (root / _FOLDER).chmod(0o700)
+        return root
 
 
 def compiled(root: Path) -> list[Path]:
