@@ -31,11 +31,15 @@ class Session:
         Raises:
             OSError, TimeoutError, UnicodeError: it could not be made.
         """
-        tls = tls_context(self._settings)
-        async with asyncio.timeout(CONNECT_SECONDS):
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: self.connection, self._settings.host, self._settings.port, ssl=tls
-            )
+        try:
+            tls = tls_context(self._settings)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport, _ = await asyncio.get_running_loop().create_connection(
+                    lambda: self.connection, self._settings.host, self._settings.port, ssl=tls
+                )
+        except BaseException:
+            self.connection.connection_lost(None)  # there was none, of which asyncio would have told it the end
+            raise
         limit_unanswered(transport, self._settings.keep_alive_seconds * 1.5)
 
     async def greet(self, filters: list[TopicFilter], unwanted: Sequence[str] = ()) -> ConnAckPacket:

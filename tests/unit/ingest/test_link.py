@@ -15,6 +15,7 @@ from garbage import leftovers
 from records import until
 
 from collector.acks import Token
+from collector.broker import free_port
 from collector.config_broker import BrokerSettings
 from collector.config_files import tls_context
 from collector.ingest.codec import (
@@ -137,6 +138,19 @@ async def test_a_connection_that_is_over_leaves_nothing_for_the_garbage_collecto
             running.received.clear()
             broker.drop() if times % 2 else broker.say_goodbye(DisconnectReasonCode.SERVER_SHUTTING_DOWN)
             await running.connected(times=times)
+
+    assert {} == found
+
+
+async def test_a_broker_that_is_not_there_leaves_nothing_for_the_garbage_collector(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt held the room for a read: half a gigabyte after a day without a broker."""
+    attempts: list[None] = []
+    monkeypatch.setattr(Trouble, "failed", lambda _, error: attempts.append(None))
+    with leftovers() as found:
+        start(port=free_port())
+        await until(lambda: len(attempts) > 5)
 
     assert {} == found
 
