@@ -68,7 +68,7 @@ class Connection(asyncio.BufferedProtocol):
         self.last_sent = self.last_received = time.monotonic()
         self.paused = False
         self.receive = receive
-        """Takes the messages; may change from one read to the next."""
+        """Takes the messages; `hand_to` changes it."""
         self._handshake = Handshake(self._send)
         self._replay_until = 0
         self._sender_property = sender_property
@@ -80,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = PacketReader(connect.max_packet_size or LARGEST)
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._transport: asyncio.Transport | None = None
+        self._is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Open the MQTT session."""
@@ -95,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
         # Whoever listens holds this connection: there must be no circle that only the garbage collector ends.
         self.receive = _unheard
         self._published.clear()
-        self._transport = None
+        self._transport, self._is_lost = None, True
         if not self.closed.done():
             self.closed.set_result(why)
 
@@ -163,10 +164,17 @@ class Connection(asyncio.BufferedProtocol):
             await self._handshake.unsubscribe(unwanted)
         return answer
 
+    def hand_to(self, receive: Receive) -> None:
+        """Hand the messages to *receive* from now on."""
+        if not self._is_lost:
+            self.receive = receive
+
     def publish(
         self, topic: str, payload: bytes, answered: Answered, *, expiry_seconds: int | None = None, retain: bool = False
     ) -> None:
         """Publish at QoS 1; *answered* is called with the broker's answer, unless the connection is lost first."""
+        if self._is_lost:
+            return
         self._last_id = self._last_id % _LAST_ID + 1
         packet = PublishPacket(
             topic,

@@ -56,20 +56,20 @@ class Watchdog:
         # Awaited before one is sent: the broker may begin with one that an earlier connection left behind.
         self._awaited: bytes | None = _new()
         self._heard = self._since = clock()
-        connection.receive = self._receive
+        connection.hand_to(self._receive)
 
     def ask(self) -> None:
         """Publish a message of ours; *returned* is called once it comes back, unless another was sent since."""
         self._awaited = _new()
         self._since = self._clock()
-        self._connection.receive = self._receive
+        self._connection.hand_to(self._receive)
         # If a lost connection leaves it in the queue nobody waits for it: it may expire.
         self._connection.publish(self._topic, self._awaited, self._answered, expiry_seconds=int(self._patience) + 1)
 
     def is_deaf(self) -> bool:
         """To be called now and then: sends one of ours when there is silence; True if it is long overdue."""
         now, connection = self._clock(), self._connection
-        connection.receive = self._receive
+        connection.hand_to(self._receive)
         if connection.paused or connection.acks.open_count or connection.is_crowded:
             self._since = now
         elif self._awaited is not None:
@@ -80,7 +80,7 @@ class Watchdog:
 
     def silent_seconds(self) -> float:
         """How long ago a message last came, ours included; the more often it is called, the more exact."""
-        self._connection.receive = self._receive
+        self._connection.hand_to(self._receive)
         return self._clock() - self._heard
 
     def _receive(self, message: Message, token: Token) -> None:
@@ -92,7 +92,7 @@ class Watchdog:
         else:
             self._deliver(message, token)
         if self._awaited is None:
-            self._connection.receive = self._deliver
+            self._connection.hand_to(self._deliver)
 
     def _came_back(self, payload: bytes) -> None:
         # Any other is one that an earlier connection left behind.

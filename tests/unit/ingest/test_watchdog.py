@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fake_broker import FakeBroker, fake_broker
+from garbage import leftovers
 from records import until
 
 from collector.acks import Token
@@ -211,3 +212,18 @@ async def test_under_load_only_one_message_a_look_passes_by_the_watchdog(watched
 
     assert watched.received_by == shortest != listening == watched.connection.receive
     assert 1 == watched.dog.silent_seconds()
+
+
+async def test_who_still_asks_about_a_connection_that_was_lost_does_not_keep_it() -> None:
+    """The link asks until it has noticed, and a scrape may come between."""
+    async with fake_broker() as broker:
+        watched = await Watched(broker).connect()
+        with leftovers() as found:
+            broker.drop()
+            await watched.connection.closed
+            watched.dog.ask()
+            watched.deaf_after(1)
+            watched.dog.silent_seconds()
+            del watched.connection, watched.dog
+
+    assert {} == found
