@@ -127,10 +127,10 @@ class StraightWay:
             return None
         when = oldest = consented.event_time
         chosen: Sequence[int] = ()
-        stripped: tuple[tuple[Removal, int], ...] = ()
+        stripped = plain.removed
         if events:
             chosen, oldest = timely([time for time, _ in events], when, message.received_at, self._gate)
-            stripped = with_late_events((), len(events) - len(chosen))
+            stripped = with_late_events(stripped, len(events) - len(chosen))
         named = known.named + message_id.encode()  # which is ASCII, by its pattern
         return Record(
             place.ref_of(named), known.identity, place.region, when // 60_000 * 60_000, when, oldest,

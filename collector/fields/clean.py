@@ -97,6 +97,10 @@ class Cleaner:
             if removal is Removal.UNKNOWN and isinstance(inside, list | dict):
                 self._look_inside(inside, path, notes, _UNPACK_DEPTH - isinstance(value, str))
 
+    def refuse(self, name: str, value: Any, siblings: frozenset[str], notes: Notes) -> None:
+        """Tell *notes* of an unknown key and what its *value* holds; *siblings* are all keys of its object."""
+        self._refuse(name, value, siblings, "", notes)
+
     def _refuse_beside(self, found: dict[str, Any], known: Collection[str], path: str, notes: Notes) -> None:
         unknown = [name for name in found if name not in known]
         if unknown:

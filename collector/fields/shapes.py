@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, FieldEntry, Group, InputEntry
 from collector.fields.compiled import MAX_EVENTS, MESSAGE_ID, MOST_UPTIME, Compiled, entries_of, passes
+from collector.fields.left_out import LeftOut
 from collector.fields.treatments import TREATED, Surroundings, Treatment
 from collector.fields.types import optional, pattern_of
 from collector.model import POLICY_VERSION
@@ -34,7 +35,7 @@ class Shapes:
     members that its snapshot has, too, and a field may be called as something that is in no group.
     """
 
-    def __init__(self, compiled: Compiled, schema_version: int) -> None:
+    def __init__(self, compiled: Compiled, schema_version: int, left_out: LeftOut) -> None:
         self._compiled = compiled
         self._slots: dict[tuple[str, Group | None], int] = {}
         groups = {group: self._object(group, Shape(self._members(group))) for group in GROUPS}
@@ -45,7 +46,7 @@ class Shapes:
         shape = Shape(top, self._required("ueip", "schema_version", "message_id", "time"))
         self.writer = Writer(tuple(map(self._group, GROUPS)), tuple(self._kept_of_an_event()))
         told = [self._slot(name, group) for name, group in TOLD]
-        self.reader = Reader(shape, len(self._slots), told, self._slot("plmn", "network"))
+        self.reader = Reader(shape, len(self._slots), told, self._slot("plmn", "network"), left_out)
 
     def _slot(self, name: str, group: Group | None = None) -> int:
         return self._slots.setdefault((name, group), len(self._slots))

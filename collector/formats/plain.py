@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
+from collector.fields.left_out import LeftOut
 from collector.fields.select import Selector, snapshot_plmn
 from collector.fields.treatments import Surroundings
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, has_key_twice, milliseconds
@@ -48,16 +49,17 @@ def memory_of_a_region() -> Any:
 
 
 def _in_one_pass(reports: ReportDecoder) -> Reading:
-    made = shapes.Shapes(reports.compiled, SCHEMA_VERSION)
+    made = shapes.Shapes(reports.compiled, SCHEMA_VERSION, LeftOut(reports.cleaner, reports.max_depth))
     return Reading(made.reader.read, made.writer.body)
 
 
 class PlainTree:
     """A plain report as the structs have it."""
 
-    __slots__ = ("time", "tree")
+    __slots__ = ("removed", "time", "tree")
 
     def __init__(self, tree: Any) -> None:
+        self.removed = ()
         self.tree = tree
         self.time = milliseconds(tree.time)
 

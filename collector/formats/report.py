@@ -60,7 +60,7 @@ class ReportDecoder:
 
     def __init__(self, compiled: Compiled, cleaner: Cleaner, *, max_bytes: int, max_depth: int) -> None:
         self.compiled = compiled
-        self._cleaner = cleaner
+        self.cleaner = cleaner
         self.max_bytes = max_bytes
         self.max_depth = max_depth
 
@@ -106,11 +106,11 @@ class ReportDecoder:
         if payload.count(_QUOTE) != orjson.dumps(document).count(b'"'):
             return None
         tally = Tally()
-        self._cleaner.refuse_unknown(document, tally)
+        self.cleaner.refuse_unknown(document, tally)
         return tree, self._agreed(_flag_of(tree), document), tally
 
     def _agreed(self, flag: Flag, document: dict[str, Any]) -> Flag:
-        return Flag.INVALID if flag is Flag.YES and self._cleaner.flags_disagree(document) else flag
+        return Flag.INVALID if flag is Flag.YES and self.cleaner.flags_disagree(document) else flag
 
     def decode_slowly(self, message: Message, router: str, notes: Notes) -> Report | DropReason:
         """As `decode`, key by key; *notes* is told what is removed."""
@@ -118,7 +118,7 @@ class ReportDecoder:
             document = parse_object(message.payload, max_depth=self.max_depth)
         except NotStrict:
             return DropReason.MALFORMED
-        tree = self._cleaner.clean(document, notes)
+        tree = self.cleaner.clean(document, notes)
         if "policy_version" in document and tree.policy_version is UNSET:
             tree.policy_version = ""  # unreadable is not absent: it counts as a version that does not exist
         flag = self._agreed(_flag(document), document)

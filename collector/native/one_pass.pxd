@@ -15,15 +15,19 @@ cdef class Reader:
     cdef Shape shape
     cdef int slots, network
     cdef tuple told
+    cdef object left_out
 
 
 cdef class Plain:
     cdef Reader reader
-    cdef bytes payload
+    cdef readonly bytes payload
     cdef Span* spans
     cdef readonly long long time
     cdef readonly bint flagged
     cdef list happened
+    cdef readonly list others
+    cdef readonly tuple removed
+    cdef bint is_event
 
     cdef str text(self, int slot)
 

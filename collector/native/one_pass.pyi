@@ -1,8 +1,12 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from collector.native.shape import Shape
 
 class Plain:
+    payload: bytes
+    others: list[tuple[Shape, bytes, bytes]]
+    removed: tuple[Any, ...]
     @property
     def flagged(self) -> bool: ...
     @property
@@ -11,7 +15,16 @@ class Plain:
     def said(self) -> tuple[str | None, ...]: ...
     @property
     def events(self) -> list[tuple[int, str | None]]: ...
+    @property
+    def beside(self) -> list[tuple[list[bytes], list[tuple[bytes, bytes]]]]: ...
 
 class Reader:
-    def __init__(self, shape: Shape, slots: int, told: Sequence[int], network: int) -> None: ...
+    def __init__(
+        self,
+        shape: Shape,
+        slots: int,
+        told: Sequence[int],
+        network: int,
+        left_out: Callable[[Plain], tuple[Any, ...] | None] = ...,
+    ) -> None: ...
     def read(self, payload: bytes) -> Plain | None: ...

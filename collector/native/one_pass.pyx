@@ -2,8 +2,9 @@
 """Reads a plain report in one pass over its bytes: where each value stands, and that it is one that may stand there.
 
 Rule 1: what a report may hold is said by shapes, which are made from the catalogue. Nothing here knows a field.
-Rule 2: a report is plain if each key is in its shape and stands once, and each value is within its bounds and written in
-        its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
+Rule 2: a report is plain if each key stands once, and each value of a key in its shape is within its bounds and written
+        in its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
+Rule 4: of a key that is in no shape nothing is read. It is passed over and told, and somebody else says what it is.
 Rule 3: lists are made by `append`. In a list comprehension as Cython 3.3 compiles it, an item for which there is no
         memory is forgotten twice, which ends the process.
 """
@@ -13,23 +14,28 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.unicode cimport PyUnicode_DecodeASCII
 
 from collector.native.scan cimport (
-    Place, behind_blanks, behind_number, behind_time, behind_whole, behind_word, closing_quote,
+    Place, behind_anything, behind_blanks, behind_number, behind_time, behind_whole, behind_word, closing_quote,
 )
 from collector.native.shape cimport BOOLEAN, CHARACTERS, LIST, NUMBER, OBJECT, TIME, TRUE, WHOLE, Kind, Member, Shape
 
 cdef enum:
     MOST_REMEMBERED = 16_384
     LONGEST_REMEMBERED = 256
+    MOST_OTHERS = 64
 
 
 cdef class Plain:
-    """An object with what is in it: a report, or one of its events."""
+    """An object with what is in it: a report, or one of its events.
+
+    *others* are the keys that are in no shape, each with its object's shape and with what stands there. *removed* is
+    what the reader was told of them.
+    """
 
     def __cinit__(self, Reader reader not None, bytes payload not None):
         self.spans = <Span*> PyMem_Calloc(reader.slots, sizeof(Span))
         if self.spans == NULL:
             raise MemoryError
-        self.reader, self.payload, self.happened = reader, payload, []
+        self.reader, self.payload, self.happened, self.others, self.removed = reader, payload, [], [], ()
 
     def __dealloc__(self):
         PyMem_Free(self.spans)
@@ -56,15 +62,27 @@ cdef class Plain:
             found.append((event.time, event.text(self.reader.network)))
         return found
 
+    @property
+    def beside(self):
+        """Of each object with keys that are in no shape, its keys that are in one, and those others with their values."""
+        by_shape = {}
+        for shape, name, said in self.others:
+            by_shape.setdefault(shape, []).append((name, said))
+        found = []
+        for shape, others in by_shape.items():
+            found.append((names_in(shape, self), others))
+        return found
+
 
 cdef class Reader:
     """Reads reports of one shape, whose slots are below *slots*.
 
-    *told* are those of texts that decide on a report, *network* is that of the serving network.
+    *told* are those of texts that decide on a report, *network* is that of the serving network. *left_out* is asked
+    about a report with keys that are in no shape: what is to be told of them, or None if that report is not plain.
     """
 
-    def __init__(self, Shape shape not None, int slots, told, int network):
-        self.shape, self.slots, self.told, self.network = shape, slots, tuple(told), network
+    def __init__(self, Shape shape not None, int slots, told, int network, left_out=lambda _: None):
+        self.shape, self.slots, self.told, self.network, self.left_out = shape, slots, tuple(told), network, left_out
         if min(network, *self.told) < 0 or max(shape.highest, network, *self.told) >= slots:
             raise ValueError("found a slot that is not there, expected slots from 0 on and more of them")
 
@@ -73,7 +91,13 @@ cdef class Reader:
         cdef Plain report = Plain(self, payload)
         cdef Place begin = <Place> PyBytes_AS_STRING(payload)
         cdef Place at = members(behind_blanks(begin), self.shape, report)
-        return report if at != NULL and behind_blanks(at) - begin == PyBytes_GET_SIZE(payload) else None
+        if at == NULL or behind_blanks(at) - begin != PyBytes_GET_SIZE(payload):
+            return None
+        if report.others:
+            report.removed = self.left_out(report)
+            if report.removed is None:
+                return None
+        return report
 
 
 cdef Place members(Place at, Shape shape, Plain part) except? NULL:
@@ -88,11 +112,10 @@ cdef Place members(Place at, Shape shape, Plain part) except? NULL:
     while at[0] == c'"':
         member = shape.find(at + 1, &length, &expected)
         if member is None:
-            return NULL
-        at = behind_blanks(at + length + 2)
-        if at[0] != c":":
-            return NULL
-        at = one_member(behind_blanks(at + 1), member, part)
+            at = other_member(at + 1, shape, part)
+        else:
+            at = behind_blanks(at + length + 2)
+            at = one_member(behind_blanks(at + 1), member, part) if at[0] == c":" else NULL
         if at == NULL:
             return NULL
         at = behind_blanks(at)
@@ -121,6 +144,31 @@ cdef Place one_member(Place at, Member member, Plain part) except? NULL:
     return end
 
 
+cdef Place other_member(Place name, Shape shape, Plain part) except? NULL:
+    """Behind a key that is in no shape and whatever stands there, or NULL. In an event there may be none."""
+    cdef Place behind = closing_quote(name), at, end
+    if part.is_event or behind == NULL or len(part.others) == MOST_OTHERS:
+        return NULL
+    at = behind_blanks(behind + 1)
+    if at[0] != c":":
+        return NULL
+    at = behind_blanks(at + 1)
+    end = behind_anything(at)
+    if end != NULL:
+        part.others.append((shape, name[:behind - name], at[:end - at]))
+    return end
+
+
+cdef list names_in(Shape shape, Plain part):
+    """The names of those members of a shape that are there."""
+    cdef Member member
+    found = []
+    for member in shape.members:
+        if has(part, member.slot):
+            found.append(member.name)
+    return found
+
+
 cdef Place events_of(Place at, Member member, Plain report) except? NULL:
     """Behind a list of at most as many events as its bounds say, each of which tells its time, or NULL."""
     cdef Plain event
@@ -131,6 +179,7 @@ cdef Place events_of(Place at, Member member, Plain report) except? NULL:
         return at + 1
     while len(report.happened) < member.high:
         event = Plain(report.reader, report.payload)
+        event.is_event = True
         at = members(at, member.inner, event)
         if at == NULL:
             return NULL

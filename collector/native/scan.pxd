@@ -38,6 +38,44 @@ cdef inline Place closing_quote(Place at) noexcept nogil:
     return at
 
 
+cdef inline Place behind_anything(Place at) noexcept nogil:
+    """Behind a value of whatever kind without escapes, or NULL. That it is JSON is for somebody else to say.
+
+    If it is, no other value begins there: strings end with a quote, brackets come in pairs, and all else ends where
+    none of its characters follows.
+    """
+    cdef int depth = 0
+    while at[0]:
+        if at[0] == c'"':
+            at += 1
+            while at[0] != c'"':
+                if at[0] == 0 or at[0] == c"\\":
+                    return NULL
+                at += 1
+            at += 1
+        elif at[0] == c"{" or at[0] == c"[":
+            depth += 1
+            at += 1
+            continue
+        elif at[0] == c"}" or at[0] == c"]":
+            depth -= 1
+            at += 1
+        elif is_of_a_word(at[0]):
+            while is_of_a_word(at[0]):
+                at += 1
+        elif depth:  # what stands between values
+            at += 1
+            continue
+        if depth <= 0:
+            return at if depth == 0 else NULL
+    return NULL
+
+
+cdef inline bint is_of_a_word(unsigned char byte) noexcept nogil:
+    """Whether a number, `true`, `false` or `null` may have it."""
+    return is_digit(byte) or c"a" <= byte <= c"z" or byte == c"E" or byte == c"." or byte == c"-" or byte == c"+"
+
+
 cdef inline bint is_digit(unsigned char byte) noexcept nogil:
     return c"0" <= byte <= c"9"
 

@@ -18,13 +18,14 @@ from collector.native.shape import Kind, Member, Shape
 letters = bytes(chr(byte).isalpha() for byte in range(128)) + bytes(128)
 text = Member(b"text", Kind.CHARACTERS, 0, 1, 20, allowed=letters)
 happened = Member(b"events", Kind.LIST, 1, high=9, inner=Shape([text]))
-reader = Reader(Shape([text, happened]), 2, [0, 0, 0], 0)
+reader = Reader(Shape([text, happened]), 2, [0, 0, 0], 0, lambda found: tuple(found.beside))
 writer = Writer((Kept(b'"text":', Way.AS_IT_IS, [0]),), (Kept(b'"text":', Way.AS_IT_IS, [0]),))
 payload = b'{"text":"quite","events":[{"text":"some"},{"text":"more"}]}'
 report = reader.read(payload)
 expected = report.said, report.events, writer.body(report, [0, 1], None)
+others = b'{"text":"quite","other":[1,2],"more":{}}'
 failed = 0
-for do in (lambda: reader.read(payload), lambda: report.said, lambda: report.events,
+for do in (lambda: reader.read(payload), lambda: reader.read(others), lambda: report.said, lambda: report.events,
            lambda: writer.body(report, [0, 1], None)):
     for place in range(40):
         try:

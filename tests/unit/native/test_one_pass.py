@@ -1,5 +1,6 @@
 """The compiled reader: what it takes is what msgspec takes, and is written as msgspec writes it."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -337,6 +338,116 @@ def test_what_is_plain_is_json(place: int, other: bytes) -> None:
     payload = COMPLETE[:place] + other + COMPLETE[place + 1 :]
     if WHOLE.read(payload) is not None:
         msgspec.json.decode(payload)
+
+
+# ------------------------------------------------------------------------------------------------ keys in no shape
+
+
+def asked_about_others(answer: Any = ()) -> tuple[Reader, list[Any]]:
+    """A reader like `WHOLE`, and what it asks about keys that are in no shape."""
+    asked: list[Any] = []
+
+    def left_out(found: Plain) -> Any:
+        asked.append(found.beside)
+        return answer
+
+    shape = Shape([
+        Member(b"name", Kind.CHARACTERS, 0, 1, 9, allowed=PRINTED),
+        Member(b"in", Kind.OBJECT, 2, inner=INNER),
+        Member(b"events", Kind.LIST, 7, high=2, inner=EVENT),
+    ])  # fmt: skip
+    return Reader(shape, 10, [0], 0, left_out), asked
+
+
+def test_keys_in_no_shape_are_told_with_what_stands_there() -> None:
+    """And with the names beside them, in each object; what is read of the others is the same."""
+    asking, asked = asked_about_others(("two", 2))
+    found = asking.read(b'{"x":[1,{"name":"no"}] , "name":"n","in":{"y":"]}","a":1, "z" : null },"w":-1.5e3}')
+
+    assert found is not None
+    assert found.said == ("n",)
+    assert found.removed == ("two", 2)
+    top, inside = (
+        ([b"name", b"in"], [(b"x", b'[1,{"name":"no"}]'), (b"w", b"-1.5e3")]),
+        ([b"a"], [(b"y", b'"]}"'), (b"z", b"null")]),
+    )
+    assert asked == [[top, inside]]
+
+
+def test_who_is_asked_decides_and_nobody_is_asked_for_nothing() -> None:
+    """None says that the report is not plain."""
+    asking, asked = asked_about_others(None)
+
+    assert asking.read(b'{"name":"n","x":1}') is None
+    assert len(asked) == 1
+    found = asking.read(b'{"name":"n"}')
+    assert found is not None
+    assert found.removed == ()
+    assert len(asked) == 1
+
+
+def test_in_an_event_no_key_may_be_in_no_shape() -> None:
+    """Nor in what an event has in it."""
+    asking, asked = asked_about_others()
+
+    assert asking.read(b'{"events":[{"at":"2026-11-21T00:00:00Z","x":1}]}') is None
+    assert asking.read(b'{"events":[{"at":"2026-11-21T00:00:00Z","in":{"x":1}}]}') is None
+    assert asked == []
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@given(VALUES, st.sampled_from([None, 0, 2]), st.sampled_from(["", " ", "\n\t"]))
+@settings(max_examples=1000)
+def test_a_value_that_is_passed_over_is_told_whole(value: Any, indent: int | None, blank: str) -> None:
+    """From its first byte to its last, if it has no escapes."""
+    written = json.dumps(value, ensure_ascii=False, indent=indent).encode()
+    asking, asked = asked_about_others()
+    found = asking.read(b'{"x":%b%b%b,"name":"n"}' % (blank.encode(), written, blank.encode()))
+
+    assert (found is None) is (b"\\" in written)
+    assert found is None or asked == [[([b"name"], [(b"x", written)])]]
+
+
+@given(st.binary(max_size=10) | st.text('{}[]",:0123456789.eE+-truefalsn \0\\', max_size=10).map(str.encode))
+@settings(max_examples=2000)
+def test_a_report_with_json_in_the_place_of_what_was_passed_over_is_json(said: bytes) -> None:
+    """So that who is asked has to look at nothing else."""
+    asking, asked = asked_about_others()
+    payload = b'{"x":%b,"name":"n","y":%b}' % (said, said)
+    if asking.read(payload) is not None:
+        [[_, others]] = asked[0]
+        for _, written in others:
+            try:
+                msgspec.json.decode(written)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return
+        msgspec.json.decode(payload)
+
+
+WITH_OTHERS = b'{"x":[{"a":"b"},null],"name":"n","in":{"y":"z","a":1},"w":-1.5e3}'
+
+
+@pytest.mark.parametrize("length", range(len(WITH_OTHERS)))
+def test_a_document_that_breaks_off_in_what_is_passed_over_is_not_plain(length: int) -> None:
+    """Wherever it does; nothing is read behind its end."""
+    asking, asked = asked_about_others()
+
+    assert asking.read(WITH_OTHERS[:length]) is None
+    assert asked == []
+    assert asking.read(WITH_OTHERS) is not None
+
+
+@pytest.mark.parametrize(("number", "plain"), [(64, True), (65, False)])
+def test_keys_in_no_shape_are_bounded(number: int, plain: bool) -> None:
+    """With more of them, a report is no plain one."""
+    others = ",".join(f'"x{place}":1' for place in range(number))
+
+    assert (asked_about_others()[0].read(f"{{{others}}}".encode()) is not None) is plain
 
 
 def test_nothing_of_a_report_is_in_what_it_is_called() -> None:
