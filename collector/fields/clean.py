@@ -1,7 +1,7 @@
 """Reads a parsed report key by key, for messages the closed schema refuses: what is valid is kept, the rest is counted.
 
-The message path comes here only with a message that holds an unknown key, an invalid value, a duplicate or a
-backslash; a clean message pays nothing for any of this.
+The message path comes here only with a message that holds an invalid value, a duplicate or a backslash, and to have
+unknown keys counted; a clean message pays nothing for any of this.
 """
 
 from collections import Counter, deque

@@ -20,7 +20,7 @@ cdef class Reader:
 
 cdef class Plain:
     cdef Reader reader
-    cdef readonly bytes payload
+    cdef bytes payload
     cdef Span* spans
     cdef readonly long long time
     cdef readonly bint flagged

@@ -4,8 +4,7 @@ from typing import Any
 from collector.native.shape import Shape
 
 class Plain:
-    payload: bytes
-    others: list[tuple[Shape, bytes, bytes]]
+    others: list[tuple[Shape, bytes, bytes, int]]
     removed: tuple[Any, ...]
     @property
     def flagged(self) -> bool: ...
@@ -16,7 +15,7 @@ class Plain:
     @property
     def events(self) -> list[tuple[int, str | None]]: ...
     @property
-    def beside(self) -> list[tuple[list[bytes], list[tuple[bytes, bytes]]]]: ...
+    def beside(self) -> list[tuple[list[bytes], list[tuple[bytes, bytes, int]]]]: ...
 
 class Reader:
     def __init__(

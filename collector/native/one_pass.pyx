@@ -9,7 +9,7 @@ Rule 3: lists are made by `append`. In a list comprehension as Cython 3.3 compil
         memory is forgotten twice, which ends the process.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from cpython.unicode cimport PyUnicode_DecodeASCII
 
@@ -19,16 +19,14 @@ from collector.native.scan cimport (
 from collector.native.shape cimport BOOLEAN, CHARACTERS, LIST, NUMBER, OBJECT, TIME, TRUE, WHOLE, Kind, Member, Shape
 
 cdef enum:
-    MOST_REMEMBERED = 16_384
-    LONGEST_REMEMBERED = 256
     MOST_OTHERS = 64
 
 
 cdef class Plain:
     """An object with what is in it: a report, or one of its events.
 
-    *others* are the keys that are in no shape, each with its object's shape and with what stands there. *removed* is
-    what the reader was told of them.
+    *others* are the keys that are in no shape, each behind its object's shape, with what stands there and how deep that
+    nests. *removed* is what the reader was told of them.
     """
 
     def __cinit__(self, Reader reader not None, bytes payload not None):
@@ -64,10 +62,12 @@ cdef class Plain:
 
     @property
     def beside(self):
-        """Of each object with keys that are in no shape, its keys that are in one, and those others with their values."""
+        """Of each object with keys that are in no shape its keys that are in one, and the others: each with its value, and
+        how deep that nests.
+        """
         by_shape = {}
-        for shape, name, said in self.others:
-            by_shape.setdefault(shape, []).append((name, said))
+        for shape, name, said, levels in self.others:
+            by_shape.setdefault(shape, []).append((name, said, levels))
         found = []
         for shape, others in by_shape.items():
             found.append((names_in(shape, self), others))
@@ -147,15 +147,16 @@ cdef Place one_member(Place at, Member member, Plain part) except? NULL:
 cdef Place other_member(Place name, Shape shape, Plain part) except? NULL:
     """Behind a key that is in no shape and whatever stands there, or NULL. In an event there may be none."""
     cdef Place behind = closing_quote(name), at, end
+    cdef int levels
     if part.is_event or behind == NULL or len(part.others) == MOST_OTHERS:
         return NULL
     at = behind_blanks(behind + 1)
     if at[0] != c":":
         return NULL
     at = behind_blanks(at + 1)
-    end = behind_anything(at)
+    end = behind_anything(at, &levels)
     if end != NULL:
-        part.others.append((shape, name[:behind - name], at[:end - at]))
+        part.others.append((shape, name[:behind - name], at[:end - at], levels))
     return end
 
 
@@ -224,39 +225,5 @@ cdef Place value(Place at, Member member, Plain part) except? NULL:
     if kind == TIME:
         return behind_time(at, &part.time)
     if kind == CHARACTERS:
-        return characters(at, member)
-    return remembered(at, member)
-
-
-cdef Place characters(Place at, Member member) noexcept:
-    """Behind a text of allowed characters, or NULL."""
-    cdef Place end = at + 1
-    cdef const char* allowed = PyBytes_AS_STRING(member.allowed)
-    if at[0] != c'"':
-        return NULL
-    while allowed[end[0]]:
-        end += 1
-    return end + 1 if end[0] == c'"' and member.low <= end - at - 1 <= member.high else NULL
-
-
-cdef Place remembered(Place at, Member member) except? NULL:
-    """Behind a text or a whole number that is valid, or NULL."""
-    cdef Place end
-    cdef long long whole
-    cdef bytes said
-    if at[0] == c'"':
-        end = closing_quote(at + 1)
-        if end != NULL:
-            end += 1
-    else:
-        end = behind_whole(at, &whole)
-    if end == NULL or end - at > LONGEST_REMEMBERED:
-        return NULL
-    said = PyBytes_FromStringAndSize(<const char*> at, end - at)
-    if said not in member.remembered:
-        if not member.valid(said):
-            return NULL
-        if len(member.remembered) >= MOST_REMEMBERED:
-            member.remembered.clear()
-        member.remembered.add(said)
-    return end
+        return member.behind_characters(at)
+    return member.behind_remembered(at)

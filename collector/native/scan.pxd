@@ -38,13 +38,14 @@ cdef inline Place closing_quote(Place at) noexcept nogil:
     return at
 
 
-cdef inline Place behind_anything(Place at) noexcept nogil:
+cdef inline Place behind_anything(Place at, int* levels) noexcept nogil:
     """Behind a value of whatever kind without escapes, or NULL. That it is JSON is for somebody else to say.
 
     If it is, no other value begins there: strings end with a quote, brackets come in pairs, and all else ends where
-    none of its characters follows.
+    none of its characters follows. *levels* are those of its brackets.
     """
     cdef int depth = 0
+    levels[0] = 0
     while at[0]:
         if at[0] == c'"':
             at += 1
@@ -55,6 +56,7 @@ cdef inline Place behind_anything(Place at) noexcept nogil:
             at += 1
         elif at[0] == c"{" or at[0] == c"[":
             depth += 1
+            levels[0] = max(levels[0], depth)
             at += 1
             continue
         elif at[0] == c"}" or at[0] == c"]":

@@ -16,6 +16,9 @@ cdef class Member:
     cdef set remembered
     cdef Shape inner
 
+    cdef Place behind_characters(self, Place at) noexcept
+    cdef Place behind_remembered(self, Place at) except? NULL
+
 
 cdef class Shape:
     cdef list members

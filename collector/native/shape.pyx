@@ -1,10 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 """What an object of a report may hold: names, and what their values have to be."""
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport strncmp
 
-from collector.native.scan cimport Place, closing_quote
+from collector.native.scan cimport Place, behind_whole, closing_quote
+
+cdef enum:
+    MOST_REMEMBERED = 16_384
+    LONGEST_REMEMBERED = 256
 
 
 cdef class Member:
@@ -26,6 +30,38 @@ cdef class Member:
         self.name, self.kind, self.slot, self.low, self.high = name, kind, slot, low, high
         self.allowed, self.valid, self.inner = allowed, valid, inner
         self.remembered = set()
+
+    cdef Place behind_characters(self, Place at) noexcept:
+        """Behind a text of allowed characters, or NULL."""
+        cdef Place end = at + 1
+        cdef const char* allowed = PyBytes_AS_STRING(self.allowed)
+        if at[0] != c'"':
+            return NULL
+        while allowed[end[0]]:
+            end += 1
+        return end + 1 if end[0] == c'"' and self.low <= end - at - 1 <= self.high else NULL
+
+    cdef Place behind_remembered(self, Place at) except? NULL:
+        """Behind a text or a whole number that is valid, or NULL."""
+        cdef Place end
+        cdef long long whole
+        cdef bytes said
+        if at[0] == c'"':
+            end = closing_quote(at + 1)
+            if end != NULL:
+                end += 1
+        else:
+            end = behind_whole(at, &whole)
+        if end == NULL or end - at > LONGEST_REMEMBERED:
+            return NULL
+        said = PyBytes_FromStringAndSize(<const char*> at, end - at)
+        if said not in self.remembered:
+            if not self.valid(said):
+                return NULL
+            if len(self.remembered) >= MOST_REMEMBERED:
+                self.remembered.clear()
+            self.remembered.add(said)
+        return end
 
 
 cdef class Shape:

@@ -368,8 +368,8 @@ def test_keys_in_no_shape_are_told_with_what_stands_there() -> None:
     assert found.said == ("n",)
     assert found.removed == ("two", 2)
     top, inside = (
-        ([b"name", b"in"], [(b"x", b'[1,{"name":"no"}]'), (b"w", b"-1.5e3")]),
-        ([b"a"], [(b"y", b'"]}"'), (b"z", b"null")]),
+        ([b"name", b"in"], [(b"x", b'[1,{"name":"no"}]', 2), (b"w", b"-1.5e3", 0)]),
+        ([b"a"], [(b"y", b'"]}"', 0), (b"z", b"null", 0)]),
     )
     assert asked == [[top, inside]]
 
@@ -401,6 +401,12 @@ VALUES = st.recursive(
 )
 
 
+def levels_of(value: Any) -> int:
+    """How deep a value nests."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(levels_of, inner), default=0)
+
+
 @given(VALUES, st.sampled_from([None, 0, 2]), st.sampled_from(["", " ", "\n\t"]))
 @settings(max_examples=1000)
 def test_a_value_that_is_passed_over_is_told_whole(value: Any, indent: int | None, blank: str) -> None:
@@ -410,7 +416,7 @@ def test_a_value_that_is_passed_over_is_told_whole(value: Any, indent: int | Non
     found = asking.read(b'{"x":%b%b%b,"name":"n"}' % (blank.encode(), written, blank.encode()))
 
     assert (found is None) is (b"\\" in written)
-    assert found is None or asked == [[([b"name"], [(b"x", written)])]]
+    assert found is None or asked == [[([b"name"], [(b"x", written, levels_of(value))])]]
 
 
 @given(st.binary(max_size=10) | st.text('{}[]",:0123456789.eE+-truefalsn \0\\', max_size=10).map(str.encode))
@@ -421,7 +427,7 @@ def test_a_report_with_json_in_the_place_of_what_was_passed_over_is_json(said: b
     payload = b'{"x":%b,"name":"n","y":%b}' % (said, said)
     if asking.read(payload) is not None:
         [[_, others]] = asked[0]
-        for _, written in others:
+        for _, written, _ in others:
             try:
                 msgspec.json.decode(written)
             except (msgspec.DecodeError, UnicodeDecodeError):
