@@ -144,11 +144,11 @@ class Consented(Sealed, frozen=True, gc=False):
 
 
 class PlainReport(Protocol):
-    """A report of the wire format v1 in which each key stands once, and each value of a known key is valid.
+    """A report of the wire format v1 in which each key is known and stands once, and each value is valid.
 
+    What is not has been left out, and is counted in `removed`.
     `said` is what decides on it: message id, version of the notice, country, serving network, serial, IMEI and MAC,
-    None for what it does not say. `events` are times and, where they say so, serving networks of its events. `removed`
-    counts the keys that are not known.
+    None for what it does not say. `events` are times and, where they say so, serving networks of its events.
     """
 
     @property

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from collector.fields.catalogue import GROUPS, SNAPSHOT_GROUPS, FieldEntry, Group, InputEntry
+from collector.fields.clean import Cleaner
 from collector.fields.compiled import MAX_EVENTS, MESSAGE_ID, MOST_UPTIME, Compiled, entries_of, passes
 from collector.fields.left_out import LeftOut
 from collector.fields.treatments import TREATED, Surroundings, Treatment
@@ -35,10 +36,12 @@ class Shapes:
     members that its snapshot has, too, and a field may be called as something that is in no group.
     """
 
-    def __init__(self, compiled: Compiled, schema_version: int, left_out: LeftOut) -> None:
+    def __init__(self, compiled: Compiled, schema_version: int, cleaner: Cleaner, max_depth: int) -> None:
         self._compiled = compiled
         self._slots: dict[tuple[str, Group | None], int] = {}
-        groups = {group: self._object(group, Shape(self._members(group))) for group in GROUPS}
+        shapes = {group: Shape(self._members(group)) for group in GROUPS}
+        groups = {group: self._object(group, shape) for group, shape in shapes.items()}
+        left_out = LeftOut(cleaner, max_depth, {shape: self._kinds(group) for group, shape in shapes.items()})
         snapshot = self._object("disconnect_snapshot", Shape(groups[group] for group in SNAPSHOT_GROUPS))
         event = Shape([*self._members("event"), *self._of_each_event(), snapshot], self._required("event", "time"))
         events = Member(b"events", Kind.LIST, self._slot("events"), high=MAX_EVENTS, inner=event)
@@ -66,6 +69,10 @@ class Shapes:
         yield Member(b"time", Kind.TIME, self._slot("time"))
         for name in ("uptime_at_event_seconds", "uptime_at_send_seconds"):
             yield Member(name.encode(), Kind.WHOLE, self._slot(name), 0, MOST_UPTIME)
+
+    def _kinds(self, group: Group) -> dict[str, type[msgspec.Struct]]:
+        """The types of what decides on nothing."""
+        return {name: kind for name, kind in self._compiled.values[group].items() if (name, group) not in TOLD}
 
     def _of_each_event(self) -> Iterator[Member]:
         valid = _validity(self._compiled.values["event"]["event"])

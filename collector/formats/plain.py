@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from collector.fields.left_out import LeftOut
 from collector.fields.select import Selector, snapshot_plmn
 from collector.fields.treatments import Surroundings
 from collector.formats.report import SCHEMA_VERSION, ReportDecoder, has_key_twice, milliseconds
@@ -49,7 +48,7 @@ def memory_of_a_region() -> Any:
 
 
 def _in_one_pass(reports: ReportDecoder) -> Reading:
-    made = shapes.Shapes(reports.compiled, SCHEMA_VERSION, LeftOut(reports.cleaner, reports.max_depth))
+    made = shapes.Shapes(reports.compiled, SCHEMA_VERSION, reports.cleaner, reports.max_depth)
     return Reading(made.reader.read, made.writer.body)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 from collector.native.shape import Shape
 
 class Plain:
-    others: list[tuple[Shape, bytes, bytes, int]]
+    others: list[tuple[Shape, bytes, bytes, int, bool]]
     removed: tuple[Any, ...]
     @property
     def flagged(self) -> bool: ...
@@ -15,7 +15,7 @@ class Plain:
     @property
     def events(self) -> list[tuple[int, str | None]]: ...
     @property
-    def beside(self) -> list[tuple[list[bytes], list[tuple[bytes, bytes, int]]]]: ...
+    def beside(self) -> list[tuple[Shape, list[bytes], list[tuple[bytes, bytes, int, bool]]]]: ...
 
 class Reader:
     def __init__(

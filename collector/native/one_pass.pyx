@@ -2,9 +2,10 @@
 """Reads a plain report in one pass over its bytes: where each value stands, and that it is one that may stand there.
 
 Rule 1: what a report may hold is said by shapes, which are made from the catalogue. Nothing here knows a field.
-Rule 2: a report is plain if each key stands once, and each value of a key in its shape is within its bounds and written
-        in its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
-Rule 4: of a key that is in no shape nothing is read. It is passed over and told, and somebody else says what it is.
+Rule 2: a report is plain if each key is in its shape and stands once, and each value is within its bounds and written in
+        its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
+Rule 4: a key that is in no shape, and a value that is not plain, are passed over. Nothing of them is read. They are told, and
+        somebody else says whether the report is plain without them.
 Rule 3: lists are made by `append`. In a list comprehension as Cython 3.3 compiles it, an item for which there is no
         memory is forgotten twice, which ends the process.
 """
@@ -25,8 +26,8 @@ cdef enum:
 cdef class Plain:
     """An object with what is in it: a report, or one of its events.
 
-    *others* are the keys that are in no shape, each behind its object's shape, with what stands there and how deep that
-    nests. *removed* is what the reader was told of them.
+    *others* are the members that were passed over, each behind its object's shape: its name, what stands there, how deep
+    that nests, and whether the name is in the shape. *removed* is what the reader was told of them.
     """
 
     def __cinit__(self, Reader reader not None, bytes payload not None):
@@ -62,15 +63,13 @@ cdef class Plain:
 
     @property
     def beside(self):
-        """Of each object with keys that are in no shape its keys that are in one, and the others: each with its value, and
-        how deep that nests.
-        """
+        """Of each object in which members were passed over its shape, the names of the rest, and those members."""
         by_shape = {}
-        for shape, name, said, levels in self.others:
-            by_shape.setdefault(shape, []).append((name, said, levels))
+        for shape, *other in self.others:
+            by_shape.setdefault(shape, []).append(tuple(other))
         found = []
         for shape, others in by_shape.items():
-            found.append((names_in(shape, self), others))
+            found.append((shape, names_in(shape, self), others))
         return found
 
 
@@ -78,7 +77,7 @@ cdef class Reader:
     """Reads reports of one shape, whose slots are below *slots*.
 
     *told* are those of texts that decide on a report, *network* is that of the serving network. *left_out* is asked
-    about a report with keys that are in no shape: what is to be told of them, or None if that report is not plain.
+    about a report in which something was passed over: what is to be told of that, or None if the report is not plain.
     """
 
     def __init__(self, Shape shape not None, int slots, told, int network, left_out=lambda _: None):
@@ -115,7 +114,7 @@ cdef Place members(Place at, Shape shape, Plain part) except? NULL:
             at = other_member(at + 1, shape, part)
         else:
             at = behind_blanks(at + length + 2)
-            at = one_member(behind_blanks(at + 1), member, part) if at[0] == c":" else NULL
+            at = one_member(behind_blanks(at + 1), shape, member, part) if at[0] == c":" else NULL
         if at == NULL:
             return NULL
         at = behind_blanks(at)
@@ -127,8 +126,8 @@ cdef Place members(Place at, Shape shape, Plain part) except? NULL:
     return NULL
 
 
-cdef Place one_member(Place at, Member member, Plain part) except? NULL:
-    """Behind the value of a member that was not there yet, or NULL."""
+cdef Place one_member(Place at, Shape shape, Member member, Plain part) except? NULL:
+    """Behind the value of a member that was not there yet, or NULL. One that is not plain is passed over."""
     cdef Span* span = part.spans + member.slot
     if span.length:
         return NULL
@@ -140,23 +139,31 @@ cdef Place one_member(Place at, Member member, Plain part) except? NULL:
         end = events_of(at, member, part)
     else:
         end = value(at, member, part)
+        if end == NULL:
+            return passed_over(at, shape, member.name, part, True)
     span.length = <int> (end - at) if end != NULL else 0
     return end
 
 
 cdef Place other_member(Place name, Shape shape, Plain part) except? NULL:
-    """Behind a key that is in no shape and whatever stands there, or NULL. In an event there may be none."""
-    cdef Place behind = closing_quote(name), at, end
-    cdef int levels
-    if part.is_event or behind == NULL or len(part.others) == MOST_OTHERS:
+    """Behind a key that is in no shape and whatever stands there, or NULL."""
+    cdef Place behind = closing_quote(name), at
+    if behind == NULL:
         return NULL
     at = behind_blanks(behind + 1)
     if at[0] != c":":
         return NULL
-    at = behind_blanks(at + 1)
-    end = behind_anything(at, &levels)
+    return passed_over(behind_blanks(at + 1), shape, name[:behind - name], part, False)
+
+
+cdef Place passed_over(Place at, Shape shape, bytes name, Plain part, bint is_known) except? NULL:
+    """Behind whatever stands there, which is told, or NULL. In an event nothing may be passed over."""
+    cdef int levels
+    if part.is_event or len(part.others) == MOST_OTHERS:
+        return NULL
+    cdef Place end = behind_anything(at, &levels)
     if end != NULL:
-        part.others.append((shape, name[:behind - name], at[:end - at], levels))
+        part.others.append((shape, name, at[:end - at], levels, is_known))
     return end
 
 

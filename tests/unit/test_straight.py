@@ -139,11 +139,17 @@ ANYTHING: Final = st.recursive(
 
 @given(clean_documents(), st.data())
 @settings(max_examples=400)
-def test_with_unknown_keys_both_ways_make_the_same_record(document: Document, data: st.DataObject) -> None:
-    """At the top, in groups, in events, with anything there; what was left out is counted the same."""
-    places = [document, *(value for value in document.values() if isinstance(value, dict)), *document.get("events", [])]
+def test_with_something_left_out_both_ways_make_the_same_record(document: Document, data: st.DataObject) -> None:
+    """Unknown keys at the top, in groups, in events, and anything as a value; what was left out is counted the same."""
+    places: list[Document] = [document, *document.get("events", [])]
+    places += [value for value in document.values() if isinstance(value, dict)]
     for _ in range(data.draw(st.integers(1, 4))):
         data.draw(st.sampled_from(places)).setdefault(data.draw(UNKNOWN), data.draw(ANYTHING))
+    groups = [value for value in document.values() if isinstance(value, dict) and value]
+    spoilt: bool = data.draw(st.booleans())
+    if groups and spoilt:
+        group = data.draw(st.sampled_from(groups))
+        group[data.draw(st.sampled_from(sorted(group)))] = data.draw(ANYTHING)
     escaped = data.draw(st.booleans())
 
     same_both_ways(message(json.dumps(document, ensure_ascii=escaped, indent=data.draw(st.sampled_from([None, 1])))))
@@ -151,12 +157,15 @@ def test_with_unknown_keys_both_ways_make_the_same_record(document: Document, da
 
 @given(st.binary(max_size=12) | st.text('{}[]",:0123456789.eE+-truefalsn \t\\', max_size=12).map(str.encode))
 @settings(max_examples=1000)
-def test_whatever_stands_under_an_unknown_key_does_not_become_a_record_that_it_would_not_be(said: bytes) -> None:
-    """It is passed over by its brackets and quotes alone, but has to be JSON all the same."""
+def test_whatever_is_passed_over_makes_no_record_that_would_not_be(said: bytes) -> None:
+    """It is found by its brackets and quotes alone, but has to be JSON all the same."""
     clean = encode(minimal_document())
 
     same_both_ways(message(clean[:-1] + b',"new":%b}' % said))
     same_both_ways(message(b'{"new":%b,' % said + clean[1:]))
+    for field in (b'"router":{"software_version"', b'"power":{"battery_percent"', b'"wifi":{"new":1,"wifi_enabled"'):
+        same_both_ways(message(b"{%b:%b}," % (field, said) + clean[1:]))
+        same_both_ways(message(b'{%b:%b,"y":%b},' % (field, said, said) + clean[1:]))
 
 
 @pytest.mark.skipif(not plain.IS_COMPILED, reason="the compiled part is not here")
@@ -168,10 +177,16 @@ def test_whatever_stands_under_an_unknown_key_does_not_become_a_record_that_it_w
         (minimal_document(new={"sms": 1}, password=""), {Removal.UNKNOWN: 1}),
         (minimal_document(router={"serial": ROUTER, "new": "\u00fc"}, wifi={"new": None}), {Removal.UNKNOWN: 2}),
         (minimal_document(new=1, events=[event()]), {Removal.UNKNOWN: 1}),
+        (
+            minimal_document(router={"serial": ROUTER, "software_version": "a b", "new": 1}),
+            {Removal.UNKNOWN: 1, Removal.INVALID: 1},
+        ),
+        (minimal_document(power={"battery_percent": 101}), {Removal.INVALID: 1}),
+        (minimal_document(power={"battery_percent": [{}]}), {Removal.INVALID: 1}),
     ],
 )
-def test_unknown_keys_do_not_slow_a_report_down(document: Document, counted: dict[Removal, int]) -> None:
-    """New firmware says more than the catalogue knows, in each report of a fleet; what it must not say is counted."""
+def test_what_has_to_be_left_out_does_not_slow_a_report_down(document: Document, counted: dict[Removal, int]) -> None:
+    """New firmware says more than the catalogue knows, in each report of a fleet; and all is counted as ever."""
     sent = message(json.dumps(document, ensure_ascii=False))
     same_both_ways(sent)
     record = straight(sent)
@@ -198,6 +213,12 @@ def test_unknown_keys_do_not_slow_a_report_down(document: Document, counted: dic
         '"new":NaN',
         '"new":' + "[" * 40 + "]" * 40,
         '"events":[{"event":"cpu_overheat","time":"2026-11-21T08:00:00Z","new":1}]',
+        '"events":[{"event":"cpu_overheat","time":"2026-11-21T08:00:00Z","cpu_temperature_celsius":"hot"}]',
+        '"power":{"battery_percent":"full","battery_percent":1}',
+        '"power":{"battery_percent":1,"battery_percent":"full"}',
+        '"power":{"battery_percent":1.0e1}',
+        '"power":{"battery_percent":"full"},"new":"' + "x" * 5000 + '"',
+        '"power":null',
         ",".join(f'"new{n}":1' for n in range(80)),
     ],
 )
@@ -259,11 +280,13 @@ def test_a_key_that_stands_twice_never_goes_straight(document: Document, data: s
         minimal_document(message_id="not allowed"),
         minimal_document(message_id="line\n"),
         minimal_document(policy_version="no such form"),
-        minimal_document(router={"software_version": "a b"}),
+        minimal_document(router={"serial": "not allowed"}),
+        minimal_document(network={"plmn": "not allowed"}),
+        minimal_document(router=[]),
     ],
 )
 def test_what_is_not_plain_goes_the_long_way(document: Document) -> None:
-    """Refusals are the long way's, and so is whatever has a value left out."""
+    """Refusals are the long way's, and so is whatever leaves something out that decides on a report."""
     assert straight(message(document)) is None
 
 

@@ -348,7 +348,7 @@ def asked_about_others(answer: Any = ()) -> tuple[Reader, list[Any]]:
     asked: list[Any] = []
 
     def left_out(found: Plain) -> Any:
-        asked.append(found.beside)
+        asked.append([(names, others) for _, names, others in found.beside])
         return answer
 
     shape = Shape([
@@ -368,10 +368,23 @@ def test_keys_in_no_shape_are_told_with_what_stands_there() -> None:
     assert found.said == ("n",)
     assert found.removed == ("two", 2)
     top, inside = (
-        ([b"name", b"in"], [(b"x", b'[1,{"name":"no"}]', 2), (b"w", b"-1.5e3", 0)]),
-        ([b"a"], [(b"y", b'"]}"', 0), (b"z", b"null", 0)]),
+        ([b"name", b"in"], [(b"x", b'[1,{"name":"no"}]', 2, False), (b"w", b"-1.5e3", 0, False)]),
+        ([b"a"], [(b"y", b'"]}"', 0, False), (b"z", b"null", 0, False)]),
     )
     assert asked == [[top, inside]]
+
+
+def test_a_value_that_is_not_plain_is_told_like_a_key_in_no_shape() -> None:
+    """As if it were not there; so it may stand a second time, and who is asked has to look for that."""
+    asking, asked = asked_about_others()
+    found = asking.read(b'{"name":["n"],"in":{"a":10,"b":true,"a":9}}')
+
+    assert found is not None
+    assert found.said == (None,)
+    assert asked == [[([b"in"], [(b"name", b'["n"]', 1, True)]), ([b"a", b"b"], [(b"a", b"10", 0, True)])]]
+    assert asking.read(b'{"in":[]}') is None
+    assert asking.read(b'{"events":{}}') is None
+    assert asking.read(b'{"events":[{"at":1}]}') is None
 
 
 def test_who_is_asked_decides_and_nobody_is_asked_for_nothing() -> None:
@@ -416,7 +429,7 @@ def test_a_value_that_is_passed_over_is_told_whole(value: Any, indent: int | Non
     found = asking.read(b'{"x":%b%b%b,"name":"n"}' % (blank.encode(), written, blank.encode()))
 
     assert (found is None) is (b"\\" in written)
-    assert found is None or asked == [[([b"name"], [(b"x", written, levels_of(value))])]]
+    assert found is None or asked == [[([b"name"], [(b"x", written, levels_of(value), False)])]]
 
 
 @given(st.binary(max_size=10) | st.text('{}[]",:0123456789.eE+-truefalsn \0\\', max_size=10).map(str.encode))
@@ -427,7 +440,7 @@ def test_a_report_with_json_in_the_place_of_what_was_passed_over_is_json(said: b
     payload = b'{"x":%b,"name":"n","y":%b}' % (said, said)
     if asking.read(payload) is not None:
         [[_, others]] = asked[0]
-        for _, written, _ in others:
+        for _, written, *_ in others:
             try:
                 msgspec.json.decode(written)
             except (msgspec.DecodeError, UnicodeDecodeError):
