@@ -182,6 +182,10 @@ def test_whatever_is_passed_over_makes_no_record_that_would_not_be(said: bytes) 
             {Removal.UNKNOWN: 1, Removal.INVALID: 1},
         ),
         (minimal_document(power={"battery_percent": 101}), {Removal.INVALID: 1}),
+        (
+            minimal_document(key="a", encryption="b"),
+            {Removal.LOCAL_ONLY: 1, Removal.UNKNOWN: 1},
+        ),  # one tells of the other
         (minimal_document(power={"battery_percent": [{}]}), {Removal.INVALID: 1}),
     ],
 )
@@ -193,6 +197,14 @@ def test_what_has_to_be_left_out_does_not_slow_a_report_down(document: Document,
 
     assert record is not None
     assert counted.items() <= dict(record.stripped).items()
+
+
+@pytest.mark.parametrize("levels", range(1, 40))
+def test_what_is_left_out_nests_no_deeper_than_anything_may(levels: int) -> None:
+    """At the top and in a group."""
+    nested = "[" * levels + "]" * levels
+    for written in (f'"new":{nested}', f'"power":{{"new":{nested}}}', f'"power":{{"battery_percent":{nested}}}'):
+        same_both_ways(message(encode(minimal_document())[:-1] + f",{written}}}".encode()))
 
 
 @pytest.mark.parametrize(
