@@ -4,7 +4,7 @@ from typing import Any
 from collector.native.shape import Shape
 
 class Plain:
-    others: list[tuple[Shape, bytes, bytes, int, bool]]
+    others: list[tuple[Shape, bytes, bytes, int, bool]] | None
     removed: tuple[Any, ...]
     @property
     def flagged(self) -> bool: ...

@@ -22,6 +22,8 @@ from collector.native.shape cimport BOOLEAN, CHARACTERS, LIST, NUMBER, OBJECT, T
 cdef enum:
     MOST_OTHERS = 64
 
+cdef list NO_EVENTS = []
+
 
 cdef class Plain:
     """An object with what is in it: a report, or one of its events.
@@ -34,7 +36,7 @@ cdef class Plain:
         self.spans = <Span*> PyMem_Calloc(reader.slots, sizeof(Span))
         if self.spans == NULL:
             raise MemoryError
-        self.reader, self.payload, self.happened, self.others, self.removed = reader, payload, [], [], ()
+        self.reader, self.payload, self.happened, self.removed = reader, payload, NO_EVENTS, ()
 
     def __dealloc__(self):
         PyMem_Free(self.spans)
@@ -65,7 +67,7 @@ cdef class Plain:
     def beside(self):
         """Of each object in which members were passed over its shape, the names of the rest, and those members."""
         by_shape = {}
-        for shape, *other in self.others:
+        for shape, *other in self.others or ():
             by_shape.setdefault(shape, []).append(tuple(other))
         found = []
         for shape, others in by_shape.items():
@@ -92,7 +94,7 @@ cdef class Reader:
         cdef Place at = members(behind_blanks(begin), self.shape, report)
         if at == NULL or behind_blanks(at) - begin != PyBytes_GET_SIZE(payload):
             return None
-        if report.others:
+        if report.others is not None:
             report.removed = self.left_out(report)
             if report.removed is None:
                 return None
@@ -159,7 +161,11 @@ cdef Place other_member(Place name, Shape shape, Plain part) except? NULL:
 cdef Place passed_over(Place at, Shape shape, bytes name, Plain part, bint is_known) except? NULL:
     """Behind whatever stands there, which is told, or NULL. In an event nothing may be passed over."""
     cdef int levels
-    if part.is_event or len(part.others) == MOST_OTHERS:
+    if part.is_event:
+        return NULL
+    if part.others is None:
+        part.others = []
+    if len(part.others) == MOST_OTHERS:
         return NULL
     cdef Place end = behind_anything(at, &levels)
     if end != NULL:
@@ -185,6 +191,7 @@ cdef Place events_of(Place at, Member member, Plain report) except? NULL:
     at = behind_blanks(at + 1)
     if at[0] == c"]":
         return at + 1
+    report.happened = []
     while len(report.happened) < member.high:
         event = Plain(report.reader, report.payload)
         event.is_event = True
