@@ -14,10 +14,13 @@ _ARENA_MAX: Final = -8
 
 
 def calm_garbage_collector() -> None:
-    """Look for garbage less often: what start-up made stays for good, and records form no cycles."""
+    """Look for garbage less often: what start-up made stays for good, and records form no cycles.
+
+    Not too seldom: each connection to an HTTP port leaves a cycle (asyncio's transports), some kilobytes in all.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(10_000, 50, 100)
 
 
 def few_heaps() -> None:

@@ -32,3 +32,25 @@ def heaps(*, asked: bool) -> int:
 def test_threads_of_stores_share_a_heap() -> None:
     """Each for itself would keep as much as it ever needed."""
     assert heaps(asked=True) <= 2 < heaps(asked=False)
+
+
+def test_cycles_do_not_pile_up() -> None:
+    """A day of scrapes leaves tens of thousands, a day without a database too. In a process of its own."""
+    script = """
+import weakref
+from collector.process import calm_garbage_collector
+
+class Left:
+    pass
+
+calm_garbage_collector()
+left = weakref.WeakSet()
+for _ in range(30_000):
+    one = Left()
+    one.itself = one
+    left.add(one)
+print(len(left))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 15_000
