@@ -3,22 +3,27 @@
 import contextlib
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
 def leftovers() -> Iterator[Counter[str]]:
-    """Counts, once the `with` is over, the collector's own objects that nobody uses and that were not freed at once."""
+    """Counts, once the `with` is over, the collector's own objects that were made in it and not freed at once."""
     found: Counter[str] = Counter()
     gc.collect()
     gc.disable()
+    earlier = {id(each) for each in _ours(gc.get_objects())}  # of another test, perhaps, that ends only now
     try:
         yield found
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        kinds = (type(each) for each in gc.garbage)
-        found.update(kind.__name__ for kind in kinds if kind.__module__.startswith("collector."))
+        found.update(type(each).__name__ for each in _ours(gc.garbage) if id(each) not in earlier)
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
+
+
+def _ours(objects: Iterable[Any]) -> Iterator[Any]:
+    return (each for each in objects if type(each).__module__.startswith("collector."))

@@ -24,7 +24,8 @@ from collector.model import Region
 from collector.stores.sqlite_place import SQLitePlace
 
 FULL = """
-import resource
+import resource, sys
+sys.dont_write_bytecode = True  # or half of a compiled module stays there for all that come after
 resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))
 from collector.cli import main
 main()

@@ -217,8 +217,8 @@ async def test_under_load_only_one_message_a_look_passes_by_the_watchdog(watched
 async def test_who_still_asks_about_a_connection_that_was_lost_does_not_keep_it() -> None:
     """The link asks until it has noticed, and a scrape may come between."""
     async with fake_broker() as broker:
-        watched = await Watched(broker).connect()
         with leftovers() as found:
+            watched = await Watched(broker).connect()
             broker.drop()
             await watched.connection.closed
             watched.dog.ask()
