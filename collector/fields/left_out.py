@@ -65,7 +65,8 @@ class LeftOut:
                     return None
                 if not self._count(other, keys, self._kinds.get(shape, {}), tally):
                     return None
-        return tuple(sorted(tally.counts.items()))
+        # The long way takes such a value for a serving network that cannot be read, and refuses the report.
+        return None if tally.suspect_plmn else tuple(sorted(tally.counts.items()))
 
     def _count(self, other: Other, keys: frozenset[str], kinds: Mapping[str, type[Any]], tally: Tally) -> bool:
         key = other.key.decode()

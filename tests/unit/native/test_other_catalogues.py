@@ -42,6 +42,8 @@ def rules_of(book: Catalogue) -> Rules:
         ),
         ("wan_disconnects_day", "time", minimal_document(events=[event(disconnect_snapshot={"network": {"time": 5}})])),
         ("wan_disconnects_day", "events", minimal_document(network={"events": 5}, events=[event()])),
+        ("guest_wifi_enabled", "guest_network", minimal_document(wifi={"guest_network": "on"})),
+        ("guest_wifi_enabled", "network", minimal_document(wifi={"network": "on"})),
     ],
 )
 def test_a_field_is_not_taken_for_what_a_report_calls_the_same(old: str, new: str, document: Document) -> None:
