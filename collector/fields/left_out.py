@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import orjson
+from msgspec import UNSET
 
 from collector.fields.clean import Cleaner, Tally
 from collector.model import Removal
@@ -52,7 +53,7 @@ class LeftOut:
 
     def __call__(self, report: WithOthers) -> Removed | None:
         """The counts; None if something is no JSON, speaks against the report, or was not to be left out."""
-        tally, beside = Tally(), report.beside
+        beside, left = report.beside, []
         longest = None
         if any(is_known for _, _, others in beside for *_, is_known in others):
             longest = _LONGEST
@@ -63,29 +64,36 @@ class LeftOut:
             for other in map(Other._make, others):
                 if longest is not None and len(other.written) > longest:
                     return None
-                if not self._count(other, keys, self._kinds.get(shape, {}), tally):
+                key = other.key.decode()
+                if (value := self._read(key, other, self._kinds.get(shape, {}))) is UNSET:
                     return None
-        # The long way takes such a value for a serving network that cannot be read, and refuses the report.
-        return None if tally.suspect_plmn else tuple(sorted(tally.counts.items()))
+                left.append((key, other.is_known, value, keys))
+        return self._counted(left)
 
-    def _count(self, other: Other, keys: frozenset[str], kinds: Mapping[str, type[Any]], tally: Tally) -> bool:
-        key = other.key.decode()
+    def _read(self, key: str, other: Other, kinds: Mapping[str, type[Any]]) -> Any:
+        """The value of what is to be left out, else UNSET."""
         try:
             value = orjson.loads(other.written)
         except orjson.JSONDecodeError:
-            return False
+            return UNSET
         # A key may stand twice in it.
         if other.levels > self._levels or other.written.count(_QUOTE) != orjson.dumps(value).count(_QUOTE):
-            return False
+            return UNSET
         if other.is_known:
-            if key not in kinds or not _is_invalid(value, kinds[key]):
-                return False
-            tally.removed(Removal.INVALID, key)
-            return True
-        if self._cleaner.spells_the_flag(key):
-            return False  # in another way, and it may say no
-        self._cleaner.refuse(key, value, keys, tally)
-        return True
+            return value if key in kinds and _is_invalid(value, kinds[key]) else UNSET
+        # Another spelling of the flag may say no.
+        return UNSET if self._cleaner.spells_the_flag(key) else value
+
+    def _counted(self, left: list[tuple[str, bool, Any, frozenset[str]]]) -> Removed | None:
+        """Counted after all is read: to look into unknown keys takes long, and the long way would do so again."""
+        tally = Tally()
+        for key, is_known, value, keys in left:
+            if is_known:
+                tally.removed(Removal.INVALID, key)
+            else:
+                self._cleaner.refuse(key, value, keys, tally)
+        # The long way takes such a value for a serving network that cannot be read, and refuses the report.
+        return None if tally.suspect_plmn else tuple(sorted(tally.counts.items()))
 
 
 def _is_invalid(value: Any, kind: type[Any]) -> bool:
