@@ -16,8 +16,6 @@ from collector.model import Removal
 _QUOTE: Final = b'"'
 _AROUND: Final = 2
 """Levels around what was left out: the report, and perhaps a group."""
-_LONGEST: Final = 4096
-"""Bytes of anything beside an invalid value: the long way takes no number of more than 4300 digits, as Python."""
 
 
 class Other(NamedTuple):
@@ -53,17 +51,12 @@ class LeftOut:
 
     def __call__(self, report: WithOthers) -> Removed | None:
         """The counts; None if something is no JSON, speaks against the report, or was not to be left out."""
-        beside, left = report.beside, []
-        longest = None
-        if any(is_known for _, _, others in beside for *_, is_known in others):
-            longest = _LONGEST
-        for shape, known, others in beside:
+        left = []
+        for shape, known, others in report.beside:
             keys = frozenset(map(bytes.decode, [*known, *(key for key, *_ in others)]))
             if len(keys) < len(known) + len(others):
                 return None  # one stands twice
             for other in map(Other._make, others):
-                if longest is not None and len(other.written) > longest:
-                    return None
                 key = other.key.decode()
                 if (value := self._read(key, other, self._kinds.get(shape, {}))) is UNSET:
                     return None

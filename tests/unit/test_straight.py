@@ -188,6 +188,7 @@ def test_whatever_is_passed_over_makes_no_record_that_would_not_be(said: bytes) 
             {Removal.LOCAL_ONLY: 1, Removal.UNKNOWN: 1},
         ),  # one tells of the other
         (minimal_document(power={"battery_percent": [{}]}), {Removal.INVALID: 1}),
+        (minimal_document(power={"battery_percent": 101}, new="x" * 5000), {Removal.INVALID: 1, Removal.UNKNOWN: 1}),
     ],
 )
 def test_what_has_to_be_left_out_does_not_slow_a_report_down(document: Document, counted: dict[Removal, int]) -> None:
@@ -230,7 +231,8 @@ def test_what_is_left_out_nests_no_deeper_than_anything_may(levels: int) -> None
         '"power":{"battery_percent":"full","battery_percent":1}',
         '"power":{"battery_percent":1,"battery_percent":"full"}',
         '"power":{"battery_percent":1.0e1}',
-        '"power":{"battery_percent":"full"},"new":"' + "x" * 5000 + '"',
+        '"power":{"battery_percent":"full"},"new":' + "1" * 5000,
+        '"new":' + "1" * 5000 + ',"other":[' + "[]," * 40 + "[]]",
         '"power":null',
         ",".join(f'"new{n}":1' for n in range(80)),
     ],
