@@ -4,9 +4,9 @@
 Rule 1: what a report may hold is said by shapes, which are made from the catalogue. Nothing here knows a field.
 Rule 2: a report is plain if each key is in its shape and stands once, and each value is within its bounds and written in
         its plainest form. Nothing is refused here: of what is not plain, `read` returns None.
-Rule 4: a key that is in no shape, and a value that is not plain, are passed over. Nothing of them is read. They are told, and
+Rule 3: a key that is in no shape, and a value that is not plain, are passed over. Nothing of them is read. They are told, and
         somebody else says whether the report is plain without them.
-Rule 3: lists are made by `append`. In a list comprehension as Cython 3.3 compiles it, an item for which there is no
+Rule 4: lists are made by `append`. In a list comprehension as Cython 3.3 compiles it, an item for which there is no
         memory is forgotten twice, which ends the process.
 """
 
