@@ -26,4 +26,5 @@ def leftovers() -> Iterator[Counter[str]]:
 
 
 def _ours(objects: Iterable[Any]) -> Iterator[Any]:
-    return (each for each in objects if type(each).__module__.startswith("collector."))
+    # Of some metaclasses, `__module__` is no text.
+    return (each for each in objects if str(type(each).__module__).startswith("collector."))
