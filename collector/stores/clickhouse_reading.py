@@ -5,7 +5,7 @@ Rule 1: the ledger is asked which records may be shown before they are read, and
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from collector.consent.acts import LEFT
 from collector.consent.standing import Standing, State
@@ -21,9 +21,17 @@ LEFT_AT: Final = f"""
     (SELECT coalesce(max(l.seq), 0) FROM ueip.ledger l WHERE l.device_ref = router.device_ref
         AND l.entry::json->>'state' IN ({", ".join(f"'{state.value}'" for state in LEFT)}))"""  # noqa: S608
 """The number of the entry by which a router last left: a join gives no access to what was kept from before (K40)."""
-_BY_REF: Final = f"SELECT {ROUTER_COLUMNS}, id, {LEFT_AT} FROM ueip.router WHERE device_ref = ANY($1::bytea[])"  # noqa: S608
+_ERASED_UNTIL: Final = """
+    CASE WHEN holds = '' THEN erased_until ELSE (SELECT coalesce(max((l.entry::json->>'erased_until')::bigint), 0)
+        FROM ueip.ledger l WHERE l.device_ref = router.device_ref
+            AND json_array_length(l.entry::json->'holds') = 0) END"""
+"""Up to which time of receipt a router's records were erased on request: what was asked for while a hold stands waits
+for its end, what was asked for before is not kept by it, whether ClickHouse still has it or not (K36)."""
+_BY_REF: Final = f"""
+    SELECT {ROUTER_COLUMNS}, id, {_ERASED_UNTIL}, {LEFT_AT} FROM ueip.router
+    WHERE device_ref = ANY($1::bytea[])"""  # noqa: S608
 _BY_NAME: Final = f"""
-    SELECT {ROUTER_COLUMNS}, id, {LEFT_AT} FROM ueip.router
+    SELECT {ROUTER_COLUMNS}, id, {_ERASED_UNTIL}, {LEFT_AT} FROM ueip.router
     WHERE device_ref = ANY($1::bytea[]) OR id IN (SELECT router_id FROM ueip.lookup
         JOIN unnest($2::bytea[], $3::text[]) AS named(ref, kind) USING (ref, kind))
     ORDER BY id"""  # noqa: S608
@@ -35,12 +43,14 @@ class Tellable(NamedTuple):
     """What the ledger allows to be shown of a router."""
 
     standing: Standing
+    erased_until: int
+    """What was received up to then was erased on request."""
     left_at: int
 
-    @property
-    def erased_until(self) -> int:
-        """What was received up to then was erased on request; 0 while a hold keeps it (K36)."""
-        return 0 if self.standing.holds else self.standing.erased_until
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Made of a row of the ledger's database."""
+        return cls(standing_of(row), *row[-2:])
 
     def has(self, row: Sequence[Any]) -> bool:
         """Whether a row of `COLUMNS` may be shown."""
@@ -51,7 +61,7 @@ class Tellable(NamedTuple):
 async def tellable(session: Session, refs: Iterable[bytes]) -> dict[bytes, Tellable]:
     """What may be shown of these routers now."""
     rows = await session.rows(_BY_REF, list(refs))
-    return {row[0]: Tellable(standing_of(row), row[-1]) for row in rows}
+    return {row[0]: Tellable.of(row) for row in rows}
 
 
 async def find_routers(session: Session, table: Table, refs: Sequence[tuple[str, bytes]], expired: int) -> list[Router]:
@@ -60,7 +70,7 @@ async def find_routers(session: Session, table: Table, refs: Sequence[tuple[str,
     named = [(ref, kind) for kind, ref in refs if kind != "router"]
     async with session.turn():
         rows = await session.rows(_BY_NAME, own, [ref for ref, _ in named], [kind for _, kind in named])
-    found = [Tellable(standing_of(row), row[-1]) for row in rows]
+    found = [Tellable.of(row) for row in rows]
     groups = await table.counted(_countable(found, expired)) if found else []
     return [_router(one, [group for group in groups if group.device_ref == one.standing.device_ref]) for one in found]
 

@@ -677,6 +677,22 @@ async def test_an_erasure_takes_what_was_received_until_then(store: Store) -> No
     assert [Action.JOIN, Action.ERASE] == await actions(store)
 
 
+async def test_a_hold_keeps_what_an_erasure_reaches_only_after_it(store: Store) -> None:
+    """Not what was asked to be erased before, even if that is still to be carried out; counted as if it were (K36)."""
+    await store.commit([record(number=1), record(number=2, at=LATER + MINUTE)])
+    await store.commit([act(Action.ERASE, at=LATER)])
+    held = act(Action.HOLD, at=LATER + 2 * MINUTE, reference="CASE-1")
+    await store.commit([held])
+    [before] = await store.find([("router", router("a").device_ref)])
+    await store.commit([act(Action.ERASE, at=LATER + HOUR)])
+    [under] = await store.find([("router", router("a").device_ref)])
+    await store.commit([msgspec.structs.replace(held, action=Action.RELEASE, received_at=LATER + 2 * HOUR)])
+    [released] = await store.find([("router", router("a").device_ref)])
+
+    assert [1, 1, 0] == [before.records, under.records, released.records]
+    assert LATER + MINUTE == before.first_received_at == under.first_received_at
+
+
 async def test_what_was_erased_does_not_come_again(store: Store) -> None:
     """A redelivery is a duplicate, whenever it comes; another message with the time of before is not."""
     await store.commit([record(number=1)])
