@@ -56,7 +56,6 @@ class Server:
     def __init__(self, folder: Path, bin_: Path, *, tls: tuple[Path, Path] | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.port = free_port()
         self._bin = bin_
         self._asking: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
         self._user = _as_nobody_special()
@@ -71,6 +70,8 @@ class Server:
         self._configure(tls)
 
     def _configure(self, tls: tuple[Path, Path] | None) -> None:
+        # Chosen as late as can be: `initdb` takes seconds, in which somebody else may take it.
+        self.port = free_port()
         lines = [
             f"port = {self.port}", "listen_addresses = '127.0.0.1'", f"unix_socket_directories = '{self.data}'",
             "fsync = off", "full_page_writes = off", "max_connections = 400", "shared_buffers = 32MB",

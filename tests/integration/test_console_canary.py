@@ -6,7 +6,7 @@ of every role go through every route of the running program; one that is not gon
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -190,12 +190,23 @@ def provider() -> Iterator[OwnProvider]:
 
 
 @pytest.fixture
-def told(site: Site, provider: OwnProvider) -> Site:
-    """A site that goes on collecting; its store has what was kept of messages full of canaries."""
-    port = free_port()
+def elsewhere(site: Site, provider: OwnProvider) -> Callable[[], None]:
+    """Puts the console on a free port, each time on another one; browsers are to be sent back there."""
+    http = free_port()
     known = {"enabled": True, "issuer": provider.issuer, "client_id": "console"}
-    oidc = known | {"public_url": f"http://127.0.0.1:{port}"}
-    site.configure(http={"port": free_port()}, console={"port": port}, **{"console.oidc": oidc})
+
+    def put() -> None:
+        port = free_port()
+        oidc = known | {"public_url": f"http://127.0.0.1:{port}"}
+        site.configure(http={"port": http}, console={"port": port}, **{"console.oidc": oidc})
+
+    return put
+
+
+@pytest.fixture
+def told(site: Site, elsewhere: Callable[[], None]) -> Site:
+    """A site that goes on collecting; its store has what was kept of messages full of canaries."""
+    elsewhere()
     collector = site.start()
     plant(site, collector)
     with site.publisher() as router:
@@ -208,10 +219,10 @@ def told(site: Site, provider: OwnProvider) -> Site:
     return site
 
 
-def test_no_canary_is_shown_or_logged_and_nothing_typed_is_kept(told: Site) -> None:
+def test_no_canary_is_shown_or_logged_and_nothing_typed_is_kept(told: Site, elsewhere: Callable[[], None]) -> None:
     """To nobody, whatever their role and language; while console and collector run and after it."""
     routes = routes_of(told)
-    with console(told) as (address, process):
+    with console(told, elsewhere=elsewhere) as (address, process):
         walks = [Walk(address, name) for name in PEOPLE]
         for walk in walks:
             walk.everywhere()
